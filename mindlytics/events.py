@@ -1,0 +1,313 @@
+"""The events that are recorded: immutable, typed, and valid once made.
+
+Each class is one row of the service's event table. Its validators are the contract, on both sides of the wire: the
+client builds events through them, the local server decodes into them. What property values may be is in
+``values.py``; how an event looks on a wire is in ``wire/``; when it leaves is in ``delivery/``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from sys import getsizeof
+from typing import Any, ClassVar, Union
+
+from attrs import Attribute, field, frozen
+
+from .errors import InvalidEvent
+from .values import Scalar, Timestamp, checked_timestamp, now
+
+MAX_NAME = 100
+"""Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
+
+_NAME = f"a str of 1 to {MAX_NAME} characters"
+_SCALARS = (str, int, float)  # bool is an int
+
+Validator = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def check_name(field_name: str, value: object) -> str:
+    """The value, if it is an id or name of 1 to 100 characters.
+
+    :raises InvalidEvent: it is not.
+    """
+    if isinstance(value, str) and 0 < len(value) <= MAX_NAME:
+        return value
+    raise InvalidEvent(field_name, _NAME, value)
+
+
+def _name(_: Any, attribute: Attribute[Any], value: object) -> None:
+    check_name(attribute.name, value)
+
+
+def _optional_name(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value is not None:
+        check_name(attribute.name, value)
+
+
+def _text(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidEvent(attribute.name, "a str", value)
+
+
+def _optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidEvent(attribute.name, "a str or None", value)
+
+
+def _timestamp(_: Any, attribute: Attribute[Any], value: object) -> None:
+    checked_timestamp(value, attribute.name)
+
+
+def _scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value is None and attribute.default is None:
+        return
+    if not isinstance(value, Mapping):
+        raise InvalidEvent(attribute.name, "a mapping of names to strings, numbers and booleans", value)
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise InvalidEvent(f"a name in {attribute.name}", "a str", key)
+        if not isinstance(item, _SCALARS):
+            raise InvalidEvent(f"{attribute.name}.{key}", "a string, a number or a boolean", item)
+
+
+def _count(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidEvent(attribute.name, "an int of at least 0", value)
+
+
+def _finite(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise InvalidEvent(attribute.name, "a finite number", value)
+
+
+def _milliseconds(_: Any, attribute: Attribute[Any], value: object) -> None:
+    _finite(_, attribute, value)
+    if value < 0:  # type: ignore[operator]
+        raise InvalidEvent(attribute.name, "a number of milliseconds of at least 0", value)
+
+
+@frozen
+class TokenBasedCost:
+    """What a model's work is counted in; the service knows the price.
+
+    :param model: the model's name, 1 to 100 characters.
+    :param prompt_tokens: tokens read, an int of at least 0.
+    :param completion_tokens: tokens written, an int of at least 0.
+    """
+
+    model: str = field(validator=_name)
+    prompt_tokens: int = field(validator=_count)
+    completion_tokens: int = field(validator=_count)
+
+
+@frozen
+class Cost:
+    """What a model's work cost, in the currency of the workspace."""
+
+    cost: float = field(validator=_finite)
+
+
+Usage = Union[TokenBasedCost, Cost]
+
+
+def as_usage(given: object, field_name: str = "usage") -> Usage | None:
+    """Read the ``usage=`` or ``cost=`` argument: either class, a mapping of either shape, or a plain number.
+
+    :raises InvalidEvent: it is of neither shape.
+    """
+    if given is None or isinstance(given, (TokenBasedCost, Cost)):
+        return given
+    if isinstance(given, (int, float)):
+        return Cost(given)
+    if isinstance(given, Mapping):
+        if "cost" in given:
+            return Cost(given["cost"])
+        if all(name in given for name in ("model", "prompt_tokens", "completion_tokens")):
+            return TokenBasedCost(given["model"], given["prompt_tokens"], given["completion_tokens"])
+        rule = "a mapping with cost, or with model, prompt_tokens and completion_tokens"
+        raise InvalidEvent(field_name, rule, given)
+    raise InvalidEvent(field_name, "a TokenBasedCost, a Cost, a mapping of either shape or a number", given)
+
+
+def _usage(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value is None and attribute.default is None:
+        return
+    if not isinstance(value, (TokenBasedCost, Cost)):
+        raise InvalidEvent(attribute.name, "a TokenBasedCost or a Cost", value)
+
+
+def _mapping_size(values: Mapping[str, Scalar] | None) -> int:
+    return sum(getsizeof(name) + getsizeof(value) for name, value in values.items()) if values else 0
+
+
+@frozen(kw_only=True)
+class Event:
+    """What all events share: which session, when, and on whose behalf.
+
+    :param session_id: 1 to 100 characters.
+    :param timestamp: an ISO 8601 text or an aware datetime.
+    :param user_id: on whose behalf, if known.
+    :param device_id: on which device, if known.
+    """
+
+    type: ClassVar[str] = "track"
+    event: ClassVar[str | None] = None
+
+    session_id: str = field(validator=_name)
+    timestamp: Timestamp = field(factory=now, validator=_timestamp)
+    user_id: str | None = field(default=None, validator=_optional_name)
+    device_id: str | None = field(default=None, validator=_optional_name)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory this event holds."""
+        return 600
+
+
+@frozen(kw_only=True)
+class StartSession(Event):
+    """A session begins. ``id`` is the user's, if known."""
+
+    type: ClassVar[str] = "start_session"
+
+    id: str | None = field(default=None, validator=_optional_name)
+    attributes: Mapping[str, Scalar] = field(factory=dict, validator=_scalars)
+
+    @property
+    def size(self) -> int:
+        return 600 + _mapping_size(self.attributes)
+
+
+@frozen(kw_only=True)
+class EndSession(Event):
+    """A session ends, and with it every conversation of it that is still open."""
+
+    type: ClassVar[str] = "end_session"
+
+    attributes: Mapping[str, Scalar] = field(factory=dict, validator=_scalars)
+
+    @property
+    def size(self) -> int:
+        return 600 + _mapping_size(self.attributes)
+
+
+@frozen(kw_only=True)
+class Identify(Event):
+    """The user of a session becomes known; the traits are merged into the user's."""
+
+    type: ClassVar[str] = "identify"
+
+    id: str | None = field(default=None, validator=_optional_name)
+    traits: Mapping[str, Scalar] | None = field(default=None, validator=_scalars)
+
+    @property
+    def size(self) -> int:
+        return 600 + _mapping_size(self.traits)
+
+
+@frozen(kw_only=True)
+class Alias(Event):
+    """A user gets a new primary id and keeps the old ones as aliases."""
+
+    type: ClassVar[str] = "alias"
+
+    id: str = field(validator=_name)
+    previous_id: str = field(validator=_name)
+
+
+@frozen(kw_only=True)
+class TrackedEvent(Event):
+    """What every ``track`` event has: a conversation, where it belongs to one, and the caller's own scalars."""
+
+    conversation_id: str | None = field(default=None, validator=_optional_name)
+    properties: Mapping[str, Scalar] = field(factory=dict, validator=_scalars)
+
+    @property
+    def size(self) -> int:
+        return 600 + _mapping_size(self.properties)
+
+
+@frozen(kw_only=True)
+class CustomEvent(TrackedEvent):
+    """An event that means something to the application: ``event`` is its name, 1 to 100 characters."""
+
+    event: str = field(validator=_name)  # type: ignore[misc]
+
+
+@frozen(kw_only=True)
+class StartConversation(TrackedEvent):
+    """A conversation of the session begins."""
+
+    event: ClassVar[str] = "Conversation Started"
+
+    conversation_id: str = field(validator=_name)
+    attributes: Mapping[str, Scalar] | None = field(default=None, validator=_scalars)
+
+
+@frozen(kw_only=True)
+class EndConversation(TrackedEvent):
+    """A conversation of the session ends; what is given here is merged into what it began with."""
+
+    event: ClassVar[str] = "Conversation Ended"
+
+    conversation_id: str = field(validator=_name)
+    attributes: Mapping[str, Scalar] | None = field(default=None, validator=_scalars)
+
+
+@frozen(kw_only=True)
+class ConversationTurn(TrackedEvent):
+    """What the user said and what the assistant answered (empty: nothing yet)."""
+
+    event: ClassVar[str] = "Conversation Turn"
+
+    conversation_id: str = field(validator=_name)
+    user: str = field(validator=_text)
+    assistant: str = field(validator=_text)
+    assistant_id: str | None = field(default=None, validator=_optional_name)
+    usage: Usage | None = field(default=None, validator=_usage)
+
+    @property
+    def size(self) -> int:
+        return 600 + getsizeof(self.user) + getsizeof(self.assistant) + _mapping_size(self.properties)
+
+
+@frozen(kw_only=True)
+class ConversationUsage(TrackedEvent):
+    """Tokens or money to be added to what the conversation cost so far."""
+
+    event: ClassVar[str] = "Conversation Usage"
+
+    conversation_id: str = field(validator=_name)
+    usage: Usage = field(validator=_usage)
+
+
+@frozen(kw_only=True)
+class ConversationFunction(TrackedEvent):
+    """A function that the assistant called: arguments and result as text, mostly JSON; ``runtime`` in milliseconds."""
+
+    event: ClassVar[str] = "Conversation Function"
+
+    conversation_id: str = field(validator=_name)
+    name: str = field(validator=_name)
+    args: str | None = field(default=None, validator=_optional_text)
+    result: str | None = field(default=None, validator=_optional_text)
+    runtime: float = field(default=0, validator=_milliseconds)
+
+    @property
+    def size(self) -> int:
+        return 600 + getsizeof(self.args) + getsizeof(self.result) + _mapping_size(self.properties)
+
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    StartSession,
+    EndSession,
+    Identify,
+    Alias,
+    CustomEvent,
+    StartConversation,
+    EndConversation,
+    ConversationTurn,
+    ConversationUsage,
+    ConversationFunction,
+)
