@@ -1,0 +1,399 @@
+"""What is known of users, sessions and conversations while events are applied: loaded once, written back per request.
+
+Here is no rule about what an event does; those are in ``users.py`` and ``sessions.py``. The records are used by the
+writer thread alone. They are a cache of the file, equal to it at the end of each request
+(:meth:`Records.end_request`), and thrown away whenever that is not certain (:meth:`Records.forget`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+import orjson
+from attrs import Factory, define, fields_dict
+
+from ..values import Scalar
+from .schema import iso
+
+MAX_CACHED = 20_000
+"""So many records stay in memory between requests."""
+
+KEY_SECONDS = 24 * 3600
+"""So long an Idempotency-Key is remembered."""
+
+
+class StoredEvent(NamedTuple):
+    """An event as it is stored, a row of the table ``events``."""
+
+    scope: int
+    event_id: str
+    origin_event_id: str | None
+    session_id: str
+    conversation_id: str | None
+    user_id: str
+    timestamp: int
+    event: str
+    properties: str
+    user_traits: str | None
+    message_index: int | None
+
+    def to_json(self, app: App) -> dict[str, Any]:
+        """The event as the service tells it."""
+        told: dict[str, Any] = {
+            "organization_id": app.organization_id,
+            "app_id": app.app_id,
+            "session_id": self.session_id,
+            "user_id": self.user_id,
+            "conversation_id": self.conversation_id,
+            "event_id": self.event_id,
+            "origin_event_id": self.origin_event_id,
+            "timestamp": iso(self.timestamp),
+            "event": self.event,
+            "properties": orjson.loads(self.properties),
+            "user_traits": orjson.loads(self.user_traits) if self.user_traits else None,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+class App(NamedTuple):
+    """Whose data: ``scope`` is the number that every row of this app carries."""
+
+    scope: int
+    organization_id: str
+    app_id: str
+
+
+@define(eq=False)
+class User:
+    """A user; ``user_id`` is the id that was known first and never changes, ``id`` the primary one of ``aliases``."""
+
+    scope: int
+    user_id: str
+    id: str
+    anonymous: int
+    aliases: list[str]
+    created_at: int
+    traits: dict[str, Scalar]
+    traits_json: str | None = None
+
+    def to_json(self, app: App) -> dict[str, Any]:
+        """The user as the service tells it."""
+        return {
+            "organization_id": app.organization_id,
+            "app_id": app.app_id,
+            "user_id": self.user_id,
+            "id": self.id,
+            "aliases": list(self.aliases),
+            "created_at": iso(self.created_at),
+            "traits": dict(self.traits),
+        }
+
+
+@define(eq=False)
+class Conversation:
+    """A conversation and what was counted in it."""
+
+    scope: int
+    session_id: str
+    conversation_id: str
+    user_id: str
+    started_at: int
+    ended_at: int | None = None
+    properties: dict[str, Scalar] = Factory(dict)
+    attributes: dict[str, Scalar] = Factory(dict)
+    event_count: int = 0
+    message_count: int = 0
+    turn_count: int = 0
+    function_count: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+
+@define(eq=False)
+class Session:
+    """A session, what was counted in it, and the ids of its conversations that are open."""
+
+    scope: int
+    session_id: str
+    user_id: str
+    device_id: str | None
+    started_at: int
+    ended_at: int | None = None
+    attributes: dict[str, Scalar] = Factory(dict)
+    conversation_count: int = 0
+    event_count: int = 0
+    turn_count: int = 0
+    function_count: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    open: dict[str, None] = Factory(dict)
+
+
+Record = User | Session | Conversation
+
+
+class _Table(NamedTuple):
+    """How records of one class are read and written."""
+
+    columns: tuple[str, ...]
+    json: frozenset[str]
+    select: str
+    upsert: str
+
+
+def _table(kind: type[Any], name: str, keys: tuple[str, ...], own: tuple[str, ...] = ()) -> _Table:
+    columns = tuple(column for column in fields_dict(kind) if column not in own)
+    others = [column for column in columns if column not in keys]
+    return _Table(
+        columns,
+        frozenset(columns) & {"aliases", "traits", "attributes", "properties"},
+        f"SELECT {', '.join(columns)} FROM {name} WHERE {' AND '.join(f'{key} = ?' for key in keys)}",
+        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in others)}",
+    )
+
+
+_TABLES: Mapping[type[Any], _Table] = {
+    User: _table(User, "users", ("scope", "user_id"), ("traits_json",)),
+    Session: _table(Session, "sessions", ("scope", "session_id"), ("open",)),
+    Conversation: _table(Conversation, "conversations", ("scope", "session_id", "conversation_id")),
+}
+_INSERT_EVENT = (
+    f"INSERT INTO events ({', '.join(StoredEvent._fields)}) VALUES ({', '.join('?' * len(StoredEvent._fields))})"
+)
+_OPEN = "SELECT conversation_id FROM conversations WHERE scope = ? AND session_id = ? AND ended_at IS NULL ORDER BY seq"
+
+
+class Records:
+    """All records, by their keys, over the connection of the writer."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._apps: dict[tuple[str, str], App] = {}
+        self._records: dict[tuple[Any, ...], Record] = {}
+        self._dirty: dict[int, Record] = {}
+        self._aliases: dict[tuple[int, str], str] = {}
+        self._devices: dict[tuple[int, str], str] = {}
+        self._events: list[StoredEvent] = []
+        self._event_ids = _event_ids()
+
+    # -- apps and idempotency keys
+
+    def app(self, api_key: str, app_id: str) -> App:
+        """The app of this key and app id, made with its organization where the key is new."""
+        app = self._apps.get((api_key, app_id)) or find_app(self._connection, api_key, app_id)
+        if app is None:
+            now = _now()
+            organization_id = "org_" + hashlib.sha256(api_key.encode()).hexdigest()[:16]
+            row = self._connection.execute(
+                "SELECT organization_id FROM orgkeys WHERE apikey = ?", (api_key,)
+            ).fetchone()
+            if row is None:
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO organizations (organization_id, created_at) VALUES (?, ?)",
+                    (organization_id, now),
+                )
+                self._connection.execute(
+                    "INSERT INTO orgkeys (apikey, organization_id, created_at) VALUES (?, ?, ?)",
+                    (api_key, organization_id, now),
+                )
+            else:
+                organization_id = row[0]
+            scope = self._connection.execute(
+                "INSERT INTO apps (organization_id, app_id, created_at) VALUES (?, ?, ?)",
+                (organization_id, app_id, now),
+            ).lastrowid
+            assert scope is not None
+            app = App(scope, organization_id, app_id)
+        self._apps[api_key, app_id] = app
+        return app
+
+    def seen(self, app: App, key: str) -> bool:
+        """Whether this Idempotency-Key came before; from now on it did."""
+        inserted = self._connection.execute(
+            "INSERT OR IGNORE INTO idempotency_keys VALUES (?, ?, ?)", (app.scope, key, _now())
+        ).rowcount
+        return not inserted
+
+    # -- users
+
+    def user(self, scope: int, user_id: str) -> User:
+        """The user of this ``user_id``, who exists."""
+        user = self._load(User, (scope, user_id))
+        assert isinstance(user, User)
+        return user
+
+    def user_called(self, scope: int, alias: str) -> User | None:
+        """The user who has this id among the aliases."""
+        return self._linked(self._aliases, "SELECT user_id FROM aliases WHERE scope = ? AND alias = ?", scope, alias)
+
+    def user_of_device(self, scope: int, device_id: str) -> User | None:
+        """The user whose device this is."""
+        query = "SELECT user_id FROM devices WHERE scope = ? AND device_id = ?"
+        return self._linked(self._devices, query, scope, device_id)
+
+    def new_user(self, scope: int, name: str, *, anonymous: bool) -> User:
+        """Add a user with this first id."""
+        user = User(scope, name, name, int(anonymous), [], _now(), {})
+        self._add((User, scope, name), user)
+        self.link_alias(user, name)
+        return user
+
+    def link_alias(self, user: User, alias: str) -> None:
+        """Give the user one more id."""
+        self._connection.execute("INSERT INTO aliases VALUES (?, ?, ?)", (user.scope, alias, user.user_id))
+        self._aliases[user.scope, alias] = user.user_id
+        user.aliases.append(alias)
+        self.changed(user)
+
+    def link_device(self, user: User, device_id: str) -> None:
+        """From now on the device is this user's."""
+        self._connection.execute("REPLACE INTO devices VALUES (?, ?, ?)", (user.scope, device_id, user.user_id))
+        self._devices[user.scope, device_id] = user.user_id
+
+    def _linked(self, links: dict[tuple[int, str], str], query: str, scope: int, name: str) -> User | None:
+        user_id = links.get((scope, name))
+        if user_id is None:
+            row = self._connection.execute(query, (scope, name)).fetchone()
+            if row is None:
+                return None
+            user_id = links[scope, name] = str(row[0])
+        return self.user(scope, user_id)
+
+    # -- sessions, conversations, events
+
+    def session(self, scope: int, session_id: str) -> Session | None:
+        """The session of this id, if there is one."""
+        session = self._records.get((Session, scope, session_id))
+        if session is None:
+            session = self._load(Session, (scope, session_id))
+            if isinstance(session, Session):
+                session.open = {row[0]: None for row in self._connection.execute(_OPEN, (scope, session_id))}
+        return session if isinstance(session, Session) else None
+
+    def add_session(self, session: Session) -> None:
+        """Keep a new session."""
+        self._add((Session, session.scope, session.session_id), session)
+
+    def conversation(self, scope: int, session_id: str, conversation_id: str) -> Conversation | None:
+        """The conversation of this id in this session, if there is one."""
+        conversation = self._load(Conversation, (scope, session_id, conversation_id))
+        return conversation if isinstance(conversation, Conversation) else None
+
+    def add_conversation(self, conversation: Conversation) -> None:
+        """Keep a new conversation."""
+        key = (Conversation, conversation.scope, conversation.session_id, conversation.conversation_id)
+        self._add(key, conversation)
+
+    def move_session(self, session: Session, user: User) -> None:
+        """The session, its conversations and all of its events become this user's."""
+        self.flush()
+        for table in ("sessions", "conversations", "events"):
+            self._connection.execute(
+                f"UPDATE {table} SET user_id = ? WHERE scope = ? AND session_id = ?",
+                (user.user_id, session.scope, session.session_id),
+            )
+        session.user_id = user.user_id
+        for record in self._records.values():
+            if isinstance(record, Conversation) and (record.scope, record.session_id) == (
+                session.scope,
+                session.session_id,
+            ):
+                record.user_id = user.user_id
+
+    def new_event_id(self) -> str:
+        """An id for an event; later ids sort after earlier ones."""
+        return next(self._event_ids)
+
+    def add_event(self, event: StoredEvent) -> None:
+        """Keep an event after those that came before it."""
+        self._events.append(event)
+
+    # -- the cache
+
+    def changed(self, record: Record) -> None:
+        """The record differs from its row."""
+        self._dirty[id(record)] = record
+
+    def flush(self) -> None:
+        """Write all that changed to the file, within the transaction that is open."""
+        for kind, table in _TABLES.items():
+            rows = [_row(record, table) for record in self._dirty.values() if type(record) is kind]
+            if rows:
+                self._connection.executemany(table.upsert, rows)
+        self._dirty.clear()
+        if self._events:
+            self._connection.executemany(_INSERT_EVENT, self._events)
+            self._events.clear()
+
+    def end_request(self) -> None:
+        """Flush; and where memory holds a great many records, begin anew."""
+        self.flush()
+        if len(self._records) + len(self._aliases) + len(self._devices) > MAX_CACHED:
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop all that is held in memory, what was not flushed included."""
+        for cache in (self._apps, self._records, self._dirty, self._aliases, self._devices, self._events):
+            cache.clear()
+
+    def _add(self, key: tuple[Any, ...], record: Record) -> None:
+        self._records[key] = record
+        self.changed(record)
+
+    def _load(self, kind: type[Any], key: tuple[Any, ...]) -> Record | None:
+        place = (kind, *key)
+        record = self._records.get(place)
+        if record is None:
+            table = _TABLES[kind]
+            row = self._connection.execute(table.select, key).fetchone()
+            if row is None:
+                return None
+            record = self._records[place] = kind(
+                **{
+                    column: orjson.loads(value) if column in table.json else value
+                    for column, value in zip(table.columns, row, strict=True)
+                }
+            )
+        return record
+
+
+def find_app(connection: sqlite3.Connection, api_key: str, app_id: str) -> App | None:
+    """The app of this key and app id, if any of its data was ever stored."""
+    row = connection.execute(
+        "SELECT scope, organization_id, app_id FROM apps JOIN orgkeys USING (organization_id)"
+        " WHERE apikey = ? AND app_id = ?",
+        (api_key, app_id),
+    ).fetchone()
+    return App(*row) if row else None
+
+
+def forget_old_keys(connection: sqlite3.Connection) -> None:
+    """Drop the Idempotency-Keys that no client repeats any more."""
+    connection.execute("DELETE FROM idempotency_keys WHERE seen_at < ?", (_now() - KEY_SECONDS * 1_000_000,))
+
+
+def _row(record: Record, table: _Table) -> list[Any]:
+    return [
+        orjson.dumps(value).decode() if column in table.json else value
+        for column, value in ((column, getattr(record, column)) for column in table.columns)
+    ]
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _event_ids() -> Iterator[str]:
+    """Time of the first, a random part for this writer, a count: sorted, so that the index grows at its end only."""
+    start = f"{time.time_ns() // 1_000_000:012x}{os.urandom(5).hex()}"
+    for number in count():
+        yield f"{start}{number:010x}"

@@ -1,0 +1,183 @@
+"""Starting and stopping the local server: :func:`serve` for a program of its own, :class:`LocalServer` inside another.
+
+What is answered is in ``app.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+
+from aiohttp import web
+
+from ..errors import MindlyticsError
+from .app import create_app
+from .store import Store
+
+SHUTDOWN_SECONDS = 5.0
+
+
+class ServerError(MindlyticsError):
+    """The server cannot be started: the message says why."""
+
+
+@asynccontextmanager
+async def listening(store: Store, host: str, port: int, api_key: str | None = None) -> AsyncIterator[str]:
+    """Answer requests while the block runs; yields the base URL.
+
+    :param port: 0: any free one.
+    :raises ServerError: the port is taken, or the address is open to others and no key is asked for.
+    """
+    if not api_key and not is_loopback(host):
+        raise ServerError(
+            f"{host} can be reached from other machines: give an API key, or listen on 127.0.0.1 (without a key,"
+            " anybody may read and write)"
+        )
+    runner = web.AppRunner(
+        create_app(store, api_key=api_key), access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ServerError(f"port {port} on {host} is in use by another program") from error
+            raise ServerError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        name = f"[{host}]" if ":" in host else host
+        yield f"http://{name}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def serve(
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    db: str | Path = "mindlytics.db",
+    api_key: str | None = None,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run the server until the task is cancelled.
+
+    :param db: the database file; it is made where there is none.
+    :param api_key: the one key that is taken; None: any, on loopback addresses only.
+    :param on_ready: called with the base URL as soon as requests are answered.
+    :raises ServerError: the address cannot be used.
+    :raises StoreError: the file cannot be used.
+    """
+    store = Store(db)
+    try:
+        async with listening(store, host, port, api_key) as url:
+            if on_ready is not None:
+                on_ready(url)
+            await asyncio.Event().wait()
+    finally:
+        store.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class LocalServer:
+    """A server on a thread of its own, for tests and demonstrations::
+
+        with LocalServer() as server:
+            client = Client(api_key="any", project_id="test", server_endpoint=server.url)
+
+    :param db: the database file; None: a temporary one, removed at the end.
+    :param port: 0: any free one.
+    :param api_key: the one key that is taken; None: any.
+    """
+
+    url: str
+    store: Store
+
+    def __init__(self, db: str | Path | None = None, port: int = 0, api_key: str | None = None) -> None:
+        self._db = db
+        self._port = port
+        self._api_key = api_key
+        self._temporary: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._problem: BaseException | None = None
+
+    def start(self) -> LocalServer:
+        """Start it; requests are answered when this returns.
+
+        :raises ServerError: the port cannot be used.
+        :raises StoreError: the file cannot be used.
+        """
+        if self._thread is not None:
+            raise ServerError("the server runs already")
+        if self._db is None:
+            self._temporary = tempfile.mkdtemp(prefix="mindlytics-")
+        try:
+            self.store = Store(self._db if self._db is not None else Path(self._temporary or "") / "mindlytics.db")
+        except BaseException:
+            self._remove_temporary()
+            raise
+        ready = threading.Event()
+        self._problem = None
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="mindlytics-server", daemon=True)
+        self._thread.start()
+        ready.wait()
+        if self._problem is not None:
+            self.stop()
+            raise self._problem
+        return self
+
+    def stop(self) -> None:
+        """Stop it, finish what came in, close the file. Stopping twice is harmless."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        thread.join()
+        self._loop = self._stop = None
+        self.store.close()
+        self._remove_temporary()
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self, ready: threading.Event) -> None:
+        async def main() -> None:
+            async with listening(self.store, "127.0.0.1", self._port, self._api_key) as self.url:
+                self._stop = asyncio.Event()
+                self._loop = asyncio.get_running_loop()
+                ready.set()
+                await self._stop.wait()
+
+        try:
+            asyncio.run(main())
+        except BaseException as problem:
+            self._problem = problem
+        finally:
+            ready.set()
+
+    def _remove_temporary(self) -> None:
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary = None

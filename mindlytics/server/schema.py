@@ -1,0 +1,165 @@
+"""The database file: its tables, and how a connection to it is opened.
+
+What the rows mean and how events change them is in ``sessions.py`` and ``users.py``; how they are read in ``find.py``.
+Moments are kept as whole microseconds since 1970 in UTC, maps of scalars as JSON text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from ..errors import InvalidEvent, MindlyticsError
+from ..values import parse_timestamp
+
+APPLICATION_ID = 0x4D4C5953
+VERSION = 1
+BUSY_SECONDS = 30
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MICROSECOND = timedelta(microseconds=1)
+FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for moment in (datetime.min, datetime.max))
+
+_SCHEMA = """
+CREATE TABLE organizations (
+    seq INTEGER PRIMARY KEY, organization_id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
+);
+CREATE TABLE orgkeys (
+    seq INTEGER PRIMARY KEY, apikey TEXT NOT NULL UNIQUE, organization_id TEXT NOT NULL, created_at INTEGER NOT NULL
+);
+CREATE TABLE apps (
+    scope INTEGER PRIMARY KEY, organization_id TEXT NOT NULL, app_id TEXT NOT NULL, created_at INTEGER NOT NULL,
+    UNIQUE (organization_id, app_id)
+);
+CREATE TABLE users (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, user_id TEXT NOT NULL, id TEXT NOT NULL,
+    anonymous INTEGER NOT NULL, aliases TEXT NOT NULL, created_at INTEGER NOT NULL, traits TEXT NOT NULL,
+    UNIQUE (scope, user_id)
+);
+CREATE TABLE aliases (
+    scope INTEGER, alias TEXT, user_id TEXT NOT NULL, PRIMARY KEY (scope, alias)
+) WITHOUT ROWID;
+CREATE TABLE devices (
+    scope INTEGER, device_id TEXT, user_id TEXT NOT NULL, PRIMARY KEY (scope, device_id)
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, session_id TEXT NOT NULL, user_id TEXT NOT NULL, device_id TEXT,
+    started_at INTEGER NOT NULL, ended_at INTEGER, attributes TEXT NOT NULL,
+    conversation_count INTEGER NOT NULL, event_count INTEGER NOT NULL, turn_count INTEGER NOT NULL,
+    function_count INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,
+    UNIQUE (scope, session_id)
+);
+CREATE INDEX sessions_of_user ON sessions (scope, user_id);
+CREATE TABLE conversations (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, session_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
+    user_id TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER,
+    properties TEXT NOT NULL, attributes TEXT NOT NULL,
+    event_count INTEGER NOT NULL, message_count INTEGER NOT NULL, turn_count INTEGER NOT NULL,
+    function_count INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost REAL,
+    UNIQUE (scope, session_id, conversation_id)
+);
+CREATE INDEX conversations_by_id ON conversations (scope, conversation_id);
+CREATE INDEX conversations_of_user ON conversations (scope, user_id);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, event_id TEXT NOT NULL, origin_event_id TEXT,
+    session_id TEXT NOT NULL, conversation_id TEXT, user_id TEXT NOT NULL, timestamp INTEGER NOT NULL,
+    event TEXT NOT NULL, properties TEXT NOT NULL, user_traits TEXT, message_index INTEGER
+);
+CREATE INDEX events_by_id ON events (scope, event_id);
+CREATE INDEX events_of_session ON events (scope, session_id);
+CREATE INDEX events_of_conversation ON events (scope, conversation_id) WHERE conversation_id IS NOT NULL;
+CREATE VIEW messages AS
+    SELECT seq, scope, event_id, session_id, conversation_id, user_id, timestamp, message_index AS "index",
+           'user' AS role, json_extract(properties, '$.user') AS content
+      FROM events WHERE message_index IS NOT NULL AND json_extract(properties, '$.user') <> ''
+    UNION ALL
+    SELECT seq, scope, event_id, session_id, conversation_id, user_id, timestamp,
+           message_index + (json_extract(properties, '$.user') <> ''),
+           'assistant', json_extract(properties, '$.assistant')
+      FROM events WHERE message_index IS NOT NULL AND json_extract(properties, '$.assistant') <> '';
+CREATE TABLE idempotency_keys (
+    scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+"""
+
+
+class StoreError(MindlyticsError):
+    """The database file cannot be used; the message names the file and says why."""
+
+
+def microseconds(moment: str | datetime, field: str = "timestamp") -> int:
+    """A moment as it is stored.
+
+    :raises InvalidEvent: in UTC it falls outside of the years 1 to 9999.
+    :raises ValueError: the text is no ISO 8601 date and time.
+    """
+    if isinstance(moment, str):
+        moment = parse_timestamp(moment)
+    stored = (moment - EPOCH) // MICROSECOND
+    if not FIRST <= stored <= LAST:
+        raise InvalidEvent(field, "a moment within the years 1 to 9999 in UTC", moment)
+    return stored
+
+
+def iso(stored: int) -> str:
+    """A stored moment as ISO 8601 in UTC, in milliseconds, or microseconds where there are any."""
+    moment = EPOCH + timedelta(microseconds=stored)
+    precision = "microseconds" if stored % 1000 else "milliseconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection for writing; the tables are made where the file is new.
+
+    :raises StoreError: the file is none of ours, or cannot be written.
+    """
+    try:
+        connection = _connect(path)
+    except sqlite3.Error as error:
+        raise _store_error(path, error) from error
+    try:
+        application_id, tables = connection.execute(
+            "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+        ).fetchone()
+        if application_id != APPLICATION_ID and (application_id or tables):
+            raise StoreError(f"{path} is a SQLite database of another program")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        elif version != VERSION:
+            raise StoreError(f"{path} was written by another version of mindlytics (format {version})")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        connection.close()
+        raise _store_error(path, error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; rows come by name."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    if "not a database" in str(error):
+        return StoreError(f"{path} is not a SQLite database")
+    if not path.parent.is_dir():
+        return StoreError(f"{path} cannot be opened: there is no directory {path.parent}")
+    return StoreError(f"{path} cannot be opened for writing: {error}")

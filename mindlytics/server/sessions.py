@@ -1,0 +1,265 @@
+"""What an event does to its session and its conversation, and which events the server adds.
+
+:func:`apply` is the whole of it: one valid event in, the stored events out, in order. Who a user is, is in
+``users.py``; how records reach the file is in ``records.py``.
+
+- A session begins with the first event that names it, a conversation likewise.
+- The end of a session ends its open conversations. ``start_session`` reopens an ended session, ``Conversation Started``
+  an ended conversation; any other late event is stored and reopens nothing. So an ended session never has an open
+  conversation: one that a late event begins ends at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from ..errors import InvalidEvent
+from ..events import (
+    Alias,
+    ConversationFunction,
+    ConversationTurn,
+    ConversationUsage,
+    CustomEvent,
+    EndConversation,
+    EndSession,
+    Event,
+    Identify,
+    StartConversation,
+    StartSession,
+    TokenBasedCost,
+    TrackedEvent,
+    Usage,
+)
+from ..values import Scalar
+from ..wire.mindlytics import converter
+from .records import Conversation, Records, Session, StoredEvent
+from .schema import microseconds
+from .users import UnknownUser, alias, identify, traits_json, user_of
+
+SESSION_STARTED = "Session Started"
+SESSION_ENDED = "Session Ended"
+CONVERSATION_STARTED = "Conversation Started"
+CONVERSATION_ENDED = "Conversation Ended"
+USER_IDENTIFIED = "User Identified"
+USER_ALIASED = "User Aliased"
+ML_ERROR = "MLError"
+
+MAX_COUNT = 2**63 - 1
+
+
+def apply(records: Records, scope: int, event: Event) -> list[StoredEvent]:
+    """Take one event into the records; the stored events that came of it, the event itself included.
+
+    :raises InvalidEvent: it would begin a session and names neither a user nor a device.
+    """
+    step = _Step(records, scope, event)
+    _RULES[type(event)](step, event)
+    return step.stored
+
+
+class _Step:
+    """One event on its way: the session it belongs to, and what was stored so far."""
+
+    def __init__(self, records: Records, scope: int, event: Event) -> None:
+        self.records = records
+        self.scope = scope
+        self.at = microseconds(event.timestamp)
+        self.event_id = records.new_event_id()
+        self.stored: list[StoredEvent] = []
+        session = records.session(scope, event.session_id)
+        if session is None:
+            session = self._begin_session(event)
+        else:
+            self.session = session
+        records.changed(session)
+
+    def _begin_session(self, event: Event) -> Session:
+        user = user_of(self.records, self.scope, _named_user(event), event.device_id)
+        if user is None:
+            raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", None)
+        self.session = Session(self.scope, event.session_id, user.user_id, event.device_id, self.at)
+        self.records.add_session(self.session)
+        if not isinstance(event, StartSession):
+            self.store(SESSION_STARTED, generated=True)
+        return self.session
+
+    def conversation(self, conversation_id: str, *, explicit: bool = False) -> Conversation:
+        """The conversation of the session, begun where it is unknown."""
+        conversation = self.records.conversation(self.scope, self.session.session_id, conversation_id)
+        if conversation is None:
+            conversation = Conversation(
+                self.scope, self.session.session_id, conversation_id, self.session.user_id, self.at
+            )
+            self.records.add_conversation(conversation)
+            self.session.open[conversation_id] = None
+            self.session.conversation_count += 1
+            if not explicit:
+                self.store(CONVERSATION_STARTED, conversation=conversation, generated=True)
+        self.records.changed(conversation)
+        return conversation
+
+    def end(self, conversation: Conversation) -> None:
+        """The conversation is over; a second end changes nothing."""
+        if conversation.ended_at is None:
+            conversation.ended_at = self.at
+            self.session.open.pop(conversation.conversation_id, None)
+            self.records.changed(conversation)
+
+    def end_open_conversations(self) -> None:
+        """End each conversation that is open, with an event for each."""
+        for conversation_id in list(self.session.open):
+            conversation = self.conversation(conversation_id)
+            self.end(conversation)
+            self.store(CONVERSATION_ENDED, conversation=conversation, generated=True)
+
+    def store(
+        self,
+        name: str,
+        properties: Mapping[str, Scalar] | None = None,
+        *,
+        conversation: Conversation | None = None,
+        generated: bool = False,
+        message_index: int | None = None,
+    ) -> None:
+        """Keep the event under this name, or one that the server adds because of it."""
+        session = self.session
+        session.event_count += 1
+        if conversation is not None:
+            conversation.event_count += 1
+        stored = StoredEvent(
+            self.scope,
+            self.records.new_event_id() if generated else self.event_id,
+            self.event_id if generated else None,
+            session.session_id,
+            conversation.conversation_id if conversation is not None else None,
+            session.user_id,
+            self.at,
+            name,
+            orjson.dumps(properties).decode() if properties else "{}",
+            traits_json(self.records.user(self.scope, session.user_id)),
+            message_index,
+        )
+        self.records.add_event(stored)
+        self.stored.append(stored)
+
+
+def _named_user(event: Event) -> str | None:
+    """The id of the user with whom a session begins that this event starts."""
+    if isinstance(event, StartSession):
+        return event.id or event.user_id
+    if event.user_id is None and event.device_id is None:
+        if isinstance(event, Identify):
+            return event.id
+        if isinstance(event, Alias):
+            return event.previous_id
+    return event.user_id
+
+
+def _start_session(step: _Step, event: StartSession) -> None:
+    step.session.ended_at = None
+    step.session.attributes.update(event.attributes)
+    step.store(SESSION_STARTED, event.attributes)
+
+
+def _end_session(step: _Step, event: EndSession) -> None:
+    step.end_open_conversations()
+    session = step.session
+    session.attributes.update(event.attributes)
+    if session.ended_at is None:
+        session.ended_at = step.at
+    step.store(SESSION_ENDED, event.attributes)
+
+
+def _identify(step: _Step, event: Identify) -> None:
+    current = step.records.user(step.scope, step.session.user_id)
+    user = identify(
+        step.records, step.scope, name=event.id, device_id=event.device_id, traits=event.traits, current=current
+    )
+    if user is not current:
+        step.records.move_session(step.session, user)
+    step.store(USER_IDENTIFIED, {"id": event.id} if event.id is not None else None)
+
+
+def _alias(step: _Step, event: Alias) -> None:
+    problem = None
+    try:
+        alias(step.records, step.scope, name=event.id, previous=event.previous_id)
+    except (UnknownUser, InvalidEvent) as error:
+        problem = str(error)
+    step.store(USER_ALIASED, {"id": event.id, "previous_id": event.previous_id})
+    if problem is not None:
+        step.store(ML_ERROR, {"error_message": problem}, generated=True)
+
+
+def _start_conversation(step: _Step, event: StartConversation) -> None:
+    conversation = step.conversation(event.conversation_id, explicit=True)
+    conversation.ended_at = None
+    step.session.open[event.conversation_id] = None
+    _merge(conversation, event)
+    step.store(CONVERSATION_STARTED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
+    _close_late(step)
+
+
+def _end_conversation(step: _Step, event: EndConversation) -> None:
+    conversation = step.conversation(event.conversation_id)
+    _merge(conversation, event)
+    step.end(conversation)
+    step.store(CONVERSATION_ENDED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
+
+
+def _track(step: _Step, event: TrackedEvent) -> None:
+    conversation = step.conversation(event.conversation_id) if event.conversation_id is not None else None
+    properties: dict[str, Any] = converter.unstructure(event)["properties"]
+    message_index = None
+    counted: list[Session | Conversation] = [step.session] if conversation is None else [step.session, conversation]
+    if isinstance(event, ConversationTurn) and conversation is not None:
+        message_index = conversation.message_count
+        conversation.message_count += bool(event.user) + bool(event.assistant)
+        for record in counted:
+            record.turn_count += 1
+    elif isinstance(event, ConversationFunction):
+        for record in counted:
+            record.function_count += 1
+    usage = getattr(event, "usage", None)
+    if usage is not None:
+        for record in counted:
+            _count_usage(record, usage)
+    name = event.event
+    assert name is not None
+    step.store(name, properties, conversation=conversation, message_index=message_index)
+    _close_late(step)
+
+
+def _count_usage(record: Session | Conversation, usage: Usage) -> None:
+    if isinstance(usage, TokenBasedCost):
+        record.prompt_tokens = min(record.prompt_tokens + usage.prompt_tokens, MAX_COUNT)
+        record.completion_tokens = min(record.completion_tokens + usage.completion_tokens, MAX_COUNT)
+    else:
+        record.cost = (record.cost or 0.0) + usage.cost
+
+
+def _merge(conversation: Conversation, event: StartConversation | EndConversation) -> None:
+    conversation.properties.update(event.properties)
+    conversation.attributes.update(event.attributes or {})
+
+
+def _close_late(step: _Step) -> None:
+    if step.session.ended_at is not None and step.session.open:
+        step.end_open_conversations()
+
+
+_RULES: Mapping[type[Event], Callable[[_Step, Any], None]] = {
+    StartSession: _start_session,
+    EndSession: _end_session,
+    Identify: _identify,
+    Alias: _alias,
+    StartConversation: _start_conversation,
+    EndConversation: _end_conversation,
+    CustomEvent: _track,
+    ConversationTurn: _track,
+    ConversationUsage: _track,
+    ConversationFunction: _track,
+}

@@ -1,0 +1,121 @@
+"""Who a user is: what identify and alias do, and whom a session begins with.
+
+The rules are those of the protocol: a device alone has an anonymous user, whose id begins with ``ml_``; identified for
+the first time, that user becomes the named one; an id that is known already wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import orjson
+
+from ..errors import InvalidEvent, MindlyticsError
+from ..values import Scalar
+from .records import Records, User
+
+
+class UnknownUser(MindlyticsError):
+    """No user has this id."""
+
+
+def user_of(records: Records, scope: int, name: str | None, device_id: str | None) -> User | None:
+    """The user that a session begins with, made where the id or the device is new; None without either.
+
+    A device that is nobody's yet becomes the named user's.
+    """
+    if name is None:
+        return _user_of_device(records, scope, device_id) if device_id is not None else None
+    user = records.user_called(scope, name) or records.new_user(scope, name, anonymous=False)
+    if device_id is not None and records.user_of_device(scope, device_id) is None:
+        records.link_device(user, device_id)
+    return user
+
+
+def identify(
+    records: Records,
+    scope: int,
+    *,
+    name: str | None,
+    device_id: str | None,
+    traits: Mapping[str, Scalar] | None,
+    current: User | None = None,
+) -> User:
+    """The user who is meant, with the traits merged in.
+
+    :param name: the id, if known.
+    :param device_id: the device; from now on it is this user's.
+    :param current: the user of the session in which this happens, if it happens in one.
+    :raises InvalidEvent: there is neither an id nor a device nor a current user.
+    """
+    if name is not None:
+        user = _named(records, scope, name, device_id, current)
+        if device_id is not None:
+            records.link_device(user, device_id)
+    elif current is not None:
+        user = current
+        if device_id is not None and records.user_of_device(scope, device_id) is None:
+            records.link_device(user, device_id)
+    elif device_id is not None:
+        user = _user_of_device(records, scope, device_id)
+    else:
+        raise InvalidEvent("id", "given, or else device_id", None)
+    if traits:
+        user.traits.update(traits)
+        user.traits_json = None
+        records.changed(user)
+    return user
+
+
+def alias(records: Records, scope: int, *, name: str, previous: str) -> User:
+    """The user of the previous id, whose primary id is now ``name``; the former ids remain as aliases.
+
+    :raises UnknownUser: nobody has the previous id.
+    :raises InvalidEvent: the new id is another user's.
+    """
+    user = records.user_called(scope, previous)
+    if user is None:
+        raise UnknownUser("previous_id must be the id of a known user")
+    owner = records.user_called(scope, name)
+    if owner is not None and owner is not user:
+        raise InvalidEvent("id", "an id that no other user has", name)
+    _rename(records, user, name)
+    return user
+
+
+def traits_json(user: User) -> str | None:
+    """The user's traits as they go into a stored event, None where there are none."""
+    if user.traits and user.traits_json is None:
+        user.traits_json = orjson.dumps(user.traits).decode()
+    return user.traits_json
+
+
+def _named(records: Records, scope: int, name: str, device_id: str | None, current: User | None) -> User:
+    """The known user of this id; else the anonymous one at hand, renamed; else a new one."""
+    known = records.user_called(scope, name)
+    if known is not None:
+        return known
+    if current is None and device_id is not None:
+        current = records.user_of_device(scope, device_id)
+    if current is not None and current.anonymous:
+        _rename(records, current, name)
+        return current
+    return records.new_user(scope, name, anonymous=False)
+
+
+def _rename(records: Records, user: User, name: str) -> None:
+    if name not in user.aliases:
+        records.link_alias(user, name)
+    user.id = name
+    user.anonymous = 0
+    records.changed(user)
+
+
+def _user_of_device(records: Records, scope: int, device_id: str) -> User:
+    user = records.user_of_device(scope, device_id)
+    if user is None:
+        name = "ml_" + hashlib.sha256(f"{scope}/{device_id}".encode()).hexdigest()[:24]
+        user = records.user_called(scope, name) or records.new_user(scope, name, anonymous=True)
+        records.link_device(user, device_id)
+    return user
