@@ -1,0 +1,73 @@
+"""Records what happens between people and AI assistants, and delivers it without the program noticing.
+
+    from mindlytics import Client
+
+    with Client(api_key="…", project_id="…") as client, client.create_session(id="jj") as session:
+        session.track_conversation_turn(user="Hello!", assistant="Good morning.")
+
+The names below are imported when they are first asked for: ``Client`` loads no aiohttp, ``AsyncClient`` no requests.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .aio import AsyncClient as AsyncClient
+    from .aio import AsyncSession as AsyncSession
+    from .client import Client as Client
+    from .client import Session as Session
+    from .delivery.ledger import APIResponse as APIResponse
+    from .delivery.ledger import FlushResult as FlushResult
+    from .delivery.ledger import Stats as Stats
+    from .errors import ClientClosed as ClientClosed
+    from .errors import DeliveryError as DeliveryError
+    from .errors import InvalidEvent as InvalidEvent
+    from .errors import InvalidSetting as InvalidSetting
+    from .errors import MindlyticsError as MindlyticsError
+    from .errors import MLHTTPError as MLHTTPError
+    from .events import Cost as Cost
+    from .events import TokenBasedCost as TokenBasedCost
+    from .http import AsyncHTTPClient as AsyncHTTPClient
+    from .http import HTTPClient as HTTPClient
+    from .stored import MLEvent as MLEvent
+
+_HOMES = {
+    "APIResponse": "delivery.ledger",
+    "AsyncClient": "aio",
+    "AsyncHTTPClient": "http",
+    "AsyncSession": "aio",
+    "Client": "client",
+    "ClientClosed": "errors",
+    "Cost": "events",
+    "DeliveryError": "errors",
+    "FlushResult": "delivery.ledger",
+    "HTTPClient": "http",
+    "InvalidEvent": "errors",
+    "InvalidSetting": "errors",
+    "MLEvent": "stored",
+    "MLHTTPError": "errors",
+    "MindlyticsError": "errors",
+    "Session": "client",
+    "Stats": "delivery.ledger",
+    "TokenBasedCost": "events",
+}
+
+__all__ = [  # noqa: PLE0604  the names of the table above
+    *_HOMES
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Union
 from attrs import Attribute, field, frozen
 
 from .errors import InvalidEvent
-from .values import Scalar, Timestamp, checked_timestamp, now
+from .values import Scalar, Timestamp, checked_timestamp, now, valid_text
 
 MAX_NAME = 100
 """Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
@@ -32,7 +32,9 @@ def check_name(field_name: str, value: object) -> str:
     :raises InvalidEvent: it is not.
     """
     if isinstance(value, str) and 0 < len(value) <= MAX_NAME:
-        return value
+        if value.isascii() or value == valid_text(value):
+            return value
+        raise InvalidEvent(field_name, "valid Unicode, without lone surrogates", value)
     raise InvalidEvent(field_name, _NAME, value)
 
 
@@ -153,6 +155,8 @@ class Event:
 
     type: ClassVar[str] = "track"
     event: ClassVar[str | None] = None
+    own_properties: ClassVar[tuple[str, ...]] = ()
+    """The fields that travel among the properties; a caller's property of that name has no place."""
 
     session_id: str = field(validator=_name)
     timestamp: Timestamp = field(factory=now, validator=_timestamp)
@@ -260,6 +264,7 @@ class ConversationTurn(TrackedEvent):
     """What the user said and what the assistant answered (empty: nothing yet)."""
 
     event: ClassVar[str] = "Conversation Turn"
+    own_properties: ClassVar[tuple[str, ...]] = ("user", "assistant", "assistant_id")
 
     conversation_id: str = field(validator=_name)
     user: str = field(validator=_text)
@@ -287,6 +292,7 @@ class ConversationFunction(TrackedEvent):
     """A function that the assistant called: arguments and result as text, mostly JSON; ``runtime`` in milliseconds."""
 
     event: ClassVar[str] = "Conversation Function"
+    own_properties: ClassVar[tuple[str, ...]] = ("name", "args", "result", "runtime")
 
     conversation_id: str = field(validator=_name)
     name: str = field(validator=_name)

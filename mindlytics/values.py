@@ -22,7 +22,8 @@ from .errors import InvalidEvent
 
 Scalar = Union[str, int, float, bool]
 Timestamp = Union[str, datetime]
-Report = Callable[[str, str], None]
+Report = Callable[[str, object, str], None]
+"""Told of a value that does not go as it is: its full name, the value, and what was done with it, in words."""
 
 UTC = timezone.utc
 INT64 = range(-(2**63), 2**64)
@@ -92,7 +93,6 @@ def clean_scalars(field: str, given: object, report: Report) -> dict[str, Scalar
 
     :param field: the argument's name, for errors and reports.
     :param given: a mapping, or None for an empty one.
-    :param report: called with the key's full name and what was done, in words.
     :raises InvalidEvent: ``given`` is no mapping.
     """
     if given is None:
@@ -114,10 +114,10 @@ def clean_scalars(field: str, given: object, report: Report) -> dict[str, Scalar
         try:
             scalar = _clean_value(value)
         except _Unfit as unfit:
-            report(f"{field}.{name}", unfit.done)
+            report(f"{field}.{name}", value, unfit.done)
             scalar = unfit.instead
         except Exception:  # a value's own __str__, item or value may do anything at all
-            report(f"{field}.{name}", f"left out: its {type(value).__name__} could not be converted")
+            report(f"{field}.{name}", value, f"left out: its {type(value).__name__} could not be converted")
             continue
         if scalar is not None:
             cleaned[name] = scalar
@@ -138,16 +138,16 @@ def _clean_key(field: str, key: object, report: Report) -> str:
     if isinstance(key, str):
         name = valid_text(str.__str__(key))
         if name != key:
-            report(f"{field}.{name}", "renamed: its name held lone surrogates")
+            report(f"{field}.{name}", key, "renamed: its name held lone surrogates")
         return name
     if isinstance(key, (int, float, uuid.UUID)):
-        report(f"{field}.{key}", f"renamed: its name was of type {type(key).__name__}")
+        report(f"{field}.{key}", key, f"renamed: its name was of type {type(key).__name__}")
         return str(key)
-    report(f"{field}.<{type(key).__name__}>", "left out: a name must be a string")
+    report(f"{field}.<{type(key).__name__}>", key, "left out: a name must be a string")
     return ""
 
 
-def _clean_value(value: Any) -> Scalar | None:  # noqa: PLR0911, PLR0912  one row a type, as in the reference page
+def _clean_value(value: Any) -> Scalar | None:  # noqa: PLR0912  one row a type, as in the reference page
     if value is None or value is True or value is False:
         return value
     if isinstance(value, enum.Enum):

@@ -19,6 +19,7 @@ from .schema import iso
 Row = dict[str, Any]
 
 _SCOPED = "scope = ?"
+_SCOPED_EVENTS = "+scope = ?"  # by session, by conversation or in order of arrival; no index is for a whole app
 _COUNTS = {
     "event_count": NUMBER,
     "turn_count": NUMBER,
@@ -27,6 +28,18 @@ _COUNTS = {
     "completion_tokens": NUMBER,
     "cost": NUMBER,
 }
+_SUMMED = "".join(
+    f", (SELECT {what} FROM conversations AS c WHERE (c.scope, c.session_id) = (sessions.scope, sessions.session_id))"
+    f" AS {name}"
+    for name, what in {
+        "conversation_count": "count(*)",
+        "cost": "sum(cost)",
+        **{
+            name: f"coalesce(sum({name}), 0)"
+            for name in ("turn_count", "function_count", "prompt_tokens", "completion_tokens")
+        },
+    }.items()
+)
 _LASTED = ", (ended_at - started_at) / 1e6 AS duration"
 _OWNER = {"organization_id": TEXT, "app_id": TEXT}
 
@@ -79,7 +92,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         },
     ),
     "sessions": Collection(
-        _source("sessions", _LASTED),
+        _source("sessions", _LASTED + _SUMMED),
         {
             **_OWNER,
             "session_id": TEXT,
@@ -134,6 +147,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "properties": MAP,
             "user_traits": MAP,
         },
+        visible=_SCOPED_EVENTS,
         optional=frozenset({"conversation_id", "origin_event_id", "user_traits"}),
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),
@@ -151,6 +165,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "content": TEXT,
         },
         order='seq, "index"',
+        visible=_SCOPED_EVENTS,
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),
     "apps": Collection("apps", {**_OWNER, "created_at": TIME}, order="scope"),

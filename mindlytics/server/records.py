@@ -118,7 +118,7 @@ class Conversation:
 
 @define(eq=False)
 class Session:
-    """A session, what was counted in it, and the ids of its conversations that are open."""
+    """A session, and the ids of its conversations that are open. What is counted is counted by conversation."""
 
     scope: int
     session_id: str
@@ -127,13 +127,7 @@ class Session:
     started_at: int
     ended_at: int | None = None
     attributes: dict[str, Scalar] = Factory(dict)
-    conversation_count: int = 0
     event_count: int = 0
-    turn_count: int = 0
-    function_count: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
     open: dict[str, None] = Factory(dict)
 
 

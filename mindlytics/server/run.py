@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import shutil
 import tempfile
@@ -76,6 +77,8 @@ async def serve(
     :raises StoreError: the file cannot be used.
     """
     store = Store(db)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
         async with listening(store, host, port, api_key) as url:
             if on_ready is not None:

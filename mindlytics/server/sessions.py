@@ -47,7 +47,8 @@ USER_IDENTIFIED = "User Identified"
 USER_ALIASED = "User Aliased"
 ML_ERROR = "MLError"
 
-MAX_COUNT = 2**63 - 1
+MAX_COUNT = 2**53
+"""Tokens are counted up to here, where JSON numbers end to be exact; sums of such counts still fit into 64 bits."""
 
 
 def apply(records: Records, scope: int, event: Event) -> list[StoredEvent]:
@@ -95,7 +96,6 @@ class _Step:
             )
             self.records.add_conversation(conversation)
             self.session.open[conversation_id] = None
-            self.session.conversation_count += 1
             if not explicit:
                 self.store(CONVERSATION_STARTED, conversation=conversation, generated=True)
         self.records.changed(conversation)
@@ -212,33 +212,30 @@ def _end_conversation(step: _Step, event: EndConversation) -> None:
 
 def _track(step: _Step, event: TrackedEvent) -> None:
     conversation = step.conversation(event.conversation_id) if event.conversation_id is not None else None
-    properties: dict[str, Any] = converter.unstructure(event)["properties"]
+    properties = event.properties if type(event) is CustomEvent else converter.unstructure(event)["properties"]
     message_index = None
-    counted: list[Session | Conversation] = [step.session] if conversation is None else [step.session, conversation]
-    if isinstance(event, ConversationTurn) and conversation is not None:
-        message_index = conversation.message_count
-        conversation.message_count += bool(event.user) + bool(event.assistant)
-        for record in counted:
-            record.turn_count += 1
-    elif isinstance(event, ConversationFunction):
-        for record in counted:
-            record.function_count += 1
-    usage = getattr(event, "usage", None)
-    if usage is not None:
-        for record in counted:
-            _count_usage(record, usage)
+    if conversation is not None:
+        if isinstance(event, ConversationTurn):
+            message_index = conversation.message_count
+            conversation.message_count += bool(event.user) + bool(event.assistant)
+            conversation.turn_count += 1
+        elif isinstance(event, ConversationFunction):
+            conversation.function_count += 1
+        usage = getattr(event, "usage", None)
+        if usage is not None:
+            _count_usage(conversation, usage)
     name = event.event
     assert name is not None
     step.store(name, properties, conversation=conversation, message_index=message_index)
     _close_late(step)
 
 
-def _count_usage(record: Session | Conversation, usage: Usage) -> None:
+def _count_usage(conversation: Conversation, usage: Usage) -> None:
     if isinstance(usage, TokenBasedCost):
-        record.prompt_tokens = min(record.prompt_tokens + usage.prompt_tokens, MAX_COUNT)
-        record.completion_tokens = min(record.completion_tokens + usage.completion_tokens, MAX_COUNT)
+        conversation.prompt_tokens = min(conversation.prompt_tokens + usage.prompt_tokens, MAX_COUNT)
+        conversation.completion_tokens = min(conversation.completion_tokens + usage.completion_tokens, MAX_COUNT)
     else:
-        record.cost = (record.cost or 0.0) + usage.cost
+        conversation.cost = (conversation.cost or 0.0) + usage.cost
 
 
 def _merge(conversation: Conversation, event: StartConversation | EndConversation) -> None:

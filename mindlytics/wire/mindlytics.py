@@ -14,29 +14,21 @@ from attrs import NOTHING, fields_dict
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from ..delivery.verdict import Verdict
 from ..errors import InvalidEvent
 from ..events import (
     EVENT_TYPES,
-    ConversationFunction,
-    ConversationTurn,
-    ConversationUsage,
     CustomEvent,
     Event,
     TrackedEvent,
     as_usage,
     check_name,
 )
+from .http import judge
 
 QUEUE_PATH = "/bc/v1/events/queue"
 IDENTIFY_PATH = "/bc/v1/user/identify"
 ALIAS_PATH = "/bc/v1/user/alias"
-
-INSIDE_PROPERTIES: Mapping[type[Event], tuple[str, ...]] = {
-    ConversationTurn: ("user", "assistant", "assistant_id"),
-    ConversationUsage: (),
-    ConversationFunction: ("name", "args", "result", "runtime"),
-}
-"""The fields that an event class has of its own and that travel inside ``properties``."""
 
 USAGE_NAMES = ("model", "prompt_tokens", "completion_tokens", "cost")
 ALWAYS_SENT = frozenset({"timestamp", "properties", "attributes", "runtime"})
@@ -47,7 +39,7 @@ converter = Converter()
 
 def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
     """How events of one class become dicts: absent values left out, own fields moved into ``properties``."""
-    own = INSIDE_PROPERTIES.get(event_type, ())
+    own = event_type.own_properties
     has_usage = "usage" in fields_dict(event_type)
     overrides: dict[str, Any] = {
         name: override(omit=name == "usage", omit_if_default=name not in ALWAYS_SENT or attribute.default is None)
@@ -97,7 +89,7 @@ def decode(given: object) -> Event:
             rule = f"one of {', '.join([*_BY_TYPE, 'track'])}"
             raise InvalidEvent("type", rule, wire.get("type"))
         event_type = _BY_EVENT.get(check_name("event", wire.get("event")), CustomEvent)
-    if event_type in INSIDE_PROPERTIES:
+    if event_type.own_properties or "usage" in fields_dict(event_type):
         _unfold_properties(event_type, wire)
     for name, attribute in fields_dict(event_type).items():
         if attribute.default is NOTHING and name not in wire:
@@ -111,10 +103,58 @@ def _unfold_properties(event_type: type[Event], wire: dict[str, Any]) -> None:
     if not isinstance(properties, dict):
         raise InvalidEvent("properties", "a JSON object", properties)
     properties = {name: value for name, value in properties.items() if value is not None}
-    for name in INSIDE_PROPERTIES[event_type]:
+    for name in event_type.own_properties:
         if name in properties:
             wire[name] = properties.pop(name)
     names = USAGE_NAMES[-1:] if "cost" in properties else USAGE_NAMES[:-1]
     if "usage" in fields_dict(event_type) and all(name in properties for name in names):
         wire["usage"] = as_usage({name: properties.pop(name) for name in names})
     wire["properties"] = properties
+
+
+_BARE_ONLY: set[str] = set()
+"""Addresses that were found to refuse arrays and to take bare objects; remembered for the process."""
+
+
+class MindlyticsWire:
+    """The protocol as delivery drives it: JSON arrays, posted to the queue.
+
+    Arrays are what the API description asks for. Where a lone event's array is refused before any array was taken, the
+    event is tried as a bare object; if that is taken, bare objects are all that is sent from then on.
+    """
+
+    piece_overhead = 1
+    body_overhead = 1
+
+    def __init__(self, server_endpoint: str, api_key: str, project_id: str) -> None:
+        self.url = server_endpoint + QUEUE_PATH
+        self._headers = credentials(api_key, project_id)
+        self._array_taken = False
+
+    encode = staticmethod(encode)
+
+    def body(self, pieces: Sequence[bytes], *, bare: bool) -> bytes:
+        return pieces[0] if bare else b"[" + b",".join(pieces) + b"]"
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {**self._headers, "Idempotency-Key": key}
+
+    def judge(self, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
+        return judge(self.url, status, headers, body, wall=wall)
+
+    def allows_bare(self) -> bool:
+        return not self._array_taken
+
+    def took(self, *, bare: bool) -> None:
+        if bare:
+            _BARE_ONLY.add(self.url)
+        else:
+            self._array_taken = True
+
+    def takes_bare_only(self) -> bool:
+        return self.url in _BARE_ONLY
+
+
+def credentials(api_key: str, project_id: str) -> dict[str, str]:
+    """The headers of every request to the service."""
+    return {"Authorization": f"Bearer {api_key}", "X-App-ID": project_id, "Content-Type": "application/json"}

@@ -1,0 +1,120 @@
+"""What both faces of a client share: its settings, its place at a pipeline, its account. No waiting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .delivery.ledger import APIResponse, Stats
+from .delivery.verdict import Wire
+from .errors import InvalidEvent
+from .events import check_name
+from .pipeline import lifecycle
+from .pipeline.base import Pipeline
+from .settings import Settings
+from .values import clean_scalars
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .settings import Options
+
+P = TypeVar("P", bound=Pipeline)
+
+logger = logging.getLogger("mindlytics")
+logger.addHandler(logging.NullHandler())
+
+
+class BaseClient(Generic[P]):
+    """A client's credentials and settings, and the pipeline that it shares with all clients of equal ones.
+
+    :param api_key: the workspace's key; default ``MLSDK_API_KEY`` in the environment.
+    :param project_id: the project that events belong to; default ``MLSDK_PROJECT_ID``.
+    :param server_endpoint: the service's address; default ``MLSDK_SERVER_BASE``, else the production service.
+    :param wss_endpoint: the address of live events; derived from ``server_endpoint`` where it is not given.
+    :param debug: log what is done.
+    :param settings: every other setting by its name, see the reference page of settings.
+    :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
+    """
+
+    _pipeline_type: type[P]
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        project_id: str | None = None,
+        server_endpoint: str | None = None,
+        wss_endpoint: str | None = None,
+        debug: bool | None = None,
+        **settings: Unpack[Options],
+    ) -> None:
+        self.settings = chosen = Settings.load(
+            {
+                "api_key": api_key,
+                "project_id": project_id,
+                "server_endpoint": server_endpoint,
+                "wss_endpoint": wss_endpoint,
+                "debug": debug,
+                **settings,
+            }
+        )
+        if chosen.debug:
+            log_to_stderr()
+        make = self._pipeline_type
+        self.pipeline: P = lifecycle.acquire(self, (make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
+        self.is_closed = False
+        """Whether :meth:`close` was called."""
+
+    def stats(self) -> Stats:
+        """The account of every event since this client's pipeline began; it always adds up."""
+        return self.pipeline.ledger.stats()
+
+    def has_errors(self) -> bool:
+        """Whether events were lost (refused by the service, or dropped)."""
+        return bool(self.get_errors())
+
+    def get_errors(self) -> list[APIResponse]:
+        """What went wrong with events, oldest first; at most the last 100."""
+        return self.pipeline.ledger.errors()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else "open"
+        return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
+
+    def _leave(self) -> bool:
+        """Note that the client is closed; True where the pipeline is to be closed with it."""
+        first = not self.is_closed
+        self.is_closed = True
+        return first and lifecycle.release(self, self.pipeline)
+
+    def _identify_body(self, id: str | None, device_id: str | None, traits: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The body of a direct identify request, checked."""
+        if id is None and device_id is None:
+            raise InvalidEvent("id", "given, or device_id", None)
+        body = {
+            name: check_name(name, value) for name, value in (("id", id), ("device_id", device_id)) if value is not None
+        }
+        cleaned = None if traits is None else clean_scalars("traits", traits, self.pipeline.report_change)
+        return body if cleaned is None else {**body, "traits": cleaned}
+
+    def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
+        """The body of a direct alias request, checked."""
+        return {"id": check_name("id", id), "previous_id": check_name("previous_id", previous_id)}
+
+
+def _wire(settings: Settings) -> Wire:
+    from .wire.mindlytics import MindlyticsWire  # noqa: PLC0415  cattrs and orjson take a while to import
+
+    return MindlyticsWire(settings.server_endpoint, settings.api_key, settings.project_id)
+
+
+def log_to_stderr() -> None:
+    """Show what the package logs, debug messages included, where the program has not set up logging itself."""
+    logger.setLevel(logging.DEBUG)
+    shown = any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers)
+    if not shown and not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)

@@ -1,0 +1,145 @@
+"""When a batch leaves and how large it is: by count, by bytes, by time, in order.
+
+The batcher holds encoded events that wait for company, and in front of them the batches that came back (halves, or one
+whose attempt was interrupted). It never looks into an event and knows nothing of replies.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+
+from attrs import Factory, define
+
+from .ledger import Record
+
+
+def new_key() -> str:
+    """A fresh ``Idempotency-Key``."""
+    return uuid.uuid4().hex
+
+
+@define(eq=False)
+class Batch:
+    """Some events, and the key under which they are sent until the service has answered for good.
+
+    :param bare: one event, to be posted as a bare object rather than in an array.
+    :param tried: the moment of its first attempt.
+    """
+
+    records: list[Record]
+    bare: bool = False
+    tried: float | None = None
+    key: str = Factory(new_key)
+
+    def halves(self, *, by_bytes: bool = False) -> tuple[Batch, Batch]:
+        """Two batches of about half the events, or half the bytes, in order; each has a key of its own."""
+        middle = len(self.records) // 2
+        if by_bytes:
+            half = sum(len(record.data) for record in self.records) / 2
+            weight = 0
+            for index, record in enumerate(self.records):
+                weight += len(record.data)
+                if weight >= half:
+                    middle = min(max(index, 1), len(self.records) - 1)
+                    break
+        return Batch(self.records[:middle]), Batch(self.records[middle:])
+
+
+class Batcher:
+    """Forms batches within exact limits.
+
+    :param max_events: events in a batch at most.
+    :param max_bytes: bytes of a body at most.
+    :param linger: seconds that an event may wait for company.
+    :param piece_overhead: bytes that the wire adds around each event of a body.
+    :param body_overhead: bytes that the wire adds around a body.
+    """
+
+    def __init__(
+        self, *, max_events: int, max_bytes: int, linger: float, piece_overhead: int, body_overhead: int
+    ) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes - body_overhead
+        self._linger = linger
+        self._overhead = piece_overhead
+        self._returned: deque[Batch] = deque()
+        self._waiting: deque[tuple[float, Record]] = deque()
+        self._bytes = 0
+
+    def fits(self, record: Record) -> bool:
+        """Whether the event alone is within the limit of bytes."""
+        return len(record.data) + self._overhead <= self._max_bytes
+
+    def add(self, record: Record, since: float) -> None:
+        """Let an encoded event wait for company; it has been waiting since that moment."""
+        self._waiting.append((since, record))
+        self._bytes += len(record.data) + self._overhead
+
+    def put_back(self, *batches: Batch) -> None:
+        """Let these batches leave next, in this order."""
+        self._returned.extendleft(reversed(batches))
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether a batch that came back leaves next."""
+        return bool(self._returned)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no event waits for company."""
+        return not self._waiting
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a whole batch waits, so that no further event would change it."""
+        return len(self._waiting) >= self._max_events or self._bytes >= self._max_bytes
+
+    @property
+    def room(self) -> int:
+        """How many events a whole batch still lacks."""
+        return max(0, self._max_events - len(self._waiting))
+
+    @property
+    def room_bytes(self) -> int:
+        """How many bytes a whole batch still lacks."""
+        return max(0, self._max_bytes - self._bytes)
+
+    def due(self, hurry: int = 0) -> float | None:
+        """The moment at which the next batch leaves if nothing more comes; None where nothing waits.
+
+        :param hurry: events up to this number wait for no company.
+        """
+        if self._returned:
+            return float("-inf")
+        if not self._waiting:
+            return None
+        since, first = self._waiting[0]
+        return float("-inf") if self.is_full or first.number <= hurry else since + self._linger
+
+    def take(self, now: float, hurry: int = 0) -> Batch | None:
+        """The next batch, if one is due."""
+        if self._returned:
+            return self._returned.popleft()
+        due = self.due(hurry)
+        if due is None or due > now:
+            return None
+        records: list[Record] = []
+        room = self._max_bytes
+        while self._waiting and len(records) < self._max_events:
+            weight = len(self._waiting[0][1].data) + self._overhead
+            if weight > room:
+                break
+            room -= weight
+            records.append(self._waiting.popleft()[1])
+        self._bytes -= self._max_bytes - room
+        return Batch(records)
+
+    def clear(self) -> list[Record]:
+        """Everything that waits, to be given up."""
+        records = [record for batch in self._returned for record in batch.records]
+        records.extend(record for _, record in self._waiting)
+        self._returned.clear()
+        self._waiting.clear()
+        self._bytes = 0
+        return records

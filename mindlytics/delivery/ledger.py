@@ -1,0 +1,279 @@
+"""The account of every event: accepted = delivered + refused + dropped + pending, at every moment.
+
+One lock guards it; the ledger is given the lock of the queue that events are accepted through, so that accepting one
+costs no second lock. Nothing here knows why a batch failed, only what became of its events.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from weakref import WeakSet
+
+from attrs import define, field, frozen
+
+from ..errors import DeliveryError
+from ..events import Event
+
+MAX_ERRORS = 100
+"""Losses that an account remembers one by one; the counts go on."""
+
+
+class Reason(str, enum.Enum):
+    """Why an accepted event was dropped on this side."""
+
+    QUEUE_FULL = "queue_full"
+    """Too much was pending (``max_queue_events``, ``max_queue_bytes``); ``on_full`` chose this event."""
+    GAVE_UP = "gave_up"
+    """The service could not be reached, or kept asking to wait, for ``retry_for`` seconds."""
+    TOO_LARGE = "too_large"
+    """The event alone is larger than ``max_batch_bytes``."""
+    SHUTDOWN = "shutdown"
+    """The client was closed, or the program ended, and ``shutdown_timeout`` passed before the event was sent."""
+    CLOSED = "closed"
+    """The event came after ``close()``."""
+    DISABLED = "disabled"
+    """The client's ``enabled`` setting is off."""
+    UNENCODABLE = "unencodable"
+    """The event could not be turned into bytes."""
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether somebody would miss the event; not so where it was the settings' wish."""
+        return self is not Reason.DISABLED
+
+
+@frozen
+class APIResponse:
+    """One thing that went wrong, as ``get_errors()`` lists it.
+
+    :param errored: always True.
+    :param status: the HTTP status that decided it, 0 where none did.
+    :param message: the service's message, or what happened, in words.
+    """
+
+    errored: bool
+    status: int
+    message: str
+
+
+@frozen
+class FlushResult:
+    """How the account stands when a flush comes back: counts since the account began.
+
+    ``pending`` is 0 where everything was settled in time.
+    """
+
+    delivered: int
+    refused: int
+    dropped: int
+    pending: int
+
+
+@frozen
+class Stats:
+    """The account of a client or session at one moment; ``accepted`` is always the sum of the other four.
+
+    :param reasons: how ``dropped`` is made up, by the name of the reason.
+    """
+
+    accepted: int
+    delivered: int
+    refused: int
+    dropped: int
+    pending: int
+    reasons: dict[str, int]
+
+
+@define(eq=False)
+class Account:
+    """The counts of one session, or of all that goes through a pipeline."""
+
+    accepted: int = 0
+    delivered: int = 0
+    refused: int = 0
+    dropped: int = 0
+    reasons: dict[Reason, int] = field(factory=dict)
+    errors: deque[APIResponse] | None = None
+    on_error: Callable[[Exception], object] | None = None
+
+    @property
+    def pending(self) -> int:
+        return self.accepted - self.delivered - self.refused - self.dropped
+
+    def reset(self) -> None:
+        """Begin anew, as a forked child does: what was pending is the parent's."""
+        self.accepted = self.delivered = self.refused = self.dropped = 0
+        self.reasons = {}
+        self.errors = None
+
+
+@define(eq=False)
+class Record:
+    """An accepted event on its way: its number, whose account it is on, its memory, and its bytes once encoded."""
+
+    event: Event
+    account: Account
+    size: int
+    number: int = 0
+    data: bytes = b""
+
+
+@define(eq=False)
+class Ticket:
+    """Somebody waits until all events accepted so far, of an account or of all, are settled."""
+
+    last: int
+    account: Account | None
+    remaining: int
+    notify: Callable[[], object]
+
+
+class Ledger:
+    """What became of every event that a pipeline accepted."""
+
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
+        self._lock = lock
+        self.total = Account()
+        self.held = 0
+        """Bytes of memory, about, that pending events hold."""
+        self._accounts: WeakSet[Account] = WeakSet()
+        self._tickets: list[Ticket] = []
+        self._losses: dict[tuple[Account, str, int, str], int] = {}
+
+    def open_account(self) -> Account:
+        """A new account for a session."""
+        account = Account()
+        self._accounts.add(account)
+        return account
+
+    def accept(self, record: Record) -> None:
+        """Count an event in. To be called with the lock held."""
+        self.total.accepted += 1
+        record.account.accepted += 1
+        record.number = self.total.accepted
+        self.held += record.size
+
+    def delivered(self, records: Sequence[Record]) -> None:
+        """The service acknowledged them."""
+        with self._lock:
+            for record in records:
+                record.account.delivered += 1
+                self.total.delivered += 1
+            self._settled(records)
+
+    def refused(self, records: Sequence[Record], status: int, message: str) -> None:
+        """The service said no to them, for good."""
+        with self._lock:
+            for record in records:
+                record.account.refused += 1
+                self.total.refused += 1
+                self._lost(record.account, "refused", status, message)
+            self._settled(records)
+
+    def dropped(self, records: Sequence[Record], reason: Reason, status: int = 0, message: str = "") -> None:
+        """They will not be sent (again)."""
+        with self._lock:
+            for record in records:
+                self._drop(record, reason, status, message)
+            self._settled(records)
+
+    def ticket(self, account: Account | None, notify: Callable[[], object]) -> Ticket | None:
+        """A ticket for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
+        with self._lock:
+            pending = (account or self.total).pending
+            if pending == 0:
+                return None
+            ticket = Ticket(self.total.accepted, account, pending, notify)
+            self._tickets.append(ticket)
+            return ticket
+
+    def tear(self, ticket: Ticket) -> None:
+        """Its holder waits no longer."""
+        with self._lock:
+            if ticket in self._tickets:
+                self._tickets.remove(ticket)
+
+    @property
+    def lost(self) -> int:
+        """How many events did not arrive, or are not known to have."""
+        with self._lock:
+            losses = sum(count for reason, count in self.total.reasons.items() if reason.is_loss)
+            return losses + self.total.refused + self.total.pending
+
+    def stats(self, account: Account | None = None) -> Stats:
+        """The account at this moment."""
+        with self._lock:
+            it = account or self.total
+            reasons = {reason.value: count for reason, count in it.reasons.items()}
+            return Stats(it.accepted, it.delivered, it.refused, it.dropped, it.pending, reasons)
+
+    def result(self, account: Account | None = None) -> FlushResult:
+        """The account at this moment, as a flush returns it."""
+        stats = self.stats(account)
+        return FlushResult(stats.delivered, stats.refused, stats.dropped, stats.pending)
+
+    def errors(self, account: Account | None = None) -> list[APIResponse]:
+        """The losses that the account remembers, oldest first."""
+        with self._lock:
+            return list((account or self.total).errors or ())
+
+    def take_losses(self) -> list[tuple[Account, DeliveryError]]:
+        """The losses since the last call, for those who asked to be told."""
+        if not self._losses:
+            return []
+        with self._lock:
+            losses, self._losses = self._losses, {}
+        return [
+            (account, DeliveryError(reason, count, status, message))
+            for (account, reason, status, message), count in losses.items()
+        ]
+
+    def reset(self, lock: AbstractContextManager[object]) -> None:
+        """Begin anew in a forked child, with its own lock."""
+        self._lock = lock
+        self._tickets = []
+        self._losses = {}
+        self.held = 0
+        self.total.reset()
+        for account in list(self._accounts):
+            account.reset()
+
+    def _drop(self, record: Record, reason: Reason, status: int, message: str) -> None:
+        for account in (record.account, self.total):
+            account.dropped += 1
+            account.reasons[reason] = account.reasons.get(reason, 0) + 1
+        if reason.is_loss:
+            self._lost(record.account, reason.value, status, message or WORDS[reason])
+
+    def _lost(self, account: Account, reason: str, status: int, message: str) -> None:
+        error = APIResponse(True, status, message)
+        for holder in (account, self.total):
+            if holder.errors is None:
+                holder.errors = deque(maxlen=MAX_ERRORS)
+            holder.errors.append(error)
+        key = (account, reason, status, message)
+        if key in self._losses or len(self._losses) < MAX_ERRORS:
+            self._losses[key] = self._losses.get(key, 0) + 1
+
+    def _settled(self, records: Sequence[Record]) -> None:
+        self.held -= sum(record.size for record in records)
+        for ticket in self._tickets[:]:
+            for record in records:
+                if record.number <= ticket.last and (ticket.account is None or ticket.account is record.account):
+                    ticket.remaining -= 1
+            if ticket.remaining <= 0:
+                self._tickets.remove(ticket)
+                ticket.notify()
+
+
+WORDS = {
+    Reason.QUEUE_FULL: "too many events were pending",
+    Reason.GAVE_UP: "the service could not be reached in time",
+    Reason.TOO_LARGE: "the event is larger than max_batch_bytes",
+    Reason.SHUTDOWN: "the program or client ended before it was sent",
+    Reason.CLOSED: "the client was closed",
+    Reason.UNENCODABLE: "the event could not be encoded",
+}

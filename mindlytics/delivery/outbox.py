@@ -1,0 +1,147 @@
+"""Everything accepted and not yet settled: hands out the next batch, and takes what became of it.
+
+This is the whole course of delivery but for the waiting and the posting, which the two pipelines do in their own ways:
+
+    batch = outbox.next(now)            # None: wait for outbox.due(), or until woken
+    verdict = <post it, with retries>
+    outbox.settle(batch, verdict)
+
+Only the pipeline's one sender calls these; what other threads may call is the ledger's and the intake's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ..settings import Settings
+from .batcher import Batch, Batcher
+from .ledger import Ledger, Reason, Record
+from .verdict import Fate, Verdict, Wire
+
+logger = logging.getLogger("mindlytics")
+
+NEVER = 2**62
+Draw = Callable[[int, int], list[Record]]
+
+
+class Outbox:
+    """The one owner of events between the queue and the service.
+
+    :param draw: takes events out of the queue: at most so many, of at most so many bytes (but always one).
+    """
+
+    def __init__(self, settings: Settings, wire: Wire, ledger: Ledger, draw: Draw) -> None:
+        self.wire = wire
+        self._ledger = ledger
+        self._draw = draw
+        self._batcher = Batcher(
+            max_events=settings.max_batch_events,
+            max_bytes=settings.max_batch_bytes,
+            linger=settings.flush_interval,
+            piece_overhead=wire.piece_overhead,
+            body_overhead=wire.body_overhead,
+        )
+        self._looked: float | None = None
+        self._failing = False
+        self.paused_until = float("-inf")
+        """The service asked to be left alone until then."""
+
+    def next(self, now: float, hurry: int = 0) -> Batch | None:
+        """The next batch, if one is due. Events up to the number ``hurry`` wait for no company."""
+        if now < self.paused_until:
+            return None
+        if not self._batcher.has_returned:
+            self._fill(now)
+        batch = self._batcher.take(now, hurry)
+        if batch is None:
+            return None
+        if self.wire.takes_bare_only() and not batch.bare:
+            self._batcher.put_back(*(Batch([record], bare=True) for record in batch.records))
+            batch = self._batcher.take(now, hurry)
+            assert batch is not None
+        if batch.tried is None:
+            batch.tried = now
+        return batch
+
+    def due(self, hurry: int = 0) -> float | None:
+        """When the next batch leaves if nothing more is accepted; None where nothing waits."""
+        due = self._batcher.due(hurry)
+        return None if due is None else max(due, self.paused_until)
+
+    def wanted(self, now: float) -> int:
+        """How many events in the queue are worth a look before the next batch is due: all it lacks, or the first."""
+        if now < self.paused_until:
+            return NEVER
+        return 1 if self._looked is None else self._batcher.room
+
+    def settle(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        """Act on the service's last word about a batch."""
+        self._mind(verdict)
+        fate = verdict.fate
+        alone = len(batch.records) == 1
+        if verdict.wait is not None:
+            self.paused_until = now + verdict.wait
+        if fate is Fate.DELIVERED:
+            self.wire.took(bare=batch.bare)
+            self._ledger.delivered(batch.records)
+        elif fate is Fate.RETRY:
+            words = f"{verdict.message}, for longer than retry_for allows"
+            self._ledger.dropped(batch.records, Reason.GAVE_UP, verdict.status, words)
+        elif fate is Fate.HALVE and not alone:
+            self._batcher.put_back(*batch.halves())
+        elif fate is Fate.SHRINK and not alone:
+            self._batcher.put_back(*batch.halves(by_bytes=True))
+        elif fate is Fate.HALVE and not batch.bare and self.wire.allows_bare():
+            self._batcher.put_back(Batch(batch.records, bare=True))
+        else:
+            self._ledger.refused(batch.records, verdict.status, verdict.message)
+
+    def put_back(self, batch: Batch) -> None:
+        """Its attempt was interrupted before the service answered: it goes first, under the same key."""
+        self._batcher.put_back(batch)
+
+    def abandon(self, batch: Batch | None = None) -> None:
+        """Give up everything, and that batch: the time is up."""
+        records = list(batch.records) if batch else []
+        records.extend(self._batcher.clear())
+        while drawn := self._draw(NEVER, NEVER):
+            records.extend(drawn)
+        self._ledger.dropped(records, Reason.SHUTDOWN)
+
+    def _fill(self, now: float) -> None:
+        """Encode events from the queue until a batch is whole or the queue is empty."""
+        since = now if self._looked is None else self._looked
+        while not self._batcher.is_full:
+            drawn = self._draw(self._batcher.room, self._batcher.room_bytes)
+            for record in drawn:
+                if self._encode(record):
+                    self._batcher.add(record, since)
+            if not drawn:
+                break
+        self._looked = None if self._batcher.is_empty else now
+
+    def _encode(self, record: Record) -> bool:
+        try:
+            record.data = self.wire.encode(record.event)
+        except Exception as error:  # one event's trouble is not the others'
+            self._ledger.dropped([record], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
+            return False
+        if not self._batcher.fits(record):
+            words = f"the event has {len(record.data)} bytes, more than max_batch_bytes allows"
+            self._ledger.dropped([record], Reason.TOO_LARGE, message=words)
+            return False
+        return True
+
+    def _mind(self, verdict: Verdict) -> None:
+        """Log that batches fail, and that they no longer do: a line each."""
+        if self._failing and verdict.fate is not Fate.RETRY:
+            self._failing = False
+            logger.info("the service answers again")
+
+    def failing(self, verdict: Verdict) -> None:
+        """An attempt failed and will be repeated."""
+        if not self._failing:
+            self._failing = True
+            reason = f"status {verdict.status}" if verdict.status else verdict.message
+            logger.warning("events cannot be delivered for now (%s); trying again", reason)

@@ -1,0 +1,230 @@
+"""Any endpoint of the service, at once: for what is not an event on its way. Nothing is queued, nothing tried again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import orjson
+
+from .errors import MLHTTPError
+from .settings import Settings
+from .transport import NoReply, Reply
+from .wire.http import message
+from .wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, credentials
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from .settings import Options
+    from .transport.asyncio import AsyncTransport
+    from .transport.blocking import BlockingTransport
+
+IN_QUERY = frozenset({"GET", "HEAD", "DELETE"})
+"""Methods whose data goes into the query string."""
+
+R = TypeVar("R")
+
+
+class _Requests:
+    """How requests are made up and replies read: alike for both faces.
+
+    :param settings: credentials, address and reach, as a client's; see the reference page of settings.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        project_id: str | None = None,
+        server_endpoint: str | None = None,
+        debug: bool | None = None,
+        **settings: Unpack[Options],
+    ) -> None:
+        given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint, "debug": debug}
+        self._take(Settings.load({**given, **settings}))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """One that works by a client's settings."""
+        made = cls.__new__(cls)
+        made._take(settings)
+        return made
+
+    def _take(self, settings: Settings) -> None:
+        self._settings = settings
+        self._headers = credentials(settings.api_key, settings.project_id)
+
+    def _prepare(self, method: str, url: str, data: Any) -> tuple[str, str, bytes | None, dict[str, str], float]:
+        """The request: what :meth:`BlockingTransport.request` takes.
+
+        :raises ValueError: the address is of another host, which the credentials are not for.
+        """
+        method = method.upper()
+        base = self._settings.server_endpoint
+        whole = base + url if url.startswith("/") else urljoin(base + "/", url)
+        if urlsplit(whole)[:2] != urlsplit(base)[:2]:
+            raise ValueError(f"url must be a path, or an address that begins with {base}")
+        body = None
+        if data is not None and method in IN_QUERY:
+            pairs = {
+                name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in data.items()
+            }
+            whole += ("&" if "?" in whole else "?") + urlencode(pairs) if pairs else ""
+        elif data is not None:
+            body = orjson.dumps(data)
+        return method, whole, body, self._headers, self._settings.request_timeout
+
+
+def _read(reply: Reply | NoReply) -> Any:
+    """The JSON of a good reply (None where it has no body).
+
+    :raises MLHTTPError: it is no good reply, or no JSON.
+    """
+    if isinstance(reply, NoReply):
+        raise MLHTTPError(0, f"no reply ({type(reply.cause).__name__})") from reply
+    if not 200 <= reply.status < 300:
+        raise MLHTTPError(reply.status, message(reply.status, reply.body))
+    if not reply.body:
+        return None
+    try:
+        return orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        raise MLHTTPError(reply.status, "the reply is no JSON") from None
+
+
+def _as_errored(error: MLHTTPError) -> dict[str, Any]:
+    return {"errored": True, "status": error.status, "message": error.message}
+
+
+class HTTPClient(_Requests):
+    """Requests to any endpoint of the service, blocking."""
+
+    def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
+        """Send one request.
+
+        :param method: GET, POST, PUT, PATCH or DELETE.
+        :param url: a path of the service, such as ``/bc/v1/user/list``.
+        :param data: JSON for the body; for GET and DELETE, the query's names and values.
+        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``; status 0: no reply.
+        """
+        try:
+            return self._call(method, url, data)
+        except MLHTTPError as error:
+            return _as_errored(error)
+
+    def identify(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Identify a user.
+
+        :raises MLHTTPError: the service said no, or could not be reached.
+        """
+        user: dict[str, Any] = self._call("POST", IDENTIFY_PATH, body)
+        return user
+
+    def alias(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Give a user a new id.
+
+        :raises MLHTTPError: the service said no, or could not be reached.
+        """
+        user: dict[str, Any] = self._call("POST", ALIAS_PATH, body)
+        return user
+
+    def close(self) -> None:
+        """Close the kept-alive connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def __enter__(self) -> HTTPClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take(self, settings: Settings) -> None:
+        super()._take(settings)
+        self._idle: list[BlockingTransport] = []
+        self._process = os.getpid()
+
+    def _call(self, method: str, url: str, data: Any) -> Any:
+        from .transport.blocking import BlockingTransport  # noqa: PLC0415  requests takes a while to import
+
+        request = self._prepare(method, url, data)
+        if self._process != os.getpid():
+            self._idle, self._process = [], os.getpid()
+        transport = self._idle.pop() if self._idle else BlockingTransport(self._settings)
+        reply: Reply | NoReply
+        try:
+            reply = transport.request(*request)
+        except NoReply as none:
+            reply = none
+        self._idle.append(transport)
+        return _read(reply)
+
+
+class AsyncHTTPClient(_Requests):
+    """Requests to any endpoint of the service, for asyncio. In an ``async with`` block the connection is kept."""
+
+    def _take(self, settings: Settings) -> None:
+        super()._take(settings)
+        self._kept: AsyncTransport | None = None
+
+    async def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
+        """Send one request.
+
+        :param method: GET, POST, PUT, PATCH or DELETE.
+        :param url: a path of the service, such as ``/bc/v1/user/list``.
+        :param data: JSON for the body; for GET and DELETE, the query's names and values.
+        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``; status 0: no reply.
+        """
+        try:
+            return await self._call(method, url, data)
+        except MLHTTPError as error:
+            return _as_errored(error)
+
+    async def identify(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Identify a user.
+
+        :raises MLHTTPError: the service said no, or could not be reached.
+        """
+        user: dict[str, Any] = await self._call("POST", IDENTIFY_PATH, body)
+        return user
+
+    async def alias(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Give a user a new id.
+
+        :raises MLHTTPError: the service said no, or could not be reached.
+        """
+        user: dict[str, Any] = await self._call("POST", ALIAS_PATH, body)
+        return user
+
+    async def close(self) -> None:
+        """Close the kept-alive connections."""
+        transport, self._kept = self._kept, None
+        if transport is not None:
+            await transport.close()
+
+    async def __aenter__(self) -> AsyncHTTPClient:
+        from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
+
+        self._kept = AsyncTransport(self._settings)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _call(self, method: str, url: str, data: Any) -> Any:
+        from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
+
+        request = self._prepare(method, url, data)
+        transport = self._kept or AsyncTransport(self._settings)
+        reply: Reply | NoReply
+        try:
+            reply = await transport.request(*request)
+        except NoReply as none:
+            reply = none
+        finally:
+            if transport is not self._kept:
+                await transport.close()
+        return _read(reply)

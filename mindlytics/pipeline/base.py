@@ -1,0 +1,175 @@
+"""What the two pipelines share: acceptance, refusal at the door, what is told of losses. No waiting, no posting."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakSet
+
+from ..delivery.batcher import Batch
+from ..delivery.ledger import Reason, Record
+from ..delivery.outbox import Outbox
+from ..delivery.verdict import Fate, Verdict, Wire
+from ..errors import ClientClosed, DeliveryError, InvalidEvent
+from ..settings import Settings
+from ..transport import NoReply, Reply
+from .intake import Intake
+
+logger = logging.getLogger("mindlytics")
+
+clock = time.monotonic
+FOREVER = float("inf")
+GRACE = 0.3
+"""Seconds beyond a deadline in which a sender may say that it has stopped."""
+
+IDLE = 10.0
+"""Seconds after which a sender with nothing to do looks whether any client is left."""
+
+RESTART_WAIT = 1.0
+"""Seconds before a sender that met an error of our own starts again."""
+
+TICK = 0.001
+"""Seconds beyond a deadline after which it has surely passed."""
+
+TIME_IS_UP = Verdict(Fate.RETRY, 0, "the time was up")
+MAX_HOPS = 3
+"""Redirects within the same host that a request follows."""
+MAX_WARNINGS = 1000
+
+
+class Pipeline(ABC):
+    """Queue, sender, connections and account of all clients of equal settings.
+
+    :param make_wire: makes the service's protocol; called by the sender, so that its imports cost no caller anything.
+    """
+
+    def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
+        self.settings = settings
+        self.owners: WeakSet[Any] = WeakSet()
+        self.closed = False
+        self._make_wire = make_wire
+        self._blocks = settings.on_full == "block"
+        self._warned: set[str] = set()
+        self._begin(None)
+
+    def _begin(self, intake: Intake | None) -> None:
+        """A fresh queue, and nothing under way."""
+        settings = self.settings
+        ledger = intake.ledger if intake else None
+        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._wake_sender, ledger)
+        self.ledger = self.intake.ledger
+        self.deadline = FOREVER
+        self.hurry = 0
+        """Events up to this number wait for no company."""
+        self._outbox: Outbox | None = None
+
+    @property
+    def outbox(self) -> Outbox:
+        """Made when the first batch is, since encoding wants libraries that a caller should not wait for."""
+        if self._outbox is None:
+            self._outbox = Outbox(self.settings, self._make_wire(), self.ledger, self.intake.draw)
+        return self._outbox
+
+    def renew(self) -> None:
+        """Begin anew in a forked child: what was pending is the parent's to send."""
+        self._begin(self.intake)
+
+    @abstractmethod
+    def _wake_sender(self) -> None:
+        """Make the sender look again; may be called from any thread, with the queue's lock held."""
+
+    @abstractmethod
+    def finish(self, deadline: float) -> None:
+        """Deliver what is pending by then, from a thread of a program that is ending."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events are accepted for delivery."""
+        return self.settings.enabled and not self.closed
+
+    def _turn_away(self, record: Record) -> None:
+        """Count an event that comes while the pipeline is not open."""
+        if self.settings.enabled:
+            if self.settings.strict:
+                raise ClientClosed("the client is closed; this event was not queued")
+            self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
+        self._count_dropped(record, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
+
+    def _overflow(self, record: Record) -> None:
+        """Too much is pending: somebody loses."""
+        victims = self.intake.draw(1, 1) if self.settings.on_full == "drop_oldest" else []
+        if victims:
+            self.ledger.dropped(victims, Reason.QUEUE_FULL)
+        try:
+            self.intake.put(record, block=False)
+        except queue.Full:
+            self._count_dropped(record, Reason.QUEUE_FULL)
+        self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
+
+    def _count_dropped(self, record: Record, reason: Reason) -> None:
+        with self.intake.mutex:
+            self.ledger.accept(record)
+        self.ledger.dropped([record], reason)
+
+    def warn_once(self, topic: str, words: str, *values: object) -> None:
+        """Log a warning, once for each topic."""
+        if topic not in self._warned and len(self._warned) < MAX_WARNINGS:
+            self._warned.add(topic)
+            logger.warning(words, *values)
+
+    def report_change(self, name: str, value: object, done: str) -> None:
+        """A property value does not go as it is: one warning for each name, or an error where the client is strict."""
+        if self.settings.strict:
+            raise InvalidEvent(name, "a plain string, number or boolean (strict)", value)
+        self.warn_once(name, "%s was %s", name, done)
+
+    def _losses(self) -> Iterator[tuple[Callable[[Exception], object], DeliveryError]]:
+        """The handlers to be called for what was lost since the last time; each kind of loss is logged once."""
+        for account, error in self.ledger.take_losses():
+            self.warn_once(
+                f"lost {error.reason} {error.status}", "events are lost: %s (status %d)", error.reason, error.status
+            )
+            for handler in (account.on_error, self.settings.on_error):
+                if handler is not None:
+                    yield handler, error
+
+    def _handler_failed(self, error: BaseException) -> None:
+        self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)
+
+    def _request_timeout(self) -> float:
+        """Seconds that a request may take now."""
+        return min(self.settings.request_timeout, self.deadline - clock())
+
+    def _attempts(self, batch: Batch, sleep: Any) -> dict[str, Any]:
+        """The retry policy for one batch."""
+        from ..delivery.retry import policy  # noqa: PLC0415  tenacity takes a while to import
+
+        assert batch.tried is not None
+        return policy(self.settings, sleep=sleep, clock=clock, since=batch.tried, deadline=lambda: self.deadline)
+
+    def _judge(self, reply: Reply | NoReply) -> Verdict:
+        """What an attempt came to."""
+        if isinstance(reply, NoReply):
+            verdict = Verdict(Fate.RETRY, 0, f"no reply ({type(reply.cause).__name__})", stale=reply.stale)
+        else:
+            verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
+        if verdict.fate is Fate.RETRY:
+            self.outbox.failing(verdict)
+        logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)
+        return verdict
+
+    def _body(self, batch: Batch) -> bytes:
+        return self.outbox.wire.body([record.data for record in batch.records], bare=batch.bare)
+
+    def _settle(self, batch: Batch, verdict: Verdict) -> None:
+        """Act on the last verdict about a batch; where time was up, on all that is left."""
+        now = clock()
+        if verdict.fate is Fate.RETRY and self.deadline < FOREVER:
+            self.outbox.abandon(batch)
+        else:
+            self.outbox.settle(batch, verdict, now)
+        self.intake.freed()

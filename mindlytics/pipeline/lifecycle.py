@@ -1,0 +1,106 @@
+"""Which pipelines there are, who shares them, and what happens to them when the process forks or ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from ..delivery.ledger import Ledger
+    from .base import Pipeline
+
+P = TypeVar("P", bound="Pipeline")
+
+exit_began: float | None = None
+"""The moment of the monotonic clock at which the program began to end."""
+
+_shared: dict[Hashable, Pipeline] = {}
+_lock = threading.Lock()
+_ended: list[Ledger] = []
+_children_watched = False
+
+
+def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
+    """The pipeline of that key, with ``owner`` among those who keep it alive; made where there is none."""
+    with _lock:
+        pipeline: Any = _shared.get(key)
+        if pipeline is None:
+            pipeline = _shared[key] = make()
+        pipeline.owners.add(owner)
+        found: P = pipeline
+        return found
+
+
+def release(owner: object, pipeline: Pipeline) -> bool:
+    """``owner`` is done with it. True where it was the last, and the pipeline is to be closed."""
+    with _lock:
+        pipeline.owners.discard(owner)
+        return not pipeline.owners and _forget(pipeline)
+
+
+def retire(pipeline: Pipeline) -> bool:
+    """End a pipeline that has nothing to do and whose clients are all gone; False where one is left."""
+    with _lock:
+        if pipeline.owners or pipeline.ledger.total.pending:
+            return False
+        pipeline.closed = True
+        return _forget(pipeline)
+
+
+def _forget(pipeline: Pipeline) -> bool:
+    for key, known in list(_shared.items()):
+        if known is pipeline:
+            del _shared[key]
+    return True
+
+
+def remember(pipeline: Pipeline) -> None:
+    """Keep the account of a closed pipeline that lost something, for the one line at exit."""
+    if pipeline.ledger.lost:
+        _ended.append(pipeline.ledger)
+
+
+def watch_child_exit() -> None:
+    """In a child of ``multiprocessing``, which ends without ``atexit``: use its own finalizers."""
+    global _children_watched  # noqa: PLW0603
+    if _children_watched:
+        return
+    for name in ("multiprocessing", "billiard"):
+        process, util = sys.modules.get(f"{name}.process"), sys.modules.get(f"{name}.util")
+        if process is None or util is None:
+            continue
+        if getattr(process.current_process(), "_parent_pid", None) == os.getppid():
+            util.Finalize(None, at_exit, exitpriority=-100)
+            _children_watched = True
+
+
+def at_exit() -> None:
+    """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
+    global exit_began  # noqa: PLW0603
+    exit_began = time.monotonic()
+    pipelines = list(_shared.values())
+    for pipeline in pipelines:
+        pipeline.finish(exit_began + pipeline.settings.shutdown_timeout)
+    lost = sum(ledger.lost for ledger in _ended) + sum(pipeline.ledger.lost for pipeline in pipelines)
+    if lost:
+        events = "1 event was" if lost == 1 else f"{lost} events were"
+        print(f"mindlytics: {events} not delivered", file=sys.stderr)  # noqa: T201
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _children_watched  # noqa: PLW0603
+    _lock = threading.Lock()
+    _ended.clear()
+    _children_watched = False
+    for pipeline in list(_shared.values()):
+        pipeline.renew()
+
+
+atexit.register(at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,312 @@
+"""The asyncio pipeline: a task that posts through aiohttp, on whatever loop runs when there is something to send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from queue import Full
+
+from tenacity import AsyncRetrying
+
+from ..delivery.batcher import Batch
+from ..delivery.ledger import Account, FlushResult, Record
+from ..delivery.verdict import Fate, Verdict, Wire
+from ..events import Event
+from ..settings import Settings
+from ..transport import NoReply, Reply
+from ..transport.asyncio import AsyncTransport
+from . import lifecycle
+from .base import GRACE, IDLE, MAX_HOPS, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
+
+
+class _Done:
+    """What a call hands back: the event is queued already, and awaiting it costs nothing."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+class _Breath:
+    """The same while much is pending: awaiting it lets the loop, and so the sender, have a turn."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+DONE = _Done()
+BREATH = _Breath()
+
+
+class TaskPipeline(Pipeline):
+    """The sender is a task. It lives on one loop at a time and leaves nothing behind on it."""
+
+    def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
+        self._start_anew()
+        super().__init__(settings, make_wire)
+
+    def _start_anew(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._adopting = threading.Lock()
+        self._wake = asyncio.Event()
+        self._nudge = asyncio.Event()
+        self._in_hand: Batch | None = None
+        self._asked_to_wait = False
+        self._wait_for_room: list[Callable[[], None]] = []
+
+    def renew(self) -> None:
+        self._start_anew()
+        super().renew()
+
+    def submit(self, event: Event, account: Account, closed: bool = False) -> Awaitable[None]:
+        """Accept an event at once; only with ``on_full="block"`` has the result to be awaited for it to count."""
+        record = Record(event, account, event.size)
+        if closed or not self.is_open:
+            self._turn_away(record)
+            return DONE
+        try:
+            self.intake.put(record, False)
+        except Full:
+            if self._blocks:
+                return self._submit_later(record)
+            self._overflow(record)
+        self._attend()
+        return DONE if self.ledger.total.pending < self.settings.max_batch_events else BREATH
+
+    async def _submit_later(self, record: Record) -> None:
+        """Accept it when there is room, within ``block_timeout`` seconds."""
+        until = clock() + self.settings.block_timeout
+        while True:
+            self._attend()
+            room, notify = _signal()
+            self._wait_for_room.append(notify)
+            try:
+                self.intake.put(record, False)
+                break
+            except Full:
+                await asyncio.wait({room}, timeout=max(0.0, until - clock()))
+            finally:
+                self._wait_for_room.remove(notify)
+            if clock() >= until:
+                self._overflow(record)
+                break
+        self._attend()
+
+    async def flush(self, timeout: float | None, account: Account | None = None) -> FlushResult:
+        """Send what is pending, of that account or of all, and wait for the outcome, ``timeout`` seconds at most."""
+        done, notify = _signal()
+        ticket = self.ledger.ticket(account, notify)
+        if ticket is not None and asyncio.current_task() is not self._task:
+            self._hurry(ticket.last)
+            self._attend()
+            try:
+                await asyncio.wait({done}, timeout=timeout)
+            finally:
+                self.ledger.tear(ticket)
+        return self.ledger.result(account)
+
+    async def close(self, timeout: float) -> FlushResult:
+        """Accept nothing more, deliver what is pending within ``timeout`` seconds, and end the sender."""
+        if not self.closed:
+            self.closed = True
+            self.deadline = clock() + timeout
+            await self.flush(timeout)
+            await self._end_sender()
+        return self.ledger.result()
+
+    async def _end_sender(self) -> None:
+        """The sender ends by itself once nothing is pending; it is cancelled where it does not."""
+        task, loop = self._task, self._loop
+        self._wake_sender()
+        if task is not None and loop is asyncio.get_running_loop():
+            await asyncio.wait({task}, timeout=0 if self.ledger.total.pending else GRACE)
+            task.cancel()
+            await asyncio.wait({task}, timeout=GRACE)
+        elif task is not None and loop is not None and loop.is_running():
+            loop.call_soon_threadsafe(task.cancel)
+            return
+        if self.ledger.total.pending:
+            self.outbox.abandon()
+
+    def finish(self, deadline: float) -> None:
+        self.deadline = min(self.deadline, deadline)
+        self._hurry(self.ledger.total.accepted)
+        done = threading.Event()
+        ticket = self.ledger.ticket(None, done.set)
+        if ticket is None:
+            return
+        if self._is_attended() and self._loop is not None and self._loop.is_running():
+            done.wait(max(0.0, deadline - clock()) + GRACE)
+        else:
+            asyncio.run(self._drain())
+
+    def _hurry(self, number: int) -> None:
+        self.hurry = max(self.hurry, number)
+        self._call(self._nudge.set)
+        self._wake_sender()
+
+    def _wake_sender(self) -> None:
+        self._call(self._wake.set)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Call it on the sender's loop, if that still lives."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(function)
+
+    def _is_attended(self) -> bool:
+        return (
+            self._task is not None and not self._task.done() and self._loop is not None and not self._loop.is_closed()
+        )
+
+    def _attend(self) -> None:
+        """See to it that a sender is at work, if a loop runs here. One whose loop stands still is left behind."""
+        if self._is_attended() and self._loop is not None and self._loop.is_running():
+            return
+        loop = _running_loop()
+        if loop is not None:
+            with self._adopting:
+                lifecycle.watch_child_exit()
+                self._adopt(loop)
+                self._task = loop.create_task(self._deliver(drain=False), name="mindlytics-sender")
+        elif lifecycle.exit_began is not None:
+            self.finish(lifecycle.exit_began + self.settings.shutdown_timeout)
+
+    def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on upon this loop, with the batch that was in hand on another first."""
+        if self._in_hand is not None:
+            self.outbox.put_back(self._in_hand)
+            self._in_hand = None
+        self._loop = loop
+        self._wake, self._nudge = asyncio.Event(), asyncio.Event()
+
+    async def _drain(self) -> None:
+        """Deliver what is pending on a loop of the ending program's own."""
+        self._adopt(asyncio.get_running_loop())
+        self._task = asyncio.current_task()
+        await self._deliver(drain=True)
+
+    async def _deliver(self, *, drain: bool) -> None:
+        """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
+        transport = AsyncTransport(self.settings, threads=not drain)
+        me = asyncio.current_task()
+        try:
+            while self._task is me:
+                try:
+                    self._wake.clear()
+                    now = clock()
+                    if now > self.deadline:
+                        self.outbox.abandon()
+                        return
+                    batch = self.outbox.next(now, self.hurry)
+                    if batch is None:
+                        if (drain or self.closed) and self.ledger.total.pending == 0:
+                            return
+                        if not await self._rest(now) and lifecycle.retire(self):
+                            return
+                    else:
+                        await self._send(transport, batch)
+                    await self._tell_losses()
+                except Exception:
+                    logger.exception("the sender failed and starts again")
+                    await asyncio.sleep(RESTART_WAIT)
+        finally:
+            await transport.close()
+            await self._tell_losses()
+
+    async def _rest(self, now: float) -> bool:
+        """Wait until a batch is due or somebody calls; False where it was in vain."""
+        due = self.outbox.due(self.hurry)
+        until = min(now + IDLE if due is None else due, self.deadline + TICK)
+        return not self.intake.arm(self.outbox.wanted(now)) or await _waited(self._wake, until - now) or due is not None
+
+    async def _send(self, transport: AsyncTransport, batch: Batch) -> None:
+        """One batch, to its last verdict. A cancelled attempt is somebody else's first, under the same key."""
+        self._in_hand = batch
+        try:
+            verdict: Verdict = await AsyncRetrying(**self._attempts(batch, self._pause))(self._post, transport, batch)
+        except BaseException:
+            if self._in_hand is batch:
+                self._in_hand = None
+                self.outbox.put_back(batch)
+            raise
+        if self._in_hand is batch:
+            self._in_hand = None
+            self._settle(batch, verdict)
+            for notify in self._wait_for_room:
+                notify()
+
+    async def _post(self, transport: AsyncTransport, batch: Batch) -> Verdict:
+        """One attempt, and the redirects within the host that it meets."""
+        self._nudge.clear()
+        url, headers, body = self.outbox.wire.url, self.outbox.wire.headers(batch.key), self._body(batch)
+        verdict = TIME_IS_UP
+        for _ in range(1 + MAX_HOPS):
+            timeout = self._request_timeout()
+            if timeout <= 0:
+                return TIME_IS_UP
+            reply: Reply | NoReply
+            try:
+                reply = await transport.request("POST", url, body, headers, timeout)
+            except NoReply as none:
+                reply = none
+            verdict = self._judge(reply)
+            url = verdict.location
+            if verdict.fate is not Fate.MOVED:
+                break
+        self._asked_to_wait = verdict.wait is not None
+        return verdict
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
+        until = clock() + seconds
+        while (left := min(until, self.deadline) - clock()) > 0:
+            if not (await _waited(self._nudge, left) and self._asked_to_wait):
+                break
+            self._nudge.clear()
+
+    async def _tell_losses(self) -> None:
+        """Call the error handlers. One that fails harms nothing."""
+        for handler, error in self._losses():
+            try:
+                outcome = handler(error)
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception as failure:
+                self._handler_failed(failure)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _signal() -> tuple[asyncio.Future[None], Callable[[], None]]:
+    """A future of the running loop, and what resolves it from any thread."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    def notify() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop that waited is closed
+            loop.call_soon_threadsafe(resolve)
+
+    return future, notify
+
+
+async def _waited(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event, so long at most; whether it came."""
+    try:
+        await asyncio.wait_for(event.wait(), max(0.0, seconds))
+    except asyncio.TimeoutError:
+        return False
+    return True

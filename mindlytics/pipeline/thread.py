@@ -1,0 +1,228 @@
+"""The blocking pipeline: a daemon thread that posts through requests."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from queue import Full
+from typing import TYPE_CHECKING, Any
+
+from ..delivery.batcher import Batch
+from ..delivery.ledger import Account, FlushResult, Record
+from ..delivery.verdict import Fate, Verdict, Wire
+from ..events import Event
+from ..settings import Settings
+from ..transport import NoReply, Reply
+from . import lifecycle
+from .base import FOREVER, GRACE, IDLE, MAX_HOPS, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
+
+if TYPE_CHECKING:
+    from ..transport.blocking import BlockingTransport
+
+
+class ThreadPipeline(Pipeline):
+    """The sender is a daemon thread, started by the first event."""
+
+    def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
+        self._start_anew()
+        super().__init__(settings, make_wire)
+
+    def _start_anew(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._unattended = True
+        self._starting = threading.Lock()
+        self._wake = threading.Event()
+        self._nudge = threading.Event()
+        self._ended = threading.Event()
+        self._asked_to_wait = False
+
+    def renew(self) -> None:
+        self._start_anew()
+        super().renew()
+
+    def submit(self, event: Event, account: Account, closed: bool = False) -> None:
+        """Accept an event; waits for nothing but ``on_full="block"``, and never raises for the network."""
+        record = Record(event, account, event.size)
+        if closed or not self.is_open:
+            self._turn_away(record)
+            return
+        try:
+            self.intake.put(record, self._blocks, self.settings.block_timeout)
+        except Full:
+            self._overflow(record)
+        if self._unattended:
+            self._attend()
+
+    def flush(self, timeout: float | None, account: Account | None = None) -> FlushResult:
+        """Send what is pending, of that account or of all, and wait for the outcome, ``timeout`` seconds at most."""
+        done = threading.Event()
+        ticket = self.ledger.ticket(account, done.set)
+        if ticket is not None and threading.current_thread() is not self._thread:
+            self._hurry(ticket.last)
+            if self._ensure_sender():
+                done.wait(timeout)
+            else:
+                self._deliver_here(FOREVER if timeout is None else clock() + timeout)
+            self.ledger.tear(ticket)
+        return self.ledger.result(account)
+
+    def close(self, timeout: float) -> FlushResult:
+        """Accept nothing more, deliver what is pending within ``timeout`` seconds, and end the sender."""
+        if not self.closed:
+            self.closed = True
+            self.deadline = clock() + timeout
+            self._hurry(self.ledger.total.accepted)
+            if self._thread is not None or self.ledger.total.pending:
+                if self._ensure_sender():
+                    self._ended.wait(timeout + GRACE)
+                else:
+                    self._deliver_here(self.deadline)
+        return self.ledger.result()
+
+    def finish(self, deadline: float) -> None:
+        self.deadline = min(self.deadline, deadline)
+        self._unattended = True
+        self._hurry(self.ledger.total.accepted)
+        done = threading.Event()
+        ticket = self.ledger.ticket(None, done.set)
+        if ticket is None:
+            return
+        if self._thread is not None and self._thread.is_alive():
+            done.wait(max(0.0, deadline - clock()) + GRACE)
+        else:
+            self._deliver_here(deadline)
+
+    def _hurry(self, number: int) -> None:
+        self.hurry = max(self.hurry, number)
+        self._nudge.set()
+        self._wake.set()
+
+    def _wake_sender(self) -> None:
+        self._wake.set()
+
+    def _attend(self) -> None:
+        """An event was accepted while no sender is at work, or while the program is ending."""
+        if lifecycle.exit_began is None:
+            self._ensure_sender()
+        else:
+            self.finish(lifecycle.exit_began + self.settings.shutdown_timeout)
+
+    def _ensure_sender(self) -> bool:
+        """Whether a sender is at work, started now if need be; none can be once the interpreter is leaving."""
+        with self._starting:
+            if self._thread is None:
+                lifecycle.watch_child_exit()
+                thread = threading.Thread(target=self._work, name="mindlytics-sender", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    return False
+                self._thread = thread
+                self._unattended = lifecycle.exit_began is not None
+            return True
+
+    def _work(self) -> None:
+        """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on."""
+        try:
+            while True:
+                try:
+                    self._deliver(drain=False)
+                    break
+                except Exception:
+                    logger.exception("the sender failed and starts again")
+                    self._ended.wait(RESTART_WAIT)
+        finally:
+            with self._starting:
+                self._thread = None
+                self._unattended = True
+            self._ended.set()
+
+    def _deliver_here(self, deadline: float) -> None:
+        """Deliver what is pending on this thread, since no other can be had."""
+        self.deadline = min(self.deadline, deadline)
+        self._deliver(drain=True)
+
+    def _deliver(self, *, drain: bool) -> None:
+        """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
+        from ..transport.blocking import BlockingTransport  # noqa: PLC0415  requests takes a while to import
+
+        transport = BlockingTransport(self.settings)
+        try:
+            while True:
+                self._wake.clear()
+                now = clock()
+                if now > self.deadline:
+                    self.outbox.abandon()
+                    return
+                batch = self.outbox.next(now, self.hurry)
+                if batch is None:
+                    if (drain or self.closed) and self.ledger.total.pending == 0:
+                        return
+                    if not self._rest(now) and lifecycle.retire(self):
+                        return
+                else:
+                    self._send(transport, batch)
+                self._tell_losses()
+        finally:
+            transport.close()
+            self._tell_losses()
+
+    def _rest(self, now: float) -> bool:
+        """Wait until a batch is due or somebody calls; False where it was in vain."""
+        due = self.outbox.due(self.hurry)
+        until = min(now + IDLE if due is None else due, self.deadline + TICK)
+        return not self.intake.arm(self.outbox.wanted(now)) or self._wake.wait(max(0.0, until - now)) or due is not None
+
+    def _send(self, transport: BlockingTransport, batch: Batch) -> None:
+        """One batch, to its last verdict."""
+        from tenacity import Retrying  # noqa: PLC0415  tenacity takes a while to import
+
+        try:
+            verdict = Retrying(**self._attempts(batch, self._pause))(self._post, transport, batch)
+        except BaseException:
+            self.outbox.put_back(batch)
+            raise
+        self._settle(batch, verdict)
+
+    def _post(self, transport: BlockingTransport, batch: Batch) -> Verdict:
+        """One attempt, and the redirects within the host that it meets."""
+        self._nudge.clear()
+        url, headers, body = self.outbox.wire.url, self.outbox.wire.headers(batch.key), self._body(batch)
+        verdict = TIME_IS_UP
+        for _ in range(1 + MAX_HOPS):
+            timeout = self._request_timeout()
+            if timeout <= 0:
+                return TIME_IS_UP
+            reply: Reply | NoReply
+            try:
+                reply = transport.request("POST", url, body, headers, timeout)
+            except NoReply as none:
+                reply = none
+            verdict = self._judge(reply)
+            url = verdict.location
+            if verdict.fate is not Fate.MOVED:
+                break
+        self._asked_to_wait = verdict.wait is not None
+        return verdict
+
+    def _pause(self, seconds: float) -> None:
+        """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
+        until = clock() + seconds
+        while (left := min(until, self.deadline) - clock()) > 0 and self._nudge.wait(left) and self._asked_to_wait:
+            self._nudge.clear()
+
+    def _tell_losses(self) -> None:
+        """Call the error handlers. One that fails harms nothing; a coroutine function's coroutine is run here."""
+        for handler, error in self._losses():
+            try:
+                outcome = handler(error)
+                if inspect.isawaitable(outcome):
+                    asyncio.run(_awaited(outcome))
+            except Exception as failure:
+                self._handler_failed(failure)
+
+
+async def _awaited(outcome: Any) -> None:
+    await outcome

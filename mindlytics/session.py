@@ -1,0 +1,491 @@
+"""One person's time with an assistant: every call that records something, written once for both faces.
+
+A method makes one event, checks it, and submits it. What submitting hands back (nothing, or something to await) is the
+face's, in ``client.py`` and ``aio.py``; so are waiting and leaving. Nothing here knows of queues, bytes or sockets.
+"""
+
+from __future__ import annotations
+
+import uuid
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, Union
+
+from .delivery.ledger import Account, APIResponse
+from .errors import InvalidEvent
+from .events import (
+    Alias,
+    ConversationFunction,
+    ConversationTurn,
+    ConversationUsage,
+    Cost,
+    CustomEvent,
+    EndConversation,
+    EndSession,
+    Event,
+    Identify,
+    StartConversation,
+    StartSession,
+    TokenBasedCost,
+    Usage,
+    as_usage,
+    check_name,
+)
+from .values import Scalar, Timestamp, clean_scalars, now, valid_text
+
+Done = TypeVar("Done")
+"""What a call hands back that has no result: None, or an awaitable of it."""
+Id = TypeVar("Id")
+"""What a call hands back that has an id for a result: a str, or an awaitable of it."""
+
+Properties = Mapping[str, Any]
+"""Names and values; what no string, number or boolean can be made of is left out with a warning."""
+UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], float, None]
+
+REQUIRED: Any = None
+"""The default of an argument that has to be given: leaving it out is told as any other misuse is."""
+
+
+def new_id() -> str:
+    """A fresh id for a session, conversation or device: a uuid4."""
+    return str(uuid.uuid4())
+
+
+class BaseSession(Generic[Done, Id]):
+    """A session, begun by its first event and ended by :meth:`end_session` or by leaving its ``with`` block.
+
+    Made by ``create_session`` of a client. After its end it can be used again: for a session of a new id, or, where the
+    id was given, for the same one started anew.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_account",
+        "_attributes",
+        "_client",
+        "_conversations",
+        "_ended",
+        "_id_is_given",
+        "_unannounced",
+        "_used",
+        "device_id",
+        "id",
+        "session_id",
+    )
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        session_id: str | None = None,
+        conversation_id: str | None = None,
+        id: str | None = None,
+        device_id: str | None = None,
+        user_id: str | None = None,
+        attributes: Properties | None = None,
+        on_error: Callable[[Exception], object] | None = None,
+    ) -> None:
+        if id is not None and user_id is not None and id != user_id:
+            raise InvalidEvent("user_id", "the same as id, where both are given", user_id)
+        if on_error is not None and not callable(on_error):
+            raise InvalidEvent("on_error", "a function or None", on_error)
+        given = {"session_id": session_id, "conversation_id": conversation_id, "id": id, "user_id": user_id}
+        for name, value in {**given, "device_id": device_id}.items():
+            if value is not None:
+                check_name(name, value)
+        self._client = client
+        self._id_is_given = session_id is not None
+        self.session_id: str = session_id if session_id is not None else new_id()
+        """The session's id: the one given, or a uuid4."""
+        self.id: str | None = id if id is not None else user_id
+        """The user's id, as far as it is known."""
+        self.device_id: str | None = device_id
+        """The device's id; made up where the session was given neither user nor device."""
+        if self.id is None and device_id is None:
+            self.device_id = new_id()
+        self._conversations = [] if conversation_id is None else [conversation_id]
+        self._attributes = self._clean("attributes", attributes)
+        self._unannounced = bool(self._attributes)
+        self._ended = False
+        self._used = False
+        self._account: Account = client.pipeline.ledger.open_account()
+        self._account.on_error = on_error
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The current conversation: the one begun last that has not ended, or None."""
+        return self._conversations[-1] if self._conversations else None
+
+    @abstractmethod
+    def _submit(self, *events: Event) -> Done:
+        """Hand events to the client's pipeline."""
+
+    @abstractmethod
+    def _answer(self, done: Done, id: str) -> Id:
+        """The id, handed back in the face's way."""
+
+    # -- sessions and conversations ------------------------------------------------------------------------------
+
+    def start_session(
+        self,
+        *,
+        timestamp: Timestamp | None = None,
+        user_id: str | None = None,
+        device_id: str | None = None,
+        attributes: Properties | None = None,
+    ) -> Id:
+        """Begin the session explicitly, with a time, a user, a device or attributes of your own.
+
+        :param timestamp: an ISO 8601 text or an aware datetime; default now.
+        :param attributes: scalars; merged over those given to ``create_session``.
+        :returns: the session's id.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        event = StartSession(
+            session_id=self.session_id,
+            timestamp=now() if timestamp is None else timestamp,
+            user_id=self.id if user_id is None else user_id,
+            device_id=self.device_id if device_id is None else device_id,
+            id=self.id if user_id is None else user_id,
+            attributes={**self._attributes, **self._clean("attributes", attributes)},
+        )
+        self.id, self.device_id = event.user_id, event.device_id
+        self._unannounced = False
+        return self._answer(self._record(event), self.session_id)
+
+    def end_session(self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None) -> Done:
+        """End the session, and with it every conversation of it that is still open.
+
+        :param timestamp: an ISO 8601 text or an aware datetime; default now.
+        :param attributes: scalars; the service merges them over those given at the start.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        if self._ended:
+            return self._submit()
+        event = EndSession(
+            session_id=self.session_id,
+            timestamp=now() if timestamp is None else timestamp,
+            user_id=self.id,
+            device_id=self.device_id,
+            attributes=self._clean("attributes", attributes),
+        )
+        done = self._record(event)
+        self._conversations.clear()
+        self._ended = True
+        return done
+
+    def start_conversation(
+        self,
+        *,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+        properties: Properties | None = None,
+        attributes: Properties | None = None,
+    ) -> Id:
+        """Begin a conversation explicitly; it becomes the current one. A session may hold several at once.
+
+        :param conversation_id: 1 to 100 characters; default a uuid4.
+        :returns: the conversation's id.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        event = StartConversation(
+            session_id=self.session_id,
+            timestamp=now() if timestamp is None else timestamp,
+            user_id=self.id,
+            device_id=self.device_id,
+            conversation_id=new_id() if conversation_id is None else conversation_id,
+            properties=self._clean("properties", properties),
+            attributes=None if attributes is None else self._clean("attributes", attributes),
+        )
+        done = self._record(event)
+        self._close(event.conversation_id)
+        self._conversations.append(event.conversation_id)
+        return self._answer(done, event.conversation_id)
+
+    def end_conversation(
+        self,
+        *,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+        properties: Properties | None = None,
+        attributes: Properties | None = None,
+    ) -> Done:
+        """End a conversation, so that the service analyses it. The one begun before it becomes the current one again.
+
+        :param conversation_id: default the current conversation.
+        :raises InvalidEvent: an argument breaks a rule, or no conversation is open; nothing was queued.
+        """
+        if conversation_id is None and not self._conversations:
+            raise InvalidEvent("conversation_id", "given, since no conversation is open", None)
+        self._reopen()
+        event = EndConversation(
+            session_id=self.session_id,
+            timestamp=now() if timestamp is None else timestamp,
+            user_id=self.id,
+            device_id=self.device_id,
+            conversation_id=self._conversations[-1] if conversation_id is None else conversation_id,
+            properties=self._clean("properties", properties),
+            attributes=None if attributes is None else self._clean("attributes", attributes),
+        )
+        done = self._record(event)
+        self._close(event.conversation_id)
+        return done
+
+    # -- what happens in them ------------------------------------------------------------------------------------
+
+    def track_event(
+        self,
+        *,
+        event: str = REQUIRED,
+        properties: Properties | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done:
+        """Record an event that means something to your application.
+
+        :param event: its name, 1 to 100 characters.
+        :param properties: strings, numbers and booleans by name.
+        :param conversation_id: default the current conversation, if there is one.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        return self._record(
+            CustomEvent(
+                session_id=self.session_id,
+                timestamp=now() if timestamp is None else timestamp,
+                user_id=self.id,
+                device_id=self.device_id,
+                conversation_id=self.conversation_id if conversation_id is None else conversation_id,
+                event=event,
+                properties=self._clean("properties", properties),
+            )
+        )
+
+    def track_conversation_turn(
+        self,
+        *,
+        user: str = REQUIRED,
+        assistant: str = REQUIRED,
+        assistant_id: str | None = None,
+        usage: UsageArgument = None,
+        cost: UsageArgument = None,
+        properties: Properties | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done:
+        """Record what the user said and what the assistant answered. Begins a conversation where none is open.
+
+        :param user: the user's words.
+        :param assistant: the assistant's; empty where there was no answer.
+        :param assistant_id: which assistant, 1 to 100 characters.
+        :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a mapping of either shape, or a number.
+        :param cost: another name of ``usage``.
+        :param properties: strings, numbers and booleans by name.
+        :param conversation_id: default the current conversation.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        return self._record(
+            ConversationTurn(
+                session_id=self.session_id,
+                timestamp=now() if timestamp is None else timestamp,
+                user_id=self.id,
+                device_id=self.device_id,
+                conversation_id=self._conversation() if conversation_id is None else conversation_id,
+                user=valid_text(user) if isinstance(user, str) else user,
+                assistant=valid_text(assistant) if isinstance(assistant, str) else assistant,
+                assistant_id=assistant_id,
+                usage=_usage(usage, cost),
+                properties=self._clean("properties", properties, ConversationTurn.own_properties),
+            )
+        )
+
+    def track_conversation_usage(
+        self,
+        *,
+        usage: UsageArgument = None,
+        cost: UsageArgument = None,
+        properties: Properties | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done:
+        """Record tokens or money, to be added to what the conversation cost so far.
+
+        :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a mapping of either shape, or a number.
+        :param cost: another name of ``usage``; one of the two is required.
+        :param conversation_id: default the current conversation; one is begun where none is open.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        given = _usage(usage, cost)
+        if given is None:
+            raise InvalidEvent("usage", "given", None)
+        return self._record(
+            ConversationUsage(
+                session_id=self.session_id,
+                timestamp=now() if timestamp is None else timestamp,
+                user_id=self.id,
+                device_id=self.device_id,
+                conversation_id=self._conversation() if conversation_id is None else conversation_id,
+                usage=given,
+                properties=self._clean("properties", properties),
+            )
+        )
+
+    def track_function_call(
+        self,
+        *,
+        name: str = REQUIRED,
+        args: str | None = None,
+        result: str | None = None,
+        runtime: float = 0,
+        properties: Properties | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done:
+        """Record that the assistant called a function.
+
+        :param name: the function's, 1 to 100 characters.
+        :param args: its arguments as text, mostly JSON.
+        :param result: its result as text.
+        :param runtime: how long it took, in milliseconds.
+        :param conversation_id: default the current conversation; one is begun where none is open.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        return self._record(
+            ConversationFunction(
+                session_id=self.session_id,
+                timestamp=now() if timestamp is None else timestamp,
+                user_id=self.id,
+                device_id=self.device_id,
+                conversation_id=self._conversation() if conversation_id is None else conversation_id,
+                name=name,
+                args=valid_text(args) if isinstance(args, str) else args,
+                result=valid_text(result) if isinstance(result, str) else result,
+                runtime=0 if runtime is None else runtime,
+                properties=self._clean("properties", properties, ConversationFunction.own_properties),
+            )
+        )
+
+    # -- who it is -----------------------------------------------------------------------------------------------
+
+    def user_identify(
+        self,
+        *,
+        id: str | None = None,
+        device_id: str | None = None,
+        traits: Properties | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done:
+        """Say who the session's user is, or merge traits into the user's.
+
+        :param id: the user's id; from here on the session's. With neither id nor device, the session's own are meant.
+        :param traits: strings, numbers and booleans by name.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        neither = id is None and device_id is None
+        event = Identify(
+            session_id=self.session_id,
+            timestamp=now() if timestamp is None else timestamp,
+            user_id=self.id,
+            device_id=self.device_id if device_id is None else device_id,
+            id=self.id if neither else id,
+            traits=None if traits is None else self._clean("traits", traits),
+        )
+        done = self._record(event)
+        self.id, self.device_id = event.id or self.id, event.device_id
+        return done
+
+    def user_alias(
+        self, *, id: str = REQUIRED, previous_id: str = REQUIRED, timestamp: Timestamp | None = None
+    ) -> Done:
+        """Give the user a new id; the earlier ones stay as aliases.
+
+        :param id: the new id; from here on the session's.
+        :param previous_id: the id under which the user is known.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        self._reopen()
+        event = Alias(
+            session_id=self.session_id,
+            timestamp=now() if timestamp is None else timestamp,
+            user_id=self.id,
+            device_id=self.device_id,
+            id=id,
+            previous_id=previous_id,
+        )
+        done = self._record(event)
+        self.id = event.id
+        return done
+
+    # -- what became of it ---------------------------------------------------------------------------------------
+
+    def has_errors(self) -> bool:
+        """Whether events of this session were lost (refused by the service, or dropped)."""
+        return bool(self._account.errors)
+
+    def get_errors(self) -> list[APIResponse]:
+        """What went wrong with events of this session, oldest first; at most the last 100."""
+        errors: list[APIResponse] = self._client.pipeline.ledger.errors(self._account)
+        return errors
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.session_id}>"
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _record(self, event: Event) -> Done:
+        """Submit an event, after the session's start where that has to be said."""
+        self._used = True
+        if not self._unannounced:
+            return self._submit(event)
+        self._unannounced = False
+        start = StartSession(
+            session_id=event.session_id,
+            timestamp=event.timestamp,
+            user_id=event.user_id,
+            device_id=event.device_id,
+            id=event.user_id,
+            attributes=self._attributes,
+        )
+        return self._submit(start, event)
+
+    def _reopen(self) -> None:
+        """After its end, a session is used again: under a new id, or under the given one, started anew."""
+        if self._ended:
+            self._ended = False
+            if self._id_is_given:
+                self._unannounced = True
+            else:
+                self.session_id = new_id()
+
+    def _conversation(self) -> str:
+        if not self._conversations:
+            self._conversations.append(new_id())
+        return self._conversations[-1]
+
+    def _close(self, conversation_id: str) -> None:
+        if conversation_id in self._conversations:
+            self._conversations.remove(conversation_id)
+
+    def _clean(self, field: str, given: Properties | None, own: tuple[str, ...] = ()) -> dict[str, Scalar]:
+        """Scalars that an event may carry; what had to be changed is told, or raised where the client is strict."""
+        if given is None:
+            return {}
+        cleaned = clean_scalars(field, given, self._client.pipeline.report_change)
+        for name in own:
+            if name in cleaned:
+                self._client.pipeline.report_change(
+                    f"{field}.{name}", cleaned.pop(name), "left out: an argument's name"
+                )
+        return cleaned
+
+
+def _usage(usage: object, cost: object) -> Usage | None:
+    if usage is not None and cost is not None:
+        raise InvalidEvent("cost", "left out where usage is given (it is another name of it)", cost)
+    return as_usage(usage) if cost is None else as_usage(cost, "cost")

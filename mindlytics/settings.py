@@ -1,0 +1,243 @@
+"""Everything that can be set: one frozen class, and the only reader of the environment.
+
+A setting's meaning stands in its metadata, from which the reference page and ``--help`` are made. An argument wins over
+the environment, the environment over the default; an argument of None counts as not given.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, fields, frozen
+
+from .errors import InvalidSetting
+
+PRODUCTION = "https://app.mindlytics.ai"
+
+
+class Options(TypedDict, total=False):
+    """The settings that a client takes beside its credentials and addresses, as keyword arguments."""
+
+    flush_interval: float | None
+    max_batch_events: int | None
+    max_batch_bytes: int | None
+    max_queue_events: int | None
+    max_queue_bytes: int | None
+    on_full: str | None
+    block_timeout: float | None
+    request_timeout: float | None
+    retry_for: float | None
+    max_retry_wait: float | None
+    shutdown_timeout: float | None
+    strict: bool | None
+    enabled: bool | None
+    verify: bool | str | None
+    trust_env: bool | None
+    http_client: Any
+    on_error: Callable[[Exception], Any] | None
+
+
+def _flag(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError(text)
+
+
+def _flag_or_text(text: str) -> bool | str:
+    try:
+        return _flag(text)
+    except ValueError:
+        return text
+
+
+def _wrong(attribute: Attribute[Any], rule: str, value: object) -> InvalidSetting:
+    shown = repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+    return InvalidSetting(f"{attribute.name} (environment: {variable(attribute)}) must be {rule}, got {shown}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not _is_number(value) or value < 0:
+        raise _wrong(attribute, "a number of seconds of at least 0", value)
+
+
+def _positive_seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not _is_number(value) or value <= 0:
+        raise _wrong(attribute, "a number of seconds above 0", value)
+
+
+def _at_least_one(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _wrong(attribute, "an int of at least 1", value)
+
+
+def _boolean(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(attribute, "True or False", value)
+
+
+def _callable(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and not callable(value):
+        raise _wrong(attribute, "a function or None", value)
+
+
+def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value not in allowed:
+            raise InvalidSetting(
+                f"{attribute.name} (environment: {variable(attribute)}) must be one of {', '.join(allowed)}"
+            )
+
+    return check
+
+
+def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        rule = "a str of printable ASCII characters without spaces"
+        raise InvalidSetting(f"{attribute.name} (environment: {variable(attribute)}) must be {rule}")
+
+
+def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
+    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except (ValueError, AttributeError, TypeError):
+            usable = False
+        if not usable or parts.query or parts.fragment or parts.username is not None:
+            example = f"{schemes[0]}://host[:port][/path]"
+            raise InvalidSetting(f"{attribute.name} (environment: {variable(attribute)}) must be of the form {example}")
+
+    return check
+
+
+def _setting(default: Any, validator: Any, help: str, *, read: Any = None, name: str = "", **more: Any) -> Any:
+    return field(
+        default=default,
+        validator=validator,
+        metadata={"help": help, "read": read, "variable": name},
+        kw_only=True,
+        **more,
+    )
+
+
+@frozen
+class Settings:
+    """What a client works by. Made by :meth:`load`; equal settings share one pipeline."""
+
+    api_key: str = _setting("", _credential, "The workspace's API key.", read=str, name="MLSDK_API_KEY", repr=False)
+    project_id: str = _setting("", _credential, "The project that events belong to.", read=str, name="MLSDK_PROJECT_ID")
+    server_endpoint: str = _setting(
+        PRODUCTION,
+        _address("https", "http"),
+        "The service's base address.",
+        read=str,
+        name="MLSDK_SERVER_BASE",
+        converter=lambda given: given.rstrip("/") if isinstance(given, str) else given,
+    )
+    wss_endpoint: str = _setting(
+        "",
+        lambda self, attribute, value: _address("wss", "ws")(self, attribute, value) if value else None,
+        "The address of live events; derived from the base address where it is not given.",
+        read=str,
+        name="MLSDK_WSS_ENDPOINT",
+    )
+    debug: bool = _setting(False, _boolean, "Log what is done, on the logger `mindlytics`.", read=_flag)
+    flush_interval: float = _setting(0.5, _seconds, "Seconds that an event waits for company at most.", read=float)
+    max_batch_events: int = _setting(500, _at_least_one, "Events in one request at most.", read=int)
+    max_batch_bytes: int = _setting(512 * 1024, _at_least_one, "Bytes in one request's body at most.", read=int)
+    max_queue_events: int = _setting(10_000, _at_least_one, "Events that may be pending at once.", read=int)
+    max_queue_bytes: int = _setting(
+        64 * 1024 * 1024, _at_least_one, "Bytes of memory, about, that pending events may hold.", read=int
+    )
+    on_full: str = _setting(
+        "drop_newest",
+        _one_of("drop_newest", "drop_oldest", "block"),
+        "Who loses when too much is pending: `drop_newest`, `drop_oldest`, or `block` the caller for a while.",
+        read=str,
+    )
+    block_timeout: float = _setting(
+        1.0, _seconds, 'Seconds that `on_full="block"` waits for room before the event is dropped.', read=float
+    )
+    request_timeout: float = _setting(10.0, _positive_seconds, "Seconds for one request.", read=float)
+    retry_for: float = _setting(
+        60.0, _seconds, "Seconds after a batch's first attempt within which it is tried again.", read=float
+    )
+    max_retry_wait: float = _setting(
+        30.0, _seconds, "Seconds between two attempts at most; also the cap of `Retry-After`.", read=float
+    )
+    shutdown_timeout: float = _setting(
+        5.0, _seconds, "Seconds that a leaving program, session or `close()` waits for delivery.", read=float
+    )
+    strict: bool = _setting(
+        False, _boolean, "Raise where a property value would be changed, and for events after `close()`.", read=_flag
+    )
+    enabled: bool = _setting(
+        True,
+        _boolean,
+        "False: nothing is sent, and no credentials are needed; arguments are still checked.",
+        read=_flag,
+    )
+    verify: bool | str = _setting(
+        True, None, "TLS verification: True, False, or the path of a CA bundle.", read=_flag_or_text
+    )
+    trust_env: bool = _setting(True, _boolean, "Take proxies from the environment.", read=_flag)
+    http_client: Any = _setting(
+        None, None, "An own `requests.Session` or `aiohttp.ClientSession`; it is used and left open."
+    )
+    on_error: Callable[[Exception], Any] | None = _setting(
+        None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."
+    )
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any]) -> Settings:
+        """Settings from arguments, the environment and the defaults, in this order.
+
+        :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere.
+        """
+        values: dict[str, Any] = {}
+        for attribute in fields(cls):
+            value = given.get(attribute.name)
+            if value is None:
+                value = _from_environment(attribute)
+            if value is not None:
+                values[attribute.name] = value
+        for name in ("api_key", "project_id"):
+            if isinstance(values.get(name), str):
+                values[name] = values[name].strip()
+            if not values.get(name):
+                if values.get("enabled", True) is not False:
+                    source = variable(getattr(fields(cls), name))
+                    raise InvalidSetting(f"{name} is missing: pass {name}=… or set {source} in the environment")
+                values[name] = "disabled"
+        unknown = given.keys() - {attribute.name for attribute in fields(cls)}
+        if unknown:
+            raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+
+def variable(attribute: Attribute[Any]) -> str:
+    """The environment variable of a setting."""
+    return attribute.metadata["variable"] or f"MLSDK_{attribute.name.upper()}"
+
+
+def _from_environment(attribute: Attribute[Any]) -> Any:
+    read = attribute.metadata["read"]
+    text = os.environ.get(variable(attribute)) if read is not None else None
+    if text is None or text == "":
+        return None
+    try:
+        return read(text)
+    except ValueError:
+        kind = {float: "a number", int: "an int", _flag: "true or false"}.get(read, "of another form")
+        raise InvalidSetting(f"{attribute.name}: {variable(attribute)} in the environment must be {kind}") from None

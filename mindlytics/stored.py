@@ -1,0 +1,44 @@
+"""An event as the service has stored it, and sends it out live: what was recorded, and what the service found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, fields_dict, frozen
+
+
+@frozen(kw_only=True)
+class MLEvent:
+    """A stored event.
+
+    :param event: its name, such as ``Conversation Turn`` or ``Session Ended``.
+    :param timestamp: ISO 8601.
+    :param origin_event_id: which event caused this one, where the service made it.
+    :param extra: fields that this version does not know.
+    """
+
+    session_id: str
+    timestamp: str
+    event: str
+    event_id: str | None = None
+    organization_id: str | None = None
+    app_id: str | None = None
+    user_id: str | None = None
+    conversation_id: str | None = None
+    origin_event_id: str | None = None
+    properties: Mapping[str, Any] = field(factory=dict)
+    user_traits: Mapping[str, Any] = field(factory=dict)
+    extra: Mapping[str, Any] = field(factory=dict)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> MLEvent:
+        """Read one from the service's JSON.
+
+        :raises ValueError: a field that every stored event has is missing.
+        """
+        known = {name: value for name, value in given.items() if name in fields_dict(cls) and value is not None}
+        missing = [name for name in ("session_id", "timestamp", "event") if name not in known]
+        if missing:
+            raise ValueError(f"a stored event lacks {', '.join(missing)}")
+        return cls(**known, extra={name: value for name, value in given.items() if name not in fields_dict(cls)})

@@ -1,0 +1,33 @@
+"""One HTTP request and its reply, the blocking and the asyncio way, alike in what they honour.
+
+Proxies from the environment, TLS verification, a caller's own session: here. Credentials are in the request's headers
+and nowhere else, and no redirect is followed: what a reply means is for ``wire/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+
+@frozen
+class Reply:
+    """A whole reply."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoReply(Exception):
+    """No whole reply came.
+
+    :param cause: what the library raised.
+    :param stale: a kept-alive connection had ended, so that the server surely saw nothing new to it.
+    """
+
+    def __init__(self, cause: BaseException, *, stale: bool = False) -> None:
+        self.cause = cause
+        self.stale = stale
+        super().__init__(type(cause).__name__)

@@ -1,0 +1,108 @@
+"""One request through aiohttp."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from ..settings import Settings
+from . import NoReply, Reply
+
+STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+"""What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
+
+
+class AsyncTransport:
+    """Kept-alive connections to the service, for the event loop that is running when it is made.
+
+    :param threads: False where no thread can be started any more; names are then looked up on the loop itself.
+    """
+
+    def __init__(self, settings: Settings, *, threads: bool = True) -> None:
+        client = settings.http_client
+        self._own = client is None or client.closed or not threads
+        self._trust_env = settings.trust_env
+        self._ssl = _tls(settings.verify)
+        if self._own:
+            resolver = None if threads else _PatientResolver()
+            connector = aiohttp.TCPConnector(ssl=self._ssl, resolver=resolver, limit=0)
+            client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        self._session: aiohttp.ClientSession = client
+
+    async def request(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> Reply:
+        """Send it once.
+
+        :param timeout: seconds for all of it.
+        :raises NoReply: no whole reply came.
+        """
+        options: dict[str, Any] = {}
+        if self._own or self._ssl is not True:
+            options["ssl"] = self._ssl
+        if self._own and self._trust_env:
+            options["proxy"] = _proxy(url)
+        try:
+            async with self._session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                allow_redirects=False,
+                **options,
+            ) as reply:
+                return Reply(reply.status, reply.headers, await reply.read())
+        except Exception as error:
+            raise NoReply(error, stale=isinstance(error, STALE)) from error
+
+    async def close(self) -> None:
+        """Close the connections, unless the session is the caller's own."""
+        if self._own:
+            await self._session.close()
+
+
+def _tls(verify: bool | str) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address, as requests finds it.
+
+    aiohttp's own ``trust_env`` is not used: with it, an entry in ``~/.netrc`` would take part in the credentials.
+    """
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+class _PatientResolver(AbstractResolver):
+    """Looks names up on the loop's own thread: a leaving interpreter starts no other."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, proto, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""

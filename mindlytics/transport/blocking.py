@@ -1,0 +1,60 @@
+"""One request through requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import requests
+
+from ..settings import Settings
+from . import NoReply, Reply
+
+
+class BlockingTransport:
+    """A kept-alive connection to the service, for one thread at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._verify = settings.verify
+        self._own = settings.http_client is None
+        self._session: requests.Session = requests.Session() if self._own else settings.http_client
+        if self._own:
+            self._session.trust_env = settings.trust_env
+
+    def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Reply:
+        """Send it once.
+
+        :param timeout: seconds for the connection, and for each wait on the socket.
+        :raises NoReply: no whole reply came.
+        """
+        try:
+            reply = self._session.request(
+                method,
+                url,
+                data=body,
+                headers=dict(headers),
+                timeout=timeout,
+                allow_redirects=False,
+                verify=self._verify if self._own or self._verify is not True else None,
+                auth=_leave_alone,
+            )
+        except Exception as error:
+            raise NoReply(error, stale=_is_stale(error)) from error
+        return Reply(reply.status_code, reply.headers, reply.content)
+
+    def close(self) -> None:
+        """Close the connections, unless the session is the caller's own."""
+        if self._own:
+            self._session.close()
+
+
+def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Authentication that changes nothing: without it, an entry in ``~/.netrc`` would replace the API key."""
+    return request
+
+
+def _is_stale(error: Exception) -> bool:
+    """Whether the server had closed the connection before it read the request (it answers nothing at all)."""
+    text = repr(error)
+    return isinstance(error, requests.ConnectionError) and any(
+        kind in text for kind in ("RemoteDisconnected", "BrokenPipeError", "ConnectionResetError")
+    )

@@ -1,0 +1,68 @@
+"""What an HTTP reply means for a batch: the services agree on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+
+from ..delivery.verdict import Fate, Verdict
+
+RETRIED = frozenset({408, 425, 429})
+HALVED = frozenset({400, 422})
+REDIRECTS = frozenset({301, 302, 307, 308})
+MAX_MESSAGE = 500
+"""Characters of a reply that are kept as its message."""
+
+
+def judge(url: str, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
+    """Judge a reply to a batch that was posted to ``url``.
+
+    :param headers: the reply's, found in any case.
+    :param wall: the time of day in seconds since the epoch, for ``Retry-After`` as a date.
+    """
+    if 200 <= status < 300:
+        return Verdict(Fate.DELIVERED, status)
+    text = message(status, body)
+    if status in RETRIED or status >= 500:
+        return Verdict(Fate.RETRY, status, text, wait=retry_after(headers, wall))
+    if status in HALVED:
+        return Verdict(Fate.HALVE, status, text)
+    if status == 413:
+        return Verdict(Fate.SHRINK, status, text)
+    if status in REDIRECTS:
+        location = urljoin(url, headers.get("Location", ""))
+        here, there = urlsplit(url), urlsplit(location)
+        safer = there.scheme in (here.scheme, "https")
+        if there.hostname == here.hostname and safer and (there.port == here.port or here.scheme != there.scheme):
+            return Verdict(Fate.MOVED, status, "redirected too often", location=location)
+        return Verdict(Fate.REFUSED, status, f"redirected to {there.scheme}://{there.netloc}, which is not followed")
+    return Verdict(Fate.REFUSED, status, text)
+
+
+def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
+    """Seconds that ``Retry-After`` asks for, in either of its forms; None where it does not (RFC 9110, 10.2.3)."""
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - wall)
+    except (ValueError, TypeError):
+        return None
+
+
+def message(status: int, body: bytes) -> str:
+    """The service's own words: ``message``, ``detail`` or ``error`` of a JSON reply, or the text."""
+    try:
+        reply = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        reply = None
+    if isinstance(reply, dict):
+        for name in ("message", "detail", "error"):
+            if isinstance(reply.get(name), str) and reply[name]:
+                return str(reply[name])[:MAX_MESSAGE]
+    return body.decode("utf-8", "replace").strip()[:MAX_MESSAGE] or f"status {status}"
