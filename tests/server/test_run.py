@@ -1,0 +1,226 @@
+"""The life of a server: files, ports, restarts, kills, many clients at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from mindlytics.errors import MindlyticsError
+from mindlytics.server.records import KEY_SECONDS, MAX_CACHED
+from mindlytics.server.run import LocalServer, ServerError, is_loopback, serve
+from mindlytics.server.schema import StoreError
+from mindlytics.server.store import Store
+
+from .calls import Caller, event, track, turn
+
+PROGRAM = """
+import asyncio, sys
+from mindlytics.server.run import serve
+asyncio.run(serve("127.0.0.1", 0, sys.argv[1], on_ready=lambda url: print(url, flush=True)))
+"""
+
+
+@contextmanager
+def process(db: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server in a process of its own, and its URL."""
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(db)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server, server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
+def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    with LocalServer(db) as server, (caller := Caller(server.url)).http:
+        caller.queue(turn("a", "b", device_id="d"), key="k")
+        before = [caller.find(name) for name in ("events", "sessions", "conversations", "users", "messages")]
+    with LocalServer(db) as server, (caller := Caller(server.url)).http:
+        after = [caller.find(name) for name in ("events", "sessions", "conversations", "users", "messages")]
+        assert before == after
+        caller.queue(turn("a", "b", device_id="d"), key="k")
+        assert 3 == len(caller.find("events"))
+        caller.take(turn("c", "d", device_id="d"), event("end_session", device_id="d"))
+        assert [0, 1, 2, 3] == [m["index"] for m in caller.find("messages")]
+        assert 2 == caller.one("conversations", filter={"ended_at": {"$exists": True}})["turn_count"]
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    acknowledged: set[int] = set()
+    enough = threading.Event()
+
+    def send(url: str, first: int) -> None:
+        with (caller := Caller(url)).http:
+            for batch in range(first, 100_000, 3):
+                events = [track(session_id=f"s{batch % 7}", properties={"batch": batch, "i": i}) for i in range(50)]
+                try:
+                    if caller.queue(*events, key=f"k{batch}").status_code == 200:
+                        acknowledged.add(batch)
+                except requests.RequestException:
+                    return
+                if len(acknowledged) > 60:
+                    enough.set()
+
+    with process(db) as (server, url):
+        threads = [threading.Thread(target=send, args=(url, first)) for first in range(3)]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(20)
+        os.kill(server.pid, signal.SIGKILL)
+        for thread in threads:
+            thread.join(20)
+    with LocalServer(db) as server, (caller := Caller(server.url)).http:
+        seen: dict[int, list[int]] = {}
+        for stored in caller.find("events", filter={"event": "Bought"}):
+            seen.setdefault(stored["properties"]["batch"], []).append(stored["properties"]["i"])
+        assert acknowledged <= set(seen)
+        assert all(list(range(50)) == indexes for indexes in seen.values())
+        last = max(seen)
+        caller.queue(track(properties={"batch": last}), key=f"k{last}")
+        assert 50 == len(caller.find("events", filter={"properties.batch": last}))
+        counts = {s["session_id"]: s["event_count"] for s in caller.find("sessions")}
+        assert counts == {name: len(caller.names(name)) for name in counts}
+
+
+def test_many_clients_at_once(tmp_path: Path) -> None:
+    def send(number: int) -> None:
+        with (caller := Caller(server.url)).http:
+            for i in range(20):
+                caller.take(*(turn(str(i), str(j), session_id=f"s{number}") for j in range(10)), turn(session_id="all"))
+
+    with LocalServer(tmp_path / "x.db") as server:
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with (caller := Caller(server.url)).http:
+            for number in range(6):
+                texts = [m["content"] for m in caller.find("messages", filter={"session_id": f"s{number}"})]
+                assert [text for i in range(20) for j in range(10) for text in (str(i), str(j))] == texts
+            assert 120 == caller.one("sessions", filter={"session_id": "all"})["turn_count"]
+            assert 240 == len({m["index"] for m in caller.find("messages", filter={"session_id": "all"})})
+
+
+def test_two_servers_on_one_file(tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    with LocalServer(db) as one, LocalServer(db) as two:
+        first, second = Caller(one.url), Caller(two.url)
+        with first.http, second.http:
+            for _ in range(5):
+                first.take(turn())
+                second.take(turn())
+            assert list(range(20)) == [m["index"] for m in first.find("messages")]
+            assert 10 == second.one("sessions")["turn_count"]
+
+
+def test_more_sessions_than_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_CACHED > 1000
+    monkeypatch.setattr("mindlytics.server.records.MAX_CACHED", 10)
+    with LocalServer(tmp_path / "x.db") as server, (caller := Caller(server.url)).http:
+        for _ in range(2):
+            caller.take(*(turn(session_id=f"s{i}", user_id=f"u{i}") for i in range(30)))
+        assert [2] * 30 == [c["turn_count"] for c in caller.find("conversations")]
+        assert 30 == len(caller.find("users"))
+
+
+def test_old_idempotency_keys_are_dropped(tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    with LocalServer(db) as server, (caller := Caller(server.url)).http:
+        caller.queue(track(), key="old")
+        caller.queue(track(), key="young")
+    connection = sqlite3.connect(db)
+    connection.execute(
+        "UPDATE idempotency_keys SET seen_at = seen_at - ? WHERE key = 'old'", (KEY_SECONDS * 1_000_000 + 1,)
+    )
+    connection.commit()
+    connection.close()
+    with LocalServer(db) as server, (caller := Caller(server.url)).http:
+        caller.take(track())
+        caller.queue(track(), key="old")
+        caller.queue(track(), key="young")
+        assert 4 == caller.names().count("Bought")
+
+
+def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
+    text = tmp_path / "text.db"
+    text.write_text("hello " * 1000)
+    foreign = tmp_path / "foreign.db"
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    for path in (text, foreign, tmp_path / "no" / "such.db", tmp_path):
+        with pytest.raises(StoreError) as caught:
+            Store(path)
+        assert str(path) in str(caught.value)
+        assert isinstance(caught.value, MindlyticsError)
+        with pytest.raises(StoreError), LocalServer(path):
+            pass
+    assert text.read_text().startswith("hello")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match=str(tmp_path)):
+        Store(tmp_path / "x.db")
+
+
+async def test_a_closed_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "x.db")
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.write(lambda records: None)
+
+
+def test_a_port_in_use() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=str(port)), LocalServer(port=port):
+            pass
+
+
+async def test_an_open_address_needs_a_key(tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.com"):
+        with pytest.raises(ServerError, match="API key"):
+            await serve(host, 0, tmp_path / "x.db")
+    assert [True, True, True, False] == [is_loopback(h) for h in ("127.0.0.1", "::1", "localhost", "0.0.0.0")]
+
+
+async def test_serve_until_it_is_cancelled(tmp_path: Path) -> None:
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve("0.0.0.0", 0, tmp_path / "x.db", "key", on_ready=ready.set_result))
+    assert (await asyncio.wait_for(ready, 10)).startswith("http://0.0.0.0:")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_local_server_starts_anew_and_leaves_nothing() -> None:
+    server = LocalServer()
+    for _ in range(2):
+        with server, (caller := Caller(server.url)).http:
+            caller.take(track())
+            assert 1 == len(caller.find("sessions"))
+            path = server.store.path
+            with pytest.raises(ServerError):
+                server.start()
+        assert not path.parent.exists()
+    server.stop()
