@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .delivery.ledger import APIResponse, Stats
@@ -63,7 +63,7 @@ class BaseClient(Generic[P]):
         if chosen.debug:
             log_to_stderr()
         make = self._pipeline_type
-        self.pipeline: P = lifecycle.acquire(self, (make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
+        self.pipeline: P = lifecycle.acquire(self, _key(make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
         self.is_closed = False
         """Whether :meth:`close` was called."""
 
@@ -102,6 +102,15 @@ class BaseClient(Generic[P]):
     def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
         """The body of a direct alias request, checked."""
         return {"id": check_name("id", id), "previous_id": check_name("previous_id", previous_id)}
+
+
+def _key(kind: type[Pipeline], settings: Settings) -> Hashable:
+    """What clients have in common that share a pipeline; a client whose handlers are not hashable shares with none."""
+    try:
+        hash(settings)
+    except TypeError:
+        return kind, id(settings)
+    return kind, settings
 
 
 def _wire(settings: Settings) -> Wire:

@@ -91,6 +91,18 @@ def _callable(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise _wrong(attribute, "a function or None", value)
 
 
+def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool) and not (isinstance(value, str) and os.path.exists(value)):
+        raise InvalidSetting(
+            f"{attribute.name} (environment: {variable(attribute)}) must be True, False or a CA bundle's path"
+        )
+
+
+def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and not (hasattr(value, "request") and hasattr(value, "close")):
+        raise InvalidSetting(f"{attribute.name} must be a requests.Session or an aiohttp.ClientSession")
+
+
 def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
     def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
         if value not in allowed:
@@ -189,11 +201,11 @@ class Settings:
         read=_flag,
     )
     verify: bool | str = _setting(
-        True, None, "TLS verification: True, False, or the path of a CA bundle.", read=_flag_or_text
+        True, _verify, "TLS verification: True, False, or the path of a CA bundle.", read=_flag_or_text
     )
     trust_env: bool = _setting(True, _boolean, "Take proxies from the environment.", read=_flag)
     http_client: Any = _setting(
-        None, None, "An own `requests.Session` or `aiohttp.ClientSession`; it is used and left open."
+        None, _session, "An own `requests.Session` or `aiohttp.ClientSession`; it is used and left open."
     )
     on_error: Callable[[Exception], Any] | None = _setting(
         None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."

@@ -22,6 +22,7 @@ from .verdict import Fate, Verdict, Wire
 logger = logging.getLogger("mindlytics")
 
 NEVER = 2**62
+NOT_PAUSED = float("-inf")
 Draw = Callable[[int, int], list[Record]]
 
 
@@ -36,7 +37,7 @@ class Outbox:
         self._ledger = ledger
         self._draw = draw
         self._batcher = Batcher(
-            max_events=settings.max_batch_events,
+            max_events=min(settings.max_batch_events, settings.max_queue_events),
             max_bytes=settings.max_batch_bytes,
             linger=settings.flush_interval,
             piece_overhead=wire.piece_overhead,
@@ -44,13 +45,14 @@ class Outbox:
         )
         self._looked: float | None = None
         self._failing = False
-        self.paused_until = float("-inf")
+        self.paused_until = NOT_PAUSED
         """The service asked to be left alone until then."""
 
     def next(self, now: float, hurry: int = 0) -> Batch | None:
         """The next batch, if one is due. Events up to the number ``hurry`` wait for no company."""
         if now < self.paused_until:
             return None
+        self.paused_until = NOT_PAUSED
         if not self._batcher.has_returned:
             self._fill(now)
         batch = self._batcher.take(now, hurry)
@@ -66,8 +68,9 @@ class Outbox:
 
     def due(self, hurry: int = 0) -> float | None:
         """When the next batch leaves if nothing more is accepted; None where nothing waits."""
-        due = self._batcher.due(hurry)
-        return None if due is None else max(due, self.paused_until)
+        if self.paused_until > NOT_PAUSED:
+            return self.paused_until
+        return self._batcher.due(hurry)
 
     def wanted(self, now: float) -> int:
         """How many events in the queue are worth a look before the next batch is due: all it lacks, or the first."""

@@ -19,6 +19,9 @@ P = TypeVar("P", bound="Pipeline")
 exit_began: float | None = None
 """The moment of the monotonic clock at which the program began to end."""
 
+exit_told = False
+"""Whether the line that says what was lost has been written."""
+
 _shared: dict[Hashable, Pipeline] = {}
 _lock = threading.Lock()
 _ended: list[Ledger] = []
@@ -81,19 +84,23 @@ def watch_child_exit() -> None:
 
 def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
-    global exit_began  # noqa: PLW0603
+    global exit_began, exit_told  # noqa: PLW0603
     exit_began = time.monotonic()
     pipelines = list(_shared.values())
     for pipeline in pipelines:
         pipeline.finish(exit_began + pipeline.settings.shutdown_timeout)
+    if exit_told:
+        return
     lost = sum(ledger.lost for ledger in _ended) + sum(pipeline.ledger.lost for pipeline in pipelines)
     if lost:
+        exit_told = True
         events = "1 event was" if lost == 1 else f"{lost} events were"
         print(f"mindlytics: {events} not delivered", file=sys.stderr)  # noqa: T201
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _children_watched  # noqa: PLW0603
+    global _lock, _children_watched, exit_began, exit_told  # noqa: PLW0603
+    exit_began, exit_told = None, False
     _lock = threading.Lock()
     _ended.clear()
     _children_watched = False

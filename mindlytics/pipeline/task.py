@@ -71,6 +71,7 @@ class TaskPipeline(Pipeline):
         try:
             self.intake.put(record, False)
         except Full:
+            self._hurry(self.ledger.total.accepted)
             if self._blocks:
                 return self._submit_later(record)
             self._overflow(record)

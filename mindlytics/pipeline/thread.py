@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Callable
@@ -49,11 +50,20 @@ class ThreadPipeline(Pipeline):
             self._turn_away(record)
             return
         try:
-            self.intake.put(record, self._blocks, self.settings.block_timeout)
+            self.intake.put(record, False)
         except Full:
-            self._overflow(record)
+            self._wait_for_room(record)
         if self._unattended:
             self._attend()
+
+    def _wait_for_room(self, record: Record) -> None:
+        """Too much is pending: send it without waiting for company, and let the caller wait where it is to be blocked."""
+        self._hurry(self.ledger.total.accepted)
+        if self._blocks:
+            with contextlib.suppress(Full):
+                self.intake.put(record, True, self.settings.block_timeout)
+                return
+        self._overflow(record)
 
     def flush(self, timeout: float | None, account: Account | None = None) -> FlushResult:
         """Send what is pending, of that account or of all, and wait for the outcome, ``timeout`` seconds at most."""

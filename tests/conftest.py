@@ -1,0 +1,73 @@
+"""What all tests share: a service that misbehaves on demand, and the two faces as one."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from mindlytics import AsyncClient, Client
+
+from .sink import Sink
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("MLSDK_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    made = Sink()
+    yield made
+    made.close()
+
+
+async def result(value: Any) -> Any:
+    """What a call gives, on either face."""
+    return await value if inspect.isawaitable(value) else value
+
+
+class Face:
+    """One of the two faces, made for a test's sink; closes the clients that the test leaves open."""
+
+    def __init__(self, kind: type[Any], url: str) -> None:
+        self.kind = kind
+        self.url = url
+        self.clients: list[Any] = []
+
+    def client(self, **settings: Any) -> Any:
+        quick = {"api_key": "key-1", "project_id": "proj-1", "server_endpoint": self.url, "max_retry_wait": 0.05}
+        client = self.kind(**{**quick, **settings})
+        self.clients.append(client)
+        return client
+
+    @property
+    def is_async(self) -> bool:
+        return self.kind is AsyncClient
+
+
+@asynccontextmanager
+async def entered(thing: Any) -> AsyncIterator[Any]:
+    """``with`` or ``async with``, whichever it is."""
+    if hasattr(thing, "__aenter__"):
+        async with thing as it:
+            yield it
+    else:
+        with thing as it:
+            yield it
+
+
+@pytest.fixture(params=[Client, AsyncClient], ids=["blocking", "asyncio"])
+async def face(request: pytest.FixtureRequest, sink: Sink) -> AsyncIterator[Face]:
+    made = Face(request.param, sink.url)
+    yield made
+    sink.stopping.set()
+    for client in made.clients:
+        await result(client.close(0.5))

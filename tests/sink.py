@@ -1,0 +1,212 @@
+"""A service that stores what it is sent, remembers every request, and misbehaves as it is told: real sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from attrs import define, field
+
+
+@define
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float = field(factory=time.monotonic)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        given = self.json
+        return given if isinstance(given, list) else [given]
+
+    @property
+    def key(self) -> str | None:
+        return self.headers.get("Idempotency-Key")
+
+
+class Exchange:
+    """One request and the ways to answer it."""
+
+    def __init__(self, sink: Sink, handler: BaseHTTPRequestHandler, request: Request) -> None:
+        self.sink = sink
+        self.handler = handler
+        self.request = request
+
+    def store(self) -> None:
+        self.sink.store(self.request)
+
+    def reply(
+        self, status: int = 200, body: bytes = b'{"status":"ok"}', length: int | None = None, **headers: str
+    ) -> None:
+        self.handler.send_response(status)
+        self.handler.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.handler.send_header(name.replace("_", "-"), value)
+        self.handler.end_headers()
+        self.handler.wfile.write(body)
+
+    def hang_up(self, *, rudely: bool = False) -> None:
+        if rudely:
+            self.handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.handler.close_connection = True
+        self.handler.wfile.flush()
+        self.handler.connection.close() if rudely else self.handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+Fault = Callable[[Exchange], None]
+
+
+def fine(exchange: Exchange) -> None:
+    exchange.store()
+    exchange.reply()
+
+
+def status(code: int, message: str = "no", **headers: str) -> Fault:
+    return lambda exchange: exchange.reply(code, json.dumps({"message": message}).encode(), **headers)
+
+
+def reset(exchange: Exchange) -> None:
+    exchange.hang_up(rudely=True)
+
+
+def lose_reply(exchange: Exchange) -> None:
+    exchange.store()
+    exchange.hang_up()
+
+
+def truncate(exchange: Exchange) -> None:
+    exchange.store()
+    exchange.reply(length=500)
+    exchange.hang_up()
+
+
+def wrong_json(exchange: Exchange) -> None:
+    exchange.store()
+    exchange.reply(body=b"<html>all is well</html>")
+
+
+def hang(exchange: Exchange) -> None:
+    exchange.sink.stopping.wait(60)
+    exchange.hang_up()
+
+
+def slow(seconds: float) -> Fault:
+    def fault(exchange: Exchange) -> None:
+        exchange.sink.stopping.wait(seconds)
+        fine(exchange)
+
+    return fault
+
+
+def redirect(location: str, code: int = 307) -> Fault:
+    return lambda exchange: exchange.reply(code, b"", Location=location)
+
+
+def refuse_marked(exchange: Exchange) -> None:
+    """400 for a body with an event of a poisonous name, as the real service refuses a whole array."""
+    if any(event.get("event") == "poison" for event in exchange.request.events):
+        exchange.reply(400, b'{"message":"poison is not allowed"}')
+    else:
+        fine(exchange)
+
+
+def at_most(size: int) -> Fault:
+    def fault(exchange: Exchange) -> None:
+        if len(exchange.request.body) > size:
+            exchange.reply(413, b'{"message":"too large"}')
+        else:
+            fine(exchange)
+
+    return fault
+
+
+class Sink:
+    """The service. ``plan`` answers the next requests, one each; then ``always`` does."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.events: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.plan: deque[Fault] = deque()
+        self.always: Fault = fine
+        self.stopping = threading.Event()
+        self.changed = threading.Condition()
+        sink = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 60
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                sink.answer(Exchange(sink, self, Request(self.command, self.path, dict(self.headers), body)))
+
+            do_GET = do_PUT = do_DELETE = do_POST
+
+            def log_message(self, *_: object) -> None: ...
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, *_: object) -> None: ...
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def answer(self, exchange: Exchange) -> None:
+        with self.changed:
+            self.requests.append(exchange.request)
+            fault = self.plan.popleft() if self.plan else self.always
+            self.changed.notify_all()
+        fault(exchange)
+
+    def store(self, request: Request) -> None:
+        """Keep the events, once for each key: what an idempotent service does."""
+        with self.changed:
+            if request.key is None or request.key not in self.keys:
+                self.events.extend(request.events)
+            if request.key is not None:
+                self.keys.add(request.key)
+            self.changed.notify_all()
+
+    def faults(self, *faults: Fault) -> None:
+        self.plan.extend(faults)
+
+    def wait(self, condition: Callable[[], bool], timeout: float = 20) -> None:
+        """Until the condition holds; it is looked at whenever something arrived."""
+        with self.changed:
+            assert self.changed.wait_for(condition, timeout), "it did not arrive in time"
+
+    def names(self) -> list[str]:
+        """The names of the stored custom events, in order."""
+        return [event["event"] for event in self.events if "event" in event]
+
+    def close(self) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+
+def texts(events: Iterable[dict[str, Any]]) -> list[str]:
+    """What users said, in order."""
+    return [event["properties"]["user"] for event in events if event.get("event") == "Conversation Turn"]

@@ -1,0 +1,117 @@
+"""The Mindlytics wire against recorded requests, in both directions."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindlytics.delivery.verdict import Fate
+from mindlytics.errors import InvalidEvent
+from mindlytics.events import Cost, CustomEvent
+from mindlytics.wire.http import judge, retry_after
+from mindlytics.wire.mindlytics import QUEUE_PATH, MindlyticsWire, decode, encode
+
+RECORDED = [
+    json.loads(line) for line in (Path(__file__).parent / "data/recorded.jsonl").read_text("utf-8").splitlines()
+]
+EVENTS = [row["body"] for row in RECORDED if row["path"] == QUEUE_PATH]
+URL = "https://app.example/bc/v1/events/queue"
+
+
+@pytest.mark.parametrize("body", EVENTS, ids=[row["call"][:40] for row in RECORDED if row["path"] == QUEUE_PATH])
+def test_recorded_events_go_through_unchanged(body: dict[str, Any]) -> None:
+    assert body == json.loads(encode(decode(body)))
+
+
+def test_a_datetime_is_sent_as_iso_8601() -> None:
+    event = CustomEvent(session_id="s", event="e", timestamp=datetime(2025, 4, 3, 7, 35, tzinfo=timezone.utc))
+    assert json.loads(encode(event))["timestamp"] == "2025-04-03T07:35:00Z"
+
+
+def test_a_callers_own_scalars_never_replace_the_events_own() -> None:
+    body = {**EVENTS[4], "properties": {"user": "hi", "assistant": "hello", "cost": 0.5, "k": 1}}
+    turn = decode(body)
+    assert turn.usage == Cost(0.5)  # type: ignore[attr-defined]
+    assert turn.properties == {"k": 1}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (5, "event must be a JSON object, got int"),
+        ({}, "type must be one of start_session"),
+        ({"type": "track"}, "event must be a str of 1 to 100"),
+        ({"type": "track", "event": "e"}, "session_id must be given"),
+        ({"type": "track", "event": "e", "session_id": ""}, "session_id must be a str of 1 to 100"),
+        ({"type": "track", "event": "e", "session_id": "s" * 101}, "got str of 101 characters"),
+        ({"type": "track", "event": "e", "session_id": "s", "timestamp": "noon"}, "timestamp must be an ISO 8601"),
+        (
+            {"type": "track", "event": "e", "session_id": "s", "properties": {"a": [1]}},
+            r"properties.a must be a string",
+        ),
+        (
+            {"type": "track", "event": "Conversation Turn", "session_id": "s", "conversation_id": "c"},
+            "user must be given",
+        ),
+        ({"type": "alias", "session_id": "s", "id": "a"}, "previous_id must be given"),
+    ],
+)
+def test_what_breaks_a_rule_is_named(body: Any, words: str) -> None:
+    with pytest.raises(InvalidEvent, match=words):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    ("status", "fate"),
+    [
+        (200, Fate.DELIVERED), (204, Fate.DELIVERED), (400, Fate.HALVE), (422, Fate.HALVE), (413, Fate.SHRINK),
+        (401, Fate.REFUSED), (403, Fate.REFUSED), (404, Fate.REFUSED), (408, Fate.RETRY), (425, Fate.RETRY),
+        (429, Fate.RETRY), (500, Fate.RETRY), (503, Fate.RETRY), (304, Fate.REFUSED),
+    ],
+)  # fmt: skip
+def test_a_status_has_one_meaning(status: int, fate: Fate) -> None:
+    assert judge(URL, status, {}, b"", wall=0).fate is fate
+
+
+def test_the_services_words_are_kept() -> None:
+    assert judge(URL, 403, {}, b'{"message": "unknown key"}', wall=0).message == "unknown key"
+    assert judge(URL, 403, {}, b"go away", wall=0).message == "go away"
+    assert judge(URL, 403, {}, b"", wall=0).message == "status 403"
+
+
+def test_retry_after_in_both_forms() -> None:
+    wall = time.time()
+    date = format_datetime(datetime.fromtimestamp(wall, timezone.utc) + timedelta(seconds=90), usegmt=True)
+    assert retry_after({"Retry-After": "7"}, wall) == 7
+    assert retry_after({"Retry-After": date}, wall) == pytest.approx(90, abs=1)
+    assert retry_after({"Retry-After": "soon"}, wall) is None
+    assert retry_after({}, wall) is None
+
+
+@pytest.mark.parametrize(
+    ("location", "fate"),
+    [
+        ("/elsewhere", Fate.MOVED),
+        ("https://app.example/other", Fate.MOVED),
+        ("http://app.example/other", Fate.REFUSED),
+        ("https://app.example:444/other", Fate.REFUSED),
+        ("https://evil.example/", Fate.REFUSED),
+    ],
+)
+def test_only_redirects_within_the_host_are_followed(location: str, fate: Fate) -> None:
+    assert judge(URL, 307, {"Location": location}, b"", wall=0).fate is fate
+
+
+def test_body_overheads_are_exact() -> None:
+    wire = MindlyticsWire("https://app.example", "k", "p")
+    pieces = [b"{}", b'{"a":1}', b"{}"]
+    for count in (1, 2, 3):
+        body = wire.body(pieces[:count], bare=False)
+        assert len(body) == sum(map(len, pieces[:count])) + count * wire.piece_overhead + wire.body_overhead
+        assert json.loads(body) == [json.loads(piece) for piece in pieces[:count]]
