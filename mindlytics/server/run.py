@@ -77,7 +77,7 @@ async def serve(
     :raises StoreError: the file cannot be used.
     """
     store = Store(db)
-    gc.freeze()
+    thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
         async with listening(store, host, port, api_key) as url:
@@ -85,6 +85,7 @@ async def serve(
                 on_ready(url)
             await asyncio.Event().wait()
     finally:
+        gc.set_threshold(*thresholds)
         store.close()
 
 
