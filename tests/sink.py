@@ -181,6 +181,8 @@ class Sink:
 
     def store(self, request: Request) -> None:
         """Keep the events, once for each key: what an idempotent service does."""
+        if not request.path.endswith("/events/queue"):
+            return
         with self.changed:
             if request.key is None or request.key not in self.keys:
                 self.events.extend(request.events)

@@ -1,0 +1,103 @@
+"""Programs that just end, fork or are left by their loop: real processes, everything delivered, nothing on stderr."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from . import sink as faults
+from .sink import Sink
+
+BLOCKING = "from mindlytics import Client\nclient = Client()\nsession = client.create_session(id='u')\n"
+ASYNC = "import asyncio\nfrom mindlytics import AsyncClient\nclient = AsyncClient()\nsession = client.create_session(id='u')\n"
+TRACK = "for n in range(50): session.track_event(event=str(n))\n"
+ATRACK = "async def main():\n    for n in range(50): await session.track_event(event=str(n))\n"
+
+
+def run(sink: Sink, program: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {"MLSDK_API_KEY": "k", "MLSDK_PROJECT_ID": "p", "MLSDK_SERVER_BASE": sink.url, **environment}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", *options, "-c", textwrap.dedent(program)],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+ENDINGS = {
+    "last line": BLOCKING + TRACK,
+    "sys.exit": BLOCKING + TRACK + "import sys; sys.exit(0)",
+    "one event on the last line": BLOCKING + "session.track_event(event='0')",
+    "exit handler that tracks": BLOCKING + "import atexit\natexit.register(lambda: exec(%r, globals()))" % TRACK,
+    "exit handler registered before the import": (
+        "import atexit\natexit.register(lambda: exec(%r, globals()))\n" % TRACK + BLOCKING
+    ),
+    "thread that outlives main": (
+        BLOCKING + "import threading, time\n"
+        "def work():\n    threading.main_thread().join()\n    for n in range(50): session.track_event(event=str(n))\n"
+        "threading.Thread(target=work).start()"
+    ),
+    "open client after asyncio.run": ASYNC + ATRACK + "asyncio.run(main())",
+    "no await at all": ASYNC + TRACK,
+    "no loop until the exit handler": ASYNC + "import atexit\natexit.register(lambda: exec(%r, globals()))" % TRACK,
+    "several asyncio.run": (
+        ASYNC + "async def main(a, b):\n    for n in range(a, b): await session.track_event(event=str(n))\n"
+        "asyncio.run(main(0, 20))\nasyncio.run(main(20, 35))\nasyncio.run(main(35, 50))"
+    ),
+    "a loop closed with events pending": (
+        ASYNC + ATRACK + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())\nloop.close()"
+    ),
+    "sys.exit within a loop": ASYNC
+    + ATRACK
+    + "async def leave():\n    await main()\n    raise SystemExit(0)\nasyncio.run(leave())",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_everything_arrives_in_order_and_stderr_is_empty(sink: Sink, ending: str, host: str) -> None:
+    ran = run(sink, ENDINGS[ending], MLSDK_SERVER_BASE=sink.url.replace("127.0.0.1", host))
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert sink.names() == [str(number) for number in range(1 if "one event" in ending else 50)]
+
+
+@pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
+def test_an_exception_ends_the_program_not_the_delivery(sink: Sink, start: str) -> None:
+    ran = run(sink, start + "raise RuntimeError('the program is broken')")
+    assert ran.returncode == 1
+    assert ran.stderr.rstrip().endswith("RuntimeError: the program is broken")
+    assert "mindlytics" not in ran.stderr
+    assert len(sink.events) == 50
+
+
+@pytest.mark.parametrize(
+    "start", [BLOCKING + TRACK, ASYNC + ATRACK + "asyncio.run(main())"], ids=["blocking", "asyncio"]
+)
+@pytest.mark.parametrize("fault", [faults.hang, faults.status(503)], ids=["hang", "503"])
+def test_a_service_that_fails_holds_no_exit_up_and_the_loss_is_one_line(
+    sink: Sink, start: str, fault: faults.Fault
+) -> None:
+    sink.always = fault
+    began = time.monotonic()
+    ran = run(sink, start, MLSDK_SHUTDOWN_TIMEOUT="1")
+    assert time.monotonic() - began < 5
+    assert (ran.returncode, ran.stderr) == (0, "mindlytics: 50 events were not delivered\n")
+
+
+@pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
+def test_an_unreachable_service_harms_nobody(sink: Sink, start: str) -> None:
+    ran = run(sink, start + "print('done')", MLSDK_SERVER_BASE="http://127.0.0.1:9", MLSDK_SHUTDOWN_TIMEOUT="0.5")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "mindlytics: 50 events were not delivered\n")
+
+
+@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+def test_a_client_that_was_never_used_costs_an_exit_nothing(sink: Sink, start: str) -> None:
+    ran = run(sink, start)
+    assert (ran.returncode, ran.stderr, sink.requests) == (0, "", [])

@@ -1,0 +1,276 @@
+"""Every call of a session, on both faces: what it sends, what it refuses, what it remembers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindlytics import Cost, InvalidEvent, TokenBasedCost
+from mindlytics.wire.mindlytics import QUEUE_PATH
+
+from .conftest import Face, entered, result
+from .sink import Sink
+
+TOKENS = {"model": "m", "prompt_tokens": 1, "completion_tokens": 2}
+RECORDED = [
+    json.loads(line) for line in (Path(__file__).parent / "data/recorded.jsonl").read_text("utf-8").splitlines()
+]
+STAMP = "2025-04-03T07:35:10.000Z"
+
+
+async def test_recorded_calls_send_what_was_recorded(face: Face, sink: Sink) -> None:
+    """Each recorded call, played as it stands there; the requests must be those that were recorded."""
+    client = face.client()
+    names = {"client": client, "TokenBasedCost": TokenBasedCost, "Cost": Cost}
+    names["session"] = client.create_session(session_id="sess-1", conversation_id="conv-1", id="u1", device_id="dev-1")
+    names["session2"] = client.create_session(session_id="sess-2", device_id="dev-9")
+    direct: list[Any] = []
+    for row in RECORDED:
+        call = row["call"] if row["path"] != QUEUE_PATH else row["call"][:-1] + f", timestamp='{STAMP}')"
+        await result(eval(call.replace("(, ", "("), {}, names))
+        direct.extend([row["body"]] if row["path"] != QUEUE_PATH else [])
+    await result(client.flush())
+    assert [row["body"] for row in RECORDED if row["path"] == QUEUE_PATH] == sink.events
+    assert direct == [request.json for request in sink.requests if request.path != QUEUE_PATH]
+    for request in sink.requests:
+        assert request.headers["Authorization"] == "Bearer key-1"
+        assert request.headers["X-App-ID"] == "proj-1"
+        assert request.headers["Content-Type"] == "application/json"
+
+
+async def test_a_session_as_a_context_manager_ends_itself(face: Face, sink: Sink) -> None:
+    async with entered(face.client()) as client:
+        async with entered(client.create_session()) as session:
+            await result(session.track_event(event="Start Chat", properties={"from": "shopping cart"}))
+            await result(session.track_conversation_turn(user="Which red?", assistant="What is your skin tone?"))
+        assert [event["type"] for event in sink.events] == ["track", "track", "end_session"], (
+            "leaving the block flushes"
+        )
+    start, turn, end = sink.events
+    assert {event["session_id"] for event in sink.events} == {session.session_id}
+    assert {event["device_id"] for event in sink.events} == {session.device_id}
+    assert "conversation_id" not in start
+    assert uuid.UUID(turn["conversation_id"]).version == uuid.UUID(session.session_id).version == 4
+    assert end["attributes"] == {}
+
+
+async def test_free_standing_calls_are_ended_by_end_session(face: Face, sink: Sink) -> None:
+    client = face.client()
+    session = client.create_session()
+    await result(session.track_event(event="Start Chat", properties={"from": "shopping cart"}))
+    await result(session.track_conversation_turn(user="Which red?", assistant="What is your skin tone?"))
+    await result(session.end_session())
+    assert await result(session.flush()) == await result(client.flush())
+    assert [event["type"] for event in sink.events] == ["track", "track", "end_session"]
+
+
+async def test_full_manual_control_of_the_past(face: Face, sink: Sink) -> None:
+    session = face.client().create_session()
+    session_id = await result(
+        session.start_session(timestamp="2025-04-03T07:35:10.0000Z", user_id="jjacob", attributes={"store": "135"})
+    )
+    await result(
+        session.track_event(timestamp="2025-04-03T07:35:35.0000Z", event="Start Chat", properties={"from": "cart"})
+    )
+    conversation_id = await result(
+        session.start_conversation(
+            timestamp="2025-04-03T07:35:35.0000Z", properties={"timezone": "America/Los_Angeles"}
+        )
+    )
+    other = await result(session.start_conversation(conversation_id="other", attributes={"channel": "phone"}))
+    await result(
+        session.track_conversation_turn(
+            conversation_id=conversation_id,
+            timestamp="2025-04-03T07:36:03.0000Z",
+            user="Which red?",
+            assistant="What is your skin tone?",
+            cost={"model": "gpt-4o", "prompt_tokens": 15, "completion_tokens": 19},
+        )
+    )
+    assert session.conversation_id == other == "other"
+    await result(session.end_conversation(conversation_id="other"))
+    assert session.conversation_id == conversation_id
+    await result(
+        session.end_conversation(
+            conversation_id=conversation_id, timestamp="2025-04-03T07:36:40.0000Z", properties={"device": "browser"}
+        )
+    )
+    await result(session.end_session(timestamp="2025-04-03T07:37:15.0000Z", attributes={"resolved": True}))
+    await result(session.flush())
+    start, _, begun, _, turn, _, ended, end = sink.events
+    assert session_id == session.session_id == start["session_id"]
+    assert (start["type"], start["id"], start["attributes"]) == ("start_session", "jjacob", {"store": "135"})
+    assert begun["event"] == "Conversation Started"
+    assert begun["properties"] == {"timezone": "America/Los_Angeles"}
+    assert turn["properties"]["model"] == "gpt-4o"
+    assert turn["timestamp"] == "2025-04-03T07:36:03.0000Z"
+    assert ended["properties"] == {"device": "browser"}
+    assert end["attributes"] == {"resolved": True}
+
+
+async def test_attributes_given_at_the_start_start_the_session_with_its_first_event(face: Face, sink: Sink) -> None:
+    session = face.client().create_session(user_id="u", attributes={"plan": "pro"})
+    await result(session.track_event(event="e", timestamp=STAMP))
+    await result(session.track_event(event="f"))
+    await result(session.flush())
+    assert [event["type"] for event in sink.events] == ["start_session", "track", "track"]
+    assert (sink.events[0]["attributes"], sink.events[0]["timestamp"], sink.events[0]["id"]) == (
+        {"plan": "pro"},
+        STAMP,
+        "u",
+    )
+
+
+async def test_a_session_used_after_its_end_is_a_new_one_or_the_same_started_anew(face: Face, sink: Sink) -> None:
+    client = face.client()
+    made, given = client.create_session(id="u"), client.create_session(session_id="given", id="u")
+    first = made.session_id
+    for session in (made, given):
+        await result(session.track_event(event="a"))
+        await result(session.end_session())
+        await result(session.end_session())
+        await result(session.track_event(event="b"))
+    await result(client.flush())
+    assert made.session_id != first
+    kinds = [(event["session_id"], event["type"]) for event in sink.events]
+    assert kinds == [
+        (first, "track"), (first, "end_session"), (made.session_id, "track"),
+        ("given", "track"), ("given", "end_session"), ("given", "start_session"), ("given", "track"),
+    ]  # fmt: skip
+
+
+async def test_a_session_that_recorded_nothing_sends_nothing(face: Face, sink: Sink) -> None:
+    async with entered(face.client()) as client, entered(client.create_session()):
+        pass
+    assert sink.requests == []
+
+
+async def test_a_turn_begins_a_conversation_that_stays_current(face: Face, sink: Sink) -> None:
+    session = face.client().create_session(id="u")
+    await result(session.track_function_call(name="lookup", args="{}", result="[]", runtime=12))
+    conversation = session.conversation_id
+    await result(session.track_conversation_turn(user="a", assistant="b"))
+    await result(session.track_conversation_usage(cost=0.01))
+    await result(session.track_event(event="rated"))
+    await result(session.flush())
+    assert [event["conversation_id"] for event in sink.events] == [conversation] * 4
+    await result(session.end_conversation())
+    assert session.conversation_id is None
+
+
+@pytest.mark.parametrize("name", ["usage", "cost"])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (TokenBasedCost(**TOKENS), TOKENS),
+        (Cost(cost=0.5), {"cost": 0.5}),
+        ({"cost": 1}, {"cost": 1}),
+        ({**TOKENS, "total_tokens": 3}, TOKENS),
+        (0.25, {"cost": 0.25}),
+    ],
+)  # fmt: skip
+async def test_usage_and_cost_are_one_argument(face: Face, sink: Sink, name: str, given: Any, expected: Any) -> None:
+    session = face.client().create_session(id="u")
+    await result(session.track_conversation_usage(**{name: given}))
+    await result(session.flush())
+    assert sink.events[0]["properties"] == expected
+
+
+async def test_identify_without_an_id_keeps_the_user(face: Face, sink: Sink) -> None:
+    session = face.client().create_session(id="u", device_id="d")
+    await result(session.user_identify(traits={"vip": True}))
+    await result(session.user_identify(id="u2"))
+    await result(session.flush())
+    assert session.id == "u2"
+    assert sink.events[0]["id"] == "u"
+    assert sink.events[1]["user_id"] == "u"
+
+
+async def test_user_id_is_another_spelling_of_id(face: Face) -> None:
+    client = face.client()
+    assert client.create_session(user_id="u").id == "u"
+    with pytest.raises(InvalidEvent, match="user_id must be the same as id"):
+        client.create_session(user_id="u", id="v")
+
+
+MISUSE = [
+    ("track_event", {}, "event must be a str of 1 to 100 characters, got NoneType"),
+    ("track_event", {"event": ""}, "event must be a str of 1 to 100 characters, got str of 0"),
+    ("track_event", {"event": "e" * 101}, "got str of 101 characters"),
+    ("track_event", {"event": 5}, "event must be .*, got int"),
+    ("track_event", {"event": "e", "properties": [1]}, "properties must be a mapping"),
+    ("track_event", {"event": "e", "timestamp": datetime(2025, 1, 1)}, "timestamp must be an aware datetime"),
+    ("track_event", {"event": "e", "timestamp": "soon"}, "timestamp must be an ISO 8601"),
+    ("track_event", {"event": "e", "conversation_id": "c" * 101}, "conversation_id must be"),
+    ("track_event", {"event": "\ud800"}, "event must be valid Unicode"),
+    ("track_conversation_turn", {"user": "u"}, "assistant must be a str, got NoneType"),
+    ("track_conversation_turn", {"user": 5, "assistant": "a"}, "user must be a str, got int"),
+    ("track_conversation_turn", {"user": "", "assistant": "", "usage": {"tokens": 5}}, "usage must be a mapping with"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": "much"}, "cost must be a TokenBasedCost"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": 1, "usage": 1}, "cost must be left out"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": float("nan")}, "cost must be a finite number"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "assistant_id": ""}, "assistant_id must be"),
+    ("track_conversation_usage", {}, "usage must be given"),
+    ("track_conversation_usage", {"usage": {**TOKENS, "prompt_tokens": -1}}, "prompt_tokens must be an int"),
+    ("track_function_call", {}, "name must be a str of 1 to 100"),
+    ("track_function_call", {"name": "f", "args": {"a": 1}}, "args must be a str or None, got dict"),
+    ("track_function_call", {"name": "f", "runtime": -1}, "runtime must be a number of milliseconds"),
+    ("end_conversation", {}, "conversation_id must be given, since no conversation is open"),
+    ("user_identify", {"id": ""}, "id must be"),
+    ("user_alias", {"id": "a"}, "previous_id must be"),
+    ("start_session", {"user_id": 5}, "user_id must be"),
+    ("start_conversation", {"conversation_id": ""}, "conversation_id must be"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "words"), MISUSE, ids=[f"{row[0]}-{index}" for index, row in enumerate(MISUSE)]
+)
+async def test_misuse_is_told_at_once_and_queues_nothing(face: Face, call: str, arguments: Any, words: str) -> None:
+    client = face.client()
+    session = client.create_session(id="u")
+    with pytest.raises(InvalidEvent, match=words) as raised:
+        await result(getattr(session, call)(**arguments))
+    assert isinstance(raised.value, ValueError)
+    assert client.stats().accepted == 0
+
+
+@pytest.mark.parametrize("name", ["session_id", "conversation_id", "id", "user_id", "device_id"])
+@pytest.mark.parametrize("value", ["", "x" * 101, 5])
+def test_a_sessions_ids_are_checked_when_it_is_made(name: str, value: Any) -> None:
+    from mindlytics import Client
+
+    client = Client(api_key="k", project_id="p", server_endpoint="http://127.0.0.1:9")
+    with pytest.raises(InvalidEvent, match=f"^{name} must be"):
+        client.create_session(**{name: value})
+    client.close()
+
+
+async def test_property_values_never_crash_and_warn_once_for_each_key(
+    face: Face, sink: Sink, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = face.client().create_session(id="u")
+    with caplog.at_level(logging.WARNING, "mindlytics"):
+        for _ in range(3):
+            properties = {"ok": 1, "when": datetime(2025, 1, 1, tzinfo=timezone.utc), "bad": object(), "user": "mine"}
+            await result(session.track_conversation_turn(user="\ud800!", assistant="a", properties=properties))
+        await result(session.flush())
+    expected = {"user": "\ufffd!", "assistant": "a", "ok": 1, "when": "2025-01-01T00:00:00+00:00"}
+    assert [event["properties"] for event in sink.events] == [expected] * 3
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert told[0].startswith("properties.bad was left out")
+    assert told[1].startswith("properties.user was left out")
+
+
+async def test_strict_raises_where_a_value_would_be_changed(face: Face) -> None:
+    session = face.client(strict=True).create_session(id="u")
+    with pytest.raises(InvalidEvent, match=r"properties.bad must be a plain string, number or boolean .*, got list"):
+        await result(session.track_event(event="e", properties={"bad": [1]}))
+    await result(session.track_event(event="e", properties={"fine": datetime(2025, 1, 1, tzinfo=timezone.utc)}))
