@@ -1,0 +1,295 @@
+"""The command line: ``mindlytics serve``, ``demo`` and ``import``. Options in, words and an exit status out.
+
+The work is elsewhere: the local server in ``server/``, the demonstration in ``demo.py``, the transcript format in
+``transcripts.py``. Here is only what joins files, a client and a terminal. Needs the extra ``local`` (click, rich).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import signal
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, NoReturn, cast
+from urllib.parse import urlsplit
+
+from attrs import define
+
+from . import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats, __version__
+from .settings import Options
+from .transcripts import MAX_LINE, Problem, Transcript, play, read
+
+try:
+    import click
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"mindlytics: the command line needs {missing.name}: install 'mindlytics[local]'") from None
+
+LOCAL = "http://127.0.0.1:3000"
+ANY = "local"
+"""The key and the project where none are given: a local server takes any."""
+
+ANSWER_SECONDS = 5.0
+"""Seconds in which a server has to answer the one request that is made before an import."""
+
+PATIENCE: Options = {
+    "on_full": "block",
+    "max_batch_bytes": 1024 * 1024,
+    "block_timeout": 7 * 24 * 3600.0,
+    "retry_for": 300.0,
+    "request_timeout": 30.0,
+    "enabled": True,
+}
+"""An import may wait and must not lose: the settings of its client."""
+
+GZIP = b"\x1f\x8b"
+STDIN = "-"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mindlytics")
+def main() -> None:
+    """Telemetry for conversations between people and AI assistants, on your own machine."""
+
+
+def fail(error: object, status: int) -> NoReturn:
+    """End with one line on stderr."""
+    click.echo(f"mindlytics: {error}", err=True)
+    sys.exit(status)
+
+
+# -- serve
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
+@click.option("--api-key", help="The one key that is taken; required where --host is open to other machines.")
+def serve(host: str, port: int, db: str, api_key: str | None) -> None:
+    """Run a local server that keeps everything in one SQLite file."""
+    from .server import run  # noqa: PLC0415  aiohttp takes a while to import
+
+    def ready(url: str) -> None:
+        click.echo(f"Mindlytics local server on {url}")
+        click.echo(f"Database: {Path(db).resolve()}")
+        click.echo("\nYour own program reaches it with these variables in its environment:\n")
+        click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
+        click.echo(f"  export MLSDK_API_KEY={'<the key given with --api-key>' if api_key else ANY}")
+        click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
+        click.echo("\nCtrl-C ends it.")
+
+    async def until_told() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: loop.is_closed() or loop.call_soon_threadsafe(task.cancel))
+        try:
+            await run.serve(host, port, db, api_key, on_ready=ready)
+        except asyncio.CancelledError:
+            click.echo("Stopped.")
+
+    try:
+        asyncio.run(until_told())
+    except MindlyticsError as error:
+        fail(error, 2)
+
+
+def _reachable(url: str) -> str:
+    """The URL for a program on this machine, where the server listens on every address."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+# -- demo
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the server up, for a program of your own, until Ctrl-C.")
+def demo(keep: bool) -> None:
+    """Record conversations into a server of its own, and show what arrived and what did not."""
+    from .demo import run  # noqa: PLC0415  for the same reason
+
+    try:
+        balances = run(Console(highlight=False), keep=keep)
+    except MindlyticsError as error:
+        fail(error, 1)
+    if not balances:
+        sys.exit(1)
+
+
+# -- import
+
+
+@define
+class Tally:
+    """What an import has come to so far; empty lines do not count."""
+
+    lines: int = 0
+    sessions: int = 0
+    turns: int = 0
+    calls: int = 0
+    problems: int = 0
+
+    def add(self, item: Transcript | Problem) -> None:
+        """Count what a line came to."""
+        self.lines += 1
+        if isinstance(item, Problem):
+            self.problems += 1
+        else:
+            self.sessions += 1
+            self.turns += item.turns
+            self.calls += item.calls
+
+
+@main.command("import")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
+@click.option("--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="Its base address.")
+@click.option("--api-key", envvar="MLSDK_API_KEY", help="Not needed for a server on this machine.")
+@click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine.")
+@click.option("--dry-run", is_flag=True, help="Read and count, send nothing.")
+def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
+    """Record transcripts: JSON lines in the chat format, plain or gzipped; - is stdin.
+
+    What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
+    """
+    tally = Tally()
+    began = time.monotonic()
+    if dry_run:
+        for _ in _transcripts(files, tally):
+            pass
+        _summarize(tally, None, time.monotonic() - began)
+        sys.exit(1 if tally.problems else 0)
+    try:
+        client = _client(server, api_key, project_id)
+    except MindlyticsError as error:
+        fail(error, 1)
+    began = time.monotonic()
+    with client:
+        _record(client, files, tally)
+    stats = client.stats()
+    _summarize(tally, stats, time.monotonic() - began)
+    sys.exit(1 if tally.problems or stats.delivered != stats.accepted else 0)
+
+
+def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
+    """A client for a server that has answered one request."""
+    from .server.run import is_loopback  # noqa: PLC0415  for the same reason
+
+    local = is_loopback(urlsplit(server).hostname or "")
+    for option, given in (("--api-key", api_key), ("--project-id", project_id)):
+        if not given and not local:
+            raise click.UsageError(f"{option} is missing, and {server} is not on this machine")
+    api_key, project_id = api_key or ANY, project_id or ANY
+    options = PATIENCE.copy()
+    if local:
+        options["trust_env"] = False  # no proxy leads to this machine
+    asking: Options = {**options, "request_timeout": ANSWER_SECONDS}
+    with HTTPClient(api_key=api_key, project_id=project_id, server_endpoint=server, **asking) as http:
+        query = {"filter": {"session_id": "-"}, "limit": 1}
+        reply = http.send_request(method="GET", url="/bc/v1/db/sessions/find", data=query)
+    if isinstance(reply, dict) and reply.get("errored") and reply["status"] in (0, 401, 403):
+        raise MLHTTPError(reply["status"], f"{server} cannot be used: {reply['message']}")
+    return Client(api_key=api_key, project_id=project_id, server_endpoint=server, **options)
+
+
+def _record(client: Client, files: tuple[str, ...], tally: Tally) -> None:
+    """Send all transcripts and wait until each event is settled; stop early where the server is gone for good."""
+    logger = logging.getLogger("mindlytics")
+    warnings = _Warnings(logging.WARNING)
+    logger.addHandler(warnings)
+    try:
+        for where, transcript in _transcripts(files, tally):
+            session = client.create_session(**transcript.session, on_error=partial(_tell, where))
+            play(session, transcript)
+            if client.stats().reasons.get("gave_up"):
+                _tell("mindlytics", f"{client.settings.server_endpoint} does not answer any more; stopped")
+                return
+        client.flush()
+    finally:
+        logger.removeHandler(warnings)
+
+
+def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Transcript]]:
+    """The transcripts of all files, each with its place; what is none is told. All are counted."""
+    before = 0
+    with _progress(files) as show:
+        for file in files:
+            name = "<stdin>" if file == STDIN else file
+            position = 0
+            try:
+                for item, position in _read(file):
+                    tally.add(item)
+                    show(before + position, tally)
+                    where = f"{name}:{item.line}"
+                    if isinstance(item, Problem):
+                        _tell(where, item.reason)
+                    else:
+                        yield where, item
+            except (OSError, EOFError, zlib.error) as error:
+                tally.problems += 1
+                _tell(name, f"cannot be read on: {error}")
+            before += position
+
+
+def _read(file: str) -> Iterator[tuple[Transcript | Problem, int]]:
+    """What the lines of a file come to, and how many of its bytes are read by then."""
+    is_stdin = file == STDIN
+    with open(0 if is_stdin else file, "rb", closefd=not is_stdin) as raw:
+        packed = raw.peek(len(GZIP)).startswith(GZIP)
+        lines = _lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)
+        for item in read(lines):
+            yield item, 0 if is_stdin else raw.tell()
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long, enough to tell."""
+    while line := file.readline(MAX_LINE + 1):
+        yield line
+        while len(line) > MAX_LINE and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE + 1)
+
+
+@contextmanager
+def _progress(files: tuple[str, ...]) -> Iterator[Callable[[int, Tally], None]]:
+    """A bar on stderr, where that is a terminal; yields what moves it."""
+    if not sys.stderr.isatty():
+        yield lambda position, tally: None
+        return
+    sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[sessions]} sessions"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=sum(sizes) or None, sessions=0)
+        yield lambda position, tally: progress.update(task, completed=position, sessions=tally.sessions)
+
+
+class _Warnings(logging.Handler):
+    """What the client warns of, on stderr: an outage, an attribute that does not go as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _tell("mindlytics", record.getMessage())
+
+
+def _tell(where: str, what: object) -> None:
+    click.echo(f"{where}: {what}", err=True)
+
+
+def _summarize(tally: Tally, stats: Stats | None, seconds: float) -> None:
+    rows = {"lines": tally.lines, "sessions": tally.sessions, "turns": tally.turns, "function calls": tally.calls}
+    if stats is not None:
+        rows |= {"delivered": stats.delivered, "refused": stats.refused, "dropped": stats.dropped + stats.pending}
+    shown = {**rows, "problems": tally.problems, "seconds": f"{seconds:.2f}"}
+    if stats is not None:
+        shown["events/s"] = round(stats.delivered / max(seconds, 0.001))
+    for name, value in shown.items():
+        click.echo(f"{name:<16}{value:>12}")
