@@ -50,6 +50,9 @@ PATIENCE: Options = {
 }
 """An import may wait and must not lose: the settings of its client."""
 
+READ_AHEAD = 256 * 1024
+"""Bytes that are read from a file at a time."""
+
 GZIP = b"\x1f\x8b"
 STDIN = "-"
 
@@ -222,15 +225,14 @@ def _record(client: Client, files: tuple[str, ...], tally: Tally) -> None:
 
 def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Transcript]]:
     """The transcripts of all files, each with its place; what is none is told. All are counted."""
-    before = 0
-    with _progress(files) as show:
-        for file in files:
+    sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
+    with _progress(sum(sizes)) as show:
+        for index, file in enumerate(files):
             name = "<stdin>" if file == STDIN else file
-            position = 0
             try:
-                for item, position in _read(file):
+                for item, raw in _read(file):
                     tally.add(item)
-                    show(before + position, tally)
+                    show(sum(sizes[:index]), raw, tally)
                     where = f"{name}:{item.line}"
                     if isinstance(item, Problem):
                         _tell(where, item.reason)
@@ -239,17 +241,15 @@ def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Tr
             except (OSError, EOFError, zlib.error) as error:
                 tally.problems += 1
                 _tell(name, f"cannot be read on: {error}")
-            before += position
 
 
-def _read(file: str) -> Iterator[tuple[Transcript | Problem, int]]:
-    """What the lines of a file come to, and how many of its bytes are read by then."""
+def _read(file: str) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
+    """What the lines of a file come to, each with the open file."""
     is_stdin = file == STDIN
-    with open(0 if is_stdin else file, "rb", closefd=not is_stdin) as raw:
+    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as raw:
         packed = raw.peek(len(GZIP)).startswith(GZIP)
-        lines = _lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)
-        for item in read(lines):
-            yield item, 0 if is_stdin else raw.tell()
+        for item in read(_lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)):
+            yield item, raw
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -261,16 +261,20 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
-def _progress(files: tuple[str, ...]) -> Iterator[Callable[[int, Tally], None]]:
-    """A bar on stderr, where that is a terminal; yields what moves it."""
+def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Tally], None]]:
+    """A bar on stderr, where that is a terminal; yields what moves it: to so many bytes and the place in a file."""
     if not sys.stderr.isatty():
-        yield lambda position, tally: None
+        yield lambda before, file, tally: None
         return
-    sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[sessions]} sessions"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=sum(sizes) or None, sessions=0)
-        yield lambda position, tally: progress.update(task, completed=position, sessions=tally.sessions)
+        task = progress.add_task("", total=size or None, sessions=0)
+
+        def show(before: int, file: BinaryIO, tally: Tally) -> None:
+            position = before + file.tell() if file.seekable() else None
+            progress.update(task, completed=position, sessions=tally.sessions)
+
+        yield show
 
 
 class _Warnings(logging.Handler):

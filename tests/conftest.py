@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +34,14 @@ def sink() -> Iterator[Sink]:
 async def result(value: Any) -> Any:
     """What a call gives, on either face."""
     return await value if inspect.isawaitable(value) else value
+
+
+async def eventually(condition: Callable[[], bool], timeout: float = 30) -> None:
+    """Until the condition holds, while the loop goes on."""
+    until = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < until, "it did not come about in time"
+        await asyncio.sleep(0.005)
 
 
 class Face:

@@ -1,4 +1,4 @@
-"""The delivery contract on real sockets, on both faces: every event arrives once and in order, whatever the service does."""
+"""The contract on real sockets, on both faces: every event arrives once and in order, whatever the service does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from . import sink as faults
-from .conftest import Face, result
+from .conftest import Face, eventually, result
 from .sink import Fault, Sink
 
 FAULTS: dict[str, list[Fault]] = {
@@ -108,25 +108,21 @@ async def test_batches_keep_exactly_within_their_limits(face: Face, sink: Sink) 
 
 
 async def test_no_event_waits_longer_than_the_flush_interval(face: Face, sink: Sink) -> None:
-    import asyncio
-
     client = face.client(flush_interval=0.2)
     session = client.create_session(id="u")
     began = time.monotonic()
     await result(session.track_event(event="alone"))
-    await asyncio.to_thread(sink.wait, lambda: len(sink.events) == 1)
+    await eventually(lambda: len(sink.events) == 1)
     assert 0.15 < sink.requests[0].at - began < 1.5
 
 
 async def test_a_full_batch_does_not_wait(face: Face, sink: Sink) -> None:
-    import asyncio
-
     client = face.client(flush_interval=60, max_batch_events=10)
     session = client.create_session(id="u")
     for number in range(25):
         await result(session.track_event(event=f"{number}"))
-    await asyncio.to_thread(sink.wait, lambda: len(sink.events) == 20)
-    assert client.stats().pending == 5
+    await eventually(lambda: client.stats().pending == 5)
+    assert sink.names() == [f"{number}" for number in range(20)]
 
 
 async def test_a_service_that_takes_bare_objects_only(face: Face, sink: Sink) -> None:
@@ -169,9 +165,7 @@ async def test_close_interrupts_back_off(face: Face, sink: Sink) -> None:
     sink.always = faults.status(503)
     client = face.client(flush_interval=0, max_retry_wait=30)
     await result(client.create_session(id="u").track_event(event="e"))
-    import asyncio
-
-    await asyncio.to_thread(sink.wait, lambda: len(sink.requests) >= 3, 30)
+    await eventually(lambda: len(sink.requests) >= 3)
     sink.always = faults.fine
     began = time.monotonic()
     outcome = await result(client.close(5))
@@ -194,9 +188,7 @@ async def test_retry_after_pauses_the_whole_client(face: Face, sink: Sink) -> No
     client = face.client(flush_interval=0, max_retry_wait=30)
     first, second = client.create_session(id="a"), client.create_session(id="b")
     await result(first.track_event(event="a"))
-    import asyncio
-
-    await asyncio.to_thread(sink.wait, lambda: len(sink.requests) == 1)
+    await eventually(lambda: len(sink.requests) == 1)
     await result(second.track_event(event="b"))
     await result(client.flush(10))
     assert sink.requests[1].at - sink.requests[0].at >= 0.99

@@ -52,8 +52,9 @@ class TaskPipeline(Pipeline):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._adopting = threading.Lock()
-        self._wake = asyncio.Event()
-        self._nudge = asyncio.Event()
+        self._wake = _Bell()
+        self._nudge = _Bell()
+        self._transport: AsyncTransport | None = None
         self._in_hand: Batch | None = None
         self._asked_to_wait = False
         self._wait_for_room: list[Callable[[], None]] = []
@@ -147,11 +148,11 @@ class TaskPipeline(Pipeline):
 
     def _hurry(self, number: int) -> None:
         self.hurry = max(self.hurry, number)
-        self._call(self._nudge.set)
+        self._call(self._nudge.ring)
         self._wake_sender()
 
     def _wake_sender(self) -> None:
-        self._call(self._wake.set)
+        self._call(self._wake.ring)
 
     def _call(self, function: Callable[[], None]) -> None:
         """Call it on the sender's loop, if that still lives."""
@@ -178,12 +179,20 @@ class TaskPipeline(Pipeline):
             self.finish(lifecycle.exit_began + self.settings.shutdown_timeout)
 
     def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Go on upon this loop, with the batch that was in hand on another first."""
+        """Go on upon this loop, with the batch that was in hand on another first.
+
+        A loop that was closed around its tasks, without cancelling them, leaves a task that can never end. Nobody is to
+        be told of that: nothing of ours is lost with it.
+        """
+        if self._task is not None and not self._task.done():
+            if self._transport is not None and self._loop is not None and self._loop.is_closed():
+                self._transport.forget()
+            self._task._log_destroy_pending = False  # type: ignore[attr-defined]
         if self._in_hand is not None:
             self.outbox.put_back(self._in_hand)
             self._in_hand = None
         self._loop = loop
-        self._wake, self._nudge = asyncio.Event(), asyncio.Event()
+        self._wake, self._nudge = _Bell(), _Bell()
 
     async def _drain(self) -> None:
         """Deliver what is pending on a loop of the ending program's own."""
@@ -193,12 +202,12 @@ class TaskPipeline(Pipeline):
 
     async def _deliver(self, *, drain: bool) -> None:
         """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
-        transport = AsyncTransport(self.settings, threads=not drain)
-        me = asyncio.current_task()
+        transport = self._transport = AsyncTransport(self.settings, threads=not drain)
+        me, loop = asyncio.current_task(), asyncio.get_running_loop()
         try:
             while self._task is me:
                 try:
-                    self._wake.clear()
+                    self._wake.mute()
                     now = clock()
                     if now > self.deadline:
                         self.outbox.abandon()
@@ -216,14 +225,15 @@ class TaskPipeline(Pipeline):
                     logger.exception("the sender failed and starts again")
                     await asyncio.sleep(RESTART_WAIT)
         finally:
-            await transport.close()
-            await self._tell_losses()
+            if not loop.is_closed():
+                await transport.close()
+                await self._tell_losses()
 
     async def _rest(self, now: float) -> bool:
         """Wait until a batch is due or somebody calls; False where it was in vain."""
         due = self.outbox.due(self.hurry)
         until = min(now + IDLE if due is None else due, self.deadline + TICK)
-        return not self.intake.arm(self.outbox.wanted(now)) or await _waited(self._wake, until - now) or due is not None
+        return not self.intake.arm(self.outbox.wanted(now)) or await self._wake.wait(until - now) or due is not None
 
     async def _send(self, transport: AsyncTransport, batch: Batch) -> None:
         """One batch, to its last verdict. A cancelled attempt is somebody else's first, under the same key."""
@@ -243,7 +253,7 @@ class TaskPipeline(Pipeline):
 
     async def _post(self, transport: AsyncTransport, batch: Batch) -> Verdict:
         """One attempt, and the redirects within the host that it meets."""
-        self._nudge.clear()
+        self._nudge.mute()
         url, headers, body = self.outbox.wire.url, self.outbox.wire.headers(batch.key), self._body(batch)
         verdict = TIME_IS_UP
         for _ in range(1 + MAX_HOPS):
@@ -266,9 +276,9 @@ class TaskPipeline(Pipeline):
         """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
         until = clock() + seconds
         while (left := min(until, self.deadline) - clock()) > 0:
-            if not (await _waited(self._nudge, left) and self._asked_to_wait):
+            if not (await self._nudge.wait(left) and self._asked_to_wait):
                 break
-            self._nudge.clear()
+            self._nudge.mute()
 
     async def _tell_losses(self) -> None:
         """Call the error handlers. One that fails harms nothing."""
@@ -304,10 +314,32 @@ def _signal() -> tuple[asyncio.Future[None], Callable[[], None]]:
     return future, notify
 
 
-async def _waited(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event, so long at most; whether it came."""
-    try:
-        await asyncio.wait_for(event.wait(), max(0.0, seconds))
-    except asyncio.TimeoutError:
-        return False
-    return True
+class _Bell:
+    """An event that is waited for with a limit, and without a task of its own that a closed loop could leave behind."""
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        self._rung = True
+        self._stop_waiting()
+
+    def mute(self) -> None:
+        self._rung = False
+
+    async def wait(self, seconds: float) -> bool:
+        """Until it rings, so long at most; whether it did."""
+        if not self._rung:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            limit = loop.call_later(max(0.0, seconds), self._stop_waiting)
+            try:
+                await self._waiter
+            finally:
+                limit.cancel()
+        return self._rung
+
+    def _stop_waiting(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from queue import Full
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Account, FlushResult, Record
@@ -57,7 +56,7 @@ class ThreadPipeline(Pipeline):
             self._attend()
 
     def _wait_for_room(self, record: Record) -> None:
-        """Too much is pending: send it without waiting for company, and let the caller wait where it is to be blocked."""
+        """Too much is pending: send it without waiting for company; the caller waits where it is to be blocked."""
         self._hurry(self.ledger.total.accepted)
         if self._blocks:
             with contextlib.suppress(Full):
@@ -229,10 +228,15 @@ class ThreadPipeline(Pipeline):
             try:
                 outcome = handler(error)
                 if inspect.isawaitable(outcome):
-                    asyncio.run(_awaited(outcome))
+                    _run(outcome)
             except Exception as failure:
                 self._handler_failed(failure)
 
 
-async def _awaited(outcome: Any) -> None:
-    await outcome
+def _run(awaitable: Awaitable[object]) -> None:
+    import asyncio  # noqa: PLC0415  few handlers are coroutine functions, and it takes a while to import
+
+    async def awaited() -> None:
+        await awaitable
+
+    asyncio.run(awaited())

@@ -68,6 +68,12 @@ class AsyncTransport:
         if self._own:
             await self._session.close()
 
+    def forget(self) -> None:
+        """The loop was closed, and the connections with it: do not complain of them."""
+        if self._own and self._session.connector is not None:
+            for _ in self._session.connector.close().__await__():
+                pass  # nothing can be waited for on a closed loop, so nothing is
+
 
 def _tls(verify: bool | str) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
