@@ -62,6 +62,10 @@ class BaseClient(Generic[P]):
         )
         if chosen.debug:
             log_to_stderr()
+        if chosen.flush_on_sigterm:
+            from .pipeline.signals import flush_on_sigterm  # noqa: PLC0415  few programs ask for it
+
+            flush_on_sigterm()
         make = self._pipeline_type
         self.pipeline: P = lifecycle.acquire(self, _key(make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
         self.is_closed = False

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Union
 from attrs import Attribute, field, frozen
 
 from .errors import InvalidEvent
-from .values import Scalar, Timestamp, checked_timestamp, now, valid_text
+from .values import Scalar, Timestamp, check_timestamp, now, valid_text
 
 MAX_NAME = 100
 """Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
@@ -58,7 +58,7 @@ def _optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
 
 
 def _timestamp(_: Any, attribute: Attribute[Any], value: object) -> None:
-    checked_timestamp(value, attribute.name)
+    check_timestamp(attribute.name, value)
 
 
 def _scalars(_: Any, attribute: Attribute[Any], value: object) -> None:

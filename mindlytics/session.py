@@ -11,7 +11,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, Union
 
-from .delivery.ledger import Account, APIResponse
+from .delivery.ledger import Account, APIResponse, Reason
+from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
     Alias,
@@ -31,7 +32,7 @@ from .events import (
     as_usage,
     check_name,
 )
-from .values import Scalar, Timestamp, clean_scalars, now, valid_text
+from .values import Scalar, Timestamp, clean_scalars, moment, valid_text
 
 Done = TypeVar("Done")
 """What a call hands back that has no result: None, or an awaitable of it."""
@@ -66,6 +67,7 @@ class BaseSession(Generic[Done, Id]):
         "_conversations",
         "_ended",
         "_id_is_given",
+        "_sampled",
         "_unannounced",
         "_used",
         "device_id",
@@ -108,6 +110,7 @@ class BaseSession(Generic[Done, Id]):
         self._unannounced = bool(self._attributes)
         self._ended = False
         self._used = False
+        self._sampled = is_sampled(self.session_id, client.settings.sample_rate)
         self._account: Account = client.pipeline.ledger.open_account()
         self._account.on_error = on_error
 
@@ -144,7 +147,7 @@ class BaseSession(Generic[Done, Id]):
         self._reopen()
         event = StartSession(
             session_id=self.session_id,
-            timestamp=now() if timestamp is None else timestamp,
+            timestamp=moment(timestamp),
             user_id=self.id if user_id is None else user_id,
             device_id=self.device_id if device_id is None else device_id,
             id=self.id if user_id is None else user_id,
@@ -165,7 +168,7 @@ class BaseSession(Generic[Done, Id]):
             return self._submit()
         event = EndSession(
             session_id=self.session_id,
-            timestamp=now() if timestamp is None else timestamp,
+            timestamp=moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             attributes=self._clean("attributes", attributes),
@@ -192,7 +195,7 @@ class BaseSession(Generic[Done, Id]):
         self._reopen()
         event = StartConversation(
             session_id=self.session_id,
-            timestamp=now() if timestamp is None else timestamp,
+            timestamp=moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             conversation_id=new_id() if conversation_id is None else conversation_id,
@@ -222,7 +225,7 @@ class BaseSession(Generic[Done, Id]):
         self._reopen()
         event = EndConversation(
             session_id=self.session_id,
-            timestamp=now() if timestamp is None else timestamp,
+            timestamp=moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             conversation_id=self._conversations[-1] if conversation_id is None else conversation_id,
@@ -254,7 +257,7 @@ class BaseSession(Generic[Done, Id]):
         return self._record(
             CustomEvent(
                 session_id=self.session_id,
-                timestamp=now() if timestamp is None else timestamp,
+                timestamp=moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self.conversation_id if conversation_id is None else conversation_id,
@@ -290,7 +293,7 @@ class BaseSession(Generic[Done, Id]):
         return self._record(
             ConversationTurn(
                 session_id=self.session_id,
-                timestamp=now() if timestamp is None else timestamp,
+                timestamp=moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
@@ -325,7 +328,7 @@ class BaseSession(Generic[Done, Id]):
         return self._record(
             ConversationUsage(
                 session_id=self.session_id,
-                timestamp=now() if timestamp is None else timestamp,
+                timestamp=moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
@@ -358,7 +361,7 @@ class BaseSession(Generic[Done, Id]):
         return self._record(
             ConversationFunction(
                 session_id=self.session_id,
-                timestamp=now() if timestamp is None else timestamp,
+                timestamp=moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
@@ -390,7 +393,7 @@ class BaseSession(Generic[Done, Id]):
         neither = id is None and device_id is None
         event = Identify(
             session_id=self.session_id,
-            timestamp=now() if timestamp is None else timestamp,
+            timestamp=moment(timestamp),
             user_id=self.id,
             device_id=self.device_id if device_id is None else device_id,
             id=self.id if neither else id,
@@ -412,7 +415,7 @@ class BaseSession(Generic[Done, Id]):
         self._reopen()
         event = Alias(
             session_id=self.session_id,
-            timestamp=now() if timestamp is None else timestamp,
+            timestamp=moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             id=id,
@@ -441,6 +444,9 @@ class BaseSession(Generic[Done, Id]):
     def _record(self, event: Event) -> Done:
         """Submit an event, after the session's start where that has to be said."""
         self._used = True
+        if not self._sampled:
+            self._client.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
+            return self._submit()
         if not self._unannounced:
             return self._submit(event)
         self._unannounced = False
@@ -462,6 +468,7 @@ class BaseSession(Generic[Done, Id]):
                 self._unannounced = True
             else:
                 self.session_id = new_id()
+                self._sampled = is_sampled(self.session_id, self._client.settings.sample_rate)
 
     def _conversation(self) -> str:
         if not self._conversations:

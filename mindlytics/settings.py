@@ -6,6 +6,7 @@ the environment, the environment over the default; an argument of None counts as
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -38,6 +39,10 @@ class Options(TypedDict, total=False):
     verify: bool | str | None
     trust_env: bool | None
     http_client: Any
+    before_send: Callable[[Any], Any] | None
+    content_mode: str | None
+    sample_rate: float | None
+    flush_on_sigterm: bool | None
     on_error: Callable[[Exception], Any] | None
 
 
@@ -89,6 +94,17 @@ def _boolean(_: Any, attribute: Attribute[Any], value: Any) -> None:
 def _callable(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if value is not None and not callable(value):
         raise _wrong(attribute, "a function or None", value)
+
+
+def _plain_function(self: Any, attribute: Attribute[Any], value: Any) -> None:
+    _callable(self, attribute, value)
+    if inspect.iscoroutinefunction(value):
+        raise InvalidSetting(f"{attribute.name} must be a plain function, not a coroutine function")
+
+
+def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise _wrong(attribute, "a number from 0 to 1", value)
 
 
 def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -207,6 +223,26 @@ class Settings:
     http_client: Any = _setting(
         None, _session, "An own `requests.Session` or `aiohttp.ClientSession`; it is used and left open."
     )
+    before_send: Callable[[Any], Any] | None = _setting(
+        None,
+        _plain_function,
+        "Called with every event before it is sent; gives the event (or a changed copy) back, or None to drop it.",
+    )
+    content_mode: str = _setting(
+        "full",
+        _one_of("full", "metadata_only"),
+        "`metadata_only` sends the lengths of what was said and of arguments and results, not the texts.",
+        read=str,
+    )
+    sample_rate: float = _setting(
+        1.0,
+        _share,
+        "The share of sessions that are recorded, 0 to 1; a session is recorded whole or not at all.",
+        read=float,
+    )
+    flush_on_sigterm: bool = _setting(
+        False, _boolean, "On SIGTERM, deliver what is pending before the handler that was there is called.", read=_flag
+    )
     on_error: Callable[[Exception], Any] | None = _setting(
         None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."
     )
@@ -236,6 +272,12 @@ class Settings:
         if unknown:
             raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
         return cls(**values)
+
+    @property
+    def tls(self) -> bool | str:
+        """What to verify certificates with: as told, else as requests does, the bundle that the environment names."""
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        return bundle if self.verify is True and self.trust_env and bundle else self.verify
 
 
 def variable(attribute: Attribute[Any]) -> str:

@@ -53,26 +53,45 @@ def parse_timestamp(text: str) -> datetime:
     else:
         span = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
         zone = timezone(-span if offset[0] == "-" else span)
-    microsecond = int((fraction or "0").ljust(6, "0")[:6])
+    microsecond = int(fraction.ljust(6, "0")[:6]) if fraction else 0
     return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), microsecond, zone)
 
 
-def checked_timestamp(value: object, field: str = "timestamp") -> Timestamp:
-    """An ISO 8601 text or an aware datetime, as it was given; a text without an offset gets a ``Z``.
+def check_timestamp(field: str, value: object) -> None:
+    """Only an ISO 8601 text or an aware datetime will do.
 
-    :raises InvalidEvent: anything else, a naive datetime included: whose noon it names is unknown.
+    :raises InvalidEvent: it is something else, or a naive datetime: whose noon it names is unknown.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None or value.utcoffset() is None:
             raise InvalidEvent(field, "an aware datetime (one with a time zone)", value)
-        return value
-    if isinstance(value, str):
+    elif isinstance(value, str):
         try:
             parse_timestamp(value)
         except ValueError:
             raise InvalidEvent(field, "an ISO 8601 date and time such as 2025-04-03T07:35:10Z", value) from None
-        return value if value[-1] in "Zz" or re.search(r"[+-]\d\d(:?\d\d)?$", value[16:]) else value + "Z"
-    raise InvalidEvent(field, "an ISO 8601 text or an aware datetime", value)
+    else:
+        raise InvalidEvent(field, "an ISO 8601 text or an aware datetime", value)
+
+
+def moment(given: Timestamp | None) -> Timestamp:
+    """The caller's timestamp as it was given, but with a ``Z`` where a text names no offset; without one, now."""
+    if given is None:
+        return now()
+    if isinstance(given, str):
+        match = _ISO.fullmatch(given)
+        if match is not None and match[8] is None:
+            return given.rstrip() + "Z"
+    return given
+
+
+def checked_timestamp(given: object, field: str = "timestamp") -> Timestamp:
+    """A timestamp that is fit for an event.
+
+    :raises InvalidEvent: it is neither an ISO 8601 text nor an aware datetime.
+    """
+    check_timestamp(field, given)
+    return moment(given)  # type: ignore[arg-type]
 
 
 def valid_text(text: str) -> str:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mindlytics.errors import InvalidEvent
-from mindlytics.values import checked_timestamp, clean_scalars, parse_timestamp, valid_text
+from mindlytics.values import check_timestamp, clean_scalars, moment, parse_timestamp, valid_text
 
 
 class Colour(enum.Enum):
@@ -149,7 +149,8 @@ def test_valid_text_is_utf_8(text: str) -> None:
 )
 def test_iso_8601_is_read(text: str, expected: datetime) -> None:
     assert parse_timestamp(text) == expected
-    assert checked_timestamp(text) == (text if text[-1] == "Z" or text[-6] in "+-" or text[-5] in "+-" else text + "Z")
+    check_timestamp("timestamp", text)
+    assert moment(text) == (text if text[-1] == "Z" or text[-6] in "+-" or text[-5] in "+-" else text + "Z")
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,11 @@ def test_iso_8601_is_read(text: str, expected: datetime) -> None:
 )
 def test_what_is_no_moment_is_misuse(text: str) -> None:
     with pytest.raises(InvalidEvent, match="timestamp must be an ISO 8601 date and time"):
-        checked_timestamp(text)
+        check_timestamp("timestamp", text)
 
 
 def test_a_naive_datetime_is_refused_and_a_number_too() -> None:
     with pytest.raises(InvalidEvent, match="timestamp must be an aware datetime"):
-        checked_timestamp(datetime(2025, 4, 3))
+        check_timestamp("timestamp", datetime(2025, 4, 3))
     with pytest.raises(InvalidEvent, match="got int"):
-        checked_timestamp(1743665710)
+        check_timestamp("timestamp", 1743665710)

@@ -38,11 +38,17 @@ class Reason(str, enum.Enum):
     """The client's ``enabled`` setting is off."""
     UNENCODABLE = "unencodable"
     """The event could not be turned into bytes."""
+    BEFORE_SEND = "before_send"
+    """The program's own ``before_send`` gave None for it."""
+    BEFORE_SEND_FAILED = "before_send_failed"
+    """``before_send`` raised, or gave something that is no event; what it would have changed must not leave."""
+    SAMPLED_OUT = "sampled_out"
+    """Its session is not among those that ``sample_rate`` records."""
 
     @property
     def is_loss(self) -> bool:
         """Whether somebody would miss the event; not so where it was the settings' wish."""
-        return self is not Reason.DISABLED
+        return self not in (Reason.DISABLED, Reason.BEFORE_SEND, Reason.SAMPLED_OUT)
 
 
 @frozen
@@ -276,4 +282,5 @@ WORDS = {
     Reason.SHUTDOWN: "the program or client ended before it was sent",
     Reason.CLOSED: "the client was closed",
     Reason.UNENCODABLE: "the event could not be encoded",
+    Reason.BEFORE_SEND_FAILED: "before_send failed",
 }

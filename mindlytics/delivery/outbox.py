@@ -17,6 +17,7 @@ from collections.abc import Callable
 from ..settings import Settings
 from .batcher import Batch, Batcher
 from .ledger import Ledger, Reason, Record
+from .privacy import Withheld, released
 from .verdict import Fate, Verdict, Wire
 
 logger = logging.getLogger("mindlytics")
@@ -43,6 +44,8 @@ class Outbox:
             piece_overhead=wire.piece_overhead,
             body_overhead=wire.body_overhead,
         )
+        self._before_send = settings.before_send
+        self._with_texts = settings.content_mode == "full"
         self._looked: float | None = None
         self._failing = False
         self.paused_until = NOT_PAUSED
@@ -126,7 +129,11 @@ class Outbox:
 
     def _encode(self, record: Record) -> bool:
         try:
-            record.data = self.wire.encode(record.event)
+            record.data = self.wire.encode(released(record.event, self._before_send, with_texts=self._with_texts))
+        except Withheld as withheld:
+            reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
+            self._ledger.dropped([record], reason, message=str(withheld))
+            return False
         except Exception as error:  # one event's trouble is not the others'
             self._ledger.dropped([record], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
             return False

@@ -11,10 +11,11 @@ from typing import Any
 from weakref import WeakSet
 
 from ..delivery.batcher import Batch
-from ..delivery.ledger import Reason, Record
+from ..delivery.ledger import Account, Reason, Record
 from ..delivery.outbox import Outbox
 from ..delivery.verdict import Fate, Verdict, Wire
 from ..errors import ClientClosed, DeliveryError, InvalidEvent
+from ..events import Event
 from ..settings import Settings
 from ..transport import NoReply, Reply
 from .intake import Intake
@@ -86,6 +87,10 @@ class Pipeline(ABC):
     def finish(self, deadline: float) -> None:
         """Deliver what is pending by then, from a thread of a program that is ending."""
 
+    @abstractmethod
+    def flush_from_outside(self, timeout: float) -> None:
+        """Deliver what is pending within so many seconds, called from a thread that no loop runs on."""
+
     @property
     def is_open(self) -> bool:
         """Whether events are accepted for delivery."""
@@ -97,7 +102,7 @@ class Pipeline(ABC):
             if self.settings.strict:
                 raise ClientClosed("the client is closed; this event was not queued")
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
-        self._count_dropped(record, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
+        self._drop_at_once(record, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
 
     def _overflow(self, record: Record) -> None:
         """Too much is pending: somebody loses."""
@@ -107,10 +112,14 @@ class Pipeline(ABC):
         try:
             self.intake.put(record, block=False)
         except queue.Full:
-            self._count_dropped(record, Reason.QUEUE_FULL)
+            self._drop_at_once(record, Reason.QUEUE_FULL)
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
-    def _count_dropped(self, record: Record, reason: Reason) -> None:
+    def count_dropped(self, event: Event, account: Account, reason: Reason) -> None:
+        """Count an event that is not even queued."""
+        self._drop_at_once(Record(event, account, 0), reason)
+
+    def _drop_at_once(self, record: Record, reason: Reason) -> None:
         with self.intake.mutex:
             self.ledger.accept(record)
         self.ledger.dropped([record], reason)

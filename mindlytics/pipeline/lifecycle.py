@@ -82,6 +82,13 @@ def watch_child_exit() -> None:
             _children_watched = True
 
 
+def flush_all() -> None:
+    """Deliver what is pending, all within the longest ``shutdown_timeout``; from a thread that may wait."""
+    began = time.monotonic()
+    for pipeline in list(_shared.values()):
+        pipeline.flush_from_outside(began + pipeline.settings.shutdown_timeout - time.monotonic())
+
+
 def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
     global exit_began, exit_told  # noqa: PLW0603

@@ -134,16 +134,19 @@ class TaskPipeline(Pipeline):
         if self.ledger.total.pending:
             self.outbox.abandon()
 
-    def finish(self, deadline: float) -> None:
-        self.deadline = min(self.deadline, deadline)
-        self._hurry(self.ledger.total.accepted)
+    def flush_from_outside(self, timeout: float) -> None:
         done = threading.Event()
         ticket = self.ledger.ticket(None, done.set)
-        if ticket is None:
-            return
-        if self._is_attended() and self._loop is not None and self._loop.is_running():
-            done.wait(max(0.0, deadline - clock()) + GRACE)
-        else:
+        if ticket is not None and self._is_attended() and self._loop is not None and self._loop.is_running():
+            self._hurry(ticket.last)
+            done.wait(max(0.0, timeout))
+        if ticket is not None:
+            self.ledger.tear(ticket)
+
+    def finish(self, deadline: float) -> None:
+        self.deadline = min(self.deadline, deadline)
+        self.flush_from_outside(deadline - clock() + GRACE)
+        if self.ledger.total.pending and not (self._loop is not None and self._loop.is_running()):
             asyncio.run(self._drain())
 
     def _hurry(self, number: int) -> None:

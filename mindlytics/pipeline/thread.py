@@ -90,6 +90,9 @@ class ThreadPipeline(Pipeline):
                     self._deliver_here(self.deadline)
         return self.ledger.result()
 
+    def flush_from_outside(self, timeout: float) -> None:
+        self.flush(max(0.0, timeout))
+
     def finish(self, deadline: float) -> None:
         self.deadline = min(self.deadline, deadline)
         self._unattended = True

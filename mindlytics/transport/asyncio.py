@@ -29,7 +29,7 @@ class AsyncTransport:
         client = settings.http_client
         self._own = client is None or client.closed or not threads
         self._trust_env = settings.trust_env
-        self._ssl = _tls(settings.verify)
+        self._ssl = _tls(settings.tls)
         if self._own:
             resolver = None if threads else _PatientResolver()
             connector = aiohttp.TCPConnector(ssl=self._ssl, resolver=resolver, limit=0)

@@ -14,7 +14,7 @@ class BlockingTransport:
     """A kept-alive connection to the service, for one thread at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        self._verify = settings.verify
+        self._verify = settings.tls
         self._own = settings.http_client is None
         self._session: requests.Session = requests.Session() if self._own else settings.http_client
         if self._own:

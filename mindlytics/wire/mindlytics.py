@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from attrs import NOTHING, fields_dict
+from attrs import NOTHING, fields_dict, frozen
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
@@ -70,8 +70,26 @@ _BY_TYPE = {event_type.type: event_type for event_type in EVENT_TYPES if not iss
 _BY_EVENT = {event_type.event: event_type for event_type in EVENT_TYPES if issubclass(event_type, TrackedEvent)}
 
 
+@frozen
+class _Plan:
+    """How one class is read: its fields, those that must be there, and whether a usage may be among its properties."""
+
+    fields: frozenset[str]
+    required: tuple[str, ...]
+    takes_usage: bool
+
+
+def _plan(event_type: type[Event]) -> _Plan:
+    attributes = fields_dict(event_type)
+    required = tuple(name for name, attribute in attributes.items() if attribute.default is NOTHING)
+    return _Plan(frozenset(attributes), required, "usage" in attributes)
+
+
+_PLANS = {event_type: _plan(event_type) for event_type in EVENT_TYPES}
+
+
 def encode(event: Event) -> bytes:
-    """One event as JSON. Datetimes become ISO 8601 in UTC offsets as they were given."""
+    """One event as JSON; a datetime becomes ISO 8601."""
     return orjson.dumps(converter.unstructure(event), option=orjson.OPT_UTC_Z)
 
 
@@ -82,22 +100,25 @@ def decode(given: object) -> Event:
     """
     if not isinstance(given, dict):
         raise InvalidEvent("event", "a JSON object", given)
-    wire = {name: value for name, value in given.items() if value is not None}
-    event_type = _BY_TYPE.get(wire.get("type", ""))
-    if event_type is None:
-        if wire.get("type") != "track":
-            rule = f"one of {', '.join([*_BY_TYPE, 'track'])}"
-            raise InvalidEvent("type", rule, wire.get("type"))
-        event_type = _BY_EVENT.get(check_name("event", wire.get("event")), CustomEvent)
-    if event_type.own_properties or "usage" in fields_dict(event_type):
-        _unfold_properties(event_type, wire)
-    for name, attribute in fields_dict(event_type).items():
-        if attribute.default is NOTHING and name not in wire:
+    kind = given.get("type")
+    event_type: type[Event]
+    if kind == "track":
+        event_type = _BY_EVENT.get(check_name("event", given.get("event")), CustomEvent)
+    elif isinstance(kind, str) and kind in _BY_TYPE:
+        event_type = _BY_TYPE[kind]
+    else:
+        raise InvalidEvent("type", f"one of {', '.join([*_BY_TYPE, 'track'])}", kind)
+    plan = _PLANS[event_type]
+    wire = {name: value for name, value in given.items() if value is not None and name in plan.fields}
+    if event_type.own_properties or plan.takes_usage:
+        _unfold_properties(event_type, plan, wire)
+    for name in plan.required:
+        if name not in wire:
             raise InvalidEvent(name, "given", None)
-    return event_type(**{name: wire[name] for name in fields_dict(event_type) if name in wire})
+    return event_type(**wire)
 
 
-def _unfold_properties(event_type: type[Event], wire: dict[str, Any]) -> None:
+def _unfold_properties(event_type: type[Event], plan: _Plan, wire: dict[str, Any]) -> None:
     """Move an event's own fields, and its usage where it is whole, out of ``properties``."""
     properties = wire.get("properties", {})
     if not isinstance(properties, dict):
@@ -106,9 +127,10 @@ def _unfold_properties(event_type: type[Event], wire: dict[str, Any]) -> None:
     for name in event_type.own_properties:
         if name in properties:
             wire[name] = properties.pop(name)
-    names = USAGE_NAMES[-1:] if "cost" in properties else USAGE_NAMES[:-1]
-    if "usage" in fields_dict(event_type) and all(name in properties for name in names):
-        wire["usage"] = as_usage({name: properties.pop(name) for name in names})
+    if plan.takes_usage:
+        names = USAGE_NAMES[-1:] if "cost" in properties else USAGE_NAMES[:-1]
+        if all(name in properties for name in names):
+            wire["usage"] = as_usage({name: properties.pop(name) for name in names})
     wire["properties"] = properties
 
 

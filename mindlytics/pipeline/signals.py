@@ -1,0 +1,65 @@
+"""SIGTERM, for programs that ask for it: deliver, then let whoever was to hear of the signal hear of it.
+
+A handler runs between any two instructions of the main thread, maybe while that holds the queue's lock. So it takes no
+lock and delivers nothing itself: a thread does, and sends the signal again once it is done.
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from . import lifecycle
+
+logger = logging.getLogger("mindlytics")
+
+_before: Any = None
+_installed = False
+_delivered = False
+_began = False
+
+
+def flush_on_sigterm() -> None:
+    """Install the handler, once; only the main thread can."""
+    global _before, _installed  # noqa: PLW0603
+    if _installed:
+        return
+    if threading.current_thread() is not threading.main_thread():
+        logger.warning("flush_on_sigterm has no effect: only the main thread can set a signal handler")
+        return
+    _before = signal.signal(signal.SIGTERM, _on_sigterm)
+    _installed = True
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    global _began  # noqa: PLW0603
+    if _delivered:
+        _pass_on(number, frame)
+    elif not _began:
+        _began = True
+        _thread.start_new_thread(_deliver, (number,))
+
+
+def _deliver(number: int) -> None:
+    global _delivered  # noqa: PLW0603
+    try:
+        lifecycle.flush_all()
+    finally:
+        _delivered = True
+        os.kill(os.getpid(), number)
+
+
+def _pass_on(number: int, frame: FrameType | None) -> None:
+    """Call the handler that was there; where there was none, end as the signal would have."""
+    global _began, _delivered  # noqa: PLW0603
+    _began = _delivered = False
+    if callable(_before):
+        _before(number, frame)
+    elif _before != signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
