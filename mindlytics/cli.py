@@ -14,8 +14,9 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
@@ -47,6 +48,8 @@ PATIENCE: Options = {
     "retry_for": 300.0,
     "request_timeout": 30.0,
     "enabled": True,
+    "sample_rate": 1.0,
+    "flush_on_sigterm": True,
 }
 """An import may wait and must not lose: the settings of its client."""
 
@@ -78,7 +81,7 @@ def fail(error: object, status: int) -> NoReturn:
 @click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
 @click.option("--api-key", help="The one key that is taken; required where --host is open to other machines.")
 def serve(host: str, port: int, db: str, api_key: str | None) -> None:
-    """Run a local server that keeps everything in one SQLite file."""
+    """Run a local server over one SQLite file."""
     from .server import run  # noqa: PLC0415  aiohttp takes a while to import
 
     def ready(url: str) -> None:
@@ -118,7 +121,10 @@ def _reachable(url: str) -> str:
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave the server up, for a program of your own, until Ctrl-C.")
 def demo(keep: bool) -> None:
-    """Record conversations into a server of its own, and show what arrived and what did not."""
+    """Record conversations and show what arrived.
+
+    They are written for it, and recorded into a server of its own. The status is 1 where the account does not balance.
+    """
     from .demo import run  # noqa: PLC0415  for the same reason
 
     try:
@@ -162,7 +168,9 @@ class Tally:
 @click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine.")
 @click.option("--dry-run", is_flag=True, help="Read and count, send nothing.")
 def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
-    """Record transcripts: JSON lines in the chat format, plain or gzipped; - is stdin.
+    """Record transcripts from files.
+
+    They are JSON lines in the chat format of language-model APIs, plain or gzipped; - is stdin.
 
     What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
@@ -189,7 +197,9 @@ def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
     """A client for a server that has answered one request."""
     from .server.run import is_loopback  # noqa: PLC0415  for the same reason
 
-    local = is_loopback(urlsplit(server).hostname or "")
+    local = False
+    with suppress(ValueError):  # the address is no URL; the client says so
+        local = is_loopback(urlsplit(server).hostname or "")
     for option, given in (("--api-key", api_key), ("--project-id", project_id)):
         if not given and not local:
             raise click.UsageError(f"{option} is missing, and {server} is not on this machine")
@@ -246,7 +256,8 @@ def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Tr
 def _read(file: str) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
     """What the lines of a file come to, each with the open file."""
     is_stdin = file == STDIN
-    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as raw:
+    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as opened:
+        raw = cast(BufferedReader, opened)
         packed = raw.peek(len(GZIP)).startswith(GZIP)
         for item in read(_lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)):
             yield item, raw

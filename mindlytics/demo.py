@@ -29,6 +29,8 @@ API_KEY = PROJECT_ID = "demo"
 OPTIONS: Options = {
     "max_batch_bytes": 2 * 1024 * 1024,  # above the server's 1 MiB, so that the server is the one to refuse
     "enabled": True,
+    "sample_rate": 1.0,
+    "content_mode": "full",
     "trust_env": False,
 }
 MODEL = "gpt-4o-mini"
@@ -273,6 +275,27 @@ SCENES = (
         ),
     ),
     Scene(
+        HARDWARE,
+        {"id": "teo"},
+        (
+            turn(
+                "My thermostat reboots every night. I have its log, can you read it?",
+                "Yes, paste it here.",
+                tokens(240, 9),
+            ),
+            turn(
+                "03:12:07 WARN low supply voltage 21.3 V, restarting\n" * 26_000,  # more than the server's 1 MiB
+                "The supply voltage drops below 22 V each time. That is the transformer, not the thermostat.",
+                tokens(128_000, 25),
+            ),
+            turn(
+                "So which one do I need?",
+                "A 24 V transformer with at least 20 VA; ours is in aisle 9, for 18.50.",
+                tokens(310, 24),
+            ),
+        ),
+    ),
+    Scene(
         CLINIC,
         {"device_id": "phone-7d1f"},
         (
@@ -324,27 +347,6 @@ SCENES = (
             call("call_hotel", '{"booking": "MT-88120"}', '{"status": "found under Okafer"}', 41_250),
             turn("And?", "They had misspelt your name. Your room is 412; breakfast is on us.", Cost(0.004)),
             turn("Thank you. Is there a pool?", ""),
-        ),
-    ),
-    Scene(
-        HARDWARE,
-        {"id": "teo"},
-        (
-            turn(
-                "My thermostat reboots every night. I have its log, can you read it?",
-                "Yes, paste it here.",
-                tokens(240, 9),
-            ),
-            turn(
-                "03:12:07 WARN low supply voltage 21.3 V, restarting\n" * 26_000,  # more than the server's 1 MiB
-                "The supply voltage drops below 22 V each time. That is the transformer, not the thermostat.",
-                tokens(128_000, 25),
-            ),
-            turn(
-                "So which one do I need?",
-                "A 24 V transformer with at least 20 VA; ours is in aisle 9, for 18.50.",
-                tokens(310, 24),
-            ),
         ),
     ),
 )

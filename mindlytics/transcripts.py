@@ -24,7 +24,7 @@ from attrs import define, frozen
 from .errors import InvalidEvent
 from .events import check_name
 from .session import BaseSession, Done
-from .values import UTC, Timestamp, checked_timestamp
+from .values import UTC, parse_timestamp
 
 ROLES = ("user", "assistant", "tool", "system", "developer")
 UNSPOKEN = frozenset({"system", "developer"})
@@ -43,7 +43,7 @@ class Turn:
 
     user: str
     assistant: str
-    timestamp: Timestamp | None = None
+    timestamp: datetime | None = None
 
 
 @define
@@ -53,7 +53,7 @@ class Call:
     name: str
     args: str | None = None
     result: str | None = None
-    timestamp: Timestamp | None = None
+    timestamp: datetime | None = None
 
 
 Step = Union[Turn, Call]
@@ -73,8 +73,8 @@ class Transcript:
     line: int
     session: Mapping[str, Any]
     steps: tuple[Step, ...]
-    began: Timestamp | None = None
-    ended: Timestamp | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
 
     @property
     def turns(self) -> int:
@@ -193,16 +193,18 @@ def _id(name: str, value: object) -> str | None:
     return check_name(name, str(value) if type(value) is int else value)
 
 
-def _moment(name: str, value: object) -> Timestamp | None:
-    """An ISO 8601 text, or seconds since 1970."""
+def _moment(name: str, value: object) -> datetime | None:
+    """A moment, given as an ISO 8601 text (UTC where it names no offset) or as seconds since 1970."""
     if value is None:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
+    try:
+        if isinstance(value, str):
+            return parse_timestamp(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             return datetime.fromtimestamp(value, UTC)
-        except (ValueError, OverflowError, OSError):
-            raise InvalidEvent(name, "an ISO 8601 text or seconds since 1970", value) from None
-    return checked_timestamp(value, name)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise InvalidEvent(name, "an ISO 8601 date and time or seconds since 1970", value)
 
 
 # -- its messages ------------------------------------------------------------------------------------------------
@@ -211,12 +213,12 @@ def _moment(name: str, value: object) -> Timestamp | None:
 class _Conversation:
     """Turns messages, taken one after the other, into steps."""
 
-    def __init__(self, began: Timestamp | None) -> None:
+    def __init__(self, began: datetime | None) -> None:
         self.began = self.now = began
         self._steps: list[Step] = []
         self._user: list[str] = []
         self._assistant: list[str] = []
-        self._said: Timestamp | None = None
+        self._said: datetime | None = None
         self._later: list[Call] = []
         """Calls since the assistant's text: they follow its turn, unless it says more."""
         self._running: dict[str, Call] = {}

@@ -1,0 +1,103 @@
+"""``mindlytics serve``: it says how it is reached, ends when told, and says in one line why it cannot start."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mindlytics import HTTPClient
+
+from .processes import ROOT, Running, Stored, environment, mindlytics, running
+
+PROGRAM = """
+from mindlytics import Client
+with Client() as client, client.create_session(id="me") as session:
+    session.track_conversation_turn(user="Hello!", assistant="Good morning.")
+"""
+
+
+def refused(*arguments: object, cwd: Path = ROOT) -> str:
+    """The one line of a server that does not start."""
+    ended = mindlytics("serve", *arguments, cwd=cwd)
+    assert (2, "") == (ended.returncode, ended.stdout)
+    lines = ended.stderr.splitlines()
+    assert 1 == len(lines), ended.stderr
+    return lines[0]
+
+
+def test_a_program_reaches_it_with_the_variables_that_it_prints(server: Running) -> None:
+    variables = dict(re.findall(r"export (\w+)=(\S+)", server.said))
+    assert {"MLSDK_SERVER_BASE", "MLSDK_API_KEY", "MLSDK_PROJECT_ID"} == set(variables)
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment(**variables),
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (0, b"") == (ended.returncode, ended.stderr)
+    stored = Stored(server.url, variables["MLSDK_PROJECT_ID"], variables["MLSDK_API_KEY"])
+    assert [("Hello!", "Good morning.")] == stored.said()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_what_came_in_stays(number: int, tmp_path: Path) -> None:
+    event = {"type": "track", "event": "Kept", "session_id": "s", "user_id": "u"}
+    with running("serve", "--port", 0, "--db", "kept.db", until="Ctrl-C", cwd=tmp_path) as command:
+        assert f"Database: {tmp_path.resolve() / 'kept.db'}\n" in command.said
+        with HTTPClient(server_endpoint=command.url, api_key="local", project_id="local") as http:
+            http.send_request(method="POST", url="/bc/v1/events/queue", data=[event])
+        assert (0, "Stopped.\n", "") == command.stop(number)
+    with running("serve", "--port", 0, "--db", "kept.db", until="Ctrl-C", cwd=tmp_path) as command:
+        assert 1 == len(Stored(command.url).find("events", filter={"event": "Kept"}))
+
+
+def test_a_key_is_asked_for_where_one_is_given_and_never_printed(tmp_path: Path) -> None:
+    with running("serve", "--port", 0, "--api-key", "s3cret", until="Ctrl-C", cwd=tmp_path) as command:
+        assert "s3cret" not in command.said
+        assert [] == Stored(command.url, api_key="s3cret").find("sessions")
+        with HTTPClient(server_endpoint=command.url, api_key="other", project_id="local") as http:
+            assert 403 == http.send_request(method="GET", url="/bc/v1/db/sessions/find")["status"]
+
+
+def test_with_a_key_it_listens_on_every_address(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", 0, "--host", "0.0.0.0", "--api-key", "s3cret")
+    with running(*arguments, until="Ctrl-C", cwd=tmp_path) as command:
+        base = re.search(r"MLSDK_SERVER_BASE=(http://127\.0\.0\.1:\d+)\n", command.said)
+        assert base is not None
+        assert [] == Stored(base[1], api_key="s3cret").find("sessions")
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port}" in refused("--port", port, cwd=tmp_path)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("Milk, bread, eggs. " * 100)
+    assert "not a SQLite database" in refused("--db", "notes.db", cwd=tmp_path)
+
+
+def test_a_database_of_another_program(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.commit()
+    connection.close()
+    assert "another program" in refused("--db", "other.db", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("db", ["nowhere/mindlytics.db", "."])
+def test_a_place_where_no_file_can_be_made(db: str, tmp_path: Path) -> None:
+    assert "cannot be opened" in refused("--db", db, cwd=tmp_path)
+
+
+def test_an_address_open_to_others_wants_a_key(tmp_path: Path) -> None:
+    assert "API key" in refused("--host", "0.0.0.0", cwd=tmp_path)
