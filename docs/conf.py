@@ -1,0 +1,90 @@
+"""How the documentation is built, and what in it is made from the code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from attrs import fields
+from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from mindlytics import __version__, errors
+from mindlytics.delivery import ledger
+from mindlytics.settings import Settings, variable
+
+project = "mindlytics"
+author = copyright = "The mindlytics authors"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"mindlytics {version}"
+myst_heading_anchors = 3
+
+autoclass_content = "class"
+autodoc_class_signature = "mixed"
+autodoc_default_options = {"members": True, "inherited-members": True}
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints = "signature"
+
+
+def row(*cells: str) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def table_of_settings() -> str:
+    """Every setting, as its metadata tells it."""
+    rows = [row("setting", "in the environment", "type", "default", "meaning"), row(*["---"] * 5)]
+    for attribute in fields(Settings):
+        name = variable(attribute) if attribute.metadata["read"] is not None else ""
+        default = "" if attribute.default == "" else f"`{attribute.default!r}`"
+        rows.append(
+            row(
+                f"`{attribute.name}`",
+                f"`{name}`" if name else "",
+                f"`{attribute.type}`",
+                default,
+                attribute.metadata["help"],
+            )
+        )
+    return "\n".join(rows)
+
+
+def table_of_reasons() -> str:
+    """Every reason for which an event is dropped, as the docstring of its name tells it."""
+    documented = ModuleAnalyzer.for_module(ledger.__name__).find_attr_docs()
+    rows = [row("reason", "meaning", "a loss"), row(*["---"] * 3)]
+    for reason in ledger.Reason:
+        meaning = " ".join(documented["Reason", reason.name]).strip().replace("``", "`")
+        rows.append(row(f"`{reason.value}`", meaning, "yes" if reason.is_loss else "no"))
+    return "\n".join(rows)
+
+
+def tree_of_errors() -> str:
+    """The tree in the docstring of ``errors.py``."""
+    return "\n".join(["```text", *(errors.__doc__ or "").split("\n\n")[1].splitlines(), "```"])
+
+
+MADE = {
+    "<!-- table of settings -->": table_of_settings,
+    "<!-- table of reasons -->": table_of_reasons,
+    "<!-- tree of errors -->": tree_of_errors,
+}
+
+
+def fill_in(_: Sphinx, __: str, source: list[str]) -> None:
+    """Put what is made from the code where a page names it."""
+    for place, make in MADE.items():
+        if place in source[0]:
+            source[0] = source[0].replace(place, make())
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", fill_in)
