@@ -1,0 +1,184 @@
+"""The examples, each run as its reader would run it, and what a local server has of them afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from mindlytics import HTTPClient
+from mindlytics.server.run import LocalServer
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+class Place:
+    """A local server, an environment that leads to it, and what it has stored."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+            "MLSDK_SERVER_BASE": server.url,
+            "MLSDK_API_KEY": "any",
+            "MLSDK_PROJECT_ID": "examples",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._http = HTTPClient(api_key="any", project_id="examples", server_endpoint=server.url)
+
+    def find(self, collection: str, **query: Any) -> Any:
+        return self._http.send_request(method="GET", url=f"/bc/v1/db/{collection}/find", data=query)
+
+    def one(self, collection: str, **query: Any) -> Any:
+        return self._http.send_request(method="GET", url=f"/bc/v1/db/{collection}/findOne", data=query)
+
+    def events(self, session_id: str) -> list[str]:
+        return [event["event"] for event in self.find("events", filter={"session_id": session_id})]
+
+    def run(self, name: str) -> str:
+        """Run an example to its end; what it printed."""
+        ran = subprocess.run(
+            [sys.executable, "-W", "error", "-X", "dev", EXAMPLES / name],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (0, "") == (ran.returncode, ran.stderr)
+        return ran.stdout
+
+    @contextmanager
+    def serve(self, *command: str) -> Iterator[str]:
+        """Run an example that serves; yields its address."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env=self.environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if match := re.search(r"http://127\.0\.0\.1:\d+", line):
+                    yield match[0]
+                    break
+            else:
+                raise AssertionError(f"it ended with: {said}")
+            process.terminate()
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with LocalServer() as server:
+        made = Place(server)
+        with made._http:
+            yield made
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def test_script(place: Place) -> None:
+    assert "6 of 6 events delivered\n" == place.run("script.py")
+    session = place.one("sessions", include=["user"])
+    assert {"channel": "terminal"} == session["attributes"]
+    assert {"plan": "pro", "seats": 3} == session["user"]["traits"]
+    assert (1, 1, 41, 9) == tuple(
+        session[count] for count in ("turn_count", "function_count", "prompt_tokens", "completion_tokens")
+    )
+    assert {"days": 2, "paid": False} == place.one("events", filter={"event": "Parcel Rescheduled"})["properties"]
+    assert "Session Ended" == place.events(session["session_id"])[-1]
+
+
+def test_cron_job_delivers_at_its_exit(place: Place) -> None:
+    assert "3 reminders sent\n" == place.run("cron_job.py")
+    sessions = place.find("sessions")
+    assert ["ada", "grace", "alan"] == [session["user_id"] for session in sessions]
+    assert all(session["ended_at"] for session in sessions)
+    turns = place.find("events", filter={"event": "Conversation Turn"})
+    assert [3, 12, 1] == [turn["properties"]["days"] for turn in turns]
+
+
+def test_past_data(place: Place) -> None:
+    assert "10 delivered, 0 refused, 0 dropped\n" == place.run("past_data.py")
+    session = place.one("sessions", filter={"session_id": "call-1843"}, include=["events"])
+    assert {"channel": "phone", "region": "eu", "agent": "bot-7"} == session["attributes"]
+    assert 8 * 60 == session["duration"]
+    assert all(event["timestamp"].startswith("2025-04-03T09:0") for event in session["events"])
+    refund, order = (
+        place.one("conversations", filter={"conversation_id": f"call-1843-{name}"}) for name in ("refund", "order")
+    )
+    assert {"topic": "refund", "settled": True} == refund["properties"]
+    assert (2, 1, 0.003) == (refund["turn_count"], refund["function_count"], pytest.approx(refund["cost"]))
+    assert {"line": 1, "rating": 4} == order["attributes"]
+    assert (1, 12, 5) == (order["turn_count"], order["prompt_tokens"], order["completion_tokens"])
+
+
+def test_flask(place: Place) -> None:
+    with (
+        place.serve("flask", "--app", "examples/flask_app.py", "run", "--port", "0") as url,
+        requests.Session() as http,
+    ):
+        http.trust_env = False
+        http.headers["X-User"] = "ada"
+        chats = [http.post(f"{url}/chats", timeout=30).json()["chat"] for _ in range(2)]
+        for chat in chats:
+            for text in ("Hello!", "How are you?"):
+                reply = http.post(f"{url}/chats/{chat}/turns", json={"text": text}, timeout=30)
+                assert {"text": f"You said: {text}"} == reply.json()
+            http.delete(f"{url}/chats/{chat}", timeout=30)
+        wait_until(lambda: all("Session Ended" in place.events(chat) for chat in chats))
+    for chat in chats:
+        session = place.one("sessions", filter={"session_id": chat}, include=["messages"])
+        assert ("ada", 2, {"app": "flask", "ended_by": "user"}) == (
+            session["user_id"],
+            session["turn_count"],
+            session["attributes"],
+        )
+        said = [message["content"] for message in session["messages"]]
+        assert ["Hello!", "You said: Hello!", "How are you?", "You said: How are you?"] == said
+
+
+def test_fastapi_delivers_what_is_pending_when_it_is_stopped(place: Place) -> None:
+    serving = place.serve("uvicorn", "examples.fastapi_app:app", "--port", "0")
+    with serving as url, requests.Session() as http:
+        http.trust_env = False
+        chat = http.post(f"{url}/chats", timeout=30).json()["chat"]
+        turn = http.post(f"{url}/chats/{chat}/turns", json={"text": "opening hours"}, timeout=30)
+        assert {"text": "Nothing was found for: opening hours"} == turn.json()
+        http.post(f"{url}/chats/{chat}/user", json={"user": "ada"}, timeout=30)
+        http.delete(f"{url}/chats/{chat}", timeout=30)
+    assert [
+        "Session Started",
+        "Conversation Started",
+        "Conversation Function",
+        "Conversation Turn",
+        "User Identified",
+        "Conversation Ended",
+        "Session Ended",
+    ] == place.events(chat)
+    session = place.one("sessions", filter={"session_id": chat}, include=["user"])
+    assert ({"app": "fastapi"}, "ada") == (session["attributes"], session["user"]["id"])
