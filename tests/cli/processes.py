@@ -113,5 +113,5 @@ class Stored:
             if event["event"] == "Conversation Turn":
                 found.append((properties["user"], properties["assistant"]))
             elif event["event"] == "Conversation Function":
-                found.append((properties["name"], properties.get("args"), properties.get("result")))
+                found.append((properties["name"], properties["args"], properties["result"]))
         return found

@@ -1,0 +1,267 @@
+"""``mindlytics import``: files arrive whole and in order, and what does not is told with its place."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindlytics import Client, cli
+from mindlytics.transcripts import Transcript, Turn, read
+
+from .processes import Running, Stored, environment, mindlytics
+
+TEA = {
+    "conversation_id": "tea",
+    "user_id": "dana",
+    "timestamp": "2025-04-03T12:00:00Z",
+    "metadata": {"shop": "Mill Street", "tables": 7, "open": {"from": 8}},
+    "messages": [
+        {"role": "system", "content": "You serve tea."},
+        {"role": "user", "content": "Which tea is there?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "search", "arguments": '{"kind": 1}'}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": '["green"]'},
+        {"role": "assistant", "content": "Green.", "timestamp": "2025-04-03T12:00:05Z"},
+        {"role": "user", "content": "Then that.", "timestamp": "2025-04-03T12:01:00Z"},
+    ],
+}
+COFFEE = {"messages": [{"role": "assistant", "content": "Coffee?"}, {"role": "user", "content": "No."}]}
+SAID = [("search", '{"kind": 1}', '["green"]'), ("Which tea is there?", "Green."), ("Then that.", "")]
+
+
+def written(path: Path, *lines: Any) -> Path:
+    path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def figures(summary: str) -> dict[str, str]:
+    """The summary's rows."""
+    return {name.strip(): value for name, value in (row.rsplit(maxsplit=1) for row in summary.splitlines())}
+
+
+def counted(summary: str) -> dict[str, int]:
+    return {name: int(value) for name, value in figures(summary).items() if name not in ("seconds", "events/s")}
+
+
+def imported(server: Running, project: str, *arguments: object, **more: Any) -> dict[str, int]:
+    """Import without a hitch; what was counted."""
+    ended = mindlytics("import", "--server", server.url, "--project-id", project, *arguments, **more)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    return counted(ended.stdout)
+
+
+def test_turns_and_calls_arrive_in_order(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", {**TEA, "metadata": {"shop": "Mill Street", "tables": 7}}, COFFEE)
+    assert {
+        "lines": 2,
+        "sessions": 2,
+        "turns": 4,
+        "function calls": 1,
+        "delivered": 9,
+        "refused": 0,
+        "dropped": 0,
+        "problems": 0,
+    } == imported(server, project, file)
+    assert SAID == stored.said(conversation_id="tea")
+    tea, coffee = stored.find("sessions", include=["user"], sort={"started_at": 1})
+    assert [("", "Coffee?"), ("No.", "")] == stored.said(session_id=coffee["session_id"])
+    assert ("dana", {"shop": "Mill Street", "tables": 7}) == (tea["user"]["id"], tea["attributes"])
+    assert ("2025-04-03T12:00:00.000Z", "2025-04-03T12:01:00.000Z") == (tea["started_at"], tea["ended_at"])
+    assert coffee["user"]["id"].startswith("ml_")
+
+
+def test_the_same_file_twice_makes_no_second_set(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    given = {**COFFEE, "session_id": "given"}
+    file = written(tmp_path / "chats.jsonl", {**TEA, "user_id": None, "metadata": None}, given)
+    imported(server, project, file)
+    before = [stored.find(collection) for collection in ("sessions", "conversations", "users")]
+    imported(server, project, file)
+    after = [stored.find(collection) for collection in ("sessions", "conversations", "users")]
+    assert [2, 2, 2] == [len(rows) for rows in before]
+    for collection, key in enumerate(("session_id", "conversation_id", "user_id")):
+        assert [row[key] for row in before[collection]] == [row[key] for row in after[collection]]
+
+
+def test_bad_lines_are_told_with_their_place_and_the_rest_goes_through(
+    server: Running, project: str, stored: Stored, tmp_path: Path
+) -> None:
+    good = {**TEA, "metadata": None}
+    first = written(tmp_path / "first.jsonl", "Dear diary,", good, "", {"messages": [{"role": "cook"}]})
+    second = written(tmp_path / "second.jsonl", COFFEE, {"messages": None})
+    ended = mindlytics("import", "--server", server.url, "--project-id", project, first, second)
+    assert 1 == ended.returncode
+    roles = "user, assistant, tool, system, developer"
+    assert [
+        f"{first}:1: is no JSON: Expecting value at character 1",
+        f"{first}:4: messages[0].role must be one of {roles}, got str of 4 characters",
+        f"{second}:2: messages must be a list, got NoneType",
+    ] == ended.stderr.splitlines()
+    wanted = {"lines": 5, "sessions": 2, "turns": 4, "function calls": 1, "delivered": 9, "problems": 3}
+    assert wanted.items() <= counted(ended.stdout).items()
+    assert SAID == stored.said(conversation_id="tea")
+
+
+def test_nested_metadata_is_told_and_sent_as_text(
+    server: Running, project: str, stored: Stored, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "chats.jsonl", TEA)
+    ended = mindlytics("import", "--server", server.url, "--project-id", project, file)
+    assert 0 == ended.returncode
+    assert ["mindlytics: attributes.open was changed: a nested container became JSON text"] == ended.stderr.splitlines()
+    assert {"from": 8} == json.loads(stored.find("sessions")[0]["attributes"]["open"])
+
+
+def test_an_event_that_does_not_arrive_is_told_with_its_place(
+    server: Running, project: str, stored: Stored, tmp_path: Path
+) -> None:
+    giant = {"messages": [{"role": "user", "content": "tea " * 400_000}, {"role": "assistant", "content": "Stop."}]}
+    file = written(tmp_path / "chats.jsonl", {**TEA, "metadata": None}, giant, COFFEE)
+    ended = mindlytics("import", "--server", server.url, "--project-id", project, file)
+    assert 1 == ended.returncode
+    assert f"{file}:2: 1 event not delivered, " in ended.stderr
+    figures = counted(ended.stdout)
+    assert (1, 11) == (figures["refused"] + figures["dropped"], figures["delivered"])
+    assert 5 == len(stored.said())
+
+
+def test_a_dry_run_counts_and_sends_nothing(tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", TEA, COFFEE, COFFEE)
+    ended = mindlytics("import", "--dry-run", "--server", "https://unreachable.invalid", file)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert {"lines": 3, "sessions": 3, "turns": 6, "function calls": 1, "problems": 0} == counted(ended.stdout)
+    bad = written(tmp_path / "bad.jsonl", "{")
+    assert 1 == mindlytics("import", "--dry-run", bad).returncode
+
+
+def test_stdin_plain_and_gzipped(server: Running, project: str, stored: Stored) -> None:
+    plain = json.dumps({**TEA, "metadata": None}).encode()
+    imported(server, project, "-", stdin=plain)
+    assert SAID == stored.said(conversation_id="tea")
+    zipped = gzip.compress(plain.replace(b'"tea"', b'"more tea"'))
+    imported(server, project, "-", stdin=zipped)
+    assert SAID == stored.said(conversation_id="more tea")
+
+
+def test_gzipped_files(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    file = tmp_path / "chats.jsonl.gz"
+    file.write_bytes(gzip.compress(json.dumps({**TEA, "metadata": None}).encode()))
+    imported(server, project, file)
+    assert SAID == stored.said(conversation_id="tea")
+
+
+def test_a_torn_gzip_file_is_told_and_the_next_file_goes_through(tmp_path: Path) -> None:
+    torn = tmp_path / "torn.jsonl.gz"
+    torn.write_bytes(gzip.compress(os.urandom(5000).hex().encode())[:-1000])
+    ended = mindlytics("import", "--dry-run", torn, written(tmp_path / "whole.jsonl", TEA))
+    assert 1 == ended.returncode
+    assert ended.stderr.startswith(f"{torn}: cannot be read on: ")
+    assert {"sessions": 1, "problems": 1}.items() <= counted(ended.stdout).items()
+
+
+def test_a_line_without_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "MAX_LINE", 1000)
+    file = written(tmp_path / "chats.jsonl", "x" * 999, "y" * 1000, "z" * 5000, "end")
+    with file.open("rb") as opened:
+        assert [1000, 1001, 1001, 4] == [len(line) for line in cli._lines(opened)]
+
+
+def test_the_environment_says_where_to(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", {**TEA, "metadata": None})
+    ended = mindlytics(
+        "import",
+        file,
+        MLSDK_SERVER_BASE=server.url,
+        MLSDK_API_KEY="local",
+        MLSDK_PROJECT_ID=project,
+        MLSDK_SAMPLE_RATE="0",
+        HTTP_PROXY="http://127.0.0.1:9",
+    )
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert SAID == stored.said()
+
+
+def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    ended = mindlytics("import", "--server", url, written(tmp_path / "chats.jsonl", TEA))
+    assert (1, "") == (ended.returncode, ended.stdout)
+    assert f"mindlytics: {url} cannot be used: no reply (ConnectionError)\n" == ended.stderr
+
+
+def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    file = written(tmp_path / "chats.jsonl", *[TEA] * 50)
+    tally = cli.Tally()
+    with Client(
+        server_endpoint=url, api_key="a", project_id="p", max_queue_events=1, retry_for=0, on_full="block"
+    ) as client:
+        cli._record(client, (str(file),), tally)
+    assert 50 > tally.lines
+    assert f"mindlytics: {url} does not answer any more; stopped\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["--api-key", "--project-id"])
+def test_another_machine_wants_credentials(missing: str, tmp_path: Path) -> None:
+    given = {"--api-key": "k", "--project-id": "p"}
+    options = [part for name, value in given.items() if name != missing for part in (name, value)]
+    file = written(tmp_path / "chats.jsonl", TEA)
+    ended = mindlytics("import", "--server", "https://unreachable.invalid", *options, file)
+    assert 2 == ended.returncode
+    assert f"{missing} is missing" in ended.stderr
+
+
+@pytest.mark.parametrize("server", ["http://[", "localhost:3000"])
+def test_an_address_that_is_none(server: str, tmp_path: Path) -> None:
+    options = ("--server", server, "--api-key", "k", "--project-id", "p")
+    ended = mindlytics("import", *options, written(tmp_path / "chats.jsonl", TEA))
+    assert (1, 1) == (ended.returncode, len(ended.stderr.splitlines()))
+    assert "server_endpoint" in ended.stderr
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    ended = mindlytics("import", tmp_path / "none.jsonl")
+    assert 2 == ended.returncode
+    assert "does not exist" in ended.stderr
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; import runpy; runpy.run_module('mindlytics')"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert 1 == ended.returncode
+    assert 1 == len(ended.stderr.splitlines())
+    assert "install 'mindlytics[local]'" in ended.stderr
+
+
+@pytest.mark.skipif("MINDLYTICS_TRANSCRIPTS" not in os.environ, reason="no file of real transcripts is given")
+def test_real_transcripts_arrive_whole_and_in_order(server: Running, project: str, stored: Stored) -> None:
+    file = Path(os.environ["MINDLYTICS_TRANSCRIPTS"])
+    with file.open("rb") as lines:
+        wanted = [item for item in read(lines) if isinstance(item, Transcript)]
+    summary = imported(server, project, file)
+    steps = [step for transcript in wanted for step in transcript.steps]
+    assert len(steps) + 2 * len(wanted) == summary["delivered"]
+    arrived = Counter(event["event"] for event in stored.find("events", projection={"event": 1}))
+    turns = sum(isinstance(step, Turn) for step in steps)
+    assert (turns, len(steps) - turns) == (arrived["Conversation Turn"], arrived["Conversation Function"])
+    for transcript in wanted:
+        said = [
+            (step.user, step.assistant) if isinstance(step, Turn) else (step.name, step.args, step.result)
+            for step in transcript.steps
+        ]
+        assert said == stored.said(session_id=transcript.session["session_id"])

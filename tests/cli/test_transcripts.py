@@ -1,0 +1,258 @@
+"""What lines of the chat format come to, and why some come to nothing."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from mindlytics.transcripts import MAX_LINE, Call, Problem, Step, Transcript, Turn, read
+
+NOON = "2025-04-03T12:00:00Z"
+
+
+def at(hour: int, minute: int = 0) -> datetime:
+    return datetime(2025, 4, 3, hour, minute, tzinfo=timezone.utc)
+
+
+def user(content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content, **more}
+
+
+def assistant(content: Any = None, *calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, **({"tool_calls": list(calls)} if calls else {}), **more}
+
+
+def function(name: str = "search", id: str = "1", arguments: Any = "{}") -> dict[str, Any]:
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def tool(content: Any, id: str = "1") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": id, "content": content}
+
+
+def line(*messages: Any, **more: Any) -> str:
+    return json.dumps({"messages": list(messages), **more})
+
+
+def only(given: str | bytes) -> Transcript:
+    (transcript,) = read([given])
+    assert isinstance(transcript, Transcript), transcript
+    return transcript
+
+
+def steps(*messages: Any) -> list[Step]:
+    return list(only(line(*messages)).steps)
+
+
+def reason(given: str | bytes) -> str:
+    (problem,) = read([given])
+    assert isinstance(problem, Problem), problem
+    return problem.reason
+
+
+# -- turns and calls
+
+
+def test_a_question_and_the_next_answer_make_a_turn() -> None:
+    said = steps(user("Tea?"), assistant("Yes."), user("Milk?"), assistant("No."))
+    assert [Turn("Tea?", "Yes."), Turn("Milk?", "No.")] == said
+
+
+def test_texts_of_one_role_in_a_row_are_joined() -> None:
+    said = steps(user("Tea?"), user("Or coffee?"), assistant("Both."), assistant("Sit down."))
+    assert [Turn("Tea?\nOr coffee?", "Both.\nSit down.")] == said
+
+
+def test_a_question_left_unanswered() -> None:
+    assert [Turn("Tea?", "Yes."), Turn("Milk?", "")] == steps(user("Tea?"), assistant("Yes."), user("Milk?"))
+
+
+def test_an_assistant_that_speaks_first() -> None:
+    assert [Turn("", "Hello!"), Turn("Hi.", "Tea?")] == steps(assistant("Hello!"), user("Hi."), assistant("Tea?"))
+
+
+def test_instructions_are_no_turns() -> None:
+    system, developer = ({"role": role, "content": "Be kind."} for role in ("system", "developer"))
+    assert [Turn("Hi.", "Hello.")] == steps(system, user("Hi."), developer, assistant("Hello."))
+
+
+def test_content_may_be_a_list_of_parts() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/tea.png"}}
+    parts = [{"type": "text", "text": "What is this?"}, image, {"type": "text", "text": "Be brief."}]
+    assert [Turn("What is this?\nBe brief.", "Tea.")] == steps(
+        user(parts), assistant([{"type": "text", "text": "Tea."}])
+    )
+
+
+def test_a_user_message_without_text_is_a_question_still() -> None:
+    image = [{"type": "image_url", "image_url": {"url": "https://example.org/tea.png"}}]
+    assert [Turn("Hi.", "Hello."), Turn("", "Nice tea.")] == steps(
+        user("Hi."), assistant("Hello."), user(image), assistant("Nice tea.")
+    )
+
+
+def test_nothing_said_is_no_turn() -> None:
+    assert [] == steps(user(""), assistant(None), assistant("  \n"))
+
+
+def test_a_call_before_the_answer_comes_before_its_turn() -> None:
+    said = steps(
+        user("Tea?"), assistant(None, function(arguments='{"q": "tea"}')), tool('["green"]'), assistant("Green.")
+    )
+    assert [Call("search", '{"q": "tea"}', '["green"]'), Turn("Tea?", "Green.")] == said
+
+
+def test_a_call_after_the_answer_comes_after_its_turn() -> None:
+    said = steps(user("Tea!"), assistant("Coming.", function("brew")), tool("ok"), user("Thanks."), assistant("Enjoy."))
+    assert [Turn("Tea!", "Coming."), Call("brew", "{}", "ok"), Turn("Thanks.", "Enjoy.")] == said
+
+
+def test_a_call_between_two_halves_of_an_answer_comes_before_the_turn() -> None:
+    said = steps(user("Tea?"), assistant("Let me see.", function()), tool("green"), assistant("Green."))
+    assert [Call("search", "{}", "green"), Turn("Tea?", "Let me see.\nGreen.")] == said
+
+
+def test_calls_of_a_question_left_unanswered_come_before_it() -> None:
+    assert [Call("search", "{}", None), Turn("Tea?", "")] == steps(user("Tea?"), assistant(None, function()))
+
+
+def test_calls_at_once_keep_their_order_whatever_the_order_of_results() -> None:
+    said = steps(user("Tea?"), assistant(None, function("a", "1"), function("b", "2")), tool("B", "2"), tool("A", "1"))
+    assert [Call("a", "{}", "A"), Call("b", "{}", "B"), Turn("Tea?", "")] == said
+
+
+def test_an_id_may_come_again_once_its_result_is_there() -> None:
+    said = steps(assistant(None, function("a")), tool("A"), assistant(None, function("b")), tool("B"))
+    assert [Call("a", "{}", "A"), Call("b", "{}", "B")] == said
+
+
+def test_arguments_that_are_no_text_become_json() -> None:
+    call = {"function": {"name": "brew", "arguments": {"kind": "Grüntee"}}}
+    silent = {"function": {"name": "wait"}}
+    assert [Call("brew", '{"kind": "Grüntee"}'), Call("wait")] == steps(assistant(None, call, silent))
+
+
+# -- ids, moments, metadata
+
+
+def test_given_ids_are_kept_and_numbers_become_text() -> None:
+    session = only(line(session_id="s", conversation_id="c", user_id=40718, device_id="d")).session
+    assert {"session_id": "s", "conversation_id": "c", "user_id": "40718", "device_id": "d"} == {
+        name: value for name, value in session.items() if name != "attributes"
+    }
+
+
+def test_what_is_left_out_is_derived_from_the_conversation_id() -> None:
+    once, again, other = (only(line(conversation_id=id)).session for id in ("c", "c", "d"))
+    assert once == again
+    assert None not in (once["session_id"], once["device_id"])
+    assert once["session_id"] != other["session_id"]
+    assert once["device_id"] != other["device_id"]
+
+
+def test_conversations_of_one_session_are_told_apart_by_what_they_say() -> None:
+    once, again, other = (only(line(user(text), session_id="s")).session for text in ("Hi.", "Hi.", "Tea?"))
+    assert once == again
+    assert once["conversation_id"] != other["conversation_id"]
+    assert once["device_id"] == other["device_id"]
+
+
+def test_without_ids_the_session_makes_new_ones() -> None:
+    assert {None} == set(only(line(user("Hi."))).session.values())
+
+
+def test_a_moment_of_the_line_counts_until_a_message_has_its_own() -> None:
+    transcript = only(
+        line(
+            user("Tea?"),
+            assistant(None, function(), timestamp="2025-04-03T14:01:00+02:00"),
+            assistant("Green.", timestamp=at(12, 2).timestamp()),
+            user("Thanks."),
+            timestamp=NOON,
+        )
+    )
+    moments = [at(12, 1), at(12, 2), at(12, 2)]
+    assert (at(12), moments, at(12, 2)) == (transcript.began, [s.timestamp for s in transcript.steps], transcript.ended)
+
+
+def test_without_moments_there_are_none() -> None:
+    transcript = only(line(user("Tea?")))
+    assert (None, None, None) == (transcript.began, transcript.steps[0].timestamp, transcript.ended)
+
+
+def test_metadata_becomes_attributes() -> None:
+    metadata = {"shop": "Mill Street", "rating": 4.5, "nested": {"a": 1}}
+    assert metadata == only(line(metadata=metadata)).session["attributes"]
+
+
+# -- lines
+
+
+def test_lines_are_numbered_and_empty_ones_passed_over() -> None:
+    found = list(read([line(user("Hi.")), "\n", "oops\n", b"\r\n", line(user("Ho.")).encode() + b"\r\n"]))
+    assert [(Transcript, 1), (Problem, 3), (Transcript, 5)] == [(type(item), item.line) for item in found]
+
+
+def test_a_byte_order_mark_is_no_problem() -> None:
+    assert [Turn("Hi.", "")] == list(only(b"\xef\xbb\xbf" + line(user("Hi.")).encode()).steps)
+
+
+def test_halves_of_characters_are_for_the_session_to_clean() -> None:
+    assert [Turn("Oh \ud83d", "")] == list(only(r'{"messages": [{"role": "user", "content": "Oh \ud83d"}]}').steps)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("Hello", "is no JSON: Expecting value at character 1"),
+        (b'{"messages": "\xff"}', "is not UTF-8"),
+        ("[" * 100_000, "nested too deeply"),
+        (" " + "x" * (MAX_LINE + 1), f"longer than {MAX_LINE} bytes"),
+        ("[]", "a line must be a JSON object, got list"),
+        ("{}", "messages must be a list, got NoneType"),
+        (line("Hi."), "messages[0] must be an object, got str"),
+        (line(user("Hi."), {"content": "Hi."}), "messages[1].role must be one of user, assistant, tool"),
+        (line({"role": ["user"]}), "messages[0].role must be one of"),
+        (line(user(7)), "messages[0].content must be a str, null or a list of parts, got int"),
+        (line(user(["Hi."])), "messages[0].content must be"),
+        (line(user([{"type": "text"}])), "messages[0].content must be made of parts whose text is a str"),
+        (line(assistant(tool_calls={})), None),
+        (line(assistant(tool_calls="x")), "messages[0].tool_calls must be a list"),
+        (line(assistant(None, {"id": "1"})), "messages[0].tool_calls[0] must be an object with a function"),
+        (line(assistant(None, function(""))), "messages[0].tool_calls[0].function.name must be a str of 1 to 100"),
+        (line(assistant(None, function("f" * 101))), "function.name must be a str of 1 to 100"),
+        (line(assistant(None, function(arguments=3))), "function.arguments must be a str of JSON, got int"),
+        (line(assistant(None, function(id=3))), "messages[0].tool_calls[0].id must be a str"),  # type: ignore[arg-type]
+        (line(tool("green")), "messages[0].tool_call_id must be the id of a call before it that has no result yet"),
+        (line(session_id=""), "session_id must be a str of 1 to 100 characters"),
+        (line(conversation_id=1.5), "conversation_id must be a str of 1 to 100 characters, got float"),
+        (line(user_id=True), "user_id must be"),
+        (line(timestamp="yesterday"), "timestamp must be an ISO 8601 date and time or seconds since 1970"),
+        (line(timestamp=1743681600000), "timestamp must be"),
+        (line(user("Hi.", timestamp=True)), "messages[0].timestamp must be"),
+        (line(metadata=["a"]), "metadata must be an object, got list"),
+    ],
+)
+def test_what_is_wrong_is_told_without_quoting_it(given: str | bytes, told: str | None) -> None:
+    if told is None:
+        only(given)
+    else:
+        assert told in reason(given)
+
+
+def test_memory_does_not_grow_with_the_number_of_lines() -> None:
+    def lines() -> Iterator[str]:
+        for number in range(3000):
+            yield line(user("Tea? " * 200), assistant("Yes. " * 200), conversation_id=f"c{number}")
+
+    tracemalloc.start()
+    try:
+        assert 3000 == sum(isinstance(item, Transcript) for item in read(lines()))
+        assert 1_000_000 > tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
