@@ -30,7 +30,7 @@ from .transcripts import MAX_LINE, Problem, Transcript, play, read
 try:
     import click
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 except ModuleNotFoundError as missing:
     raise SystemExit(f"mindlytics: the command line needs {missing.name}: install 'mindlytics[local]'") from None
 
@@ -277,7 +277,7 @@ def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Tally], None]]:
     if not sys.stderr.isatty():
         yield lambda before, file, tally: None
         return
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[sessions]} sessions"), TimeElapsedColumn())
+    columns = (BarColumn(), TextColumn("{task.fields[sessions]} sessions"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=size or None, sessions=0)
 
