@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from attrs import fields
-from sphinx.application import Sphinx
-from sphinx.pycode import ModuleAnalyzer
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mindlytics import __version__, errors
-from mindlytics.delivery import ledger
+from mindlytics.delivery.ledger import Reason
 from mindlytics.settings import Settings, variable
 
 project = "mindlytics"
@@ -57,11 +61,15 @@ def table_of_settings() -> str:
 
 
 def table_of_reasons() -> str:
-    """Every reason for which an event is dropped, as the docstring of its name tells it."""
-    documented = ModuleAnalyzer.for_module(ledger.__name__).find_attr_docs()
+    """Every reason for which an event is dropped, with the docstring that follows it in the source."""
+    (body,) = ast.parse(inspect.getsource(Reason)).body
+    meanings = [
+        " ".join(statement.value.value.split()).replace("``", "`")
+        for statement in cast(ast.ClassDef, body).body[1:]
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    ]
     rows = [row("reason", "meaning", "a loss"), row(*["---"] * 3)]
-    for reason in ledger.Reason:
-        meaning = " ".join(documented["Reason", reason.name]).strip().replace("``", "`")
+    for reason, meaning in zip(Reason, meanings, strict=True):
         rows.append(row(f"`{reason.value}`", meaning, "yes" if reason.is_loss else "no"))
     return "\n".join(rows)
 

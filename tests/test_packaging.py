@@ -1,0 +1,144 @@
+"""What is installed: the metadata, the files, and what they import."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import mindlytics
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mindlytics"
+INTERPRETERS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def read(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / name, encoding="utf-8")
+    return parser
+
+
+def requirements(text: str) -> dict[str, Requirement]:
+    lines = [line for line in text.splitlines() if line.strip() and "%(" not in line]
+    return {found.name: found for found in map(Requirement, lines)}
+
+
+SETUP = read("setup.cfg")
+TOX = read("tox.ini")
+RUN_TIME = requirements(SETUP["options"]["install_requires"])
+LOCAL = requirements(SETUP["options.extras_require"]["local"])
+
+
+def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None:
+    assert ["aiohttp", "attrs", "cattrs", "orjson", "requests", "tenacity"] == sorted(RUN_TIME)
+    operators = {bound.operator for found in [*RUN_TIME.values(), *LOCAL.values()] for bound in found.specifier}
+    assert {">="} == operators
+
+
+def test_the_lowest_versions_that_are_allowed_are_those_that_are_tested() -> None:
+    allowed = {name: Version(next(iter(found.specifier)).version) for name, found in {**RUN_TIME, **LOCAL}.items()}
+    pinned = requirements(TOX["testenv:lowest"]["deps"])
+    assert allowed == {name: Version(next(iter(found.specifier)).version) for name, found in pinned.items()}
+
+
+def test_the_versions_of_python_that_are_named_are_those_that_are_tested() -> None:
+    assert f">={INTERPRETERS[0]}" == SETUP["options"]["python_requires"]
+    named = re.findall(r":: (3\.\d+)$", SETUP["metadata"]["classifiers"], re.MULTILINE)
+    tested = [f"3.{minor}" for minor in re.findall(r"py3(\d+)", TOX["tox"]["env_list"])]
+    assert [*INTERPRETERS] == named == tested
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The modules from elsewhere that are imported, but for those that only the type checker sees."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+        else:
+            yield from imports(node)
+
+
+def test_all_that_is_imported_is_required() -> None:
+    needed = {
+        name.partition(".")[0]
+        for path in PACKAGE.rglob("*.py")
+        for name in imports(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert {*RUN_TIME, *LOCAL} == needed - sys.stdlib_module_names - {"mindlytics", "__future__"}
+
+
+def test_every_file_of_the_package_is_installed() -> None:
+    patterns = {
+        package: [pattern.strip() for pattern in text.split()]
+        for package, text in SETUP["options.package_data"].items()
+    }
+    left_out = []
+    for path in PACKAGE.rglob("*"):
+        if path.is_dir() or path.suffix in {".py", ".pyc"}:
+            continue
+        folder = path.parent
+        while not (folder / "__init__.py").exists():
+            folder = folder.parent
+        name = ".".join(folder.relative_to(ROOT).parts)
+        inside = path.relative_to(folder).as_posix()
+        if not any(fnmatch(inside, pattern) for pattern in patterns.get(name, [])):
+            left_out.append(path)
+    assert [] == left_out
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert set() == {folder for folder in folders if not (folder / "__init__.py").exists()}
+
+
+def test_the_changes_tell_of_this_version() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\S+)", changes, re.MULTILINE)
+    assert newest is not None
+    assert mindlytics.__version__ == newest[1]
+
+
+@pytest.fixture
+def installed() -> metadata.Distribution:
+    for found in metadata.distributions(name="mindlytics"):
+        if found.read_text("RECORD"):  # else what a build has left in the checkout
+            return found
+    pytest.skip("mindlytics is not installed here")
+
+
+def test_what_is_installed_says_what_it_is(installed: metadata.Distribution) -> None:
+    told = installed.metadata
+    assert ("mindlytics", mindlytics.__version__, ">=3.10") == (
+        told["Name"],
+        told["Version"],
+        told["Requires-Python"],
+    )
+    assert {"local", "test", "docs", "lint"} == set(told.get_all("Provides-Extra") or ())
+    always = {Requirement(text).name for text in installed.requires or () if "extra ==" not in text}
+    assert set(RUN_TIME) == always
+    assert told.get_payload() or told["Description"]
+
+
+def test_the_command_is_installed(installed: metadata.Distribution) -> None:
+    (command,) = installed.entry_points.select(group="console_scripts", name="mindlytics")
+    assert callable(command.load())
+
+
+def test_the_wheel_holds_what_the_checkout_holds(installed: metadata.Distribution) -> None:
+    files = {str(path) for path in installed.files or ()}
+    if "mindlytics/__init__.py" not in files:
+        pytest.skip("mindlytics is run from the checkout")
+    kept = {
+        path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"
+    }
+    assert set() == kept - files
