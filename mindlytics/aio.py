@@ -1,4 +1,7 @@
-"""The asyncio face: what waits is awaited. Sending is the pipeline's, in a task of its own."""
+"""The asyncio face: what waits is awaited. Sending is the pipeline's, in a task of its own.
+
+Whatever sending needs is imported with this module: an import while a loop runs would hold the loop up.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
+from .delivery import retry  # noqa: F401
 from .delivery.ledger import FlushResult
 from .events import Event
 from .pipeline import lifecycle
 from .pipeline.task import TaskPipeline
 from .session import REQUIRED, BaseSession, Properties
+from .wire import mindlytics  # noqa: F401
 
 if TYPE_CHECKING:
     from .http import AsyncHTTPClient

@@ -96,6 +96,12 @@ async def test_what_is_too_large_is_halved_and_a_lone_giant_refused(face: Face, 
     assert sink.names() == [f"{number}" for number in range(20) if number != 3]
 
 
+async def test_a_body_may_be_large(face: Face, sink: Sink) -> None:
+    client = face.client(max_batch_bytes=4 * 2**20)
+    await result(client.create_session(id="u").track_conversation_turn(user="x" * 3 * 2**20, assistant=""))
+    assert (await result(client.flush(20))).delivered == 1
+
+
 async def test_batches_keep_exactly_within_their_limits(face: Face, sink: Sink) -> None:
     client = face.client(max_batch_events=7, max_batch_bytes=2000, flush_interval=0.05)
     session = client.create_session(id="u")

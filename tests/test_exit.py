@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
 
 from . import sink as faults
+from .programs import ASYNC, AT_EXIT, ATRACK, BLOCKING, STRICT, TRACK, run
 from .sink import Sink
-
-BLOCKING = "from mindlytics import Client\nclient = Client()\nsession = client.create_session(id='u')\n"
-ASYNC = "import asyncio\n" + BLOCKING.replace("Client", "AsyncClient")
-TRACK = "for n in range(50): session.track_event(event=str(n))\n"
-ATRACK = "async def main():\n    for n in range(50): await session.track_event(event=str(n))\n"
-
-AT_EXIT = f"import atexit\natexit.register(lambda: exec({TRACK!r}, globals()))\n"
-STRICT = ("-W", "error", "-X", "dev")
-
-
-def run(sink: Sink, program: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = {"MLSDK_API_KEY": "k", "MLSDK_PROJECT_ID": "p", "MLSDK_SERVER_BASE": sink.url, **environment}
-    return subprocess.run(
-        [sys.executable, *options, "-c", textwrap.dedent(program)],
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
 
 ENDINGS = {
     "last line": BLOCKING + TRACK,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -109,9 +108,7 @@ class Pipeline(ABC):
         victims = self.intake.draw(1, 1) if self.settings.on_full == "drop_oldest" else []
         if victims:
             self.ledger.dropped(victims, Reason.QUEUE_FULL)
-        try:
-            self.intake.put(record, block=False)
-        except queue.Full:
+        if not self.intake.put(record):
             self._drop_at_once(record, Reason.QUEUE_FULL)
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
@@ -120,7 +117,7 @@ class Pipeline(ABC):
         self._drop_at_once(Record(event, account, 0), reason)
 
     def _drop_at_once(self, record: Record, reason: Reason) -> None:
-        with self.intake.mutex:
+        with self.intake.lock:
             self.ledger.accept(record)
         self.ledger.dropped([record], reason)
 
@@ -155,7 +152,7 @@ class Pipeline(ABC):
 
     def _attempts(self, batch: Batch, sleep: Any) -> dict[str, Any]:
         """The retry policy for one batch."""
-        from ..delivery.retry import policy  # noqa: PLC0415  tenacity takes a while to import
+        from ..delivery.retry import policy  # noqa: PLC0415  tenacity takes a while to import, and senders have done so
 
         assert batch.tried is not None
         return policy(self.settings, sleep=sleep, clock=clock, since=batch.tried, deadline=lambda: self.deadline)

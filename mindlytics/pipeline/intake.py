@@ -1,12 +1,13 @@
 """The bounded queue between the callers of a client and its one sender.
 
-A ``queue.Queue`` whose bound counts what is *pending*, in events and in bytes, wherever on its way it is; whose items
-are taken many at a time; and whose sender is woken when it has something to do, not at each event.
+Its bound counts what is *pending*, in events and in bytes, wherever on its way it is; the sender takes many events at a
+time, and is woken when it has something to do, not at each event. That is why it is no ``queue.Queue``, whose lock one
+would have to reach into for each of the three, and which green-thread libraries replace by classes without one.
 """
 
 from __future__ import annotations
 
-import queue
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from ..delivery.ledger import Ledger, Record
 from ..delivery.outbox import NEVER
 
 
-class Intake(queue.Queue[Record]):
+class Intake:
     """The queue, and under its lock the ledger.
 
     :param max_events: how many events may be pending.
@@ -26,33 +27,44 @@ class Intake(queue.Queue[Record]):
     def __init__(
         self, max_events: int, max_bytes: int, wake: Callable[[], object], ledger: Ledger | None = None
     ) -> None:
-        super().__init__(max_events)
+        self.lock = threading.Lock()
+        self._room = threading.Condition(self.lock)
+        self._items: deque[Record] = deque()
+        self._max_events = max_events
         self._max_bytes = max_bytes
         self._wake = wake
         self._wake_at = NEVER
         if ledger is None:
-            ledger = Ledger(self.mutex)
+            ledger = Ledger(self.lock)
         else:
-            ledger.reset(self.mutex)
+            ledger.reset(self.lock)
         self.ledger = ledger
 
-    def _init(self, maxsize: int) -> None:
-        self._items: deque[Record] = deque()
+    def put(self, record: Record) -> bool:
+        """Accept an event, if there is room."""
+        with self.lock:
+            return self._put(record)
 
-    def _qsize(self) -> int:
-        return self.ledger.total.pending if self.ledger.held < self._max_bytes else self.maxsize
+    def put_within(self, record: Record, seconds: float) -> bool:
+        """Accept an event as soon as there is room; False where there is none in time."""
+        with self._room:
+            return self._room.wait_for(lambda: self._put(record), seconds)
 
-    def _put(self, item: Record) -> None:
-        self.ledger.accept(item)
-        self._items.append(item)
+    def _put(self, record: Record) -> bool:
+        ledger = self.ledger
+        if ledger.total.pending >= self._max_events or ledger.held >= self._max_bytes:
+            return False
+        ledger.accept(record)
+        self._items.append(record)
         if len(self._items) >= self._wake_at:
             self._wake_at = NEVER
             self._wake()
+        return True
 
     def draw(self, max_events: int, max_bytes: int) -> list[Record]:
         """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
         drawn: list[Record] = []
-        with self.mutex:
+        with self.lock:
             while self._items and len(drawn) < max_events and (max_bytes > 0 or not drawn):
                 drawn.append(self._items.popleft())
                 max_bytes -= drawn[-1].size
@@ -60,12 +72,12 @@ class Intake(queue.Queue[Record]):
 
     def arm(self, count: int) -> bool:
         """Ask to be woken when that many events wait; False where so many do already."""
-        with self.mutex:
+        with self.lock:
             waits = len(self._items) < count
             self._wake_at = count if waits else NEVER
             return waits
 
     def freed(self) -> None:
         """Events were settled: those who wait for room may look again."""
-        with self.not_full:
-            self.not_full.notify_all()
+        with self._room:
+            self._room.notify_all()

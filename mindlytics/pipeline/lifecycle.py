@@ -19,6 +19,9 @@ P = TypeVar("P", bound="Pipeline")
 exit_began: float | None = None
 """The moment of the monotonic clock at which the program began to end."""
 
+importing = threading.Lock()
+"""Held while a sender's thread imports; a fork waits for it, since a child could never finish a half-made import."""
+
 exit_told = False
 """Whether the line that says what was lost has been written."""
 
@@ -69,7 +72,7 @@ def remember(pipeline: Pipeline) -> None:
 
 
 def watch_child_exit() -> None:
-    """In a child of ``multiprocessing``, which ends without ``atexit``: use its own finalizers."""
+    """In a child of ``multiprocessing`` or Celery, which ends without ``atexit``: use what it has of its own."""
     global _children_watched  # noqa: PLW0603
     if _children_watched:
         return
@@ -80,6 +83,14 @@ def watch_child_exit() -> None:
         if getattr(process.current_process(), "_parent_pid", None) == os.getppid():
             util.Finalize(None, at_exit, exitpriority=-100)
             _children_watched = True
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:  # the children of its pool leave by os._exit, with nothing but this
+        signals.worker_process_shutdown.connect(_at_worker_exit, weak=False)
+        _children_watched = True
+
+
+def _at_worker_exit(**_: object) -> None:
+    at_exit()
 
 
 def flush_all() -> None:
@@ -105,8 +116,17 @@ def at_exit() -> None:
         print(f"mindlytics: {events} not delivered", file=sys.stderr)  # noqa: T201
 
 
+def _before_fork() -> None:
+    importing.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    importing.release()
+
+
 def _after_fork_in_child() -> None:
-    global _lock, _children_watched, exit_began, exit_told  # noqa: PLW0603
+    global _lock, importing, _children_watched, exit_began, exit_told  # noqa: PLW0603
+    importing = threading.Lock()
     exit_began, exit_told = None, False
     _lock = threading.Lock()
     _ended.clear()
@@ -117,4 +137,4 @@ def _after_fork_in_child() -> None:
 
 atexit.register(at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -11,10 +11,14 @@ import logging
 import os
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
 from . import lifecycle
+
+AGAIN_AFTER = 0.05
+"""Seconds after which a signal that was not heard is sent again."""
 
 logger = logging.getLogger("mindlytics")
 
@@ -51,7 +55,10 @@ def _deliver(number: int) -> None:
         lifecycle.flush_all()
     finally:
         _delivered = True
-        os.kill(os.getpid(), number)
+        main = threading.main_thread().ident
+        while main is not None and _delivered:  # a signal that finds the main thread about to sleep does not wake it
+            signal.pthread_kill(main, number)
+            time.sleep(AGAIN_AFTER)
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Generator
-from queue import Full
 
 from tenacity import AsyncRetrying
 
@@ -69,9 +68,7 @@ class TaskPipeline(Pipeline):
         if closed or not self.is_open:
             self._turn_away(record)
             return DONE
-        try:
-            self.intake.put(record, False)
-        except Full:
+        if not self.intake.put(record):
             self._hurry(self.ledger.total.accepted)
             if self._blocks:
                 return self._submit_later(record)
@@ -87,9 +84,8 @@ class TaskPipeline(Pipeline):
             room, notify = _signal()
             self._wait_for_room.append(notify)
             try:
-                self.intake.put(record, False)
-                break
-            except Full:
+                if self.intake.put(record):
+                    break
                 await asyncio.wait({room}, timeout=max(0.0, until - clock()))
             finally:
                 self._wait_for_room.remove(notify)
@@ -147,7 +143,7 @@ class TaskPipeline(Pipeline):
         self.deadline = min(self.deadline, deadline)
         self.flush_from_outside(deadline - clock() + GRACE)
         if self.ledger.total.pending and not (self._loop is not None and self._loop.is_running()):
-            asyncio.run(self._drain())
+            asyncio.run(self._drain(), debug=False)  # nobody minds a slow step of a program that is ending
 
     def _hurry(self, number: int) -> None:
         self.hurry = max(self.hurry, number)
@@ -172,10 +168,10 @@ class TaskPipeline(Pipeline):
         """See to it that a sender is at work, if a loop runs here. One whose loop stands still is left behind."""
         if self._is_attended() and self._loop is not None and self._loop.is_running():
             return
+        lifecycle.watch_child_exit()
         loop = _running_loop()
         if loop is not None:
             with self._adopting:
-                lifecycle.watch_child_exit()
                 self._adopt(loop)
                 self._task = loop.create_task(self._deliver(drain=False), name="mindlytics-sender")
         elif lifecycle.exit_began is not None:

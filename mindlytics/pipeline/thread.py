@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
-from queue import Full
 from typing import TYPE_CHECKING
 
 from ..delivery.batcher import Batch
@@ -48,9 +46,7 @@ class ThreadPipeline(Pipeline):
         if closed or not self.is_open:
             self._turn_away(record)
             return
-        try:
-            self.intake.put(record, False)
-        except Full:
+        if not self.intake.put(record):
             self._wait_for_room(record)
         if self._unattended:
             self._attend()
@@ -58,11 +54,8 @@ class ThreadPipeline(Pipeline):
     def _wait_for_room(self, record: Record) -> None:
         """Too much is pending: send it without waiting for company; the caller waits where it is to be blocked."""
         self._hurry(self.ledger.total.accepted)
-        if self._blocks:
-            with contextlib.suppress(Full):
-                self.intake.put(record, True, self.settings.block_timeout)
-                return
-        self._overflow(record)
+        if not (self._blocks and self.intake.put_within(record, self.settings.block_timeout)):
+            self._overflow(record)
 
     def flush(self, timeout: float | None, account: Account | None = None) -> FlushResult:
         """Send what is pending, of that account or of all, and wait for the outcome, ``timeout`` seconds at most."""
@@ -158,9 +151,7 @@ class ThreadPipeline(Pipeline):
 
     def _deliver(self, *, drain: bool) -> None:
         """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
-        from ..transport.blocking import BlockingTransport  # noqa: PLC0415  requests takes a while to import
-
-        transport = BlockingTransport(self.settings)
+        transport = self._open_transport()
         try:
             while True:
                 self._wake.clear()
@@ -180,6 +171,19 @@ class ThreadPipeline(Pipeline):
         finally:
             transport.close()
             self._tell_losses()
+
+    def _open_transport(self) -> BlockingTransport:
+        """All that sending needs is imported here, on the sender's thread, since it takes a while."""
+        with lifecycle.importing:
+            import encodings.idna  # noqa: PLC0415, F401  for names of hosts
+            import netrc  # noqa: PLC0415, F401  for requests
+
+            import tenacity  # noqa: PLC0415, F401
+
+            from ..transport.blocking import BlockingTransport  # noqa: PLC0415
+
+            _ = self.outbox
+        return BlockingTransport(self.settings)
 
     def _rest(self, now: float) -> bool:
         """Wait until a batch is due or somebody calls; False where it was in vain."""

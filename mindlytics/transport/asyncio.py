@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from . import NoReply, Reply
 
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 """What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
+
+LARGE = 2**20
+"""Bytes of a body from which on aiohttp warns of sending them in one piece."""
 
 
 class AsyncTransport:
@@ -53,7 +57,7 @@ class AsyncTransport:
             async with self._session.request(
                 method,
                 url,
-                data=body,
+                data=io.BytesIO(body) if body is not None and len(body) > LARGE else body,
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,

@@ -1,0 +1,34 @@
+"""Whole programs, run as processes of their own against a sink."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+from .sink import Sink
+
+BLOCKING = "from mindlytics import Client\nclient = Client()\nsession = client.create_session(id='u')\n"
+ASYNC = "import asyncio\n" + BLOCKING.replace("Client", "AsyncClient")
+TRACK = "for n in range(50): session.track_event(event=str(n))\n"
+ATRACK = "async def main():\n    for n in range(50): await session.track_event(event=str(n))\n"
+AT_EXIT = f"import atexit\natexit.register(lambda: exec({TRACK!r}, globals()))\n"
+
+STRICT = ("-W", "error", "-X", "dev")
+
+
+def environment(sink: Sink, **more: str) -> dict[str, str]:
+    return {**os.environ, "MLSDK_API_KEY": "k", "MLSDK_PROJECT_ID": "p", "MLSDK_SERVER_BASE": sink.url, **more}
+
+
+def run(sink: Sink, program: str, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; ``settings`` are environment variables."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", textwrap.dedent(program)],
+        env=environment(sink, **settings),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )

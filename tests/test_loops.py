@@ -1,0 +1,172 @@
+"""Event loops: the asyncio client binds to none, blocks none, and loses nothing to cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mindlytics import AsyncClient
+
+from . import sink as faults
+from .conftest import eventually
+from .sink import Sink
+
+
+@pytest.fixture
+def client(sink: Sink) -> Iterator[AsyncClient]:
+    made = AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, max_retry_wait=0.05)
+    yield made
+    sink.stopping.set()
+    asyncio.run(made.close(1))
+
+
+def test_one_client_survives_several_loops(sink: Sink, client: AsyncClient) -> None:
+    session = client.create_session(id="u")
+
+    async def part(first: int) -> None:
+        for number in range(first, first + 10):
+            await session.track_event(event=f"{number}")
+
+    for first in range(0, 50, 10):
+        asyncio.run(part(first))
+    asyncio.run(client.flush(10))
+    assert sink.names() == [f"{number}" for number in range(50)]
+
+
+def test_two_loops_at_once_in_two_threads(sink: Sink, client: AsyncClient) -> None:
+    async def part(name: str) -> None:
+        session = client.create_session(session_id=name, id="u")
+        for number in range(300):
+            await session.track_event(event=f"{number}")
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        assert (await session.flush(20)).delivered == 300
+
+    failures: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            asyncio.run(part(name))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    for name in "ab":
+        mine = [event["event"] for event in sink.events if event["session_id"] == name]
+        assert mine == [f"{number}" for number in range(300)]
+
+
+def test_a_loop_that_stands_still_is_left_for_one_that_runs(sink: Sink, client: AsyncClient) -> None:
+    session = client.create_session(id="u")
+
+    async def track(*names: str) -> None:
+        for name in names:
+            await session.track_event(event=name)
+
+    still = asyncio.new_event_loop()
+    still.run_until_complete(track("a", "b"))
+
+    async def elsewhere() -> Any:
+        await track("c")
+        return await client.flush(10)
+
+    assert asyncio.run(elsewhere()).delivered == 3
+    still.run_until_complete(track("d"))
+    assert still.run_until_complete(client.flush(10)).delivered == 4
+    still.run_until_complete(asyncio.sleep(0.01))
+    pending = asyncio.all_tasks(still)
+    for task in pending:
+        task.cancel()
+    still.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    still.close()
+    assert sink.names() == ["a", "b", "c", "d"]
+
+
+async def test_events_from_a_thread_without_a_loop(sink: Sink, client: AsyncClient) -> None:
+    session = client.create_session(id="u")
+    await session.track_event(event="0")
+
+    def work() -> None:
+        for number in range(1, 20):
+            session.track_event(event=f"{number}")
+
+    await asyncio.to_thread(work)
+    await eventually(lambda: len(sink.events) == 20)
+    assert sink.names() == [f"{number}" for number in range(20)]
+    await client.close()
+
+
+async def test_a_cancelled_flush_loses_nothing(sink: Sink, client: AsyncClient) -> None:
+    sink.faults(faults.slow(0.3), faults.slow(0.3))
+    session = client.create_session(id="u")
+    for number in range(10):
+        await session.track_event(event=f"{number}")
+    for call in (client.flush, session.flush, client.close):
+        waiting = asyncio.create_task(call())  # type: ignore[operator]
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await eventually(lambda: client.stats().delivered == 10)
+    assert sink.names() == [f"{number}" for number in range(10)]
+
+
+async def test_a_cancelled_sender_hands_its_batch_on_under_the_same_key(sink: Sink, client: AsyncClient) -> None:
+    sink.faults(faults.hang)
+    session = client.create_session(id="u")
+    await session.track_event(event="a")
+    flushing = asyncio.create_task(client.flush(20))
+    await eventually(lambda: len(sink.requests) == 1)
+    sender = next(task for task in asyncio.all_tasks() if task.get_name() == "mindlytics-sender")
+    sender.cancel()
+    await asyncio.wait({sender})
+    await session.track_event(event="b")
+    assert (await flushing).delivered >= 1
+    await client.close()
+    assert sink.names() == ["a", "b"]
+    assert sink.requests[0].key == sink.requests[1].key
+
+
+async def test_a_hung_service_does_not_hold_the_loop_up(sink: Sink) -> None:
+    sink.always = faults.hang
+    client = AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, request_timeout=0.2, retry_for=30)
+    session = client.create_session(id="u")
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            lags.append(time.perf_counter() - before - 0.001)
+
+    watcher = asyncio.create_task(watch())
+    for number in range(3000):
+        await session.track_conversation_turn(user="u" * 200, assistant=f"{number}")
+        if number % 20 == 0:
+            await asyncio.sleep(0)
+    await client.flush(1)
+    watcher.cancel()
+    lags.sort()
+    assert lags[int(len(lags) * 0.99)] < 0.01, "the 99th percentile; the machine's own hiccups are the rest"
+    sink.stopping.set()
+    await client.close(0.5)
+
+
+async def test_nobody_starves_who_awaits_in_a_tight_loop(sink: Sink) -> None:
+    async with AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, max_queue_events=2000) as client:
+        session = client.create_session(id="u")
+        for number in range(20_000):
+            await session.track_event(event=f"{number}")
+        outcome = await client.flush(30)
+    assert outcome.delivered + outcome.dropped == 20_000
+    assert outcome.delivered > 2500, "the sender had its turns"

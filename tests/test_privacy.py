@@ -1,0 +1,124 @@
+"""What leaves the program: before_send, content_mode and sampling, on both faces."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from mindlytics import InvalidSetting
+from mindlytics.client import Client
+from mindlytics.delivery.privacy import is_sampled
+from mindlytics.events import ConversationTurn, Event
+
+from .conftest import Face, result
+from .sink import Sink
+
+
+async def test_before_send_may_change_or_drop(face: Face, sink: Sink) -> None:
+    def before_send(event: Event) -> Event | None:
+        if event.event == "secret":
+            return None
+        if isinstance(event, ConversationTurn):
+            return evolve(event, user=event.user.replace("4111", "****"))
+        return event
+
+    client = face.client(before_send=before_send)
+    session = client.create_session(id="u")
+    await result(session.track_event(event="secret"))
+    await result(session.track_conversation_turn(user="my card is 4111", assistant="thanks"))
+    outcome = await result(client.flush())
+    assert (outcome.delivered, outcome.dropped) == (1, 1)
+    assert client.stats().reasons == {"before_send": 1}
+    assert sink.events[0]["properties"]["user"] == "my card is ****"
+    assert not session.has_errors(), "it was the program's wish"
+
+
+async def failing(event: Event) -> Event:
+    return event
+
+
+@pytest.mark.parametrize("wrong", [lambda _: 1 / 0, lambda _: "text", lambda _: True, failing])
+async def test_before_send_that_fails_lets_nothing_leave_and_harms_nothing(face: Face, sink: Sink, wrong: Any) -> None:
+    hook = lambda event: wrong(event) if event.event == "bad" else event  # noqa: E731
+    client = face.client(before_send=hook)
+    session = client.create_session(id="u")
+    for name in ("a", "bad", "b"):
+        await result(session.track_event(event=name))
+    outcome = await result(client.flush())
+    assert (outcome.delivered, outcome.dropped) == (2, 1)
+    assert client.stats().reasons == {"before_send_failed": 1}
+    assert sink.names() == ["a", "b"]
+    assert "before_send" in session.get_errors()[0].message
+
+
+def test_before_send_must_be_a_plain_function() -> None:
+    with pytest.raises(InvalidSetting, match="before_send must be a plain function"):
+        Client(api_key="k", project_id="p", before_send=failing)
+
+
+async def test_metadata_only_sends_lengths(face: Face, sink: Sink) -> None:
+    client = face.client(content_mode="metadata_only", before_send=lambda event: event)
+    session = client.create_session(id="u")
+    await result(session.track_conversation_turn(user="a secret", assistant="hm", cost=0.5, properties={"k": "v"}))
+    await result(session.track_function_call(name="f", args='{"card": 4111}'))
+    await result(session.track_event(event="e", properties={"k": "v"}))
+    await result(client.flush())
+    assert [event["properties"] for event in sink.events] == [
+        {"user": "", "assistant": "", "user_length": 8, "assistant_length": 2, "cost": 0.5, "k": "v"},
+        {"name": "f", "args_length": 14, "runtime": 0},
+        {"k": "v"},
+    ]
+    assert b"secret" not in sink.requests[0].body
+    assert b"4111" not in sink.requests[0].body
+
+
+async def test_sessions_are_sampled_whole(face: Face, sink: Sink) -> None:
+    client = face.client(sample_rate=0.5)
+    for number in range(40):
+        session = client.create_session(session_id=f"s{number}", id="u", attributes={"a": 1})
+        for name in ("a", "b"):
+            await result(session.track_event(event=name))
+        await result(session.end_session())
+    outcome = await result(client.flush())
+    arrived = {event["session_id"] for event in sink.events}
+    assert arrived == {f"s{number}" for number in range(40) if is_sampled(f"s{number}", 0.5)}
+    assert 5 < len(arrived) < 35
+    assert outcome.delivered == 4 * len(arrived)
+    assert client.stats().reasons == {"sampled_out": 3 * (40 - len(arrived))}
+    assert not client.has_errors()
+
+
+async def test_a_rate_of_zero_is_zero_and_one_is_all(face: Face, sink: Sink) -> None:
+    nothing, all_of_it = face.client(sample_rate=0.0), face.client(sample_rate=1.0)
+    for client in (nothing, all_of_it):
+        for _ in range(20):
+            await result(client.create_session(id="u").track_event(event="e"))
+        await result(client.flush())
+    assert (nothing.stats().delivered, all_of_it.stats().delivered) == (0, 20)
+
+
+async def test_a_logging_handler_that_tracks_does_no_harm(face: Face, sink: Sink) -> None:
+    import logging
+
+    client = face.client()
+    session = client.create_session(id="u")
+
+    class Tracks(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            outcome = session.track_event(event="logged", properties={"bad": object()})
+            if asyncio.iscoroutine(outcome):
+                outcome.close()
+
+    handler = Tracks()
+    logger = logging.getLogger("mindlytics")
+    logger.addHandler(handler)
+    try:
+        await result(session.track_event(event="e", properties={"worse": object()}))
+    finally:
+        logger.removeHandler(handler)
+    outcome = await result(client.flush(10))
+    assert outcome.pending == 0
+    assert sorted(sink.names()) == ["e", "logged", "logged"]

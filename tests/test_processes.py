@@ -1,0 +1,294 @@
+"""Forks, pools, preforking servers, task queues, signals, green threads: real processes, every event once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import requests
+
+from . import sink as faults
+from .programs import ASYNC, BLOCKING, STRICT, environment, run
+from .sink import Sink
+
+FORKS = {
+    "os.fork, child leaves by sys.exit": """
+        for n in range(20): session.track_event(event=f'parent-{n}')
+        children = []
+        for c in range(4):
+            pid = os.fork()
+            if pid == 0:
+                for n in range(10): client.create_session(id='u').track_event(event=f'child-{c}-{n}')
+                sys.exit(0)
+            children.append(pid)
+        for pid in children: assert os.waitpid(pid, 0)[1] == 0
+        for n in range(20, 30): session.track_event(event=f'parent-{n}')
+    """,
+    "multiprocessing by fork": """
+        import multiprocessing
+        def work(c):
+            for n in range(10): session.track_event(event=f'child-{c}-{n}')
+        for n in range(20): session.track_event(event=f'parent-{n}')
+        context = multiprocessing.get_context('fork')
+        children = [context.Process(target=work, args=(c,)) for c in range(4)]
+        for child in children: child.start()
+        for child in children: child.join(); assert child.exitcode == 0
+        for n in range(20, 30): session.track_event(event=f'parent-{n}')
+    """,
+    "a pool of multiprocessing": """
+        import multiprocessing
+        def work(c):
+            for n in range(10): session.track_event(event=f'child-{c}-{n}')
+        for n in range(30): session.track_event(event=f'parent-{n}')
+        with multiprocessing.get_context('fork').Pool(2) as pool:
+            pool.map(work, range(4))
+            pool.close()
+            pool.join()
+    """,
+}
+
+
+@pytest.mark.parametrize("way", FORKS)
+@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+def test_a_forked_child_sends_its_own_events_and_none_of_its_parents(sink: Sink, way: str, start: str) -> None:
+    program = "import os, sys, textwrap\n" + start + f"exec(textwrap.dedent({FORKS[way]!r}))"
+    options = () if sys.version_info >= (3, 12) else STRICT  # 3.12 warns of any fork beside threads
+    ran = run(sink, program, *options)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    expected = [f"parent-{n}" for n in range(30)] + [f"child-{c}-{n}" for c in range(4) for n in range(10)]
+    assert Counter(sink.names()) == Counter(expected)
+    for sender in ("parent", "child-0", "child-3"):
+        mine = [name for name in sink.names() if name.startswith(sender)]
+        assert mine == [name for name in expected if name.startswith(sender)]
+
+
+def test_multiprocessing_by_spawn(sink: Sink, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        BLOCKING + "import multiprocessing\n"
+        "def work(c):\n    for n in range(10): session.track_event(event=f'child-{c}-{n}')\n"
+        "if __name__ == '__main__':\n"
+        "    children = [multiprocessing.get_context('spawn').Process(target=work, args=(c,)) for c in range(2)]\n"
+        "    for child in children: child.start()\n"
+        "    for child in children: child.join(); assert child.exitcode == 0\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")], env=environment(sink), capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert Counter(sink.names()) == Counter(f"child-{c}-{n}" for c in range(2) for n in range(10))
+
+
+def test_a_fork_while_other_threads_are_inside_calls(sink: Sink) -> None:
+    program = BLOCKING + (
+        "import os, sys, threading\n"
+        "stop = threading.Event()\n"
+        "def busy():\n    while not stop.is_set(): session.track_event(event='parent')\n"
+        "threads = [threading.Thread(target=busy) for _ in range(3)]\n"
+        "for thread in threads: thread.start()\n"
+        "children = []\n"
+        "for c in range(15):\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        session.track_event(event=f'child-{c}')\n"
+        "        result = client.flush(20)\n"
+        "        os._exit(0 if (result.delivered, result.pending) == (1, 0) else 1)\n"
+        "    children.append(pid)\n"
+        "stop.set()\n"
+        "for thread in threads: thread.join()\n"
+        "codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]\n"
+        "assert codes == [0] * 15, codes\n"
+        "client.flush(30)\n"
+        "stats = client.stats()\n"
+        "print(stats.delivered)\n"
+        "assert stats.accepted == stats.delivered + stats.dropped, stats\n"
+    )
+    ran = run(sink, program, MLSDK_MAX_QUEUE_EVENTS="1000", MLSDK_ON_FULL="block", MLSDK_BLOCK_TIMEOUT="30")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    counts = Counter(sink.names())
+    assert counts.pop("parent") == int(ran.stdout)
+    assert counts == {f"child-{c}": 1 for c in range(15)}
+
+
+def test_gevents_patching_is_harmless(sink: Sink) -> None:
+    pytest.importorskip("gevent")
+    program = (
+        "from gevent import monkey; monkey.patch_all()\nimport gevent\n" + BLOCKING + "import time\n"
+        "def work(c):\n"
+        "    for n in range(20):\n"
+        "        session.track_event(event=f'{c}-{n}'); gevent.sleep(0)\n"
+        "gevent.joinall([gevent.spawn(work, c) for c in range(10)])\n"
+        "began = time.monotonic(); result = client.flush(20)\n"
+        "assert (result.delivered, result.pending) == (200, 0), result\n"
+        "session.track_event(event='last')\n"
+    )
+    ran = run(sink, program)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert Counter(sink.names()) == Counter([f"{c}-{n}" for c in range(10) for n in range(20)] + ["last"])
+
+
+# -- servers -------------------------------------------------------------------------------------------------------
+
+APP = """
+from flask import Flask
+from mindlytics import Client
+
+client = Client()
+app = Flask(__name__)
+
+@app.get("/<name>")
+def turn(name):
+    {client}.create_session(session_id=f"s-{{name}}", id="u").track_conversation_turn(user=name, assistant="hello")
+    return "ok"
+"""
+
+
+@pytest.mark.parametrize("made", ["client", "Client()"], ids=["one client", "a client per request"])
+@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])
+def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, tmp_path: Path, made: str, worker: str) -> None:
+    pytest.importorskip("gunicorn")
+    (tmp_path / "app.py").write_text(APP.format(client=made))
+    arguments = ["--preload", "--workers", "3", "--worker-class", worker, "--threads", "2", "--bind", "127.0.0.1:0"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *arguments, "--graceful-timeout", "20", "app:app"],
+        cwd=tmp_path, env=environment(sink), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stderr is not None
+    try:
+        address = ""
+        for line in server.stderr:
+            if "Listening at:" in line:
+                address = line.split("Listening at: ")[1].split()[0]
+                break
+        noise: list[str] = []
+        drain = threading.Thread(target=lambda: noise.extend(server.stderr or ()), daemon=True)
+        drain.start()
+
+        def load(client: int) -> None:
+            with requests.Session() as session:
+                for number in range(40):
+                    assert session.get(f"{address}/{client}-{number}", timeout=30).text == "ok"
+
+        threads = [threading.Thread(target=load, args=(client,)) for client in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+        drain.join(10)
+        server.stderr.close()
+    expected = Counter(f"{client}-{number}" for client in range(4) for number in range(40))
+    assert Counter(faults.texts(sink.events)) == expected
+    assert not [line for line in noise if "mindlytics" in line or "Traceback" in line]
+
+
+def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
+    pytest.importorskip("celery")
+    broker = tmp_path / "broker"
+    broker.mkdir()
+    (tmp_path / "tasks.py").write_text(
+        "from celery import Celery\nfrom mindlytics import Client\n"
+        "app = Celery('tasks', broker='filesystem://')\n"
+        f"folder = {str(broker)!r}\n"
+        "app.conf.broker_transport_options = {'data_folder_in': folder, 'data_folder_out': folder}\n"
+        "app.conf.worker_hijack_root_logger = False\n"
+        "client = Client()\n"
+        "@app.task\n"
+        "def turn(n):\n"
+        "    client.create_session(id='u').track_event(event=str(n))\n"
+    )
+    fill = "import tasks\nfor n in range(30): tasks.turn.delay(n)"
+    subprocess.run([sys.executable, "-c", fill], cwd=tmp_path, env=environment(sink), check=True)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", "2", "-l", "INFO"],
+        cwd=tmp_path, env=environment(sink, MLSDK_FLUSH_INTERVAL="600"), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert worker.stderr is not None
+    done = 0
+    lines: list[str] = []
+    for line in worker.stderr:
+        lines.append(line)
+        done += " succeeded in " in line
+        if done == 30:
+            break
+    worker.send_signal(signal.SIGTERM)
+    rest = worker.communicate(timeout=60)[1]
+    assert sorted(sink.names(), key=int) == [str(number) for number in range(30)], "".join(lines) + rest
+
+
+# -- signals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handler", ["", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"])
+@pytest.mark.parametrize("face", ["blocking", "asyncio"])
+def test_sigterm_delivers_first_and_then_goes_on_to_the_handler_that_was_there(
+    sink: Sink, handler: str, face: str
+) -> None:
+    if face == "blocking":
+        program = f"{handler}\n{BLOCKING}" + (
+            "for n in range(20): session.track_event(event=str(n))\n"
+            "print('ready', flush=True)\n"
+            "import threading; threading.Event().wait(60)\n"
+        )
+    else:
+        program = f"{handler}\n{ASYNC}" + (
+            "async def main():\n"
+            "    for n in range(20): await session.track_event(event=str(n))\n"
+            "    print('ready', flush=True)\n"
+            "    await asyncio.sleep(60)\n"
+            "asyncio.run(main())\n"
+        )
+    settings = environment(sink, MLSDK_FLUSH_ON_SIGTERM="true", MLSDK_FLUSH_INTERVAL="600")
+    process = subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == (7 if handler else -signal.SIGTERM)
+    process.stdout.close()
+    assert sink.names() == [str(number) for number in range(20)]
+
+
+def test_a_killed_program_loses_only_what_was_pending(sink: Sink) -> None:
+    program = BLOCKING + (
+        "for n in range(20): session.track_event(event=str(n))\nclient.flush()\nprint('ready', flush=True)\n"
+        "import threading; threading.Event().wait(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment(sink), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(20)
+    process.stdout.close()
+    assert sink.names() == [str(number) for number in range(20)]
+
+
+def test_threads_of_a_pool_may_all_call(sink: Sink) -> None:
+    program = BLOCKING + (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def work(c):\n"
+        "    mine = client.create_session(session_id=f's{c}', id='u')\n"
+        "    for n in range(200): mine.track_event(event=str(n))\n"
+        "with ThreadPoolExecutor(16) as pool: list(pool.map(work, range(32)))\n"
+    )
+    ran = run(sink, program, *STRICT)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for c in range(32):
+        mine = [event["event"] for event in sink.events if event["session_id"] == f"s{c}"]
+        assert mine == [str(number) for number in range(200)]
+
+
+def test_time_is_not_needed_to_leave(sink: Sink) -> None:
+    began = time.monotonic()
+    ran = run(sink, BLOCKING + "session.track_event(event='e')", MLSDK_FLUSH_INTERVAL="600")
+    assert (ran.returncode, sink.names()) == (0, ["e"])
+    assert time.monotonic() - began < 30

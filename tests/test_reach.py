@@ -1,0 +1,147 @@
+"""Proxies, a private CA, a caller's own session: alike on both faces, on real sockets."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import requests
+import trustme
+
+from mindlytics import AsyncHTTPClient, HTTPClient
+
+from .conftest import Face, result
+from .sink import Sink
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(sink: Sink, authority: trustme.CA) -> str:
+    """The sink, with a certificate that nobody knows but the authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    sink._server.socket = context.wrap_socket(sink._server.socket, server_side=True)
+    return f"https://localhost:{sink.port}"
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+async def deliver_one(client: Any, timeout: float = 10) -> Any:
+    await result(client.create_session(id="u").track_event(event="e"))
+    return await result(client.flush(timeout))
+
+
+async def test_a_private_ca_is_trusted_where_it_is_named(face: Face, secure: str, bundle: str) -> None:
+    assert (await deliver_one(face.client(server_endpoint=secure, verify=bundle))).delivered == 1
+
+
+async def test_a_private_ca_is_named_by_the_environment(
+    face: Face, secure: str, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+    strict = face.client(server_endpoint=secure, trust_env=False, retry_for=0)
+    assert (await deliver_one(strict)).dropped == 1
+
+
+async def test_an_unknown_certificate_is_refused_and_verify_false_takes_it(face: Face, secure: str) -> None:
+    assert (await deliver_one(face.client(server_endpoint=secure, retry_for=0))).dropped == 1
+    with pytest.warns() if not face.is_async else nullcontext():
+        assert (await deliver_one(face.client(server_endpoint=secure, verify=False))).delivered == 1
+
+
+@pytest.mark.parametrize("kind", [HTTPClient, AsyncHTTPClient])
+async def test_direct_requests_trust_alike(kind: Any, secure: str, bundle: str) -> None:
+    settings = {"api_key": "k", "project_id": "p", "server_endpoint": secure}
+    known, unknown = kind(**settings, verify=bundle), kind(**settings)
+    assert await result(known.send_request(method="GET", url="/x")) == {"status": "ok"}
+    assert (await result(unknown.send_request(method="GET", url="/x")))["errored"]
+    await result(known.close())
+    await result(unknown.close())
+
+
+@pytest.fixture
+def proxy() -> Iterator[ThreadingHTTPServer]:
+    """An HTTP proxy that answers itself, and remembers what it was asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.asked.append((self.path, self.headers["Authorization"]))  # type: ignore[attr-defined]
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.asked = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+async def test_the_environments_proxy_is_used_unless_told_otherwise(
+    face: Face, sink: Sink, proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+    service = "http://service.invalid"
+    assert (await deliver_one(face.client(server_endpoint=service))).delivered == 1
+    assert proxy.asked == [(f"{service}/bc/v1/events/queue", "Bearer key-1")]
+    assert (await deliver_one(face.client(trust_env=False))).delivered == 1
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert (await deliver_one(face.client(flush_interval=0.1))).delivered == 1
+    assert len(proxy.asked) == 1
+    assert len(sink.events) == 2
+
+
+async def test_an_entry_in_netrc_does_not_replace_the_key(
+    face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert (await deliver_one(face.client())).delivered == 1
+    assert sink.requests[0].headers["Authorization"] == "Bearer key-1"
+
+
+async def test_a_callers_own_session_is_used_and_left_open(face: Face, sink: Sink) -> None:
+    own: Any
+    own = aiohttp.ClientSession(headers={"X-Mine": "1"}) if face.is_async else requests.Session()
+    if not face.is_async:
+        own.headers["X-Mine"] = "1"
+    client = face.client(http_client=own)
+    assert (await deliver_one(client)).delivered == 1
+    await result(client.user_identify(id="u"))
+    await result(client.close())
+    assert [request.headers["X-Mine"] for request in sink.requests] == ["1", "1"]
+    if face.is_async:
+        assert not own.closed
+        async with own.post(sink.url + "/still-open", data=b"{}") as reply:
+            assert reply.status == 200
+    else:
+        assert own.post(sink.url + "/still-open", data=b"{}").status_code == 200
+    await result(own.close())
