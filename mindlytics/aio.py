@@ -5,7 +5,7 @@ Whatever sending needs is imported with this module: an import while a loop runs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
             await self.flush(self._client.settings.shutdown_timeout)
 
 
-class AsyncClient(BaseClient[TaskPipeline]):
+class AsyncClient(BaseClient[TaskPipeline, AsyncSession]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
@@ -68,39 +68,8 @@ class AsyncClient(BaseClient[TaskPipeline]):
     """
 
     _pipeline_type = TaskPipeline
+    _session_type = AsyncSession
     _http: AsyncHTTPClient | None = None
-
-    def create_session(
-        self,
-        *,
-        session_id: str | None = None,
-        conversation_id: str | None = None,
-        id: str | None = None,
-        device_id: str | None = None,
-        user_id: str | None = None,
-        attributes: Properties | None = None,
-        on_error: Callable[[Exception], Any] | None = None,
-    ) -> AsyncSession:
-        """A session of this client. Nothing is sent before its first event.
-
-        :param session_id: 1 to 100 characters, globally unique; default a uuid4.
-        :param conversation_id: what the session's events belong to, where they name no other.
-        :param id: the user's id, if known; ``user_id`` is another spelling of it.
-        :param device_id: a globally unique device id. With neither, an anonymous one is made up.
-        :param attributes: scalars that the session starts with.
-        :param on_error: called with a ``DeliveryError`` for every loss among this session's events.
-        :raises InvalidEvent: an argument breaks a rule.
-        """
-        return AsyncSession(
-            self,
-            session_id=session_id,
-            conversation_id=conversation_id,
-            id=id,
-            device_id=device_id,
-            user_id=user_id,
-            attributes=attributes,
-            on_error=on_error,
-        )
 
     async def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .delivery.ledger import APIResponse, Stats
@@ -12,6 +12,7 @@ from .errors import InvalidEvent
 from .events import check_name
 from .pipeline import lifecycle
 from .pipeline.base import Pipeline
+from .session import BaseSession, Properties
 from .settings import Settings
 from .values import clean_scalars
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from .settings import Options
 
 P = TypeVar("P", bound=Pipeline)
+S = TypeVar("S", bound=BaseSession[Any, Any])
 
 logger = logging.getLogger("mindlytics")
 logger.addHandler(logging.NullHandler())
 
 
-class BaseClient(Generic[P]):
+class BaseClient(Generic[P, S]):
     """A client's credentials and settings, and the pipeline that it shares with all clients of equal ones.
 
     :param api_key: the workspace's key; default ``MLSDK_API_KEY`` in the environment.
@@ -39,6 +41,7 @@ class BaseClient(Generic[P]):
     """
 
     _pipeline_type: type[P]
+    _session_type: type[S]
 
     def __init__(
         self,
@@ -70,6 +73,38 @@ class BaseClient(Generic[P]):
         self.pipeline: P = lifecycle.acquire(self, _key(make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
         self.is_closed = False
         """Whether :meth:`close` was called."""
+
+    def create_session(
+        self,
+        *,
+        session_id: str | None = None,
+        conversation_id: str | None = None,
+        id: str | None = None,
+        device_id: str | None = None,
+        user_id: str | None = None,
+        attributes: Properties | None = None,
+        on_error: Callable[[Exception], Any] | None = None,
+    ) -> S:
+        """A session of this client. Nothing is sent before its first event.
+
+        :param session_id: 1 to 100 characters, globally unique; default a uuid4.
+        :param conversation_id: what the session's events belong to, where they name no other.
+        :param id: the user's id, if known; ``user_id`` is another spelling of it.
+        :param device_id: a globally unique device id. With neither, an anonymous one is made up.
+        :param attributes: scalars that the session starts with.
+        :param on_error: called with a ``DeliveryError`` for every loss among this session's events.
+        :raises InvalidEvent: an argument breaks a rule.
+        """
+        return self._session_type(
+            self,
+            session_id=session_id,
+            conversation_id=conversation_id,
+            id=id,
+            device_id=device_id,
+            user_id=user_id,
+            attributes=attributes,
+            on_error=on_error,
+        )
 
     def stats(self) -> Stats:
         """The account of every event since this client's pipeline began; it always adds up."""

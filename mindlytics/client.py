@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +52,7 @@ class Session(BaseSession[None, str]):
             self.flush(self._client.settings.shutdown_timeout)
 
 
-class Client(BaseClient[ThreadPipeline]):
+class Client(BaseClient[ThreadPipeline, Session]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
@@ -61,39 +60,8 @@ class Client(BaseClient[ThreadPipeline]):
     """
 
     _pipeline_type = ThreadPipeline
+    _session_type = Session
     _http: HTTPClient | None = None
-
-    def create_session(
-        self,
-        *,
-        session_id: str | None = None,
-        conversation_id: str | None = None,
-        id: str | None = None,
-        device_id: str | None = None,
-        user_id: str | None = None,
-        attributes: Properties | None = None,
-        on_error: Callable[[Exception], Any] | None = None,
-    ) -> Session:
-        """A session of this client. Nothing is sent before its first event.
-
-        :param session_id: 1 to 100 characters, globally unique; default a uuid4.
-        :param conversation_id: what the session's events belong to, where they name no other.
-        :param id: the user's id, if known; ``user_id`` is another spelling of it.
-        :param device_id: a globally unique device id. With neither, an anonymous one is made up.
-        :param attributes: scalars that the session starts with.
-        :param on_error: called with a ``DeliveryError`` for every loss among this session's events.
-        :raises InvalidEvent: an argument breaks a rule.
-        """
-        return Session(
-            self,
-            session_id=session_id,
-            conversation_id=conversation_id,
-            id=id,
-            device_id=device_id,
-            user_id=user_id,
-            attributes=attributes,
-            on_error=on_error,
-        )
 
     def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None

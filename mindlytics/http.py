@@ -84,7 +84,7 @@ def _read(reply: Reply | NoReply) -> Any:
     :raises MLHTTPError: it is no good reply, or no JSON.
     """
     if isinstance(reply, NoReply):
-        raise MLHTTPError(0, f"no reply ({type(reply.cause).__name__})") from reply
+        raise MLHTTPError(0, f"no reply ({reply.cause})")
     if not 200 <= reply.status < 300:
         raise MLHTTPError(reply.status, message(reply.status, reply.body))
     if not reply.body:
@@ -154,11 +154,7 @@ class HTTPClient(_Requests):
         if self._process != os.getpid():
             self._idle, self._process = [], os.getpid()
         transport = self._idle.pop() if self._idle else BlockingTransport(self._settings)
-        reply: Reply | NoReply
-        try:
-            reply = transport.request(*request)
-        except NoReply as none:
-            reply = none
+        reply = transport.request(*request)
         self._idle.append(transport)
         return _read(reply)
 
@@ -219,11 +215,8 @@ class AsyncHTTPClient(_Requests):
 
         request = self._prepare(method, url, data)
         transport = self._kept or AsyncTransport(self._settings)
-        reply: Reply | NoReply
         try:
             reply = await transport.request(*request)
-        except NoReply as none:
-            reply = none
         finally:
             if transport is not self._kept:
                 await transport.close()

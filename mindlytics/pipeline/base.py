@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from weakref import WeakSet
 
@@ -35,6 +35,8 @@ RESTART_WAIT = 1.0
 TICK = 0.001
 """Seconds beyond a deadline after which it has surely passed."""
 
+Outgoing = tuple[str, str, bytes, dict[str, str], float]
+"""A request, as transports take it: method, address, body, headers, seconds."""
 TIME_IS_UP = Verdict(Fate.RETRY, 0, "the time was up")
 MAX_HOPS = 3
 """Redirects within the same host that a request follows."""
@@ -65,6 +67,8 @@ class Pipeline(ABC):
         self.deadline = FOREVER
         self.hurry = 0
         """Events up to this number wait for no company."""
+        self.asked_to_wait = False
+        """The last verdict asked for a pause: then a flush does not cut it short."""
         self._outbox: Outbox | None = None
 
     @property
@@ -146,10 +150,6 @@ class Pipeline(ABC):
     def _handler_failed(self, error: BaseException) -> None:
         self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)
 
-    def _request_timeout(self) -> float:
-        """Seconds that a request may take now."""
-        return min(self.settings.request_timeout, self.deadline - clock())
-
     def _attempts(self, batch: Batch, sleep: Any) -> dict[str, Any]:
         """The retry policy for one batch."""
         from ..delivery.retry import policy  # noqa: PLC0415  tenacity takes a while to import, and senders have done so
@@ -157,19 +157,33 @@ class Pipeline(ABC):
         assert batch.tried is not None
         return policy(self.settings, sleep=sleep, clock=clock, since=batch.tried, deadline=lambda: self.deadline)
 
+    def _attempt(self, batch: Batch) -> Generator[Outgoing, Reply | NoReply, Verdict]:
+        """One attempt, and the redirects within the host that it meets: yields requests, takes replies."""
+        wire = self.outbox.wire
+        url, headers = wire.url, wire.headers(batch.key)
+        body = wire.body([record.data for record in batch.records], bare=batch.bare)
+        verdict = TIME_IS_UP
+        for _ in range(1 + MAX_HOPS):
+            timeout = min(self.settings.request_timeout, self.deadline - clock())
+            if timeout <= 0:
+                return TIME_IS_UP
+            verdict = self._judge((yield "POST", url, body, headers, timeout))
+            url = verdict.location
+            if verdict.fate is not Fate.MOVED:
+                break
+        self.asked_to_wait = verdict.wait is not None
+        return verdict
+
     def _judge(self, reply: Reply | NoReply) -> Verdict:
-        """What an attempt came to."""
+        """What a reply means, and a line in the log where it begins an outage."""
         if isinstance(reply, NoReply):
-            verdict = Verdict(Fate.RETRY, 0, f"no reply ({type(reply.cause).__name__})", stale=reply.stale)
+            verdict = Verdict(Fate.RETRY, 0, f"no reply ({reply.cause})", stale=reply.stale)
         else:
             verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
         if verdict.fate is Fate.RETRY:
             self.outbox.failing(verdict)
         logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)
         return verdict
-
-    def _body(self, batch: Batch) -> bytes:
-        return self.outbox.wire.body([record.data for record in batch.records], bare=batch.bare)
 
     def _settle(self, batch: Batch, verdict: Verdict) -> None:
         """Act on the last verdict about a batch; where time was up, on all that is left."""

@@ -12,13 +12,12 @@ from tenacity import AsyncRetrying
 
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Account, FlushResult, Record
-from ..delivery.verdict import Fate, Verdict, Wire
+from ..delivery.verdict import Verdict, Wire
 from ..events import Event
 from ..settings import Settings
-from ..transport import NoReply, Reply
 from ..transport.asyncio import AsyncTransport
 from . import lifecycle
-from .base import GRACE, IDLE, MAX_HOPS, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
+from .base import GRACE, IDLE, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
 
 
 class _Done:
@@ -55,7 +54,6 @@ class TaskPipeline(Pipeline):
         self._nudge = _Bell()
         self._transport: AsyncTransport | None = None
         self._in_hand: Batch | None = None
-        self._asked_to_wait = False
         self._wait_for_room: list[Callable[[], None]] = []
 
     def renew(self) -> None:
@@ -251,31 +249,23 @@ class TaskPipeline(Pipeline):
                 notify()
 
     async def _post(self, transport: AsyncTransport, batch: Batch) -> Verdict:
-        """One attempt, and the redirects within the host that it meets."""
+        """One attempt."""
         self._nudge.mute()
-        url, headers, body = self.outbox.wire.url, self.outbox.wire.headers(batch.key), self._body(batch)
-        verdict = TIME_IS_UP
-        for _ in range(1 + MAX_HOPS):
-            timeout = self._request_timeout()
-            if timeout <= 0:
-                return TIME_IS_UP
-            reply: Reply | NoReply
+        flow = self._attempt(batch)
+        request = next(flow, None)
+        while request is not None:
             try:
-                reply = await transport.request("POST", url, body, headers, timeout)
-            except NoReply as none:
-                reply = none
-            verdict = self._judge(reply)
-            url = verdict.location
-            if verdict.fate is not Fate.MOVED:
-                break
-        self._asked_to_wait = verdict.wait is not None
-        return verdict
+                request = flow.send(await transport.request(*request))
+            except StopIteration as end:
+                verdict: Verdict = end.value
+                return verdict
+        return TIME_IS_UP
 
     async def _pause(self, seconds: float) -> None:
         """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
         until = clock() + seconds
         while (left := min(until, self.deadline) - clock()) > 0:
-            if not (await self._nudge.wait(left) and self._asked_to_wait):
+            if not (await self._nudge.wait(left) and self.asked_to_wait):
                 break
             self._nudge.mute()
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Account, FlushResult, Record
-from ..delivery.verdict import Fate, Verdict, Wire
+from ..delivery.verdict import Verdict, Wire
 from ..events import Event
 from ..settings import Settings
-from ..transport import NoReply, Reply
 from . import lifecycle
-from .base import FOREVER, GRACE, IDLE, MAX_HOPS, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
+from .base import FOREVER, GRACE, IDLE, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
 
 if TYPE_CHECKING:
     from ..transport.blocking import BlockingTransport
@@ -34,7 +33,6 @@ class ThreadPipeline(Pipeline):
         self._wake = threading.Event()
         self._nudge = threading.Event()
         self._ended = threading.Event()
-        self._asked_to_wait = False
 
     def renew(self) -> None:
         self._start_anew()
@@ -203,30 +201,22 @@ class ThreadPipeline(Pipeline):
         self._settle(batch, verdict)
 
     def _post(self, transport: BlockingTransport, batch: Batch) -> Verdict:
-        """One attempt, and the redirects within the host that it meets."""
+        """One attempt."""
         self._nudge.clear()
-        url, headers, body = self.outbox.wire.url, self.outbox.wire.headers(batch.key), self._body(batch)
-        verdict = TIME_IS_UP
-        for _ in range(1 + MAX_HOPS):
-            timeout = self._request_timeout()
-            if timeout <= 0:
-                return TIME_IS_UP
-            reply: Reply | NoReply
+        flow = self._attempt(batch)
+        request = next(flow, None)
+        while request is not None:
             try:
-                reply = transport.request("POST", url, body, headers, timeout)
-            except NoReply as none:
-                reply = none
-            verdict = self._judge(reply)
-            url = verdict.location
-            if verdict.fate is not Fate.MOVED:
-                break
-        self._asked_to_wait = verdict.wait is not None
-        return verdict
+                request = flow.send(transport.request(*request))
+            except StopIteration as end:
+                verdict: Verdict = end.value
+                return verdict
+        return TIME_IS_UP
 
     def _pause(self, seconds: float) -> None:
         """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
         until = clock() + seconds
-        while (left := min(until, self.deadline) - clock()) > 0 and self._nudge.wait(left) and self._asked_to_wait:
+        while (left := min(until, self.deadline) - clock()) > 0 and self._nudge.wait(left) and self.asked_to_wait:
             self._nudge.clear()
 
     def _tell_losses(self) -> None:

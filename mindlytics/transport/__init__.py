@@ -20,14 +20,13 @@ class Reply:
     body: bytes
 
 
-class NoReply(Exception):
+@frozen
+class NoReply:
     """No whole reply came.
 
-    :param cause: what the library raised.
-    :param stale: a kept-alive connection had ended, so that the server surely saw nothing new to it.
+    :param cause: what the library raised, by its name; its text may hold addresses.
+    :param stale: a kept-alive connection had ended before the server read the request.
     """
 
-    def __init__(self, cause: BaseException, *, stale: bool = False) -> None:
-        self.cause = cause
-        self.stale = stale
-        super().__init__(type(cause).__name__)
+    cause: str
+    stale: bool = False

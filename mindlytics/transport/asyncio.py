@@ -42,11 +42,10 @@ class AsyncTransport:
 
     async def request(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
-    ) -> Reply:
-        """Send it once.
+    ) -> Reply | NoReply:
+        """Send it once. Raises nothing but cancellation.
 
         :param timeout: seconds for all of it.
-        :raises NoReply: no whole reply came.
         """
         options: dict[str, Any] = {}
         if self._own or self._ssl is not True:
@@ -65,7 +64,7 @@ class AsyncTransport:
             ) as reply:
                 return Reply(reply.status, reply.headers, await reply.read())
         except Exception as error:
-            raise NoReply(error, stale=isinstance(error, STALE)) from error
+            return NoReply(type(error).__name__, stale=isinstance(error, STALE))
 
     async def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""

@@ -20,11 +20,12 @@ class BlockingTransport:
         if self._own:
             self._session.trust_env = settings.trust_env
 
-    def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Reply:
-        """Send it once.
+    def request(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> Reply | NoReply:
+        """Send it once. Never raises.
 
         :param timeout: seconds for the connection, and for each wait on the socket.
-        :raises NoReply: no whole reply came.
         """
         try:
             reply = self._session.request(
@@ -38,7 +39,7 @@ class BlockingTransport:
                 auth=_leave_alone,
             )
         except Exception as error:
-            raise NoReply(error, stale=_is_stale(error)) from error
+            return NoReply(type(error).__name__, stale=_is_stale(error))
         return Reply(reply.status_code, reply.headers, reply.content)
 
     def close(self) -> None:
