@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
-from .delivery import retry  # noqa: F401
 from .delivery.ledger import FlushResult
 from .events import Event
 from .pipeline import lifecycle
@@ -27,12 +26,13 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
 
     __slots__ = ()
 
-    def _submit(self, *events: Event) -> Awaitable[None]:
+    def _submit(self, event: Event) -> Awaitable[None]:
         client = self._client
-        done: list[Awaitable[None]] = [
-            client.pipeline.submit(event, self._account, client.is_closed) for event in events
-        ]
-        return done[0] if len(done) == 1 else _All(done)
+        done: Awaitable[None] = client.pipeline.submit(event, self._account, client.is_closed)
+        return done
+
+    def _submit_all(self, *events: Event) -> Awaitable[None]:
+        return _All([self._submit(event) for event in events])
 
     def _answer(self, done: Awaitable[None], id: str) -> Awaitable[str]:
         return _Answer(done, id)

@@ -21,10 +21,13 @@ class Session(BaseSession[None, str]):
 
     __slots__ = ()
 
-    def _submit(self, *events: Event) -> None:
+    def _submit(self, event: Event) -> None:
         client = self._client
+        client.pipeline.submit(event, self._account, client.is_closed)
+
+    def _submit_all(self, *events: Event) -> None:
         for event in events:
-            client.pipeline.submit(event, self._account, client.is_closed)
+            self._submit(event)
 
     def _answer(self, done: None, id: str) -> str:
         return id

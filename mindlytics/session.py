@@ -43,6 +43,8 @@ Properties = Mapping[str, Any]
 """Names and values; what no string, number or boolean can be made of is left out with a warning."""
 UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], float, None]
 
+TURN_NAMES = ConversationTurn.own_properties
+FUNCTION_NAMES = ConversationFunction.own_properties
 REQUIRED: Any = None
 """The default of an argument that has to be given: leaving it out is told as any other misuse is."""
 
@@ -67,6 +69,7 @@ class BaseSession(Generic[Done, Id]):
         "_conversations",
         "_ended",
         "_id_is_given",
+        "_plain",
         "_sampled",
         "_unannounced",
         "_used",
@@ -110,6 +113,7 @@ class BaseSession(Generic[Done, Id]):
         self._unannounced = bool(self._attributes)
         self._ended = False
         self._used = False
+        self._plain = False  # nothing is to be done but to submit: so it is for all events but the first
         self._sampled = is_sampled(self.session_id, client.settings.sample_rate)
         self._account: Account = client.pipeline.ledger.open_account()
         self._account.on_error = on_error
@@ -120,8 +124,12 @@ class BaseSession(Generic[Done, Id]):
         return self._conversations[-1] if self._conversations else None
 
     @abstractmethod
-    def _submit(self, *events: Event) -> Done:
-        """Hand events to the client's pipeline."""
+    def _submit(self, event: Event) -> Done:
+        """Hand an event to the client's pipeline."""
+
+    @abstractmethod
+    def _submit_all(self, *events: Event) -> Done:
+        """The same for several events, or none, of one call."""
 
     @abstractmethod
     def _answer(self, done: Done, id: str) -> Id:
@@ -144,7 +152,8 @@ class BaseSession(Generic[Done, Id]):
         :returns: the session's id.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         event = StartSession(
             session_id=self.session_id,
             timestamp=moment(timestamp),
@@ -165,7 +174,7 @@ class BaseSession(Generic[Done, Id]):
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
         if self._ended:
-            return self._submit()
+            return self._submit_all()
         event = EndSession(
             session_id=self.session_id,
             timestamp=moment(timestamp),
@@ -192,7 +201,8 @@ class BaseSession(Generic[Done, Id]):
         :returns: the conversation's id.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         event = StartConversation(
             session_id=self.session_id,
             timestamp=moment(timestamp),
@@ -222,7 +232,8 @@ class BaseSession(Generic[Done, Id]):
         """
         if conversation_id is None and not self._conversations:
             raise InvalidEvent("conversation_id", "given, since no conversation is open", None)
-        self._reopen()
+        if self._ended:
+            self._reopen()
         event = EndConversation(
             session_id=self.session_id,
             timestamp=moment(timestamp),
@@ -253,7 +264,8 @@ class BaseSession(Generic[Done, Id]):
         :param conversation_id: default the current conversation, if there is one.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         return self._record(
             CustomEvent(
                 session_id=self.session_id,
@@ -289,7 +301,8 @@ class BaseSession(Generic[Done, Id]):
         :param conversation_id: default the current conversation.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         return self._record(
             ConversationTurn(
                 session_id=self.session_id,
@@ -297,11 +310,11 @@ class BaseSession(Generic[Done, Id]):
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
-                user=valid_text(user) if isinstance(user, str) else user,
-                assistant=valid_text(assistant) if isinstance(assistant, str) else assistant,
+                user=user if type(user) is str and user.isascii() else _text(user),
+                assistant=assistant if type(assistant) is str and assistant.isascii() else _text(assistant),
                 assistant_id=assistant_id,
-                usage=_usage(usage, cost),
-                properties=self._clean("properties", properties, ConversationTurn.own_properties),
+                usage=None if usage is None and cost is None else _usage(usage, cost),
+                properties={} if properties is None else self._clean("properties", properties, TURN_NAMES),
             )
         )
 
@@ -321,7 +334,8 @@ class BaseSession(Generic[Done, Id]):
         :param conversation_id: default the current conversation; one is begun where none is open.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         given = _usage(usage, cost)
         if given is None:
             raise InvalidEvent("usage", "given", None)
@@ -357,7 +371,8 @@ class BaseSession(Generic[Done, Id]):
         :param conversation_id: default the current conversation; one is begun where none is open.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         return self._record(
             ConversationFunction(
                 session_id=self.session_id,
@@ -366,10 +381,10 @@ class BaseSession(Generic[Done, Id]):
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
                 name=name,
-                args=valid_text(args) if isinstance(args, str) else args,
-                result=valid_text(result) if isinstance(result, str) else result,
+                args=_text(args),
+                result=_text(result),
                 runtime=0 if runtime is None else runtime,
-                properties=self._clean("properties", properties, ConversationFunction.own_properties),
+                properties=self._clean("properties", properties, FUNCTION_NAMES),
             )
         )
 
@@ -389,7 +404,8 @@ class BaseSession(Generic[Done, Id]):
         :param traits: strings, numbers and booleans by name.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         neither = id is None and device_id is None
         event = Identify(
             session_id=self.session_id,
@@ -412,7 +428,8 @@ class BaseSession(Generic[Done, Id]):
         :param previous_id: the id under which the user is known.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        self._reopen()
+        if self._ended:
+            self._reopen()
         event = Alias(
             session_id=self.session_id,
             timestamp=moment(timestamp),
@@ -443,10 +460,13 @@ class BaseSession(Generic[Done, Id]):
 
     def _record(self, event: Event) -> Done:
         """Submit an event, after the session's start where that has to be said."""
+        if self._plain:
+            return self._submit(event)
         self._used = True
         if not self._sampled:
             self._client.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
-            return self._submit()
+            return self._submit_all()
+        self._plain = True
         if not self._unannounced:
             return self._submit(event)
         self._unannounced = False
@@ -458,17 +478,16 @@ class BaseSession(Generic[Done, Id]):
             id=event.user_id,
             attributes=self._attributes,
         )
-        return self._submit(start, event)
+        return self._submit_all(start, event)
 
     def _reopen(self) -> None:
         """After its end, a session is used again: under a new id, or under the given one, started anew."""
-        if self._ended:
-            self._ended = False
-            if self._id_is_given:
-                self._unannounced = True
-            else:
-                self.session_id = new_id()
-                self._sampled = is_sampled(self.session_id, self._client.settings.sample_rate)
+        self._ended = self._plain = False
+        if self._id_is_given:
+            self._unannounced = True
+        else:
+            self.session_id = new_id()
+            self._sampled = is_sampled(self.session_id, self._client.settings.sample_rate)
 
     def _conversation(self) -> str:
         if not self._conversations:
@@ -490,6 +509,11 @@ class BaseSession(Generic[Done, Id]):
                     f"{field}.{name}", cleaned.pop(name), "left out: an argument's name"
                 )
         return cleaned
+
+
+def _text(given: Any) -> Any:
+    """A text that can be encoded; what is no text is for the event to refuse."""
+    return valid_text(given) if isinstance(given, str) else given
 
 
 def _usage(usage: object, cost: object) -> Usage | None:

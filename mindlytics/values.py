@@ -77,7 +77,7 @@ def check_timestamp(field: str, value: object) -> None:
 def moment(given: Timestamp | None) -> Timestamp:
     """The caller's timestamp as it was given, but with a ``Z`` where a text names no offset; without one, now."""
     if given is None:
-        return now()
+        return datetime.now(UTC)
     if isinstance(given, str):
         match = _ISO.fullmatch(given)
         if match is not None and match[8] is None:

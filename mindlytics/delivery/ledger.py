@@ -143,8 +143,10 @@ class Ledger:
     def __init__(self, lock: AbstractContextManager[object]) -> None:
         self._lock = lock
         self.total = Account()
+        self.pending = 0
+        """Events accepted and not settled."""
         self.held = 0
-        """Bytes of memory, about, that pending events hold."""
+        """Bytes of memory, about, that they hold."""
         self._accounts: WeakSet[Account] = WeakSet()
         self._tickets: list[Ticket] = []
         self._losses: dict[tuple[Account, str, int, str], int] = {}
@@ -157,9 +159,10 @@ class Ledger:
 
     def accept(self, record: Record) -> None:
         """Count an event in. To be called with the lock held."""
-        self.total.accepted += 1
+        total = self.total
+        total.accepted = record.number = total.accepted + 1
         record.account.accepted += 1
-        record.number = self.total.accepted
+        self.pending += 1
         self.held += record.size
 
     def delivered(self, records: Sequence[Record]) -> None:
@@ -167,7 +170,7 @@ class Ledger:
         with self._lock:
             for record in records:
                 record.account.delivered += 1
-                self.total.delivered += 1
+            self.total.delivered += len(records)
             self._settled(records)
 
     def refused(self, records: Sequence[Record], status: int, message: str) -> None:
@@ -242,7 +245,7 @@ class Ledger:
         self._lock = lock
         self._tickets = []
         self._losses = {}
-        self.held = 0
+        self.pending = self.held = 0
         self.total.reset()
         for account in list(self._accounts):
             account.reset()
@@ -265,7 +268,8 @@ class Ledger:
             self._losses[key] = self._losses.get(key, 0) + 1
 
     def _settled(self, records: Sequence[Record]) -> None:
-        self.held -= sum(record.size for record in records)
+        self.pending -= len(records)
+        self.held -= sum([record.size for record in records])
         for ticket in self._tickets[:]:
             for record in records:
                 if record.number <= ticket.last and (ticket.account is None or ticket.account is record.account):

@@ -46,6 +46,7 @@ class Outbox:
         )
         self._before_send = settings.before_send
         self._with_texts = settings.content_mode == "full"
+        self._holds_back = self._before_send is not None or not self._with_texts
         self._looked: float | None = None
         self._failing = False
         self.paused_until = NOT_PAUSED
@@ -129,7 +130,10 @@ class Outbox:
 
     def _encode(self, record: Record) -> bool:
         try:
-            record.data = self.wire.encode(released(record.event, self._before_send, with_texts=self._with_texts))
+            event = record.event
+            if self._holds_back:
+                event = released(event, self._before_send, with_texts=self._with_texts)
+            record.data = self.wire.encode(event)
         except Withheld as withheld:
             reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
             self._ledger.dropped([record], reason, message=str(withheld))

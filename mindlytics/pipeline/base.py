@@ -49,10 +49,15 @@ class Pipeline(ABC):
     :param make_wire: makes the service's protocol; called by the sender, so that its imports cost no caller anything.
     """
 
+    _policy: Callable[..., dict[str, Any]]
+    """:func:`mindlytics.delivery.retry.policy`, which comes with a library that callers are not to wait for."""
+
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.settings = settings
         self.owners: WeakSet[Any] = WeakSet()
         self.closed = False
+        self.is_open = settings.enabled
+        """Whether events are accepted for delivery."""
         self._make_wire = make_wire
         self._blocks = settings.on_full == "block"
         self._warned: set[str] = set()
@@ -94,18 +99,13 @@ class Pipeline(ABC):
     def flush_from_outside(self, timeout: float) -> None:
         """Deliver what is pending within so many seconds, called from a thread that no loop runs on."""
 
-    @property
-    def is_open(self) -> bool:
-        """Whether events are accepted for delivery."""
-        return self.settings.enabled and not self.closed
-
-    def _turn_away(self, record: Record) -> None:
+    def _turn_away(self, event: Event, account: Account) -> None:
         """Count an event that comes while the pipeline is not open."""
         if self.settings.enabled:
             if self.settings.strict:
                 raise ClientClosed("the client is closed; this event was not queued")
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
-        self._drop_at_once(record, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
+        self.count_dropped(event, account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
 
     def _overflow(self, record: Record) -> None:
         """Too much is pending: somebody loses."""
@@ -150,12 +150,10 @@ class Pipeline(ABC):
     def _handler_failed(self, error: BaseException) -> None:
         self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)
 
-    def _attempts(self, batch: Batch, sleep: Any) -> dict[str, Any]:
+    def _rules(self, batch: Batch, sleep: Any) -> dict[str, Any]:
         """The retry policy for one batch."""
-        from ..delivery.retry import policy  # noqa: PLC0415  tenacity takes a while to import, and senders have done so
-
         assert batch.tried is not None
-        return policy(self.settings, sleep=sleep, clock=clock, since=batch.tried, deadline=lambda: self.deadline)
+        return self._policy(self.settings, sleep=sleep, clock=clock, since=batch.tried, deadline=lambda: self.deadline)
 
     def _attempt(self, batch: Batch) -> Generator[Outgoing, Reply | NoReply, Verdict]:
         """One attempt, and the redirects within the host that it meets: yields requests, takes replies."""

@@ -52,7 +52,7 @@ class Intake:
 
     def _put(self, record: Record) -> bool:
         ledger = self.ledger
-        if ledger.total.pending >= self._max_events or ledger.held >= self._max_bytes:
+        if ledger.pending >= self._max_events or ledger.held >= self._max_bytes:
             return False
         ledger.accept(record)
         self._items.append(record)

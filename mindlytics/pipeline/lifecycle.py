@@ -52,9 +52,9 @@ def release(owner: object, pipeline: Pipeline) -> bool:
 def retire(pipeline: Pipeline) -> bool:
     """End a pipeline that has nothing to do and whose clients are all gone; False where one is left."""
     with _lock:
-        if pipeline.owners or pipeline.ledger.total.pending:
+        if pipeline.owners or pipeline.ledger.pending:
             return False
-        pipeline.closed = True
+        pipeline.closed, pipeline.is_open = True, False
         return _forget(pipeline)
 
 

@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying
 
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Account, FlushResult, Record
+from ..delivery.retry import policy
 from ..delivery.verdict import Verdict, Wire
 from ..events import Event
 from ..settings import Settings
@@ -42,6 +43,8 @@ BREATH = _Breath()
 class TaskPipeline(Pipeline):
     """The sender is a task. It lives on one loop at a time and leaves nothing behind on it."""
 
+    _policy = staticmethod(policy)
+
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self._start_anew()
         super().__init__(settings, make_wire)
@@ -62,17 +65,17 @@ class TaskPipeline(Pipeline):
 
     def submit(self, event: Event, account: Account, closed: bool = False) -> Awaitable[None]:
         """Accept an event at once; only with ``on_full="block"`` has the result to be awaited for it to count."""
-        record = Record(event, account, event.size)
         if closed or not self.is_open:
-            self._turn_away(record)
+            self._turn_away(event, account)
             return DONE
+        record = Record(event, account, event.size)
         if not self.intake.put(record):
             self._hurry(self.ledger.total.accepted)
             if self._blocks:
                 return self._submit_later(record)
             self._overflow(record)
         self._attend()
-        return DONE if self.ledger.total.pending < self.settings.max_batch_events else BREATH
+        return DONE if self.ledger.pending < self.settings.max_batch_events else BREATH
 
     async def _submit_later(self, record: Record) -> None:
         """Accept it when there is room, within ``block_timeout`` seconds."""
@@ -108,7 +111,7 @@ class TaskPipeline(Pipeline):
     async def close(self, timeout: float) -> FlushResult:
         """Accept nothing more, deliver what is pending within ``timeout`` seconds, and end the sender."""
         if not self.closed:
-            self.closed = True
+            self.closed, self.is_open = True, False
             self.deadline = clock() + timeout
             await self.flush(timeout)
             await self._end_sender()
@@ -119,13 +122,13 @@ class TaskPipeline(Pipeline):
         task, loop = self._task, self._loop
         self._wake_sender()
         if task is not None and loop is asyncio.get_running_loop():
-            await asyncio.wait({task}, timeout=0 if self.ledger.total.pending else GRACE)
+            await asyncio.wait({task}, timeout=0 if self.ledger.pending else GRACE)
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
         elif task is not None and loop is not None and loop.is_running():
             loop.call_soon_threadsafe(task.cancel)
             return
-        if self.ledger.total.pending:
+        if self.ledger.pending:
             self.outbox.abandon()
 
     def flush_from_outside(self, timeout: float) -> None:
@@ -140,7 +143,7 @@ class TaskPipeline(Pipeline):
     def finish(self, deadline: float) -> None:
         self.deadline = min(self.deadline, deadline)
         self.flush_from_outside(deadline - clock() + GRACE)
-        if self.ledger.total.pending and not (self._loop is not None and self._loop.is_running()):
+        if self.ledger.pending and not (self._loop is not None and self._loop.is_running()):
             asyncio.run(self._drain(), debug=False)  # nobody minds a slow step of a program that is ending
 
     def _hurry(self, number: int) -> None:
@@ -211,7 +214,7 @@ class TaskPipeline(Pipeline):
                         return
                     batch = self.outbox.next(now, self.hurry)
                     if batch is None:
-                        if (drain or self.closed) and self.ledger.total.pending == 0:
+                        if (drain or self.closed) and self.ledger.pending == 0:
                             return
                         if not await self._rest(now) and lifecycle.retire(self):
                             return
@@ -236,7 +239,7 @@ class TaskPipeline(Pipeline):
         """One batch, to its last verdict. A cancelled attempt is somebody else's first, under the same key."""
         self._in_hand = batch
         try:
-            verdict: Verdict = await AsyncRetrying(**self._attempts(batch, self._pause))(self._post, transport, batch)
+            verdict: Verdict = await AsyncRetrying(**self._rules(batch, self._pause))(self._post, transport, batch)
         except BaseException:
             if self._in_hand is batch:
                 self._in_hand = None

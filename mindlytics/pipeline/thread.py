@@ -26,6 +26,8 @@ class ThreadPipeline(Pipeline):
         self._start_anew()
         super().__init__(settings, make_wire)
 
+    _retrying: Callable[..., Callable[..., Verdict]]
+
     def _start_anew(self) -> None:
         self._thread: threading.Thread | None = None
         self._unattended = True
@@ -40,10 +42,10 @@ class ThreadPipeline(Pipeline):
 
     def submit(self, event: Event, account: Account, closed: bool = False) -> None:
         """Accept an event; waits for nothing but ``on_full="block"``, and never raises for the network."""
-        record = Record(event, account, event.size)
         if closed or not self.is_open:
-            self._turn_away(record)
+            self._turn_away(event, account)
             return
+        record = Record(event, account, event.size)
         if not self.intake.put(record):
             self._wait_for_room(record)
         if self._unattended:
@@ -71,10 +73,10 @@ class ThreadPipeline(Pipeline):
     def close(self, timeout: float) -> FlushResult:
         """Accept nothing more, deliver what is pending within ``timeout`` seconds, and end the sender."""
         if not self.closed:
-            self.closed = True
+            self.closed, self.is_open = True, False
             self.deadline = clock() + timeout
             self._hurry(self.ledger.total.accepted)
-            if self._thread is not None or self.ledger.total.pending:
+            if self._thread is not None or self.ledger.pending:
                 if self._ensure_sender():
                     self._ended.wait(timeout + GRACE)
                 else:
@@ -159,7 +161,7 @@ class ThreadPipeline(Pipeline):
                     return
                 batch = self.outbox.next(now, self.hurry)
                 if batch is None:
-                    if (drain or self.closed) and self.ledger.total.pending == 0:
+                    if (drain or self.closed) and self.ledger.pending == 0:
                         return
                     if not self._rest(now) and lifecycle.retire(self):
                         return
@@ -171,15 +173,17 @@ class ThreadPipeline(Pipeline):
             self._tell_losses()
 
     def _open_transport(self) -> BlockingTransport:
-        """All that sending needs is imported here, on the sender's thread, since it takes a while."""
+        """All that sending needs is imported here and nowhere later: it takes a while, and forks wait for it."""
         with lifecycle.importing:
             import encodings.idna  # noqa: PLC0415, F401  for names of hosts
             import netrc  # noqa: PLC0415, F401  for requests
 
-            import tenacity  # noqa: PLC0415, F401
+            from tenacity import Retrying  # noqa: PLC0415
 
+            from ..delivery.retry import policy  # noqa: PLC0415
             from ..transport.blocking import BlockingTransport  # noqa: PLC0415
 
+            self._retrying, self._policy = Retrying, policy
             _ = self.outbox
         return BlockingTransport(self.settings)
 
@@ -191,10 +195,8 @@ class ThreadPipeline(Pipeline):
 
     def _send(self, transport: BlockingTransport, batch: Batch) -> None:
         """One batch, to its last verdict."""
-        from tenacity import Retrying  # noqa: PLC0415  tenacity takes a while to import
-
         try:
-            verdict = Retrying(**self._attempts(batch, self._pause))(self._post, transport, batch)
+            verdict: Verdict = self._retrying(**self._rules(batch, self._pause))(self._post, transport, batch)
         except BaseException:
             self.outbox.put_back(batch)
             raise

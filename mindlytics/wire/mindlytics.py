@@ -31,40 +31,46 @@ IDENTIFY_PATH = "/bc/v1/user/identify"
 ALIAS_PATH = "/bc/v1/user/alias"
 
 USAGE_NAMES = ("model", "prompt_tokens", "completion_tokens", "cost")
-ALWAYS_SENT = frozenset({"timestamp", "properties", "attributes", "runtime"})
+ALWAYS_SENT = frozenset({"timestamp", "properties", "attributes"})
 
 converter = Converter()
 """The one converter of this wire: ``unstructure`` turns an event into the dict that JSON is made of."""
 
 
 def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
-    """How events of one class become dicts: absent values left out, own fields moved into ``properties``."""
+    """How events of one class become dicts: absent values left out, own fields and usage among the ``properties``."""
     own = event_type.own_properties
-    has_usage = "usage" in fields_dict(event_type)
+    takes_usage = "usage" in fields_dict(event_type)
+    inside = {*own, "usage"}
     overrides: dict[str, Any] = {
-        name: override(omit=name == "usage", omit_if_default=name not in ALWAYS_SENT or attribute.default is None)
+        name: override(omit=name in inside, omit_if_default=name not in ALWAYS_SENT or attribute.default is None)
         for name, attribute in fields_dict(event_type).items()
     }
     flatten = make_dict_unstructure_fn(event_type, converter, **overrides)
-    constants: dict[str, Any] = {"type": event_type.type}
-    if event_type.event is not None and "event" not in fields_dict(event_type):
-        constants["event"] = event_type.event
+    kind = event_type.type
+    event_name = None if event_type is CustomEvent else event_type.event
 
     def unstructure(event: Any) -> dict[str, Any]:
-        wire = {**constants, **flatten(event)}
-        if own or has_usage:
-            properties = dict(event.properties)
-            properties.update((name, wire.pop(name)) for name in own if name in wire)
-            if has_usage and event.usage is not None:
+        wire = flatten(event)
+        wire["type"] = kind
+        if event_name is not None:
+            wire["event"] = event_name
+        if own or takes_usage:
+            properties = wire["properties"] = dict(event.properties)
+            for name in own:
+                value = getattr(event, name)
+                if value is not None:
+                    properties[name] = value
+            if takes_usage and event.usage is not None:
                 properties.update(converter.unstructure(event.usage))
-            wire["properties"] = properties
         return wire
 
     return unstructure
 
 
-for _event_type in EVENT_TYPES:
-    converter.register_unstructure_hook(_event_type, _unstructure_hook(_event_type))
+_HOOKS = {event_type: _unstructure_hook(event_type) for event_type in EVENT_TYPES}
+for _event_type, _hook in _HOOKS.items():
+    converter.register_unstructure_hook(_event_type, _hook)
 
 _BY_TYPE = {event_type.type: event_type for event_type in EVENT_TYPES if not issubclass(event_type, TrackedEvent)}
 _BY_EVENT = {event_type.event: event_type for event_type in EVENT_TYPES if issubclass(event_type, TrackedEvent)}
@@ -90,7 +96,7 @@ _PLANS = {event_type: _plan(event_type) for event_type in EVENT_TYPES}
 
 def encode(event: Event) -> bytes:
     """One event as JSON; a datetime becomes ISO 8601."""
-    return orjson.dumps(converter.unstructure(event), option=orjson.OPT_UTC_Z)
+    return orjson.dumps(_HOOKS[type(event)](event), option=orjson.OPT_UTC_Z)
 
 
 def decode(given: object) -> Event:
