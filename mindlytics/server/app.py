@@ -79,7 +79,7 @@ def create_app(store: Store, *, api_key: str | None = None) -> web.Application:
 
     :param api_key: the one key that is taken; None: any.
     """
-    app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[_errors_as_json], client_max_size=2 * MAX_BODY)
     app[STORE] = store
     app[API_KEY] = api_key or ""
     app.router.add_get("/", _root)
@@ -234,8 +234,11 @@ def _checked_header(name: str, value: str) -> None:
 
 
 async def _body(request: web.Request) -> object:
+    body = await request.read()
+    if len(body) > MAX_BODY:  # aiohttp's own limit is one byte lower in some of its versions
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
     try:
-        return orjson.loads(await request.read())
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Problem(400, "invalid JSON", f"the body is no JSON: {error}") from None
 

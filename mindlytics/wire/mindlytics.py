@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from attrs import NOTHING, fields_dict, frozen
 from cattrs import Converter
+from cattrs.fns import identity
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from ..delivery.verdict import Verdict
@@ -43,7 +44,11 @@ def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]
     takes_usage = "usage" in fields_dict(event_type)
     inside = {*own, "usage"}
     overrides: dict[str, Any] = {
-        name: override(omit=name in inside, omit_if_default=name not in ALWAYS_SENT or attribute.default is None)
+        name: override(
+            omit=name in inside,
+            omit_if_default=name not in ALWAYS_SENT or attribute.default is None,
+            unstruct_hook=identity,  # an event holds nothing but what JSON is made of
+        )
         for name, attribute in fields_dict(event_type).items()
     }
     flatten = make_dict_unstructure_fn(event_type, converter, **overrides)
