@@ -1,0 +1,78 @@
+"""Three programs as people write them: a Flask app, an asyncio service, a cron job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .compare import recorded
+from .figures import middles
+from .process import Failed, measure
+from .progress import say
+from .sink import Sink
+
+CRON_EVENTS = 20
+TASKS = 1_000
+
+
+def cases(sink: Sink, *, python: str, repeats: int, is_short: bool) -> dict[str, Any]:
+    """Each case's figures; None for Flask where it is not installed."""
+    return {
+        "flask": _flask(sink, python, 300 if is_short else 2_000),
+        "service": _service(sink, python, 1 if is_short else repeats, 3 if is_short else 20),
+        "cron": _cron(sink, python, 3 if is_short else 2 * repeats + 5),
+    }
+
+
+def _flask(sink: Sink, python: str, requests: int) -> dict[str, Any] | None:
+    """Microseconds for a request, and what mindlytics adds to it."""
+    try:
+        measure(python, "-c", "import flask")
+    except Failed:
+        return None
+    say("case: Flask")
+    report = recorded(sink, "flask_app", sink.url, requests, python=python)
+    kinds = {name: value for name, value in report.items() if name.endswith(("_median", "_p99"))}
+    return {
+        "requests": requests,
+        "lost": report["sent"] - report["arrived"],
+        **kinds,
+        "added_one_client": report["one_client_median"] - report["plain_median"],
+        "added_client_each": report["client_each_median"] - report["plain_median"],
+    }
+
+
+def _service(sink: Sink, python: str, repeats: int, turns: int) -> dict[str, Any]:
+    """How late the loop is with 1 000 tasks, and how much they get through when they do nothing but record."""
+    kinds: dict[str, list[dict[str, Any]]] = {"silent": [], "calm": [], "idle": [], "eager": []}
+    for _ in range(repeats):
+        for kind, reports in kinds.items():
+            say(f"case: asyncio service, {kind}")
+            report = recorded(sink, "tasks", sink.url, kind, TASKS, turns, python=python)
+            names = ("sent", "arrived", "rate", "cpu", "lag_p99", "lag_max")
+            reports.append({name: report[name] for name in names if name in report})
+    lost = sum(report["sent"] - report["arrived"] for reports in kinds.values() for report in reports)
+    return {
+        "tasks": TASKS,
+        "turns": turns,
+        "lost": lost,
+        **{kind: middles(reports) for kind, reports in kinds.items()},
+    }
+
+
+def _cron(sink: Sink, python: str, repeats: int) -> dict[str, Any]:
+    """Milliseconds of a whole process: nothing, and an import, 20 events and the end, on both faces."""
+    job = (python, "-m", "benchmarks.programs.cron")
+    commands = {
+        "nothing": (python, "-c", "pass"),
+        "blocking": (*job, "blocking", sink.url),
+        "asyncio": (*job, "asyncio", sink.url),
+    }
+    walls: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
+    say("case: cron job")
+    sink.take()
+    for _ in range(repeats):
+        for name, command in commands.items():
+            report = measure(*command)
+            walls[name].append({"wall": report["wall"] * 1e3, "cpu": report["cpu"] * 1e3})
+    lost = 2 * repeats * CRON_EVENTS - sink.take()["events"]
+    return {"events": CRON_EVENTS, "lost": lost, **{name: middles(reports) for name, reports in walls.items()}}

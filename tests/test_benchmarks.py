@@ -1,0 +1,146 @@
+"""The benchmark runs, loses nothing, and counts rightly. Never a word about a time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import report, targets
+from benchmarks.__main__ import troubles
+from benchmarks.counting import count
+from benchmarks.sink import Sink
+from benchmarks.tables import tables
+from benchmarks.turns import TURNS
+
+ROOT = Path(__file__).parents[1]
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A length-delimited protobuf field."""
+    length = bytes([len(value)]) if len(value) < 128 else bytes([len(value) & 127 | 128, len(value) >> 7])
+    return bytes([number << 3 | 2]) + length + value
+
+
+SPAN = field(1, b"trace") + b"\x39" + bytes(8)
+SCOPE = field(1, b"scope") + field(2, SPAN) * 3
+BODIES = [
+    ("/bc/v1/events/queue", b'[{"type":"track"},{"type":"track"}]', 2),
+    ("/bc/v1/events/queue", b'{"type":"track"}', 1),
+    ("/batch/", b'{"batch":[{},{},{}],"api_key":"key"}', 3),
+    ("/v1/batch", b'{"batch":[{}]}', 1),
+    (
+        "/ingestion.v1alpha.IngestionService/CollectEvents",
+        field(1, b"id") + field(2, b"x" * 300) + b"\x18\x96\x01" + field(2, b""),
+        2,
+    ),
+    ("/v1/traces", field(1, field(1, b"resource") + field(2, SCOPE) * 2) + field(1, field(2, SCOPE)), 9),
+    ("/elsewhere", b"whatever", 0),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "events"), BODIES)
+def test_events_are_counted_as_each_sdk_encodes_them(path: str, body: bytes, events: int) -> None:
+    assert events == count(path, body, gzipped=False)
+    assert events == count(path, gzip.compress(body), gzipped=True)
+
+
+def test_the_sink_takes_bodies_with_a_length_and_in_chunks() -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with Sink() as sink:
+        for path, body, _ in BODIES:
+            for data in (body, iter([body[:1], body[1:]])):
+                asked = urllib.request.Request(sink.url + path, data=data, method="POST")
+                with direct.open(asked, timeout=10) as reply:
+                    assert 200 == reply.status
+        taken = sink.take()
+        assert 2 * sum(events for *_, events in BODIES) == taken["events"]
+        assert 2 * sum(len(body) for _, body, _ in BODIES) == taken["bytes"]
+        assert 2 * len(BODIES) == taken["requests"]
+        assert 0 == sink.take()["requests"]
+
+
+def test_turns_are_as_long_as_real_ones() -> None:
+    assert all(40 <= len(turn.user) <= 120 and 80 <= len(turn.assistant) <= 250 for turn in TURNS)
+    assert len(TURNS) == len({turn.user for turn in TURNS})
+
+
+def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
+    stored = tmp_path / "result.json"
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--short", "--events", "300", "--out", str(stored)],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COV_")},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert (0, "") == (ran.returncode, "" if ran.returncode == 0 else ran.stderr)
+    result = json.loads(stored.read_text(encoding="utf-8"))
+    assert ["schema", "machine", "versions", "options", "sdks", "limits", "imports", "growth", "cases"] == list(result)
+    assert [("mindlytics", 0), ("mindlytics_asyncio", 0)] == [(line["name"], line["lost"]) for line in result["sdks"]]
+    assert all(300 == line["sent"] == line["arrived"] for line in result["sdks"])
+    assert {"requests", "aiohttp", "encoding"} == set(result["limits"])
+    assert {"events", "sessions", "threads", "sizes"} == set(result["growth"])
+    assert {"flask", "service", "cron"} == set(result["cases"])
+    assert [] == troubles(result)
+    for table in tables(result):
+        assert table.title in ran.stdout
+        assert all(len(table.head) == len(row) for row in table.rows)
+
+
+def line(name: str, **figures: Any) -> dict[str, Any]:
+    """A line of the comparison, as a run stores it."""
+    usual = {"title": name, "failure": None, "lost": 0, "twice": 0, "sent": 10, "arrived": 10, "memory_peak": 2**20}
+    times = {"call_median": 10.0, "call_p99": 20.0, "cpu": 40.0, "rate": 10_000.0, "until_arrived": 0.0}
+    return {"name": name, **usual, **times, "until_ended": 0.1, **figures}
+
+
+def made_up(**changes: Any) -> dict[str, Any]:
+    """The result of a run with one face and two peers."""
+    ours = line("mindlytics", call_median=4.0, rate=60_000.0, cpu=9.0)
+    limit = {"rate": 100_000.0, "cpu": 2.0}
+    return {
+        "sdks": [ours, line("posthog"), line("segment", rate=90_000.0, **changes)],
+        "limits": {"requests": limit, "aiohttp": limit, "encoding": {"each": 1.3}},
+    }
+
+
+def test_who_loses_events_has_no_rank() -> None:
+    faster, lossy = made_up(), made_up(lost=3)
+    assert "segment" == targets.fastest_peer(faster)["name"]
+    assert "posthog" == targets.fastest_peer(lossy)["name"]
+    assert "lost 3" == next(tables(lossy)).rows[-1][-1]
+    assert "segment" == next(tables(lossy)).rows[-1][0]
+
+
+def test_targets_are_ratios_of_one_run() -> None:
+    assert [True, True, True, True] == [each.is_met for each in targets.targets(made_up(lost=3))]
+    assert [True, False, True, True] == [each.is_met for each in targets.targets(made_up())]
+
+
+def test_only_losses_of_ours_and_what_did_not_run_are_troubles() -> None:
+    assert [] == troubles(made_up(lost=3))
+    assert ["segment: it broke"] == troubles(made_up(failure="it broke"))
+    assert ["mindlytics: lost 1"] == troubles({"sdks": [line("mindlytics", lost=1)]})
+    assert ["growth, events: lost 2"] == troubles({"growth": {"events": [{"lost": 2}]}})
+    assert ["case, cron: lost 20"] == troubles({"cases": {"flask": None, "cron": {"lost": 20}}})
+
+
+def test_the_page_is_made_of_the_stored_run() -> None:
+    page = report.PAGE.read_text(encoding="utf-8")
+    assert 1 == page.count(report.BEGIN) == page.count(report.END)
+    if report.STORED.exists():
+        result = json.loads(report.STORED.read_text(encoding="utf-8"))
+        assert report.section(result) in page
+        assert report.picture(result) == report.PICTURE.read_text(encoding="utf-8")
+        ET.fromstring(report.picture(result))
