@@ -103,6 +103,8 @@ class Service:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             self.counts["connections that ended"] += 1
+        except asyncio.CancelledError:
+            pass  # the run is over; asyncio would complain of a connection that nobody has closed yet
         finally:
             writer.close()
 
