@@ -17,6 +17,9 @@ from attrs import Attribute, field, fields, frozen
 
 from .errors import InvalidSetting
 
+LONGEST = 1_000_000_000
+"""Seconds that a setting may ask for at most: what is longer is a mistake, and no clock can wait for it."""
+
 PRODUCTION = "https://app.mindlytics.ai"
 
 
@@ -72,12 +75,12 @@ def _is_number(value: object) -> bool:
 
 
 def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if not _is_number(value) or value < 0:
+    if not _is_number(value) or not 0 <= value <= LONGEST:
         raise _wrong(attribute, "a number of seconds of at least 0", value)
 
 
 def _positive_seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if not _is_number(value) or value <= 0:
+    if not _is_number(value) or not 0 < value <= LONGEST:
         raise _wrong(attribute, "a number of seconds above 0", value)
 
 

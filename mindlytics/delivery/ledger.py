@@ -148,7 +148,7 @@ class Ledger:
         self.held = 0
         """Bytes of memory, about, that they hold."""
         self._accounts: WeakSet[Account] = WeakSet()
-        self._tickets: list[Ticket] = []
+        self._tickets: dict[Account | None, list[Ticket]] = {}
         self._losses: dict[tuple[Account, str, int, str], int] = {}
 
     def open_account(self) -> Account:
@@ -196,14 +196,13 @@ class Ledger:
             if pending == 0:
                 return None
             ticket = Ticket(self.total.accepted, account, pending, notify)
-            self._tickets.append(ticket)
+            self._tickets.setdefault(account, []).append(ticket)
             return ticket
 
     def tear(self, ticket: Ticket) -> None:
         """Its holder waits no longer."""
         with self._lock:
-            if ticket in self._tickets:
-                self._tickets.remove(ticket)
+            self._remove(ticket)
 
     @property
     def lost(self) -> int:
@@ -243,7 +242,7 @@ class Ledger:
     def reset(self, lock: AbstractContextManager[object]) -> None:
         """Begin anew in a forked child, with its own lock."""
         self._lock = lock
-        self._tickets = []
+        self._tickets = {}
         self._losses = {}
         self.pending = self.held = 0
         self.total.reset()
@@ -264,19 +263,37 @@ class Ledger:
                 holder.errors = deque(maxlen=MAX_ERRORS)
             holder.errors.append(error)
         key = (account, reason, status, message)
-        if key in self._losses or len(self._losses) < MAX_ERRORS:
-            self._losses[key] = self._losses.get(key, 0) + 1
+        if key not in self._losses and len(self._losses) >= MAX_ERRORS:
+            key = (self.total, reason, status, "for several causes")
+        self._losses[key] = self._losses.get(key, 0) + 1
 
     def _settled(self, records: Sequence[Record]) -> None:
         self.pending -= len(records)
         self.held -= sum([record.size for record in records])
-        for ticket in self._tickets[:]:
+        if None in self._tickets:
+            self._punch(None, records)
+        if self._tickets:
+            waited_for: dict[Account, list[Record]] = {}
             for record in records:
-                if record.number <= ticket.last and (ticket.account is None or ticket.account is record.account):
-                    ticket.remaining -= 1
+                if record.account in self._tickets:
+                    waited_for.setdefault(record.account, []).append(record)
+            for account, mine in waited_for.items():
+                self._punch(account, mine)
+
+    def _punch(self, account: Account | None, records: Sequence[Record]) -> None:
+        """Those who wait for events of that account, or of all, wait for fewer."""
+        for ticket in self._tickets[account][:]:
+            ticket.remaining -= sum(1 for record in records if record.number <= ticket.last)
             if ticket.remaining <= 0:
-                self._tickets.remove(ticket)
+                self._remove(ticket)
                 ticket.notify()
+
+    def _remove(self, ticket: Ticket) -> None:
+        holders = self._tickets.get(ticket.account, [])
+        if ticket in holders:
+            holders.remove(ticket)
+        if not holders:
+            self._tickets.pop(ticket.account, None)
 
 
 WORDS = {

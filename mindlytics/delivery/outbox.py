@@ -12,6 +12,7 @@ Only the pipeline's one sender calls these; what other threads may call is the l
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from ..settings import Settings
@@ -44,9 +45,11 @@ class Outbox:
             piece_overhead=wire.piece_overhead,
             body_overhead=wire.body_overhead,
         )
+        self._max_wait = settings.max_retry_wait
         self._before_send = settings.before_send
         self._with_texts = settings.content_mode == "full"
         self._holds_back = self._before_send is not None or not self._with_texts
+        self._drawn: deque[Record] = deque()
         self._looked: float | None = None
         self._failing = False
         self.paused_until = NOT_PAUSED
@@ -88,7 +91,7 @@ class Outbox:
         fate = verdict.fate
         alone = len(batch.records) == 1
         if verdict.wait is not None:
-            self.paused_until = now + verdict.wait
+            self.paused_until = now + min(verdict.wait, self._max_wait)
         if fate is Fate.DELIVERED:
             self.wire.took(bare=batch.bare)
             self._ledger.delivered(batch.records)
@@ -112,6 +115,8 @@ class Outbox:
         """Give up everything, and that batch: the time is up."""
         records = list(batch.records) if batch else []
         records.extend(self._batcher.clear())
+        records.extend(self._drawn)
+        self._drawn.clear()
         while drawn := self._draw(NEVER, NEVER):
             records.extend(drawn)
         self._ledger.dropped(records, Reason.SHUTDOWN)
@@ -120,12 +125,14 @@ class Outbox:
         """Encode events from the queue until a batch is whole or the queue is empty."""
         since = now if self._looked is None else self._looked
         while not self._batcher.is_full:
-            drawn = self._draw(self._batcher.room, self._batcher.room_bytes)
-            for record in drawn:
-                if self._encode(record):
-                    self._batcher.add(record, since)
-            if not drawn:
+            if not self._drawn:
+                self._drawn.extend(self._draw(self._batcher.room, self._batcher.room_bytes))
+            if not self._drawn:
                 break
+            record = self._drawn[0]  # it stays there while hooks run that anything may interrupt
+            if self._encode(record):
+                self._batcher.add(record, since)
+            self._drawn.popleft()
         self._looked = None if self._batcher.is_empty else now
 
     def _encode(self, record: Record) -> bool:

@@ -35,7 +35,9 @@ def released(event: Event, before_send: Callable[[Any], Any] | None, *, with_tex
     if before_send is not None:
         try:
             event = before_send(event)
-        except Exception as error:
+        except KeyboardInterrupt:  # it is meant for the program, not for the hook
+            raise
+        except BaseException as error:
             raise Withheld(wanted=False, detail=f"before_send raised {type(error).__name__}") from error
         if event is None:
             raise Withheld(wanted=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +18,7 @@ from ..errors import ClientClosed, DeliveryError, InvalidEvent
 from ..events import Event
 from ..settings import Settings
 from ..transport import NoReply, Reply
+from . import lifecycle
 from .intake import Intake
 
 logger = logging.getLogger("mindlytics")
@@ -37,6 +39,10 @@ TICK = 0.001
 
 Outgoing = tuple[str, str, bytes, dict[str, str], float]
 """A request, as transports take it: method, address, body, headers, seconds."""
+CUT_SHORT = 0.5
+"""Seconds between two attempts that a flush may cut a pause down to."""
+LONGEST_WAIT = 1e6
+"""Seconds beyond which waiting is waiting for ever."""
 TIME_IS_UP = Verdict(Fate.RETRY, 0, "the time was up")
 MAX_HOPS = 3
 """Redirects within the same host that a request follows."""
@@ -91,13 +97,27 @@ class Pipeline(ABC):
     def _wake_sender(self) -> None:
         """Make the sender look again; may be called from any thread, with the queue's lock held."""
 
+    exit_turn: int
+    """When the program ends, pipelines of a lower number are finished first."""
+
     @abstractmethod
-    def finish(self, deadline: float) -> None:
-        """Deliver what is pending by then, from a thread of a program that is ending."""
+    def hasten(self) -> None:
+        """Let what is pending leave without waiting for company."""
 
     @abstractmethod
     def flush_from_outside(self, timeout: float) -> None:
         """Deliver what is pending within so many seconds, called from a thread that no loop runs on."""
+
+    @classmethod
+    @abstractmethod
+    def finish_all(cls, pipelines: list[Any]) -> None:
+        """Deliver what is pending in each by its deadline, from a thread of a program that is ending."""
+
+    def finish(self, deadline: float) -> None:
+        """The same for this one alone."""
+        self.deadline = min(self.deadline, deadline)
+        self.hasten()
+        self.finish_all([self])
 
     def _turn_away(self, event: Event, account: Account) -> None:
         """Count an event that comes while the pipeline is not open."""
@@ -106,6 +126,7 @@ class Pipeline(ABC):
                 raise ClientClosed("the client is closed; this event was not queued")
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
         self.count_dropped(event, account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
+        self._tell_now()
 
     def _overflow(self, record: Record) -> None:
         """Too much is pending: somebody loses."""
@@ -124,6 +145,8 @@ class Pipeline(ABC):
         with self.intake.lock:
             self.ledger.accept(record)
         self.ledger.dropped([record], reason)
+        if self.closed:
+            lifecycle.remember(self)
 
     def warn_once(self, topic: str, words: str, *values: object) -> None:
         """Log a warning, once for each topic."""
@@ -146,6 +169,16 @@ class Pipeline(ABC):
             for handler in (account.on_error, self.settings.on_error):
                 if handler is not None:
                     yield handler, error
+
+    def _tell_now(self) -> None:
+        """Call the error handlers here, where no sender is at work to do so; coroutine functions are passed over."""
+        for handler, error in self._losses():
+            try:
+                outcome = handler(error)
+                if inspect.iscoroutine(outcome):
+                    outcome.close()
+            except Exception as failure:
+                self._handler_failed(failure)
 
     def _handler_failed(self, error: BaseException) -> None:
         self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)

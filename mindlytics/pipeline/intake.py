@@ -27,7 +27,7 @@ class Intake:
     def __init__(
         self, max_events: int, max_bytes: int, wake: Callable[[], object], ledger: Ledger | None = None
     ) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler or a finalizer may track while its thread holds it
         self._room = threading.Condition(self.lock)
         self._items: deque[Record] = deque()
         self._max_events = max_events
@@ -54,7 +54,12 @@ class Intake:
         ledger = self.ledger
         if ledger.pending >= self._max_events or ledger.held >= self._max_bytes:
             return False
-        ledger.accept(record)
+        # No call stands between these lines: an interrupt comes before all of them or after.
+        total = ledger.total
+        total.accepted = record.number = total.accepted + 1
+        record.account.accepted += 1
+        ledger.pending += 1
+        ledger.held += record.size
         self._items.append(record)
         if len(self._items) >= self._wake_at:
             self._wake_at = NEVER

@@ -67,7 +67,7 @@ def _forget(pipeline: Pipeline) -> bool:
 
 def remember(pipeline: Pipeline) -> None:
     """Keep the account of a closed pipeline that lost something, for the one line at exit."""
-    if pipeline.ledger.lost:
+    if pipeline.ledger.lost and not any(ledger is pipeline.ledger for ledger in _ended):
         _ended.append(pipeline.ledger)
 
 
@@ -76,13 +76,10 @@ def watch_child_exit() -> None:
     global _children_watched  # noqa: PLW0603
     if _children_watched:
         return
-    for name in ("multiprocessing", "billiard"):
-        process, util = sys.modules.get(f"{name}.process"), sys.modules.get(f"{name}.util")
-        if process is None or util is None:
-            continue
-        if getattr(process.current_process(), "_parent_pid", None) == os.getppid():
-            util.Finalize(None, at_exit, exitpriority=-100)
-            _children_watched = True
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, at_exit, exitpriority=-100)
+        _children_watched = True
     signals = sys.modules.get("celery.signals")
     if signals is not None:  # the children of its pool leave by os._exit, with nothing but this
         signals.worker_process_shutdown.connect(_at_worker_exit, weak=False)
@@ -96,7 +93,10 @@ def _at_worker_exit(**_: object) -> None:
 def flush_all() -> None:
     """Deliver what is pending, all within the longest ``shutdown_timeout``; from a thread that may wait."""
     began = time.monotonic()
-    for pipeline in list(_shared.values()):
+    pipelines = list(_shared.values())
+    for pipeline in pipelines:
+        pipeline.hasten()
+    for pipeline in pipelines:
         pipeline.flush_from_outside(began + pipeline.settings.shutdown_timeout - time.monotonic())
 
 
@@ -105,8 +105,11 @@ def at_exit() -> None:
     global exit_began, exit_told  # noqa: PLW0603
     exit_began = time.monotonic()
     pipelines = list(_shared.values())
-    for pipeline in pipelines:
-        pipeline.finish(exit_began + pipeline.settings.shutdown_timeout)
+    for pipeline in pipelines:  # all of them first, so that none waits for another's service
+        pipeline.deadline = min(pipeline.deadline, exit_began + pipeline.settings.shutdown_timeout)
+        pipeline.hasten()
+    for kind in sorted({type(pipeline) for pipeline in pipelines}, key=lambda kind: kind.exit_turn):
+        kind.finish_all([pipeline for pipeline in pipelines if type(pipeline) is kind])
     if exit_told:
         return
     lost = sum(ledger.lost for ledger in _ended) + sum(pipeline.ledger.lost for pipeline in pipelines)

@@ -18,7 +18,7 @@ from ..events import Event
 from ..settings import Settings
 from ..transport.asyncio import AsyncTransport
 from . import lifecycle
-from .base import GRACE, IDLE, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
+from .base import CUT_SHORT, GRACE, IDLE, LONGEST_WAIT, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
 
 
 class _Done:
@@ -43,6 +43,7 @@ BREATH = _Breath()
 class TaskPipeline(Pipeline):
     """The sender is a task. It lives on one loop at a time and leaves nothing behind on it."""
 
+    exit_turn = 0
     _policy = staticmethod(policy)
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
@@ -53,6 +54,7 @@ class TaskPipeline(Pipeline):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._adopting = threading.Lock()
+        self._draining = threading.Lock()
         self._wake = _Bell()
         self._nudge = _Bell()
         self._transport: AsyncTransport | None = None
@@ -70,7 +72,8 @@ class TaskPipeline(Pipeline):
             return DONE
         record = Record(event, account, event.size)
         if not self.intake.put(record):
-            self._hurry(self.ledger.total.accepted)
+            self.hurry = self.ledger.total.accepted
+            self._wake_sender()
             if self._blocks:
                 return self._submit_later(record)
             self._overflow(record)
@@ -103,7 +106,7 @@ class TaskPipeline(Pipeline):
             self._hurry(ticket.last)
             self._attend()
             try:
-                await asyncio.wait({done}, timeout=timeout)
+                await asyncio.wait({done}, timeout=None if timeout is None else min(timeout, LONGEST_WAIT))
             finally:
                 self.ledger.tear(ticket)
         return self.ledger.result(account)
@@ -113,6 +116,9 @@ class TaskPipeline(Pipeline):
         if not self.closed:
             self.closed, self.is_open = True, False
             self.deadline = clock() + timeout
+            if asyncio.current_task() is self._task:  # an error handler closes: the sender goes on after it
+                self.hasten()
+                return self.ledger.result()
             await self.flush(timeout)
             await self._end_sender()
         return self.ledger.result()
@@ -132,19 +138,37 @@ class TaskPipeline(Pipeline):
             self.outbox.abandon()
 
     def flush_from_outside(self, timeout: float) -> None:
+        timeout = max(0.0, timeout)
+        if self._is_attended():
+            self._wait_settled(timeout)
+        elif self.ledger.pending:
+            with contextlib.suppress(asyncio.TimeoutError):
+                asyncio.run(asyncio.wait_for(self._drain(), timeout))
+
+    @classmethod
+    def finish_all(cls, pipelines: list[TaskPipeline]) -> None:
+        attended = [pipeline for pipeline in pipelines if pipeline._is_attended()]
+        alone = [pipeline for pipeline in pipelines if pipeline not in attended and pipeline._draining.acquire(False)]
+        try:
+            while any(pipeline.ledger.pending for pipeline in alone):
+                asyncio.run(_all_drained(alone), debug=False)  # nobody minds a slow step of a program that is ending
+        finally:
+            for pipeline in alone:
+                pipeline._draining.release()
+        for pipeline in attended:
+            pipeline._wait_settled(pipeline.deadline - clock() + GRACE)
+
+    def _wait_settled(self, timeout: float) -> None:
+        """Let what is pending be sent by the loop that runs on another thread."""
         done = threading.Event()
         ticket = self.ledger.ticket(None, done.set)
-        if ticket is not None and self._is_attended() and self._loop is not None and self._loop.is_running():
+        if ticket is not None:
             self._hurry(ticket.last)
             done.wait(max(0.0, timeout))
-        if ticket is not None:
             self.ledger.tear(ticket)
 
-    def finish(self, deadline: float) -> None:
-        self.deadline = min(self.deadline, deadline)
-        self.flush_from_outside(deadline - clock() + GRACE)
-        if self.ledger.pending and not (self._loop is not None and self._loop.is_running()):
-            asyncio.run(self._drain(), debug=False)  # nobody minds a slow step of a program that is ending
+    def hasten(self) -> None:
+        self._hurry(self.ledger.total.accepted)
 
     def _hurry(self, number: int) -> None:
         self.hurry = max(self.hurry, number)
@@ -161,13 +185,12 @@ class TaskPipeline(Pipeline):
                 self._loop.call_soon_threadsafe(function)
 
     def _is_attended(self) -> bool:
-        return (
-            self._task is not None and not self._task.done() and self._loop is not None and not self._loop.is_closed()
-        )
+        """Whether a sender is at work on a loop that runs."""
+        return self._task is not None and not self._task.done() and self._loop is not None and self._loop.is_running()
 
     def _attend(self) -> None:
         """See to it that a sender is at work, if a loop runs here. One whose loop stands still is left behind."""
-        if self._is_attended() and self._loop is not None and self._loop.is_running():
+        if self._is_attended():
             return
         lifecycle.watch_child_exit()
         loop = _running_loop()
@@ -207,6 +230,7 @@ class TaskPipeline(Pipeline):
         try:
             while self._task is me:
                 try:
+                    await self._tell_losses()
                     self._wake.mute()
                     now = clock()
                     if now > self.deadline:
@@ -220,7 +244,6 @@ class TaskPipeline(Pipeline):
                             return
                     else:
                         await self._send(transport, batch)
-                    await self._tell_losses()
                 except Exception:
                     logger.exception("the sender failed and starts again")
                     await asyncio.sleep(RESTART_WAIT)
@@ -253,6 +276,7 @@ class TaskPipeline(Pipeline):
 
     async def _post(self, transport: AsyncTransport, batch: Batch) -> Verdict:
         """One attempt."""
+        await self._tell_losses()
         self._nudge.mute()
         flow = self._attempt(batch)
         request = next(flow, None)
@@ -266,11 +290,12 @@ class TaskPipeline(Pipeline):
 
     async def _pause(self, seconds: float) -> None:
         """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
-        until = clock() + seconds
+        began = clock()
+        until = began + seconds
         while (left := min(until, self.deadline) - clock()) > 0:
-            if not (await self._nudge.wait(left) and self.asked_to_wait):
-                break
-            self._nudge.mute()
+            if await self._nudge.wait(left):
+                self._nudge.mute()
+                until = until if self.asked_to_wait else min(until, began + CUT_SHORT)
 
     async def _tell_losses(self) -> None:
         """Call the error handlers. One that fails harms nothing."""
@@ -279,8 +304,14 @@ class TaskPipeline(Pipeline):
                 outcome = handler(error)
                 if inspect.isawaitable(outcome):
                     await outcome
-            except Exception as failure:
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                raise
+            except BaseException as failure:
                 self._handler_failed(failure)
+
+
+async def _all_drained(pipelines: list[TaskPipeline]) -> None:
+    await asyncio.gather(*(asyncio.create_task(pipeline._drain()) for pipeline in pipelines))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -325,7 +356,7 @@ class _Bell:
         if not self._rung:
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            limit = loop.call_later(max(0.0, seconds), self._stop_waiting)
+            limit = loop.call_later(min(max(0.0, seconds), LONGEST_WAIT), self._stop_waiting)
             try:
                 await self._waiter
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from ..delivery.verdict import Verdict, Wire
 from ..events import Event
 from ..settings import Settings
 from . import lifecycle
-from .base import FOREVER, GRACE, IDLE, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
+from .base import CUT_SHORT, GRACE, IDLE, LONGEST_WAIT, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
 
 if TYPE_CHECKING:
     from ..transport.blocking import BlockingTransport
@@ -22,18 +23,20 @@ if TYPE_CHECKING:
 class ThreadPipeline(Pipeline):
     """The sender is a daemon thread, started by the first event."""
 
+    exit_turn = 1
+    _retrying: Callable[..., Callable[..., Verdict]]
+
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self._start_anew()
         super().__init__(settings, make_wire)
-
-    _retrying: Callable[..., Callable[..., Verdict]]
 
     def _start_anew(self) -> None:
         self._thread: threading.Thread | None = None
         self._unattended = True
         self._starting = threading.Lock()
-        self._wake = threading.Event()
-        self._nudge = threading.Event()
+        self._draining = threading.Lock()
+        self._wake = _Bell()
+        self._nudge = _Bell()
         self._ended = threading.Event()
 
     def renew(self) -> None:
@@ -53,29 +56,36 @@ class ThreadPipeline(Pipeline):
 
     def _wait_for_room(self, record: Record) -> None:
         """Too much is pending: send it without waiting for company; the caller waits where it is to be blocked."""
-        self._hurry(self.ledger.total.accepted)
-        if not (self._blocks and self.intake.put_within(record, self.settings.block_timeout)):
+        self.hurry = self.ledger.total.accepted
+        self._wake.ring()
+        if not (self._blocks and self.intake.put_within(record, min(self.settings.block_timeout, LONGEST_WAIT))):
             self._overflow(record)
 
     def flush(self, timeout: float | None, account: Account | None = None) -> FlushResult:
         """Send what is pending, of that account or of all, and wait for the outcome, ``timeout`` seconds at most."""
-        done = threading.Event()
-        ticket = self.ledger.ticket(account, done.set)
+        done = _Bell()
+        ticket = self.ledger.ticket(account, done.ring)
         if ticket is not None and threading.current_thread() is not self._thread:
-            self._hurry(ticket.last)
-            if self._ensure_sender():
-                done.wait(timeout)
-            else:
-                self._deliver_here(FOREVER if timeout is None else clock() + timeout)
-            self.ledger.tear(ticket)
+            timeout = LONGEST_WAIT if timeout is None else min(timeout, LONGEST_WAIT)
+            try:
+                self._hurry(ticket.last)
+                if self._ensure_sender():
+                    done.wait(timeout)
+                else:
+                    self._deliver_here(clock() + timeout)
+            finally:
+                self.ledger.tear(ticket)
         return self.ledger.result(account)
 
     def close(self, timeout: float) -> FlushResult:
         """Accept nothing more, deliver what is pending within ``timeout`` seconds, and end the sender."""
         if not self.closed:
+            timeout = min(timeout, LONGEST_WAIT)
             self.closed, self.is_open = True, False
             self.deadline = clock() + timeout
-            self._hurry(self.ledger.total.accepted)
+            self.hasten()
+            if threading.current_thread() is self._thread:  # an error handler closes: the sender goes on after it
+                return self.ledger.result()
             if self._thread is not None or self.ledger.pending:
                 if self._ensure_sender():
                     self._ended.wait(timeout + GRACE)
@@ -86,26 +96,31 @@ class ThreadPipeline(Pipeline):
     def flush_from_outside(self, timeout: float) -> None:
         self.flush(max(0.0, timeout))
 
-    def finish(self, deadline: float) -> None:
-        self.deadline = min(self.deadline, deadline)
-        self._unattended = True
+    @classmethod
+    def finish_all(cls, pipelines: list[ThreadPipeline]) -> None:
+        alone = [pipeline for pipeline in pipelines if not pipeline._has_sender()]
+        for pipeline in pipelines:
+            done = _Bell()
+            if pipeline not in alone and pipeline.ledger.ticket(None, done.ring) is not None:
+                done.wait(pipeline.deadline - clock() + GRACE)
+        for pipeline in alone:
+            if pipeline.ledger.pending:
+                pipeline._deliver_here(pipeline.deadline)
+
+    def hasten(self) -> None:
+        self._unattended = self._unattended or lifecycle.exit_began is not None
         self._hurry(self.ledger.total.accepted)
-        done = threading.Event()
-        ticket = self.ledger.ticket(None, done.set)
-        if ticket is None:
-            return
-        if self._thread is not None and self._thread.is_alive():
-            done.wait(max(0.0, deadline - clock()) + GRACE)
-        else:
-            self._deliver_here(deadline)
 
     def _hurry(self, number: int) -> None:
         self.hurry = max(self.hurry, number)
-        self._nudge.set()
-        self._wake.set()
+        self._nudge.ring()
+        self._wake.ring()
 
     def _wake_sender(self) -> None:
-        self._wake.set()
+        self._wake.ring()
+
+    def _has_sender(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _attend(self) -> None:
         """An event was accepted while no sender is at work, or while the program is ending."""
@@ -116,17 +131,24 @@ class ThreadPipeline(Pipeline):
 
     def _ensure_sender(self) -> bool:
         """Whether a sender is at work, started now if need be; none can be once the interpreter is leaving."""
-        with self._starting:
-            if self._thread is None:
-                lifecycle.watch_child_exit()
-                thread = threading.Thread(target=self._work, name="mindlytics-sender", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
-                    return False
-                self._thread = thread
-                self._unattended = lifecycle.exit_began is not None
-            return True
+        if self._thread is None and self._starting.acquire(blocking=False):  # else somebody else is about to start it
+            try:
+                if self._thread is None:
+                    self._start_sender()
+            except RuntimeError:
+                self._thread = None
+                return False
+            finally:
+                self._starting.release()
+        return True
+
+    def _start_sender(self) -> None:
+        lifecycle.watch_child_exit()
+        self._ended.clear()
+        self._wake, self._nudge = _Bell(), _Bell()  # of the kind that threads wait for now: green ones may have come
+        self._thread = threading.Thread(target=self._work, name="mindlytics-sender", daemon=True)
+        self._thread.start()
+        self._unattended = lifecycle.exit_began is not None
 
     def _work(self) -> None:
         """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on."""
@@ -139,22 +161,26 @@ class ThreadPipeline(Pipeline):
                     logger.exception("the sender failed and starts again")
                     self._ended.wait(RESTART_WAIT)
         finally:
-            with self._starting:
-                self._thread = None
-                self._unattended = True
+            self._thread = None
+            self._unattended = True
             self._ended.set()
 
     def _deliver_here(self, deadline: float) -> None:
-        """Deliver what is pending on this thread, since no other can be had."""
+        """Deliver what is pending on this thread, since no other can be had; on one thread at a time."""
         self.deadline = min(self.deadline, deadline)
-        self._deliver(drain=True)
+        while self.ledger.pending and self._draining.acquire(blocking=False):
+            try:
+                self._deliver(drain=True)
+            finally:
+                self._draining.release()
 
     def _deliver(self, *, drain: bool) -> None:
         """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
         transport = self._open_transport()
         try:
             while True:
-                self._wake.clear()
+                self._tell_losses()
+                self._wake.mute()
                 now = clock()
                 if now > self.deadline:
                     self.outbox.abandon()
@@ -167,7 +193,6 @@ class ThreadPipeline(Pipeline):
                         return
                 else:
                     self._send(transport, batch)
-                self._tell_losses()
         finally:
             transport.close()
             self._tell_losses()
@@ -191,7 +216,7 @@ class ThreadPipeline(Pipeline):
         """Wait until a batch is due or somebody calls; False where it was in vain."""
         due = self.outbox.due(self.hurry)
         until = min(now + IDLE if due is None else due, self.deadline + TICK)
-        return not self.intake.arm(self.outbox.wanted(now)) or self._wake.wait(max(0.0, until - now)) or due is not None
+        return not self.intake.arm(self.outbox.wanted(now)) or self._wake.wait(until - now) or due is not None
 
     def _send(self, transport: BlockingTransport, batch: Batch) -> None:
         """One batch, to its last verdict."""
@@ -204,7 +229,8 @@ class ThreadPipeline(Pipeline):
 
     def _post(self, transport: BlockingTransport, batch: Batch) -> Verdict:
         """One attempt."""
-        self._nudge.clear()
+        self._tell_losses()
+        self._nudge.mute()
         flow = self._attempt(batch)
         request = next(flow, None)
         while request is not None:
@@ -217,9 +243,11 @@ class ThreadPipeline(Pipeline):
 
     def _pause(self, seconds: float) -> None:
         """Wait between two attempts. A flush cuts it short, unless the service asked for it; a deadline always does."""
-        until = clock() + seconds
-        while (left := min(until, self.deadline) - clock()) > 0 and self._nudge.wait(left) and self.asked_to_wait:
-            self._nudge.clear()
+        began = clock()
+        until = began + seconds
+        while (left := min(until, self.deadline) - clock()) > 0:
+            if self._nudge.wait(left) and not self.asked_to_wait:
+                until = min(until, began + CUT_SHORT)
 
     def _tell_losses(self) -> None:
         """Call the error handlers. One that fails harms nothing; a coroutine function's coroutine is run here."""
@@ -228,8 +256,29 @@ class ThreadPipeline(Pipeline):
                 outcome = handler(error)
                 if inspect.isawaitable(outcome):
                     _run(outcome)
-            except Exception as failure:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as failure:
                 self._handler_failed(failure)
+
+
+class _Bell:
+    """Wakes the one who waits. Ringing is one step of the interpreter: no signal and no exception comes in between."""
+
+    def __init__(self) -> None:
+        self._silent = threading.Lock()
+        self._silent.acquire()
+
+    def ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it was ringing already
+            self._silent.release()
+
+    def mute(self) -> None:
+        self._silent.acquire(blocking=False)
+
+    def wait(self, seconds: float) -> bool:
+        """Until it rings, so long at most; whether it did. It is silent then."""
+        return self._silent.acquire(timeout=min(max(0.0, seconds), LONGEST_WAIT))
 
 
 def _run(awaitable: Awaitable[object]) -> None:

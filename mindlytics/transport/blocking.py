@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import requests
 
 from ..settings import Settings
 from . import NoReply, Reply
+
+PIECE = 64 * 1024
+"""Bytes that are read of a body at once, at most."""
 
 
 class BlockingTransport:
@@ -25,7 +29,7 @@ class BlockingTransport:
     ) -> Reply | NoReply:
         """Send it once. Never raises.
 
-        :param timeout: seconds for the connection, and for each wait on the socket.
+        :param timeout: seconds for the connection, for each wait for the reply's head, and for all of its body.
         """
         try:
             reply = self._session.request(
@@ -37,15 +41,31 @@ class BlockingTransport:
                 allow_redirects=False,
                 verify=self._verify if self._own or self._verify is not True else None,
                 auth=_leave_alone,
+                stream=True,
             )
+            content = _read(reply, time.monotonic() + timeout)
         except Exception as error:
             return NoReply(type(error).__name__, stale=_is_stale(error))
-        return Reply(reply.status_code, reply.headers, reply.content)
+        return Reply(reply.status_code, reply.headers, content)
 
     def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""
         if self._own:
             self._session.close()
+
+
+def _read(reply: requests.Response, until: float) -> bytes:
+    """The body, as it comes in; a service that trickles it is given up when the time is over."""
+    read = getattr(reply.raw, "read1", None)  # urllib3 has it since 2.1
+    if read is None:
+        return reply.content
+    pieces: list[bytes] = []
+    while piece := read(PIECE):
+        pieces.append(piece)
+        if time.monotonic() > until:
+            reply.close()
+            raise requests.ReadTimeout("the reply took too long")
+    return b"".join(pieces)
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
