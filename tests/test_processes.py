@@ -69,12 +69,14 @@ def test_a_forked_child_sends_its_own_events_and_none_of_its_parents(sink: Sink,
         assert mine == [name for name in expected if name.startswith(sender)]
 
 
-def test_multiprocessing_by_spawn(sink: Sink, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_multiprocessing_by_spawn_and_by_a_fork_server(sink: Sink, tmp_path: Path, method: str) -> None:
     (tmp_path / "main.py").write_text(
         BLOCKING + "import multiprocessing\n"
         "def work(c):\n    for n in range(10): session.track_event(event=f'child-{c}-{n}')\n"
         "if __name__ == '__main__':\n"
-        "    children = [multiprocessing.get_context('spawn').Process(target=work, args=(c,)) for c in range(2)]\n"
+        f"    context = multiprocessing.get_context({method!r})\n"
+        "    children = [context.Process(target=work, args=(c,)) for c in range(2)]\n"
         "    for child in children: child.start()\n"
         "    for child in children: child.join(); assert child.exitcode == 0\n"
     )

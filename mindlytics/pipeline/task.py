@@ -230,7 +230,6 @@ class TaskPipeline(Pipeline):
         try:
             while self._task is me:
                 try:
-                    await self._tell_losses()
                     self._wake.mute()
                     now = clock()
                     if now > self.deadline:
@@ -238,6 +237,7 @@ class TaskPipeline(Pipeline):
                         return
                     batch = self.outbox.next(now, self.hurry)
                     if batch is None:
+                        await self._tell_losses()
                         if (drain or self.closed) and self.ledger.pending == 0:
                             return
                         if not await self._rest(now) and lifecycle.retire(self):

@@ -179,7 +179,6 @@ class ThreadPipeline(Pipeline):
         transport = self._open_transport()
         try:
             while True:
-                self._tell_losses()
                 self._wake.mute()
                 now = clock()
                 if now > self.deadline:
@@ -187,6 +186,7 @@ class ThreadPipeline(Pipeline):
                     return
                 batch = self.outbox.next(now, self.hurry)
                 if batch is None:
+                    self._tell_losses()
                     if (drain or self.closed) and self.ledger.pending == 0:
                         return
                     if not self._rest(now) and lifecycle.retire(self):

@@ -1,0 +1,140 @@
+"""What a hostile reader of the contract tried, on both faces; each of these once failed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from . import sink as faults
+from .conftest import Face, eventually, result
+from .programs import ASYNC, BLOCKING, STRICT, TRACK, run
+from .sink import Sink
+
+
+async def test_an_absurd_retry_after_does_not_silence_the_client(face: Face, sink: Sink) -> None:
+    sink.faults(faults.status(429, Retry_After="3600"))
+    client = face.client(retry_for=0, flush_interval=0)
+    session = client.create_session(id="u")
+    await result(session.track_event(event="dropped"))
+    await eventually(lambda: client.stats().dropped == 1)
+    await result(session.track_event(event="delivered"))
+    assert (await result(client.flush(5))).delivered == 1
+
+
+async def test_neither_a_full_queue_nor_flushes_hammer_a_service_that_is_down(face: Face, sink: Sink) -> None:
+    sink.always = faults.status(503)
+    client = face.client(max_queue_events=10, flush_interval=0, max_retry_wait=30)
+    session = client.create_session(id="u")
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        await result(session.track_event(event="e"))
+        await result(client.flush(0.005))
+    assert len(sink.requests) < 10
+
+
+async def test_closing_from_an_error_handler_loses_nothing(face: Face, sink: Sink) -> None:
+    closed: list[Any] = []
+
+    async def close_async(_: Exception) -> None:
+        closed.append(await client.close())
+
+    def close(_: Exception) -> None:
+        closed.append(client.close())
+
+    client = face.client(on_error=close_async if face.is_async else close, max_batch_events=1)
+    sink.always = faults.refuse_marked
+    session = client.create_session(id="u")
+    for name in ("poison", "a", "b", "c"):
+        await result(session.track_event(event=name))
+    await eventually(lambda: client.stats().pending == 0)
+    assert sink.names() == ["a", "b", "c"]
+    assert len(closed) == 1
+
+
+async def test_hooks_that_raise_anything_at_all_harm_nobody(face: Face, sink: Sink) -> None:
+    def before_send(event: Any) -> Any:
+        if event.event == "bad":
+            raise SystemExit
+        return event
+
+    def on_error(_: Exception) -> None:
+        raise GeneratorExit
+
+    client = face.client(before_send=before_send, on_error=on_error)
+    session = client.create_session(id="u")
+    for name in ("a", "bad", "b"):
+        await result(session.track_event(event=name))
+    outcome = await result(client.flush(5))
+    assert (outcome.delivered, outcome.dropped, outcome.pending) == (2, 1, 0)
+    await result(session.track_event(event="c"))
+    assert (await result(client.close(5))).delivered == 3
+
+
+async def test_every_loss_is_told_at_once_however_many_kinds_there_are(face: Face, sink: Sink) -> None:
+    told: list[Any] = []
+    client = face.client(on_error=told.append, max_batch_bytes=1000)
+    session = client.create_session(id="u")
+    for number in range(300):
+        await result(session.track_event(event="e", properties={"text": "x" * (1000 + number)}))
+    await eventually(lambda: sum(error.count for error in told) == 300)
+    assert sink.requests == []
+
+
+async def test_a_loss_after_close_is_told(face: Face) -> None:
+    told: list[Any] = []
+    client = face.client(on_error=told.append)
+    session = client.create_session(id="u")
+    await result(client.close())
+    await result(session.track_event(event="late"))
+    assert [error.reason for error in told] == ["closed"]
+
+
+async def test_waiting_for_ever_is_no_error(face: Face) -> None:
+    client = face.client()
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert (await result(client.flush(float("inf")))).delivered == 1
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert (await result(client.close(1e10))).delivered == 2
+
+
+@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+def test_a_service_that_hangs_does_not_use_up_anothers_time_at_exit(sink: Sink, start: str) -> None:
+    hanging = Sink()
+    hanging.always = faults.hang
+    other = start.replace("import asyncio\n", "").replace("client", "other").replace("session", "others")
+    other = other.replace("Client()", f"Client(server_endpoint={hanging.url!r})").replace(
+        "create_others", "create_session"
+    )
+    try:
+        ran = run(sink, other + start + "others.track_event(event='e')\n" + TRACK, MLSDK_SHUTDOWN_TIMEOUT="2")
+    finally:
+        hanging.close()
+    assert (ran.returncode, ran.stderr) == (0, "mindlytics: 1 event was not delivered\n")
+    assert len(sink.events) == 50
+
+
+def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
+    program = BLOCKING + (
+        "import signal\n"
+        "def tick(*_): session.track_event(event='signal'); client.stats()\n"
+        "signal.signal(signal.SIGALRM, tick)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
+        "class Last:\n"
+        "    def __init__(self): self.me = self\n"
+        "    def __del__(self): session.track_event(event='finalizer')\n"
+        "for n in range(20000):\n"
+        "    session.track_event(event=str(n)); Last()\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "import gc; gc.collect()\n"
+        "result = client.flush(60)\n"
+        "stats = client.stats()\n"
+        "assert stats.pending == 0 and stats.accepted == stats.delivered, stats\n"
+    )
+    ran = run(sink, program, *STRICT, MLSDK_MAX_QUEUE_EVENTS="1000000", MLSDK_MAX_QUEUE_BYTES="1000000000")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    names = sink.names()
+    assert [name for name in names if name.isdigit()] == [str(number) for number in range(20000)]
+    assert names.count("finalizer") == 20000
+    assert "signal" in names
