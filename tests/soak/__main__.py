@@ -113,18 +113,16 @@ def lost(totals: dict[str, int], wanted: dict[str, int]) -> list[str]:
 
 
 def memory(load: Load) -> list[str]:
-    """The first and the last quarter of the memory samples after the warm-up, compared."""
+    """The memory samples after the warm-up: the median of each quarter, the last compared with the first."""
     samples = [size / 2**20 for at, size in load.rss if size and at > load.seconds * WARM_UP]
     quarter = len(samples) // 4
     if not quarter:
         say("memory: too few samples")
         return []
-    first, last = statistics.median(samples[:quarter]), statistics.median(samples[-quarter:])
-    say(
-        f"memory (RSS): first quarter {first:.1f} MiB, last quarter {last:.1f} MiB, "
-        f"highest {max(samples):.1f} MiB, {len(samples)} samples"
-    )
-    return [f"memory grew from {first:.1f} to {last:.1f} MiB"] if last > first * GROWTH else []
+    medians = [statistics.median(samples[start : start + quarter]) for start in range(0, 4 * quarter, quarter)]
+    shown = ", ".join(f"{median:.1f}" for median in medians)
+    say(f"memory (RSS), medians of the quarters: {shown} MiB; highest {max(samples):.1f}, {len(samples)} samples")
+    return [f"memory grew: {shown} MiB"] if medians[-1] > medians[0] * GROWTH else []
 
 
 if __name__ == "__main__":
