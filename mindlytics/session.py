@@ -9,12 +9,14 @@ from __future__ import annotations
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Generic, TypeVar, Union
 
 from .delivery.ledger import Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
+    MAX_NAME,
     Alias,
     ConversationFunction,
     ConversationTurn,
@@ -31,8 +33,9 @@ from .events import (
     Usage,
     as_usage,
     check_name,
+    trusted,
 )
-from .values import Scalar, Timestamp, clean_scalars, moment, valid_text
+from .values import UTC, Scalar, Timestamp, clean_scalars, moment, valid_text
 
 Done = TypeVar("Done")
 """What a call hands back that has no result: None, or an awaitable of it."""
@@ -266,6 +269,24 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             self._reopen()
+        if (
+            type(event) is str
+            and 0 < len(event) <= MAX_NAME
+            and event.isascii()
+            and timestamp is conversation_id is None
+        ):
+            return self._record(
+                trusted(
+                    CustomEvent,
+                    session_id=self.session_id,
+                    timestamp=datetime.now(UTC),
+                    user_id=self.id,
+                    device_id=self.device_id,
+                    conversation_id=self._conversations[-1] if self._conversations else None,
+                    event=event,
+                    properties=self._clean("properties", properties),
+                )
+            )
         return self._record(
             CustomEvent(
                 session_id=self.session_id,
@@ -303,6 +324,22 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             self._reopen()
+        if timestamp is conversation_id is assistant_id is None and type(user) is str and type(assistant) is str:
+            return self._record(
+                trusted(
+                    ConversationTurn,
+                    session_id=self.session_id,
+                    timestamp=datetime.now(UTC),
+                    user_id=self.id,
+                    device_id=self.device_id,
+                    conversation_id=self._conversations[-1] if self._conversations else self._conversation(),
+                    user=user if user.isascii() else valid_text(user),
+                    assistant=assistant if assistant.isascii() else valid_text(assistant),
+                    assistant_id=None,
+                    usage=None if usage is cost is None else _usage(usage, cost),
+                    properties={} if properties is None else self._clean("properties", properties, TURN_NAMES),
+                )
+            )
         return self._record(
             ConversationTurn(
                 session_id=self.session_id,
@@ -310,11 +347,11 @@ class BaseSession(Generic[Done, Id]):
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
-                user=user if type(user) is str and user.isascii() else _text(user),
-                assistant=assistant if type(assistant) is str and assistant.isascii() else _text(assistant),
+                user=_text(user),
+                assistant=_text(assistant),
                 assistant_id=assistant_id,
-                usage=None if usage is None and cost is None else _usage(usage, cost),
-                properties={} if properties is None else self._clean("properties", properties, TURN_NAMES),
+                usage=_usage(usage, cost),
+                properties=self._clean("properties", properties, TURN_NAMES),
             )
         )
 

@@ -64,17 +64,18 @@ class Batcher:
         self._linger = linger
         self._overhead = piece_overhead
         self._returned: deque[Batch] = deque()
-        self._waiting: deque[tuple[float, Record]] = deque()
+        self._waiting: deque[Record] = deque()
         self._bytes = 0
 
-    def fits(self, record: Record) -> bool:
-        """Whether the event alone is within the limit of bytes."""
-        return len(record.data) + self._overhead <= self._max_bytes
-
-    def add(self, record: Record, since: float) -> None:
-        """Let an encoded event wait for company; it has been waiting since that moment."""
-        self._waiting.append((since, record))
-        self._bytes += len(record.data) + self._overhead
+    def add(self, record: Record, since: float) -> bool:
+        """Let an encoded event wait for company, since that moment; False where it alone is larger than any body."""
+        weight = len(record.data) + self._overhead
+        if weight > self._max_bytes:
+            return False
+        record.since = since
+        self._waiting.append(record)
+        self._bytes += weight
+        return True
 
     def put_back(self, *batches: Batch) -> None:
         """Let these batches leave next, in this order."""
@@ -114,8 +115,8 @@ class Batcher:
             return float("-inf")
         if not self._waiting:
             return None
-        since, first = self._waiting[0]
-        return float("-inf") if self.is_full or first.number <= hurry else since + self._linger
+        first = self._waiting[0]
+        return float("-inf") if self.is_full or first.number <= hurry else first.since + self._linger
 
     def take(self, now: float, hurry: int = 0) -> Batch | None:
         """The next batch, if one is due."""
@@ -124,21 +125,26 @@ class Batcher:
         due = self.due(hurry)
         if due is None or due > now:
             return None
+        if len(self._waiting) <= self._max_events and self._bytes <= self._max_bytes:
+            batch = Batch(list(self._waiting))
+            self._waiting.clear()
+            self._bytes = 0
+            return batch
         records: list[Record] = []
         room = self._max_bytes
         while self._waiting and len(records) < self._max_events:
-            weight = len(self._waiting[0][1].data) + self._overhead
+            weight = len(self._waiting[0].data) + self._overhead
             if weight > room:
                 break
             room -= weight
-            records.append(self._waiting.popleft()[1])
+            records.append(self._waiting.popleft())
         self._bytes -= self._max_bytes - room
         return Batch(records)
 
     def clear(self) -> list[Record]:
         """Everything that waits, to be given up."""
         records = [record for batch in self._returned for record in batch.records]
-        records.extend(record for _, record in self._waiting)
+        records.extend(self._waiting)
         self._returned.clear()
         self._waiting.clear()
         self._bytes = 0

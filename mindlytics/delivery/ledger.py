@@ -118,13 +118,21 @@ class Account:
 
 @define(eq=False)
 class Record:
-    """An accepted event on its way: its number, whose account it is on, its memory, and its bytes once encoded."""
+    """An accepted event on its way.
+
+    :param account: whose it is.
+    :param size: about how many bytes of memory it holds.
+    :param number: it is the pipeline's how-manieth, from 1.
+    :param data: its bytes, once it is encoded.
+    :param since: the moment since when it waits for company.
+    """
 
     event: Event
     account: Account
     size: int
     number: int = 0
     data: bytes = b""
+    since: float = 0.0
 
 
 @define(eq=False)

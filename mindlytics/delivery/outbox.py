@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from ..events import Event
 from ..settings import Settings
 from .batcher import Batch, Batcher
 from .ledger import Ledger, Reason, Record
@@ -124,35 +125,35 @@ class Outbox:
     def _fill(self, now: float) -> None:
         """Encode events from the queue until a batch is whole or the queue is empty."""
         since = now if self._looked is None else self._looked
-        while not self._batcher.is_full:
+        batcher = self._batcher
+        while not batcher.is_full:
             if not self._drawn:
-                self._drawn.extend(self._draw(self._batcher.room, self._batcher.room_bytes))
+                self._drawn.extend(self._draw(batcher.room, batcher.room_bytes))
             if not self._drawn:
                 break
-            record = self._drawn[0]  # it stays there while hooks run that anything may interrupt
-            if self._encode(record):
-                self._batcher.add(record, since)
-            self._drawn.popleft()
-        self._looked = None if self._batcher.is_empty else now
+            self._encode_drawn(since)
+        self._looked = None if batcher.is_empty else now
 
-    def _encode(self, record: Record) -> bool:
-        try:
-            event = record.event
-            if self._holds_back:
-                event = released(event, self._before_send, with_texts=self._with_texts)
-            record.data = self.wire.encode(event)
-        except Withheld as withheld:
-            reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
-            self._ledger.dropped([record], reason, message=str(withheld))
-            return False
-        except Exception as error:  # one event's trouble is not the others'
-            self._ledger.dropped([record], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
-            return False
-        if not self._batcher.fits(record):
-            words = f"the event has {len(record.data)} bytes, more than max_batch_bytes allows"
-            self._ledger.dropped([record], Reason.TOO_LARGE, message=words)
-            return False
-        return True
+    def _encode_drawn(self, since: float) -> None:
+        """Encode what was drawn, event by event. One stays there while hooks run that anything may interrupt."""
+        drawn, encode, add = self._drawn, self.wire.encode, self._batcher.add
+        while drawn:
+            record = drawn[0]
+            try:
+                record.data = encode(self._released(record.event) if self._holds_back else record.event)
+            except Withheld as withheld:
+                reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
+                self._ledger.dropped([record], reason, message=str(withheld))
+            except Exception as error:  # one event's trouble is not the others'
+                self._ledger.dropped([record], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
+            else:
+                if not add(record, since):
+                    words = f"the event has {len(record.data)} bytes, more than max_batch_bytes allows"
+                    self._ledger.dropped([record], Reason.TOO_LARGE, message=words)
+            drawn.popleft()
+
+    def _released(self, event: Event) -> Event:
+        return released(event, self._before_send, with_texts=self._with_texts)
 
     def _mind(self, verdict: Verdict) -> None:
         """Log that batches fail, and that they no longer do: a line each."""

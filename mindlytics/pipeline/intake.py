@@ -43,28 +43,25 @@ class Intake:
     def put(self, record: Record) -> bool:
         """Accept an event, if there is room."""
         with self.lock:
-            return self._put(record)
+            ledger = self.ledger
+            if ledger.pending >= self._max_events or ledger.held >= self._max_bytes:
+                return False
+            # No call stands between these lines: an interrupt comes before all of them or after.
+            total = ledger.total
+            total.accepted = record.number = total.accepted + 1
+            record.account.accepted += 1
+            ledger.pending += 1
+            ledger.held += record.size
+            self._items.append(record)
+            if len(self._items) >= self._wake_at:
+                self._wake_at = NEVER
+                self._wake()
+            return True
 
     def put_within(self, record: Record, seconds: float) -> bool:
         """Accept an event as soon as there is room; False where there is none in time."""
         with self._room:
-            return self._room.wait_for(lambda: self._put(record), seconds)
-
-    def _put(self, record: Record) -> bool:
-        ledger = self.ledger
-        if ledger.pending >= self._max_events or ledger.held >= self._max_bytes:
-            return False
-        # No call stands between these lines: an interrupt comes before all of them or after.
-        total = ledger.total
-        total.accepted = record.number = total.accepted + 1
-        record.account.accepted += 1
-        ledger.pending += 1
-        ledger.held += record.size
-        self._items.append(record)
-        if len(self._items) >= self._wake_at:
-            self._wake_at = NEVER
-            self._wake()
-        return True
+            return self._room.wait_for(lambda: self.put(record), seconds)
 
     def draw(self, max_events: int, max_bytes: int) -> list[Record]:
         """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
