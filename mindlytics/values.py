@@ -8,7 +8,6 @@ the strings, numbers and booleans that the services take. What belongs to one ki
 from __future__ import annotations
 
 import enum
-import json
 import math
 import os
 import re
@@ -206,6 +205,8 @@ def _clean_value(value: Any) -> Scalar | None:  # noqa: PLR0912  one row a type,
 
 
 def _as_json(value: Any) -> str:
+    import json  # noqa: PLC0415  few programs put containers into properties
+
     if isinstance(value, Mapping):
         value = dict(value)
     elif isinstance(value, (set, frozenset)):
