@@ -10,7 +10,7 @@ from typing import Any
 from . import report
 from .cases import cases
 from .compare import imports, sdks
-from .environment import CACHE, machine, prepare, versions
+from .environment import CACHE, commit, machine, prepare, versions
 from .growth import growth
 from .process import Failed
 from .progress import done, say
@@ -75,6 +75,8 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
             result["growth"] = growth(sink, python=python, repeats=repeats, is_short=chosen.short)
         if "cases" in parts:
             result["cases"] = cases(sink, python=python, repeats=repeats, is_short=chosen.short)
+    if (now := commit()) != result["machine"]["commit"]:
+        result["machine"]["commit"] += f" (changed during the run to {now})"
     return result
 
 

@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 2),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -90,7 +90,9 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The checkout's commit, and whether the package was changed since."""
+
     def git(*arguments: str) -> str:
         said = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         return said.stdout.strip()

@@ -25,8 +25,11 @@ LARGE = 500_000
 BYTES = 50_000_000
 """Bytes that a run with turns of a given size sends at most, about."""
 
-SHARED = 20_000
-"""Events that the threads record together, and at most those of a run with turns of a given size."""
+THREADS_SHARE = 100_000
+"""Events that the threads record together: each has to live long enough to meet the others."""
+
+SIZED = 20_000
+"""Events in a run with turns of a given size at most."""
 
 
 def growth(sink: Sink, *, python: str, repeats: int, is_short: bool) -> dict[str, Rows]:
@@ -45,10 +48,10 @@ def growth(sink: Sink, *, python: str, repeats: int, is_short: bool) -> dict[str
         return run("sessions", sink.url, count)
 
     def threads(count: int, _: str) -> dict[str, Any]:
-        return run("threads", sink.url, count, SHARED)
+        return run("threads", sink.url, count, 5_000 if is_short else THREADS_SHARE)
 
     def sizes(size: int, face: str) -> dict[str, Any]:
-        return run("calls", face, sink.url, min(SHARED, BYTES // size), "--size", size)
+        return run("calls", face, sink.url, min(SIZED, BYTES // size), "--size", size)
 
     blocking = OURS[:1]
     return {

@@ -21,7 +21,7 @@ from .counting import count
 TAKE = "/-/take"
 """Asked by the benchmark: what came since it was asked last."""
 
-KEPT_BYTES = 512 * 2**20
+KEPT_BYTES = 2**30
 """Above this the oldest bodies are counted at once, so that memory stays bounded."""
 
 JSON_OK = b'{"status":"ok"}'

@@ -101,7 +101,14 @@ def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
 def line(name: str, **figures: Any) -> dict[str, Any]:
     """A line of the comparison, as a run stores it."""
     usual = {"title": name, "failure": None, "lost": 0, "twice": 0, "sent": 10, "arrived": 10, "memory_peak": 2**20}
-    times = {"call_median": 10.0, "call_p99": 20.0, "cpu": 40.0, "rate": 10_000.0, "until_arrived": 0.0}
+    times = {
+        "call_median": 10.0,
+        "call_p99": 20.0,
+        "cpu": 40.0,
+        "rate": 10_000.0,
+        "until_arrived": 0.0,
+        "spread": [9_000.0, 11_000.0],
+    }
     return {"name": name, **usual, **times, "until_ended": 0.1, **figures}
 
 
