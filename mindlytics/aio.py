@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
+from .errors import ClientClosed
 from .events import Event
 from .pipeline import lifecycle
 from .pipeline.task import TaskPipeline
@@ -53,11 +54,18 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
     async def __aenter__(self) -> AsyncSession:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most."""
-        if self._used:
+        if not self._used:
+            return
+        try:
             await self.end_session()
-            await self.flush(self._client.settings.shutdown_timeout)
+        except ClientClosed:
+            if kind is None:
+                raise
+        await self.flush(self._client.settings.shutdown_timeout)
 
 
 class AsyncClient(BaseClient[TaskPipeline, AsyncSession]):

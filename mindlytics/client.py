@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
+from .errors import ClientClosed
 from .events import Event
 from .pipeline import lifecycle
 from .pipeline.thread import ThreadPipeline
@@ -48,11 +49,18 @@ class Session(BaseSession[None, str]):
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most."""
-        if self._used:
+        if not self._used:
+            return
+        try:
             self.end_session()
-            self.flush(self._client.settings.shutdown_timeout)
+        except ClientClosed:
+            if kind is None:
+                raise
+        self.flush(self._client.settings.shutdown_timeout)
 
 
 class Client(BaseClient[ThreadPipeline, Session]):

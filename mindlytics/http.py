@@ -204,7 +204,7 @@ class AsyncHTTPClient(_Requests):
     async def __aenter__(self) -> AsyncHTTPClient:
         from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
 
-        self._kept = AsyncTransport(self._settings)
+        self._kept = await AsyncTransport.open(self._settings)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -214,7 +214,7 @@ class AsyncHTTPClient(_Requests):
         from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
 
         request = self._prepare(method, url, data)
-        transport = self._kept or AsyncTransport(self._settings)
+        transport = self._kept or await AsyncTransport.open(self._settings)
         try:
             reply = await transport.request(*request)
         finally:

@@ -76,12 +76,12 @@ def _is_number(value: object) -> bool:
 
 def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not _is_number(value) or not 0 <= value <= LONGEST:
-        raise _wrong(attribute, "a number of seconds of at least 0", value)
+        raise _wrong(attribute, f"a number of seconds from 0 to {LONGEST:_}", value)
 
 
 def _positive_seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not _is_number(value) or not 0 < value <= LONGEST:
-        raise _wrong(attribute, "a number of seconds above 0", value)
+        raise _wrong(attribute, f"a number of seconds above 0, up to {LONGEST:_}", value)
 
 
 def _at_least_one(_: Any, attribute: Attribute[Any], value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from . import sink as faults
-from .conftest import Face, eventually, result
+from .conftest import Face, entered, eventually, result
 from .programs import ASYNC, BLOCKING, STRICT, TRACK, run
 from .sink import Sink
 
@@ -123,11 +123,13 @@ def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
         "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
         "class Last:\n"
         "    def __init__(self): self.me = self\n"
-        "    def __del__(self): session.track_event(event='finalizer')\n"
+        "    gone = 0\n"
+        "    def __del__(self): session.track_event(event='finalizer'); Last.gone += 1\n"
         "for n in range(20000):\n"
         "    session.track_event(event=str(n)); Last()\n"
         "signal.setitimer(signal.ITIMER_REAL, 0)\n"
-        "import gc; gc.collect()\n"
+        "import gc, time\n"
+        "while Last.gone < 20000: gc.collect(); time.sleep(0.001)\n"
         "result = client.flush(60)\n"
         "stats = client.stats()\n"
         "assert stats.pending == 0 and stats.accepted == stats.delivered, stats\n"
@@ -138,3 +140,76 @@ def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
     assert [name for name in names if name.isdigit()] == [str(number) for number in range(20000)]
     assert names.count("finalizer") == 20000
     assert "signal" in names
+
+
+async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> None:
+    told: list[Exception] = []
+    client = face.client(on_error=lambda error: (told.append(error), session.track_event(event="more")))
+    session = client.create_session(id="u")
+    await result(client.close())
+    await result(session.track_event(event="late"))
+    assert client.stats().reasons == {"closed": 2}
+    assert len(told) <= 2
+
+
+async def test_a_stale_connection_is_no_outage(face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    client = face.client()
+    session = client.create_session(id="u")
+    await result(session.track_event(event="a"))
+    await result(client.flush(5))
+    sink.faults(faults.reset)
+    await result(session.track_event(event="b"))
+    assert (await result(client.flush(5))).delivered == 2
+    assert [record for record in caplog.records if record.name == "mindlytics"] == []
+
+
+async def test_strict_hides_no_exception_of_the_block(face: Face) -> None:
+    client = face.client(strict=True)
+
+    async def fail() -> None:
+        async with entered(client.create_session(id="u")) as session:
+            await result(session.track_event(event="e"))
+            await result(client.close())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+
+
+def test_a_flush_without_a_sender_gives_nothing_up(sink: Sink) -> None:
+    program = (
+        "import threading\n"
+        + BLOCKING
+        + (
+            "start = threading.Thread.start\n"
+            'def refuse(self): raise RuntimeError("can\'t start new thread")\n'
+            "threading.Thread.start = refuse\n"
+            "session.track_event(event='0')\n"
+            "result = client.flush(0)\n"
+            "assert (result.pending, result.dropped) == (1, 0), result\n"
+            "threading.Thread.start = start\n"
+            "session.track_event(event='1')\n"
+            "result = client.flush(20)\n"
+            "assert (result.delivered, result.pending) == (2, 0), result\n"
+        )
+    )
+    ran = run(sink, program)
+    assert (ran.returncode, ran.stderr, sink.names()) == (0, "", ["0", "1"])
+
+
+def test_a_loop_in_an_exit_handler_from_before_the_import(sink: Sink) -> None:
+    program = (
+        "import asyncio, atexit\natexit.register(lambda: asyncio.run(main()))\n"
+        + ASYNC
+        + ("async def main():\n    for n in range(5): await session.track_event(event=str(n))\n")
+    )
+    ran = run(sink, program, *STRICT)
+    assert (ran.returncode, ran.stderr, sink.names()) == (0, "", [str(number) for number in range(5)])
+
+
+@pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
+def test_an_exit_does_not_wait_for_company(sink: Sink, start: str) -> None:
+    began = time.monotonic()
+    ran = run(sink, start, MLSDK_FLUSH_INTERVAL="600", MLSDK_SHUTDOWN_TIMEOUT="60")
+    assert time.monotonic() - began < 30
+    assert (ran.returncode, ran.stderr, len(sink.events)) == (0, "", 50)

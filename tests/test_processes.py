@@ -18,6 +18,7 @@ from . import sink as faults
 from .programs import ASYNC, BLOCKING, STRICT, environment, run
 from .sink import Sink
 
+FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads
 FORKS = {
     "os.fork, child leaves by sys.exit": """
         for n in range(20): session.track_event(event=f'parent-{n}')
@@ -59,8 +60,7 @@ FORKS = {
 @pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
 def test_a_forked_child_sends_its_own_events_and_none_of_its_parents(sink: Sink, way: str, start: str) -> None:
     program = "import os, sys, textwrap\n" + start + f"exec(textwrap.dedent({FORKS[way]!r}))"
-    options = () if sys.version_info >= (3, 12) else STRICT  # 3.12 warns of any fork beside threads
-    ran = run(sink, program, *options)
+    ran = run(sink, program, *FORKING)
     assert (ran.returncode, ran.stderr) == (0, "")
     expected = [f"parent-{n}" for n in range(30)] + [f"child-{c}-{n}" for c in range(4) for n in range(10)]
     assert Counter(sink.names()) == Counter(expected)
@@ -111,7 +111,7 @@ def test_a_fork_while_other_threads_are_inside_calls(sink: Sink) -> None:
         "print(stats.delivered)\n"
         "assert stats.accepted == stats.delivered + stats.dropped, stats\n"
     )
-    ran = run(sink, program, MLSDK_MAX_QUEUE_EVENTS="1000", MLSDK_ON_FULL="block", MLSDK_BLOCK_TIMEOUT="30")
+    ran = run(sink, program, *FORKING, MLSDK_MAX_QUEUE_EVENTS="1000", MLSDK_ON_FULL="block", MLSDK_BLOCK_TIMEOUT="30")
     assert (ran.returncode, ran.stderr) == (0, "")
     counts = Counter(sink.names())
     assert counts.pop("parent") == int(ran.stdout)

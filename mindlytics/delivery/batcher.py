@@ -25,11 +25,13 @@ class Batch:
 
     :param bare: one event, to be posted as a bare object rather than in an array.
     :param tried: the moment of its first attempt.
+    :param attempts: how often it was posted.
     """
 
     records: list[Record]
     bare: bool = False
     tried: float | None = None
+    attempts: int = 0
     key: str = Factory(new_key)
 
     def halves(self, *, by_bytes: bool = False) -> tuple[Batch, Batch]:

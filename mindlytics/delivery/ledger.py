@@ -1,13 +1,14 @@
 """The account of every event: accepted = delivered + refused + dropped + pending, at every moment.
 
-One lock guards it; the ledger is given the lock of the queue that events are accepted through, so that accepting one
-costs no second lock. Nothing here knows why a batch failed, only what became of its events.
+One lock guards it, which its holder may take again, since a finalizer or a signal handler may track in the middle of
+anything; hence no counter is changed in a step that calls something. The ledger is given the lock of the queue that
+events are accepted through, so that accepting one costs no second lock. Nothing here knows why a batch failed, only what became of its events.
 """
 
 from __future__ import annotations
 
 import enum
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from weakref import WeakSet
@@ -101,7 +102,7 @@ class Account:
     delivered: int = 0
     refused: int = 0
     dropped: int = 0
-    reasons: dict[Reason, int] = field(factory=dict)
+    reasons: defaultdict[Reason, int] = field(factory=lambda: defaultdict(int))
     errors: deque[APIResponse] | None = None
     on_error: Callable[[Exception], object] | None = None
 
@@ -112,7 +113,7 @@ class Account:
     def reset(self) -> None:
         """Begin anew, as a forked child does: what was pending is the parent's."""
         self.accepted = self.delivered = self.refused = self.dropped = 0
-        self.reasons = {}
+        self.reasons = defaultdict(int)
         self.errors = None
 
 
@@ -178,7 +179,8 @@ class Ledger:
         with self._lock:
             for record in records:
                 record.account.delivered += 1
-            self.total.delivered += len(records)
+            count = len(records)
+            self.total.delivered += count
             self._settled(records)
 
     def refused(self, records: Sequence[Record], status: int, message: str) -> None:
@@ -260,7 +262,7 @@ class Ledger:
     def _drop(self, record: Record, reason: Reason, status: int, message: str) -> None:
         for account in (record.account, self.total):
             account.dropped += 1
-            account.reasons[reason] = account.reasons.get(reason, 0) + 1
+            account.reasons[reason] += 1
         if reason.is_loss:
             self._lost(record.account, reason.value, status, message or WORDS[reason])
 
@@ -276,8 +278,9 @@ class Ledger:
         self._losses[key] = self._losses.get(key, 0) + 1
 
     def _settled(self, records: Sequence[Record]) -> None:
-        self.pending -= len(records)
-        self.held -= sum([record.size for record in records])
+        count, size = len(records), sum([record.size for record in records])
+        self.pending -= count
+        self.held -= size
         if None in self._tickets:
             self._punch(None, records)
         if self._tickets:

@@ -67,6 +67,7 @@ class Pipeline(ABC):
         self._make_wire = make_wire
         self._blocks = settings.on_full == "block"
         self._warned: set[str] = set()
+        self._telling = False
         self._begin(None)
 
     def _begin(self, intake: Intake | None) -> None:
@@ -76,6 +77,9 @@ class Pipeline(ABC):
         self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._wake_sender, ledger)
         self.ledger = self.intake.ledger
         self.deadline = FOREVER
+        """No request and no wait goes beyond it."""
+        self.gives_up = False
+        """What is pending at the deadline is given up, since nobody will send it any more."""
         self.hurry = 0
         """Events up to this number wait for no company."""
         self.asked_to_wait = False
@@ -113,11 +117,11 @@ class Pipeline(ABC):
     def finish_all(cls, pipelines: list[Any]) -> None:
         """Deliver what is pending in each by its deadline, from a thread of a program that is ending."""
 
-    def finish(self, deadline: float) -> None:
-        """The same for this one alone."""
+    def end_by(self, deadline: float) -> None:
+        """The program ends: what is pending then will never be sent."""
         self.deadline = min(self.deadline, deadline)
+        self.gives_up = True
         self.hasten()
-        self.finish_all([self])
 
     def _turn_away(self, event: Event, account: Account) -> None:
         """Count an event that comes while the pipeline is not open."""
@@ -172,6 +176,9 @@ class Pipeline(ABC):
 
     def _tell_now(self) -> None:
         """Call the error handlers here, where no sender is at work to do so; coroutine functions are passed over."""
+        if self._telling:  # a handler tracks, and that is lost as well
+            return
+        self._telling = True
         for handler, error in self._losses():
             try:
                 outcome = handler(error)
@@ -179,6 +186,7 @@ class Pipeline(ABC):
                     outcome.close()
             except Exception as failure:
                 self._handler_failed(failure)
+        self._telling = False
 
     def _handler_failed(self, error: BaseException) -> None:
         self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)
@@ -198,29 +206,31 @@ class Pipeline(ABC):
             timeout = min(self.settings.request_timeout, self.deadline - clock())
             if timeout <= 0:
                 return TIME_IS_UP
-            verdict = self._judge((yield "POST", url, body, headers, timeout))
+            batch.attempts += 1
+            verdict = self._judge((yield "POST", url, body, headers, timeout), first=batch.attempts == 1)
             url = verdict.location
             if verdict.fate is not Fate.MOVED:
                 break
         self.asked_to_wait = verdict.wait is not None
         return verdict
 
-    def _judge(self, reply: Reply | NoReply) -> Verdict:
-        """What a reply means, and a line in the log where it begins an outage."""
+    def _judge(self, reply: Reply | NoReply, *, first: bool) -> Verdict:
+        """What a reply means, and a line in the log where it begins an outage (a stale connection alone is none)."""
         if isinstance(reply, NoReply):
             verdict = Verdict(Fate.RETRY, 0, f"no reply ({reply.cause})", stale=reply.stale)
         else:
             verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
-        if verdict.fate is Fate.RETRY:
+        if verdict.fate is Fate.RETRY and not (first and verdict.stale):
             self.outbox.failing(verdict)
         logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)
         return verdict
 
     def _settle(self, batch: Batch, verdict: Verdict) -> None:
         """Act on the last verdict about a batch; where time was up, on all that is left."""
-        now = clock()
-        if verdict.fate is Fate.RETRY and self.deadline < FOREVER:
+        if verdict.fate is not Fate.RETRY or self.deadline == FOREVER:
+            self.outbox.settle(batch, verdict, clock())
+        elif self.gives_up:
             self.outbox.abandon(batch)
         else:
-            self.outbox.settle(batch, verdict, now)
+            self.outbox.put_back(batch)
         self.intake.freed()

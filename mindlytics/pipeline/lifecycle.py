@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from ..delivery.ledger import Ledger
@@ -26,6 +27,7 @@ exit_told = False
 """Whether the line that says what was lost has been written."""
 
 _shared: dict[Hashable, Pipeline] = {}
+_alive: WeakSet[Pipeline] = WeakSet()
 _lock = threading.Lock()
 _ended: list[Ledger] = []
 _children_watched = False
@@ -37,6 +39,7 @@ def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
         pipeline: Any = _shared.get(key)
         if pipeline is None:
             pipeline = _shared[key] = make()
+            _alive.add(pipeline)
         pipeline.owners.add(owner)
         found: P = pipeline
         return found
@@ -106,8 +109,7 @@ def at_exit() -> None:
     exit_began = time.monotonic()
     pipelines = list(_shared.values())
     for pipeline in pipelines:  # all of them first, so that none waits for another's service
-        pipeline.deadline = min(pipeline.deadline, exit_began + pipeline.settings.shutdown_timeout)
-        pipeline.hasten()
+        pipeline.end_by(exit_began + pipeline.settings.shutdown_timeout)
     for kind in sorted({type(pipeline) for pipeline in pipelines}, key=lambda kind: kind.exit_turn):
         kind.finish_all([pipeline for pipeline in pipelines if type(pipeline) is kind])
     if exit_told:
@@ -134,7 +136,7 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()
     _ended.clear()
     _children_watched = False
-    for pipeline in list(_shared.values()):
+    for pipeline in list(_alive):  # those too that another thread was just closing
         pipeline.renew()
 
 

@@ -115,9 +115,8 @@ class TaskPipeline(Pipeline):
         """Accept nothing more, deliver what is pending within ``timeout`` seconds, and end the sender."""
         if not self.closed:
             self.closed, self.is_open = True, False
-            self.deadline = clock() + timeout
+            self.end_by(clock() + timeout)
             if asyncio.current_task() is self._task:  # an error handler closes: the sender goes on after it
-                self.hasten()
                 return self.ledger.result()
             await self.flush(timeout)
             await self._end_sender()
@@ -197,9 +196,10 @@ class TaskPipeline(Pipeline):
         if loop is not None:
             with self._adopting:
                 self._adopt(loop)
-                self._task = loop.create_task(self._deliver(drain=False), name="mindlytics-sender")
+                self._task = loop.create_task(self._work(), name="mindlytics-sender")
         elif lifecycle.exit_began is not None:
-            self.finish(lifecycle.exit_began + self.settings.shutdown_timeout)
+            self.end_by(lifecycle.exit_began + self.settings.shutdown_timeout)
+            self.finish_all([self])
 
     def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go on upon this loop, with the batch that was in hand on another first.
@@ -223,9 +223,19 @@ class TaskPipeline(Pipeline):
         self._task = asyncio.current_task()
         await self._deliver(drain=True)
 
+    async def _work(self) -> None:
+        """The task."""
+        try:
+            await self._deliver(drain=False)
+        except asyncio.CancelledError:
+            if lifecycle.exit_began is None:
+                raise
+            self.end_by(lifecycle.exit_began + self.settings.shutdown_timeout)
+            await self._deliver(drain=True)  # the loop of an exit handler ends, and none will run after it
+
     async def _deliver(self, *, drain: bool) -> None:
         """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
-        transport = self._transport = AsyncTransport(self.settings, threads=not drain)
+        transport = self._transport = await AsyncTransport.open(self.settings, threads=not drain)
         me, loop = asyncio.current_task(), asyncio.get_running_loop()
         try:
             while self._task is me:
@@ -233,7 +243,8 @@ class TaskPipeline(Pipeline):
                     self._wake.mute()
                     now = clock()
                     if now > self.deadline:
-                        self.outbox.abandon()
+                        if self.gives_up:
+                            self.outbox.abandon()
                         return
                     batch = self.outbox.next(now, self.hurry)
                     if batch is None:

@@ -82,8 +82,7 @@ class ThreadPipeline(Pipeline):
         if not self.closed:
             timeout = min(timeout, LONGEST_WAIT)
             self.closed, self.is_open = True, False
-            self.deadline = clock() + timeout
-            self.hasten()
+            self.end_by(clock() + timeout)
             if threading.current_thread() is self._thread:  # an error handler closes: the sender goes on after it
                 return self.ledger.result()
             if self._thread is not None or self.ledger.pending:
@@ -127,7 +126,8 @@ class ThreadPipeline(Pipeline):
         if lifecycle.exit_began is None:
             self._ensure_sender()
         else:
-            self.finish(lifecycle.exit_began + self.settings.shutdown_timeout)
+            self.end_by(lifecycle.exit_began + self.settings.shutdown_timeout)
+            self.finish_all([self])
 
     def _ensure_sender(self) -> bool:
         """Whether a sender is at work, started now if need be; none can be once the interpreter is leaving."""
@@ -167,11 +167,12 @@ class ThreadPipeline(Pipeline):
 
     def _deliver_here(self, deadline: float) -> None:
         """Deliver what is pending on this thread, since no other can be had; on one thread at a time."""
-        self.deadline = min(self.deadline, deadline)
-        while self.ledger.pending and self._draining.acquire(blocking=False):
+        while self.ledger.pending and clock() < deadline and self._draining.acquire(blocking=False):
+            lasting, self.deadline = self.deadline, min(self.deadline, deadline)
             try:
                 self._deliver(drain=True)
             finally:
+                self.deadline = lasting
                 self._draining.release()
 
     def _deliver(self, *, drain: bool) -> None:
@@ -182,7 +183,8 @@ class ThreadPipeline(Pipeline):
                 self._wake.mute()
                 now = clock()
                 if now > self.deadline:
-                    self.outbox.abandon()
+                    if self.gives_up:
+                        self.outbox.abandon()
                     return
                 batch = self.outbox.next(now, self.hurry)
                 if batch is None:

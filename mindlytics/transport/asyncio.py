@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -24,16 +26,29 @@ LARGE = 2**20
 
 
 class AsyncTransport:
-    """Kept-alive connections to the service, for the event loop that is running when it is made.
+    """Kept-alive connections to the service, for the event loop on which it is opened.
 
+    :param tls: a context to verify certificates with, or whether to.
     :param threads: False where no thread can be started any more; names are then looked up on the loop itself.
     """
 
-    def __init__(self, settings: Settings, *, threads: bool = True) -> None:
+    @classmethod
+    async def open(cls, settings: Settings, *, threads: bool = True) -> AsyncTransport:
+        """Make one, without holding the loop up: a bundle of certificates takes some 30 ms to read."""
+        tls = settings.tls if settings.server_endpoint.startswith("https:") else True
+        if not isinstance(tls, str):
+            return cls(settings, tls, threads=threads)
+        if threads:
+            context = await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
+        else:
+            context = _trusting(tls)
+        return cls(settings, context, threads=threads)
+
+    def __init__(self, settings: Settings, tls: ssl.SSLContext | bool, *, threads: bool = True) -> None:
         client = settings.http_client
         self._own = client is None or client.closed or not threads
         self._trust_env = settings.trust_env
-        self._ssl = _tls(settings.tls)
+        self._ssl = tls
         if self._own:
             resolver = None if threads else _PatientResolver()
             connector = aiohttp.TCPConnector(ssl=self._ssl, resolver=resolver, limit=0)
@@ -78,8 +93,9 @@ class AsyncTransport:
                 pass  # nothing can be waited for on a closed loop, so nothing is
 
 
-def _tls(verify: bool | str) -> ssl.SSLContext | bool:
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+@lru_cache(maxsize=4)
+def _trusting(bundle: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=bundle)
 
 
 def _proxy(url: str) -> str | None:
