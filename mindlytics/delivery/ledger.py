@@ -2,7 +2,8 @@
 
 One lock guards it, which its holder may take again, since a finalizer or a signal handler may track in the middle of
 anything; hence no counter is changed in a step that calls something. The ledger is given the lock of the queue that
-events are accepted through, so that accepting one costs no second lock. Nothing here knows why a batch failed, only what became of its events.
+events are accepted through, so that accepting one costs no second lock. Nothing here knows why a batch failed, only
+what became of its events.
 """
 
 from __future__ import annotations
