@@ -20,6 +20,9 @@ from ..transport.asyncio import AsyncTransport
 from . import lifecycle
 from .base import CUT_SHORT, GRACE, IDLE, LONGEST_WAIT, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
 
+LOOK_AGAIN = 0.25
+"""Seconds after which one who waits for a sender on another loop looks whether that loop still runs."""
+
 
 class _Done:
     """What a call hands back: the event is queued already, and awaiting it costs nothing."""
@@ -90,7 +93,7 @@ class TaskPipeline(Pipeline):
             try:
                 if self.intake.put(record):
                     break
-                await asyncio.wait({room}, timeout=max(0.0, until - clock()))
+                await asyncio.wait({room}, timeout=min(max(0.0, until - clock()), LOOK_AGAIN))
             finally:
                 self._wait_for_room.remove(notify)
             if clock() >= until:
@@ -103,10 +106,12 @@ class TaskPipeline(Pipeline):
         done, notify = _signal()
         ticket = self.ledger.ticket(account, notify)
         if ticket is not None and asyncio.current_task() is not self._task:
+            until = clock() + min(LONGEST_WAIT if timeout is None else timeout, LONGEST_WAIT)
             self._hurry(ticket.last)
-            self._attend()
             try:
-                await asyncio.wait({done}, timeout=None if timeout is None else min(timeout, LONGEST_WAIT))
+                while not done.done() and (left := until - clock()) > 0:
+                    self._attend()  # the sender's loop, if it is another one, may end at any time
+                    await asyncio.wait({done}, timeout=min(left, LOOK_AGAIN))
             finally:
                 self.ledger.tear(ticket)
         return self.ledger.result(account)
@@ -147,23 +152,31 @@ class TaskPipeline(Pipeline):
     @classmethod
     def finish_all(cls, pipelines: list[TaskPipeline]) -> None:
         attended = [pipeline for pipeline in pipelines if pipeline._is_attended()]
-        alone = [pipeline for pipeline in pipelines if pipeline not in attended and pipeline._draining.acquire(False)]
+        cls._drain_all([pipeline for pipeline in pipelines if pipeline not in attended])
+        for pipeline in attended:
+            pipeline._wait_settled(pipeline.deadline - clock() + GRACE)
+        cls._drain_all([pipeline for pipeline in attended if not pipeline._is_attended()])
+
+    @classmethod
+    def _drain_all(cls, pipelines: list[TaskPipeline]) -> None:
+        """Send what is pending on a loop of our own; on one thread at a time."""
+        alone = [pipeline for pipeline in pipelines if pipeline._draining.acquire(blocking=False)]
         try:
             while any(pipeline.ledger.pending for pipeline in alone):
                 asyncio.run(_all_drained(alone), debug=False)  # nobody minds a slow step of a program that is ending
         finally:
             for pipeline in alone:
                 pipeline._draining.release()
-        for pipeline in attended:
-            pipeline._wait_settled(pipeline.deadline - clock() + GRACE)
 
     def _wait_settled(self, timeout: float) -> None:
-        """Let what is pending be sent by the loop that runs on another thread."""
+        """Let what is pending be sent by the loop that runs on another thread, while it does."""
+        until = clock() + timeout
         done = threading.Event()
         ticket = self.ledger.ticket(None, done.set)
         if ticket is not None:
             self._hurry(ticket.last)
-            done.wait(max(0.0, timeout))
+            while self._is_attended() and (left := until - clock()) > 0 and not done.wait(min(left, LOOK_AGAIN)):
+                pass
             self.ledger.tear(ticket)
 
     def hasten(self) -> None:
