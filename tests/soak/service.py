@@ -54,8 +54,10 @@ class Service:
         if len(self.violations) < MAX_VIOLATIONS:
             self.violations.append(words)
 
-    async def change_moods(self) -> None:
-        """Switch faults on and off, for ever."""
+    async def change_moods(self, outage: float) -> None:
+        """Take nothing for so many seconds, then switch faults on and off, for ever."""
+        self.mood = "outage"
+        await asyncio.sleep(outage)
         while True:
             calm = self.random.random() < CALM
             self.mood = "calm" if calm else self.random.choice(MOODS)
@@ -114,10 +116,10 @@ class Service:
         headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.counts["requests"] += 1
-        fault = self.mood if self.random.random() < 0.7 else "calm"
+        fault = self.mood if self.mood == "outage" or self.random.random() < 0.7 else "calm"
         if fault != "calm":
             self.counts[fault] += 1
-        if fault == "503":
+        if fault in ("503", "outage"):
             reply(writer, 503)
             return True
         if fault == "429":
@@ -147,10 +149,10 @@ def reply(writer: asyncio.StreamWriter, status: int, headers: str = "", body: by
     writer.write(f"HTTP/1.1 {status} X\r\n{headers}{length}\r\n".encode() + body)
 
 
-async def main(seed: int) -> None:
+async def main(seed: int, outage: float) -> None:
     service = Service(seed)
     server = await asyncio.start_server(service.connected, "127.0.0.1", 0, limit=2**20)
-    moods = asyncio.create_task(service.change_moods())
+    moods = asyncio.create_task(service.change_moods(outage))
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
@@ -161,4 +163,4 @@ async def main(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))
