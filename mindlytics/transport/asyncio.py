@@ -6,6 +6,7 @@ import asyncio
 import io
 import socket
 import ssl
+import weakref
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -51,7 +52,7 @@ class AsyncTransport:
         self._ssl = tls
         if self._own:
             resolver = None if threads else _PatientResolver()
-            connector = aiohttp.TCPConnector(ssl=self._ssl, resolver=resolver, limit=0)
+            connector = _Connector(ssl=self._ssl, resolver=resolver, limit=0)
             client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         self._session: aiohttp.ClientSession = client
 
@@ -84,6 +85,8 @@ class AsyncTransport:
     async def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""
         if self._own:
+            if isinstance(self._session.connector, _Connector):
+                await self._session.connector.abort()
             await self._session.close()
 
     def forget(self) -> None:
@@ -91,6 +94,29 @@ class AsyncTransport:
         if self._own and self._session.connector is not None:
             for _ in self._session.connector.close().__await__():
                 pass  # nothing can be waited for on a closed loop, so nothing is
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Closes its connections before :meth:`close` is over.
+
+    A farewell in TLS needs the loop for some turns more, and aiohttp before 3.12.8 does not wait for it: a loop that
+    ends meanwhile leaves an open socket behind.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
+    async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
+        made = await super()._wrap_create_connection(*args, **options)
+        self._made.add(made[0])
+        return made
+
+    async def abort(self) -> None:
+        """Close all sockets now: the loop does it on its next turn."""
+        for connection in self._made:
+            connection.abort()
+        await asyncio.sleep(0)
 
 
 @lru_cache(maxsize=4)
