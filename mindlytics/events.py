@@ -78,7 +78,9 @@ def _scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
 
 
 def _count(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if type(value) is not int or value < 0:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return
         raise InvalidEvent(attribute.name, "an int of at least 0", value)
 
 

@@ -6,7 +6,7 @@ local server decodes with it. What a reply means is in ``wire/http.py``, since t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -19,8 +19,10 @@ from ..delivery.verdict import Verdict
 from ..errors import InvalidEvent
 from ..events import (
     EVENT_TYPES,
+    Cost,
     CustomEvent,
     Event,
+    TokenBasedCost,
     TrackedEvent,
     as_usage,
     check_name,
@@ -32,42 +34,46 @@ IDENTIFY_PATH = "/bc/v1/user/identify"
 ALIAS_PATH = "/bc/v1/user/alias"
 
 USAGE_NAMES = ("model", "prompt_tokens", "completion_tokens", "cost")
-ALWAYS_SENT = frozenset({"timestamp", "properties", "attributes"})
 
 converter = Converter()
 """The one converter of this wire: ``unstructure`` turns an event into the dict that JSON is made of."""
 
 
-def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
-    """How events of one class become dicts: absent values left out, own fields and usage among the ``properties``."""
-    own = event_type.own_properties
-    takes_usage = "usage" in fields_dict(event_type)
-    inside = {*own, "usage"}
+def _flat(kind: type[Any], names: Container[str]) -> Callable[[Any], dict[str, Any]]:
+    """How an object's fields of these names become a dict; absent values are left out."""
     overrides: dict[str, Any] = {
         name: override(
-            omit=name in inside,
-            omit_if_default=name not in ALWAYS_SENT or attribute.default is None,
+            omit=name not in names,
+            omit_if_default=attribute.default is None,
             unstruct_hook=identity,  # an event holds nothing but what JSON is made of
         )
-        for name, attribute in fields_dict(event_type).items()
+        for name, attribute in fields_dict(kind).items()
     }
-    flatten = make_dict_unstructure_fn(event_type, converter, **overrides)
+    return make_dict_unstructure_fn(kind, converter, **overrides)
+
+
+_USAGES = {kind: _flat(kind, fields_dict(kind)) for kind in (TokenBasedCost, Cost)}
+
+
+def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
+    """How events of one class become dicts: own fields and usage among the ``properties``."""
+    own = event_type.own_properties
+    takes_usage = "usage" in fields_dict(event_type)
+    outside = _flat(event_type, fields_dict(event_type).keys() - {*own, "usage"})
+    inside = _flat(event_type, own)
     kind = event_type.type
-    event_name = None if event_type is CustomEvent else event_type.event
+    name = None if event_type is CustomEvent else event_type.event
 
     def unstructure(event: Any) -> dict[str, Any]:
-        wire = flatten(event)
+        wire = outside(event)
         wire["type"] = kind
-        if event_name is not None:
-            wire["event"] = event_name
+        if name is not None:
+            wire["event"] = name
         if own or takes_usage:
-            properties = wire["properties"] = dict(event.properties)
-            for name in own:
-                value = getattr(event, name)
-                if value is not None:
-                    properties[name] = value
+            properties = {**event.properties, **inside(event)}
             if takes_usage and event.usage is not None:
-                properties.update(converter.unstructure(event.usage))
+                properties |= _USAGES[type(event.usage)](event.usage)
+            wire["properties"] = properties
         return wire
 
     return unstructure
