@@ -319,15 +319,18 @@ class ConversationFunction(TrackedEvent):
 E = TypeVar("E", bound=Event)
 
 
-def trusted(event_type: type[E], **fields: Any) -> E:
+def trusted(event_type: type[E], fields: dict[str, Any]) -> E:
     """An event of fields that are known to be good: all of them, and no other. Nothing is checked again.
 
     Sessions make plain events so: a turn takes 0.6 instead of 2.7 microseconds. The classes have no slots for its sake.
     """
-    event = object.__new__(event_type)
-    object.__setattr__(event, "__dict__", fields)
+    event = _new(event_type)
+    _set(event, "__dict__", fields)
     return event
 
+
+_new = object.__new__
+_set = object.__setattr__
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     StartSession,

@@ -278,13 +278,15 @@ class BaseSession(Generic[Done, Id]):
             return self._record(
                 trusted(
                     CustomEvent,
-                    session_id=self.session_id,
-                    timestamp=datetime.now(UTC),
-                    user_id=self.id,
-                    device_id=self.device_id,
-                    conversation_id=self._conversations[-1] if self._conversations else None,
-                    event=event,
-                    properties=self._clean("properties", properties),
+                    {
+                        "session_id": self.session_id,
+                        "timestamp": datetime.now(UTC),
+                        "user_id": self.id,
+                        "device_id": self.device_id,
+                        "conversation_id": self._conversations[-1] if self._conversations else None,
+                        "event": event,
+                        "properties": {} if properties is None else self._clean("properties", properties),
+                    },
                 )
             )
         return self._record(
@@ -328,16 +330,18 @@ class BaseSession(Generic[Done, Id]):
             return self._record(
                 trusted(
                     ConversationTurn,
-                    session_id=self.session_id,
-                    timestamp=datetime.now(UTC),
-                    user_id=self.id,
-                    device_id=self.device_id,
-                    conversation_id=self._conversations[-1] if self._conversations else self._conversation(),
-                    user=user if user.isascii() else valid_text(user),
-                    assistant=assistant if assistant.isascii() else valid_text(assistant),
-                    assistant_id=None,
-                    usage=None if usage is cost is None else _usage(usage, cost),
-                    properties={} if properties is None else self._clean("properties", properties, TURN_NAMES),
+                    {
+                        "session_id": self.session_id,
+                        "timestamp": datetime.now(UTC),
+                        "user_id": self.id,
+                        "device_id": self.device_id,
+                        "conversation_id": self._conversations[-1] if self._conversations else self._conversation(),
+                        "user": user if user.isascii() else valid_text(user),
+                        "assistant": assistant if assistant.isascii() else valid_text(assistant),
+                        "assistant_id": None,
+                        "usage": usage if cost is None and type(usage) is TokenBasedCost else _usage(usage, cost),
+                        "properties": {} if properties is None else self._clean("properties", properties, TURN_NAMES),
+                    },
                 )
             )
         return self._record(

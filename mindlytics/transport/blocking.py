@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -23,6 +25,7 @@ class BlockingTransport:
         self._session: requests.Session = requests.Session() if self._own else settings.http_client
         if self._own:
             self._session.trust_env = settings.trust_env
+        self._reach: dict[tuple[str, str], Any] = {}
 
     def request(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
@@ -32,21 +35,41 @@ class BlockingTransport:
         :param timeout: seconds for the connection, for each wait for the reply's head, and for all of its body.
         """
         try:
-            reply = self._session.request(
-                method,
-                url,
-                data=body,
-                headers=dict(headers),
-                timeout=timeout,
-                allow_redirects=False,
-                verify=self._verify if self._own or self._verify is not True else None,
-                auth=_leave_alone,
-                stream=True,
-            )
+            send = self._send if self._own else self._send_by_callers_session
+            reply = send(method, url, body, headers, timeout)
             content = _read(reply, time.monotonic() + timeout)
         except Exception as error:
             return NoReply(type(error).__name__, stale=_is_stale(error))
         return Reply(reply.status_code, reply.headers, content)
+
+    def _send(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> requests.Response:
+        """As ``Session.request`` does it, but asking the environment for proxies and certificates once a host.
+
+        It would take a third of the time of a request otherwise (0.3 of 0.9 ms).
+        """
+        session = self._session
+        host = urlsplit(url)[:2]
+        if host not in self._reach:
+            self._reach[host] = session.merge_environment_settings(url, {}, True, self._verify, None)
+        whole = requests.Request(method, url, headers={**session.headers, **headers}, data=body, auth=_leave_alone)
+        return session.send(whole.prepare(), timeout=timeout, allow_redirects=False, **self._reach[host])
+
+    def _send_by_callers_session(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> requests.Response:
+        return self._session.request(
+            method,
+            url,
+            data=body,
+            headers=dict(headers),
+            timeout=timeout,
+            allow_redirects=False,
+            verify=None if self._verify is True else self._verify,
+            auth=_leave_alone,
+            stream=True,
+        )
 
     def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""
@@ -69,7 +92,7 @@ def _read(reply: requests.Response, until: float) -> bytes:
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authentication that changes nothing: without it, an entry in ``~/.netrc`` would replace the API key."""
+    """Authentication that changes nothing: without it, an entry in ``~/.netrc`` could replace the API key."""
     return request
 
 
