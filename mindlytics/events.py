@@ -13,7 +13,7 @@ from datetime import datetime
 from sys import getsizeof
 from typing import Any, ClassVar, TypeVar, Union
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from .errors import InvalidEvent
 from .values import UTC, Scalar, Timestamp, check_timestamp, now, valid_text
@@ -153,8 +153,21 @@ def _mapping_size(values: Mapping[str, Scalar] | None) -> int:
     return sum(getsizeof(name) + getsizeof(value) for name, value in values.items()) if values else 0
 
 
+class AnyEvent:
+    """What delivery asks of an event, of whatever service."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory this event holds."""
+        return EMPTY_SIZE
+
+    def without_texts(self) -> AnyEvent:
+        """The event with what people and functions say left out, only its length told."""
+        return self
+
+
 @frozen(kw_only=True, slots=False)
-class Event:
+class Event(AnyEvent):
     """What all events share: which session, when, and on whose behalf.
 
     :param session_id: 1 to 100 characters.
@@ -167,16 +180,22 @@ class Event:
     event: ClassVar[str | None] = None
     own_properties: ClassVar[tuple[str, ...]] = ()
     """The fields that travel among the properties; a caller's property of that name has no place."""
+    texts: ClassVar[Mapping[str, Any]] = {}
+    """The fields that hold what people and functions say, and what stands there when it is not sent."""
 
     session_id: str = field(validator=_name)
     timestamp: Timestamp = field(factory=now, validator=_timestamp)
     user_id: str | None = field(default=None, validator=_optional_name)
     device_id: str | None = field(default=None, validator=_optional_name)
 
-    @property
-    def size(self) -> int:
-        """About how many bytes of memory this event holds."""
-        return EMPTY_SIZE
+    def without_texts(self) -> Event:
+        """The event with ``<field>_length`` among its properties for each text that it held, in characters."""
+        if not self.texts:
+            return self
+        texts = {name: getattr(self, name) for name in self.texts}
+        lengths: dict[str, Scalar] = {f"{name}_length": len(text) for name, text in texts.items() if text is not None}
+        changes: dict[str, Any] = {**self.texts, "properties": {**getattr(self, "properties", {}), **lengths}}
+        return evolve(self, **changes)
 
 
 @frozen(kw_only=True, slots=False)
@@ -275,6 +294,7 @@ class ConversationTurn(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Turn"
     own_properties: ClassVar[tuple[str, ...]] = ("user", "assistant", "assistant_id")
+    texts: ClassVar[Mapping[str, Any]] = {"user": "", "assistant": ""}
 
     conversation_id: str = field(validator=_name)
     user: str = field(validator=_text)
@@ -304,6 +324,7 @@ class ConversationFunction(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Function"
     own_properties: ClassVar[tuple[str, ...]] = ("name", "args", "result", "runtime")
+    texts: ClassVar[Mapping[str, Any]] = {"args": None, "result": None}
 
     conversation_id: str = field(validator=_name)
     name: str = field(validator=_name)

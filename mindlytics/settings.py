@@ -67,7 +67,7 @@ def _flag_or_text(text: str) -> bool | str:
 
 def _wrong(attribute: Attribute[Any], rule: str, value: object) -> InvalidSetting:
     shown = repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
-    return InvalidSetting(f"{attribute.name} (environment: {variable(attribute)}) must be {rule}, got {shown}")
+    return InvalidSetting(f"{told(attribute)} must be {rule}, got {shown}")
 
 
 def _is_number(value: object) -> bool:
@@ -112,9 +112,7 @@ def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
 
 def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, bool) and not (isinstance(value, str) and os.path.exists(value)):
-        raise InvalidSetting(
-            f"{attribute.name} (environment: {variable(attribute)}) must be True, False or a CA bundle's path"
-        )
+        raise InvalidSetting(f"{told(attribute)} must be True, False or a CA bundle's path")
 
 
 def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -125,9 +123,7 @@ def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
 def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
     def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
         if value not in allowed:
-            raise InvalidSetting(
-                f"{attribute.name} (environment: {variable(attribute)}) must be one of {', '.join(allowed)}"
-            )
+            raise InvalidSetting(f"{told(attribute)} must be one of {', '.join(allowed)}")
 
     return check
 
@@ -135,7 +131,7 @@ def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
 def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
         rule = "a str of printable ASCII characters without spaces"
-        raise InvalidSetting(f"{attribute.name} (environment: {variable(attribute)}) must be {rule}")
+        raise InvalidSetting(f"{told(attribute)} must be {rule}")
 
 
 def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
@@ -147,16 +143,18 @@ def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
             usable = False
         if not usable or parts.query or parts.fragment or parts.username is not None:
             example = f"{schemes[0]}://host[:port][/path]"
-            raise InvalidSetting(f"{attribute.name} (environment: {variable(attribute)}) must be of the form {example}")
+            raise InvalidSetting(f"{told(attribute)} must be of the form {example}")
 
     return check
 
 
-def _setting(default: Any, validator: Any, help: str, *, read: Any = None, name: str = "", **more: Any) -> Any:
+def _setting(
+    default: Any, validator: Any, help: str, *, read: Any = None, name: str = "", argument: str = "", **more: Any
+) -> Any:
     return field(
         default=default,
         validator=validator,
-        metadata={"help": help, "read": read, "variable": name},
+        metadata={"help": help, "read": read, "variable": name, "argument": argument},
         kw_only=True,
         **more,
     )
@@ -286,6 +284,12 @@ class Settings:
 def variable(attribute: Attribute[Any]) -> str:
     """The environment variable of a setting."""
     return attribute.metadata["variable"] or f"MLSDK_{attribute.name.upper()}"
+
+
+def told(attribute: Attribute[Any]) -> str:
+    """A setting as error messages name it: the argument, and the variable where it may be given in the environment."""
+    argument = attribute.metadata["argument"] or attribute.name
+    return argument if attribute.metadata["read"] is None else f"{argument} (environment: {variable(attribute)})"
 
 
 def _from_environment(attribute: Attribute[Any]) -> Any:

@@ -112,6 +112,6 @@ def test_body_overheads_are_exact() -> None:
     wire = MindlyticsWire("https://app.example", "k", "p")
     pieces = [b"{}", b'{"a":1}', b"{}"]
     for count in (1, 2, 3):
-        body = wire.body(pieces[:count], bare=False)
+        body = wire.body(pieces[:count], bare=False, key="k")
         assert len(body) == sum(map(len, pieces[:count])) + count * wire.piece_overhead + wire.body_overhead
         assert json.loads(body) == [json.loads(piece) for piece in pieces[:count]]

@@ -17,7 +17,7 @@ from weakref import WeakSet
 from attrs import define, field, frozen
 
 from ..errors import DeliveryError
-from ..events import Event
+from ..events import AnyEvent
 
 MAX_ERRORS = 100
 """Losses that an account remembers one by one; the counts go on."""
@@ -129,7 +129,7 @@ class Record:
     :param since: the moment since when it waits for company.
     """
 
-    event: Event
+    event: AnyEvent
     account: Account
     size: int
     number: int = 0

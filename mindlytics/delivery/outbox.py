@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from ..events import Event
+from ..events import AnyEvent
 from ..settings import Settings
 from .batcher import Batch, Batcher
 from .ledger import Ledger, Reason, Record
@@ -152,7 +152,7 @@ class Outbox:
                     self._ledger.dropped([record], Reason.TOO_LARGE, message=words)
             drawn.popleft()
 
-    def _released(self, event: Event) -> Event:
+    def _released(self, event: AnyEvent) -> AnyEvent:
         return released(event, self._before_send, with_texts=self._with_texts)
 
     def _mind(self, verdict: Verdict) -> None:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
-
-from ..events import ConversationFunction, ConversationTurn, Event
-from ..values import Scalar
-
-TEXTS: Mapping[type[Event], Mapping[str, Any]] = {
-    ConversationTurn: {"user": "", "assistant": ""},
-    ConversationFunction: {"args": None, "result": None},
-}
-"""What people and functions say, by the fields that hold it, and what stands there when it is not sent."""
+from ..events import AnyEvent
 
 
 class Withheld(Exception):
@@ -27,7 +18,7 @@ class Withheld(Exception):
         super().__init__(detail)
 
 
-def released(event: Event, before_send: Callable[[Any], Any] | None, *, with_texts: bool) -> Event:
+def released(event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_texts: bool) -> AnyEvent:
     """The event as it may leave.
 
     :raises Withheld: it may not.
@@ -41,22 +32,11 @@ def released(event: Event, before_send: Callable[[Any], Any] | None, *, with_tex
             raise Withheld(wanted=False, detail=f"before_send raised {type(error).__name__}") from error
         if event is None:
             raise Withheld(wanted=True)
-        if not isinstance(event, Event):
+        if not isinstance(event, AnyEvent):
             if inspect.iscoroutine(event):
                 event.close()
             raise Withheld(wanted=False, detail=f"before_send gave a {type(event).__name__}, not an event or None")
-    return event if with_texts else without_texts(event)
-
-
-def without_texts(event: Event) -> Event:
-    """The event with ``<field>_length`` among its properties for each text that it held, in characters."""
-    blanks = TEXTS.get(type(event))
-    if blanks is None:
-        return event
-    texts = {name: getattr(event, name) for name in blanks}
-    lengths: dict[str, Scalar] = {f"{name}_length": len(text) for name, text in texts.items() if text is not None}
-    changes: dict[str, Any] = {**blanks, "properties": {**getattr(event, "properties", {}), **lengths}}
-    return evolve(event, **changes)
+    return event if with_texts else event.without_texts()
 
 
 def is_sampled(session_id: str, rate: float) -> bool:

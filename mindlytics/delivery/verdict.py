@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
-
-from ..events import Event
 
 
 class Fate(enum.Enum):
@@ -56,11 +54,11 @@ class Wire(Protocol):
     piece_overhead: int
     body_overhead: int
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: Any) -> bytes:
         """One event, ready to be framed. Called once for each event."""
 
-    def body(self, pieces: Sequence[bytes], *, bare: bool) -> bytes:
-        """Encoded events as one body."""
+    def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
+        """Encoded events as one body, of a batch with that ``Idempotency-Key``."""
 
     def headers(self, key: str) -> dict[str, str]:
         """The headers of a batch with that ``Idempotency-Key``."""

@@ -15,7 +15,7 @@ from ..delivery.ledger import Account, Reason, Record
 from ..delivery.outbox import Outbox
 from ..delivery.verdict import Fate, Verdict, Wire
 from ..errors import ClientClosed, DeliveryError, InvalidEvent
-from ..events import Event
+from ..events import AnyEvent
 from ..settings import Settings
 from ..transport import NoReply, Reply
 from . import lifecycle
@@ -123,7 +123,7 @@ class Pipeline(ABC):
         self.gives_up = True
         self.hasten()
 
-    def _turn_away(self, event: Event, account: Account) -> None:
+    def _turn_away(self, event: AnyEvent, account: Account) -> None:
         """Count an event that comes while the pipeline is not open."""
         if self.settings.enabled:
             if self.settings.strict:
@@ -141,7 +141,7 @@ class Pipeline(ABC):
             self._drop_at_once(record, Reason.QUEUE_FULL)
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
-    def count_dropped(self, event: Event, account: Account, reason: Reason) -> None:
+    def count_dropped(self, event: AnyEvent, account: Account, reason: Reason) -> None:
         """Count an event that is not even queued."""
         self._drop_at_once(Record(event, account, 0), reason)
 
@@ -200,7 +200,7 @@ class Pipeline(ABC):
         """One attempt, and the redirects within the host that it meets: yields requests, takes replies."""
         wire = self.outbox.wire
         url, headers = wire.url, wire.headers(batch.key)
-        body = wire.body([record.data for record in batch.records], bare=batch.bare)
+        body = wire.body([record.data for record in batch.records], bare=batch.bare, key=batch.key)
         verdict = TIME_IS_UP
         for _ in range(1 + MAX_HOPS):
             timeout = min(self.settings.request_timeout, self.deadline - clock())

@@ -14,7 +14,7 @@ from ..delivery.batcher import Batch
 from ..delivery.ledger import Account, FlushResult, Record
 from ..delivery.retry import policy
 from ..delivery.verdict import Verdict, Wire
-from ..events import Event
+from ..events import AnyEvent
 from ..settings import Settings
 from ..transport.asyncio import AsyncTransport
 from . import lifecycle
@@ -68,8 +68,13 @@ class TaskPipeline(Pipeline):
         self._start_anew()
         super().renew()
 
-    def submit(self, event: Event, account: Account, closed: bool = False) -> Awaitable[None]:
-        """Accept an event at once; only with ``on_full="block"`` has the result to be awaited for it to count."""
+    def submit(
+        self, event: AnyEvent, account: Account, closed: bool = False, may_block: bool = True
+    ) -> Awaitable[None]:
+        """Accept an event at once; only with ``on_full="block"`` has the result to be awaited for it to count.
+
+        :param may_block: False: not even then.
+        """
         if closed or not self.is_open:
             self._turn_away(event, account)
             return DONE
@@ -77,7 +82,7 @@ class TaskPipeline(Pipeline):
         if not self.intake.put(record):
             self.hurry = self.ledger.total.accepted
             self._wake_sender()
-            if self._blocks:
+            if self._blocks and may_block:
                 return self._submit_later(record)
             self._overflow(record)
         self._attend()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Account, FlushResult, Record
 from ..delivery.verdict import Verdict, Wire
-from ..events import Event
+from ..events import AnyEvent
 from ..settings import Settings
 from . import lifecycle
 from .base import CUT_SHORT, GRACE, IDLE, LONGEST_WAIT, RESTART_WAIT, TICK, TIME_IS_UP, Pipeline, clock, logger
@@ -43,22 +43,25 @@ class ThreadPipeline(Pipeline):
         self._start_anew()
         super().renew()
 
-    def submit(self, event: Event, account: Account, closed: bool = False) -> None:
-        """Accept an event; waits for nothing but ``on_full="block"``, and never raises for the network."""
+    def submit(self, event: AnyEvent, account: Account, closed: bool = False, may_block: bool = True) -> None:
+        """Accept an event; waits for nothing but ``on_full="block"``, and never raises for the network.
+
+        :param may_block: False: not even for that.
+        """
         if closed or not self.is_open:
             self._turn_away(event, account)
             return
         record = Record(event, account, event.size)
         if not self.intake.put(record):
-            self._wait_for_room(record)
+            self._wait_for_room(record, self._blocks and may_block)
         if self._unattended:
             self._attend()
 
-    def _wait_for_room(self, record: Record) -> None:
+    def _wait_for_room(self, record: Record, blocks: bool) -> None:
         """Too much is pending: send it without waiting for company; the caller waits where it is to be blocked."""
         self.hurry = self.ledger.total.accepted
         self._wake.ring()
-        if not (self._blocks and self.intake.put_within(record, min(self.settings.block_timeout, LONGEST_WAIT))):
+        if not (blocks and self.intake.put_within(record, min(self.settings.block_timeout, LONGEST_WAIT))):
             self._overflow(record)
 
     def flush(self, timeout: float | None, account: Account | None = None) -> FlushResult:

@@ -172,7 +172,7 @@ class MindlyticsWire:
 
     encode = staticmethod(encode)
 
-    def body(self, pieces: Sequence[bytes], *, bare: bool) -> bytes:
+    def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
         return pieces[0] if bare else b"[" + b",".join(pieces) + b"]"
 
     def headers(self, key: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ class PlainWire:
         assert event.event is not None
         return event.event.encode()
 
-    def body(self, pieces: Sequence[bytes], *, bare: bool) -> bytes:
+    def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
         return pieces[0] if bare else b"[" + b",".join(pieces) + b"]"
 
     def headers(self, key: str) -> dict[str, str]:

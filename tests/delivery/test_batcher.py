@@ -65,7 +65,7 @@ def test_bodies_never_exceed_their_bytes_and_use_them(size: int) -> None:
     works.add(*(["abc"] * 20))
     bodies = []
     while (batch := works.next()) is not None:
-        bodies.append(works.wire.body([record.data for record in batch.records], bare=False))
+        bodies.append(works.wire.body([record.data for record in batch.records], bare=False, key="k"))
         works.settle(batch, OK)
     assert max(map(len, bodies)) <= size
     assert {len(body) for body in bodies[:-1]} == {len(bodies[0])}

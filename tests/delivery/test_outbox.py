@@ -178,7 +178,7 @@ class Delivery(RuleBasedStateMachine):
         if batch is None:
             return
         names = self.works.names(batch)
-        body = self.works.wire.body([record.data for record in batch.records], bare=batch.bare)
+        body = self.works.wire.body([record.data for record in batch.records], bare=batch.bare, key=batch.key)
         assert 1 <= len(names) <= self.limits[0]
         assert len(body) <= self.limits[1]
         assert not self.acknowledged & set(names), "what was acknowledged is never sent again"
