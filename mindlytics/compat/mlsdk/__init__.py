@@ -1,0 +1,112 @@
+"""The names of ``mlsdk``, the package ``mlsdk-python``: ``from mindlytics.compat.mlsdk import Client``.
+
+The asyncio face, with the habits of that client that programs rely on. What a class does not say here is as in
+:class:`~mindlytics.AsyncClient`; what remains different is told in the documentation's page on migrating. Nothing is
+sent or queued here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from attrs import evolve
+
+from ...aio import AsyncClient, AsyncSession
+from ...delivery.ledger import APIResponse
+from ...errors import MLHTTPError
+from ...events import Cost, TokenBasedCost
+from ...http import AsyncHTTPClient
+from ...session import Properties
+from ...stored import MLEvent
+from ...values import Timestamp
+
+__all__ = ["APIResponse", "Client", "Cost", "HTTPClient", "MLEvent", "MLHTTPError", "Session", "TokenBasedCost"]
+
+NO_REPLY = -1
+"""The status where no reply came; the rest of the package says 0."""
+
+
+class Session(AsyncSession):
+    """A session that keeps the ids it was given: its conversation and itself may have ended, events still name them."""
+
+    __slots__ = ("_given_conversation",)
+
+    def __init__(self, client: Any, *, conversation_id: str | None = None, **arguments: Any) -> None:
+        super().__init__(client, conversation_id=conversation_id, **arguments)
+        self._given_conversation = conversation_id
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation of events that name no other; it may be set."""
+        return super().conversation_id
+
+    @conversation_id.setter
+    def conversation_id(self, given: str | None) -> None:
+        self._given_conversation = given
+        self._conversations = [] if given is None else [given]
+
+    def end_session(
+        self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None
+    ) -> Awaitable[None]:
+        """End the session, and with it every conversation of it that is still open. Later events begin nothing anew.
+
+        The arguments are those of :meth:`mindlytics.AsyncSession.end_session`.
+        """
+        done = super().end_session(timestamp=timestamp, attributes=attributes)
+        self.conversation_id = self._given_conversation
+        return done
+
+    def get_errors(self) -> list[APIResponse]:
+        """What went wrong with events of this session, oldest first; ``status`` is -1 where no reply decided it."""
+        return [error if error.status else evolve(error, status=NO_REPLY) for error in super().get_errors()]
+
+    def _reopen(self) -> None:
+        """An ended session stays ended: what comes late is the service's to judge."""
+
+    def _close(self, conversation_id: str) -> None:
+        if conversation_id != self._given_conversation:
+            super()._close(conversation_id)
+
+
+class Client(AsyncClient):
+    """An :class:`~mindlytics.AsyncClient` whose sessions are :class:`Session`; it needs no ``close()``."""
+
+    _session_type = Session
+
+    def create_session(
+        self,
+        *,
+        session_id: str | None = None,
+        conversation_id: str | None = None,
+        id: str | None = None,
+        device_id: str | None = None,
+        user_id: str | None = None,
+        attributes: Properties | None = None,
+        on_error: Callable[[Exception], Any] | None = None,
+    ) -> Session:
+        """A session of this client. The arguments are those of :meth:`mindlytics.AsyncClient.create_session`."""
+        made = super().create_session(
+            session_id=session_id,
+            conversation_id=conversation_id,
+            id=id,
+            device_id=device_id,
+            user_id=user_id,
+            attributes=attributes,
+            on_error=on_error,
+        )
+        return cast(Session, made)
+
+
+class HTTPClient(AsyncHTTPClient):
+    """Requests to any endpoint of the service."""
+
+    async def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
+        """Send one request.
+
+        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``; status -1: no reply.
+        """
+        reply = await super().send_request(method=method, url=url, data=data)
+        if isinstance(reply, dict) and reply.get("errored") is True and reply.get("status") == 0:
+            reply["status"] = NO_REPLY
+        return reply

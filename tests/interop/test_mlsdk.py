@@ -1,0 +1,96 @@
+"""Programs that were written for the existing client, run with it and with ``mindlytics.compat.mlsdk``.
+
+Each program in ``mlsdk_programs/`` is run twice against the local server, the second time with its import line changed
+and nothing else. What it says and what the server has stored afterwards must be the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindlytics import HTTPClient
+from mindlytics.server.run import LocalServer
+
+pytest.importorskip("mlsdk")
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted((Path(__file__).parent / "mlsdk_programs").glob("*.py"))
+IMPORT = "from mlsdk import "
+
+COLLECTIONS = ("users", "sessions", "conversations", "events", "messages")
+TIMES = {"timestamp", "started_at", "ended_at", "duration"}
+"""Equal only where a program gives its own."""
+NOW = {"created_at", "updated_at"}
+MADE_UP = {"event_id", "origin_event_id", "user_id"}
+TOLD = {"refused": "mindlytics: 3 events were not delivered\n"}
+"""What a program says on stderr with its import line changed, and did not say before."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with LocalServer(api_key="key") as server:
+        yield server
+
+
+def run(program: str, server: LocalServer, project: str) -> tuple[str, str]:
+    """Run a program to its end: what it says on stdout and stderr."""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            **os.environ,
+            "MLSDK_API_KEY": "key",
+            "MLSDK_PROJECT_ID": project,
+            "MLSDK_SERVER_BASE": server.url,
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert 0 == ran.returncode, ran.stderr
+    return ran.stdout, ran.stderr
+
+
+def stored(server: LocalServer, project: str, *, times: bool) -> dict[str, Any]:
+    """Everything that the server has of a project, with made up ids numbered by their first appearance."""
+    left_out = NOW if times else NOW | TIMES
+    numbers: dict[str, str] = {}
+
+    def plain(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(key, item) for key, item in value.items() if key not in left_out}
+        if isinstance(value, list):
+            return [plain(name, item) for item in value]
+        if isinstance(value, str) and (name in MADE_UP or value.startswith("ml_")):
+            return numbers.setdefault(value, f"#{len(numbers)}")
+        return "" if value == project else value
+
+    with HTTPClient(server_endpoint=server.url, api_key="key", project_id=project) as http:
+        return {
+            collection: plain("", http.send_request(method="GET", url=f"/bc/v1/db/{collection}/find", data={}))
+            for collection in COLLECTIONS
+        }
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_a_program_does_the_same_with_its_import_line_changed(path: Path, server: LocalServer) -> None:
+    program = path.read_text(encoding="utf-8")
+    assert 1 == program.count(IMPORT)
+    changed = program.replace(IMPORT, "from mindlytics.compat.mlsdk import ")
+    before, after = f"{path.stem}-mlsdk", f"{path.stem}-compat"
+    said, complaint = run(program, server, before)
+    assert "" == complaint
+    assert (said, TOLD.get(path.stem, "")) == run(changed, server, after)
+    times = path.stem == "past"
+    expected = stored(server, before, times=times)
+    assert path.stem == "refused" or expected["events"]
+    assert json.dumps(expected, indent=1) == json.dumps(stored(server, after, times=times), indent=1)

@@ -1,0 +1,125 @@
+"""The names of other clients: what they add to what they inherit. Beside the clients themselves: ``interop/``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import mindlytics
+from mindlytics.compat import mlsdk
+
+from . import sink as faults
+from .programs import STRICT, run
+from .sink import Sink
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+async def client(sink: Sink) -> AsyncIterator[mlsdk.Client]:
+    made = mlsdk.Client(api_key="key-1", project_id="proj-1", server_endpoint=sink.url)
+    yield made
+    await made.close(0.5)
+
+
+def test_the_names_of_mlsdk_are_there() -> None:
+    page = (ROOT / "docs" / "migrating.md").read_text(encoding="utf-8")
+    assert [] == [name for name in mlsdk.__all__ if f"`{name}`" not in page]
+    assert {"Client", "Session", "HTTPClient", "APIResponse", "TokenBasedCost", "Cost", "MLEvent"} <= set(mlsdk.__all__)
+    assert all(hasattr(mlsdk, name) for name in mlsdk.__all__)
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "name"),
+    [
+        (mlsdk.Client, mindlytics.AsyncClient, "create_session"),
+        (mlsdk.Session, mindlytics.AsyncSession, "end_session"),
+        (mlsdk.HTTPClient, mindlytics.AsyncHTTPClient, "send_request"),
+    ],
+)
+def test_what_is_adapted_takes_the_same_arguments(ours: type, base: type, name: str) -> None:
+    expected = inspect.signature(getattr(base, name)).parameters
+    assert expected == inspect.signature(getattr(ours, name)).parameters
+
+
+async def test_a_given_conversation_stays_the_sessions(client: mlsdk.Client, sink: Sink) -> None:
+    session = client.create_session(session_id="s", conversation_id="c", id="u")
+    await session.track_conversation_turn(user="a", assistant="b")
+    await session.end_conversation()
+    await session.track_conversation_turn(user="a", assistant="b")
+    await session.end_session()
+    await session.track_event(event="Late")
+    assert "c" == session.conversation_id
+    await session.flush()
+    assert ["c", "c", "c", None, "c"] == [event.get("conversation_id") for event in sink.events]
+    assert "start_session" not in {event["type"] for event in sink.events}
+
+
+async def test_a_conversation_that_began_by_itself_ends(client: mlsdk.Client, sink: Sink) -> None:
+    session = client.create_session(session_id="s", id="u")
+    for _ in range(2):
+        await session.track_conversation_turn(user="a", assistant="b")
+        await session.end_conversation()
+        assert session.conversation_id is None
+    await session.flush()
+    first, first_end, second, second_end = (event["conversation_id"] for event in sink.events)
+    assert first == first_end != second == second_end
+
+
+async def test_the_conversation_may_be_set(client: mlsdk.Client, sink: Sink) -> None:
+    session = client.create_session(session_id="s", id="u")
+    for given in ("one", "two", None):
+        session.conversation_id = given
+        assert given == session.conversation_id
+        await session.track_event(event="E")
+    await session.flush()
+    assert ["one", "two", None] == [event.get("conversation_id") for event in sink.events]
+
+
+async def test_a_session_is_a_context_manager(client: mlsdk.Client, sink: Sink) -> None:
+    async with client.create_session() as session:
+        await session.track_event(event="E")
+    assert ["track", "end_session"] == [event["type"] for event in sink.events]
+
+
+async def test_no_reply_is_told_as_minus_one(sink: Sink) -> None:
+    sink.always = faults.reset
+    http = mlsdk.HTTPClient(api_key="k", project_id="p", server_endpoint=sink.url)
+    reply = await http.send_request(method="GET", url="/bc/v1/user/list")
+    assert (True, -1) == (reply["errored"], reply["status"])
+    client = mlsdk.Client(api_key="k", project_id="p", server_endpoint=sink.url, retry_for=0)
+    session = client.create_session(session_id="s", id="u")
+    await session.track_event(event="E")
+    await session.flush()
+    assert [-1] == [error.status for error in session.get_errors()]
+    await client.close()
+
+
+async def test_a_reply_keeps_its_status(client: mlsdk.Client, sink: Sink) -> None:
+    sink.always = faults.status(403)
+    session = client.create_session(session_id="s", id="u")
+    await session.track_event(event="E")
+    await session.flush()
+    assert [mlsdk.APIResponse(True, 403, "no")] == session.get_errors()
+    with pytest.raises(mlsdk.MLHTTPError, match="403 - no"):
+        await client.user_identify(id="u")
+
+
+def test_a_program_that_neither_flushes_nor_closes_loses_nothing(sink: Sink) -> None:
+    program = """
+        import asyncio
+        from mindlytics.compat.mlsdk import Client
+
+        async def main():
+            session = Client().create_session(session_id="s", id="u")
+            for number in range(50):
+                await session.track_event(event=str(number), properties={})
+
+        asyncio.run(main())
+    """
+    ran = run(sink, program, *STRICT)
+    assert (0, "", "") == (ran.returncode, ran.stdout, ran.stderr)
+    assert [str(number) for number in range(50)] == sink.names()
