@@ -10,8 +10,10 @@ from attrs import evolve
 
 from mindlytics import InvalidSetting
 from mindlytics.client import Client
+from mindlytics.delivery.batcher import Batch
+from mindlytics.delivery.ledger import Account, Record
 from mindlytics.delivery.privacy import is_sampled
-from mindlytics.events import ConversationTurn, Event
+from mindlytics.events import ConversationTurn, CustomEvent, EndSession, Event
 
 from .conftest import Face, result
 from .sink import Sink
@@ -122,3 +124,20 @@ async def test_a_logging_handler_that_tracks_does_no_harm(face: Face, sink: Sink
     outcome = await result(client.flush(10))
     assert outcome.pending == 0
     assert sorted(sink.names()) == ["e", "logged", "logged"]
+
+
+def test_what_stands_for_an_event_in_a_log_holds_nothing_of_it() -> None:
+    turn = ConversationTurn(
+        session_id="s-1", conversation_id="c", user="secret", assistant="secret", properties={"secret": "secret"}
+    )
+    record = Record(turn, Account(), 0, data=b"secret")
+    assert "secret" not in repr([turn, record, Batch([record])])
+    assert "s-1" in repr(turn)
+
+
+def test_events_are_equal_where_all_they_hold_is() -> None:
+    one = CustomEvent(session_id="s", event="e", timestamp="2025-01-01T00:00:00Z")
+    assert one == CustomEvent(session_id="s", event="e", timestamp="2025-01-01T00:00:00Z")
+    assert hash(one) == hash(evolve(one))
+    assert one != evolve(one, event="f")
+    assert one != EndSession(session_id="s", timestamp="2025-01-01T00:00:00Z")

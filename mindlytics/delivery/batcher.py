@@ -19,7 +19,7 @@ def new_key() -> str:
     return uuid.uuid4().hex
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Batch:
     """Some events, and the key under which they are sent until the service has answered for good.
 

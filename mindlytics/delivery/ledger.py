@@ -95,7 +95,7 @@ class Stats:
     reasons: dict[str, int]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Account:
     """The counts of one session, or of all that goes through a pipeline."""
 
@@ -118,7 +118,7 @@ class Account:
         self.errors = None
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Record:
     """An accepted event on its way.
 
@@ -137,7 +137,7 @@ class Record:
     since: float = 0.0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Ticket:
     """Somebody waits until all events accepted so far, of an account or of all, are settled."""
 
