@@ -83,9 +83,13 @@ def fail(error: object, status: int) -> NoReturn:
 def serve(host: str, port: int, db: str, api_key: str | None) -> None:
     """Run a local server over one SQLite file."""
     from .server import run  # noqa: PLC0415  aiohttp takes a while to import
+    from .server.live import LIVE_PATH  # noqa: PLC0415
+
+    _show_warnings("mindlytics.server")
 
     def ready(url: str) -> None:
         click.echo(f"Mindlytics local server on {url}")
+        click.echo(f"Live events: {url.replace('http', 'ws', 1)}{LIVE_PATH}")
         click.echo(f"Database: {Path(db).resolve()}")
         click.echo("\nYour own program reaches it with these variables in its environment:\n")
         click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
@@ -108,6 +112,14 @@ def serve(host: str, port: int, db: str, api_key: str | None) -> None:
         asyncio.run(until_told())
     except MindlyticsError as error:
         fail(error, 2)
+
+
+def _show_warnings(logger: str) -> None:
+    """Put on stderr what a program of its own would have to set up logging for."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("mindlytics: %(message)s"))
+    logging.getLogger(logger).addHandler(handler)
 
 
 def _reachable(url: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from attrs import field, frozen
 
-from .query import LIST, MAP, NUMBER, TEXT, TIME, Filter, InvalidQuery, order_by
+from .query import LIST, MAP, NUMBER, TEXT, TIME, Filter, InvalidQuery, order_by, whole
 from .records import App
 from .schema import iso
 
@@ -213,8 +213,8 @@ def parse(name: str, parameters: Mapping[str, str]) -> Query:
         collection,
         Filter(_json(parameters, "filter", {}), collection.columns),
         order_by(_json(parameters, "sort", {}), collection.columns),
-        _whole(parameters, "skip"),
-        _whole(parameters, "limit"),
+        whole(parameters, "skip"),
+        whole(parameters, "limit"),
         _projection(_json(parameters, "projection", {}), include),
         include,
     )
@@ -313,10 +313,3 @@ def _json(parameters: Mapping[str, str], name: str, default: object) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidQuery(name, f"is no JSON ({error})") from None
-
-
-def _whole(parameters: Mapping[str, str], name: str) -> int:
-    text = parameters.get(name) or "0"
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise InvalidQuery(name, "must be a whole number of at least 0")
-    return int(text)

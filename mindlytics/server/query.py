@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InvalidEvent, MindlyticsError
+from ..errors import MindlyticsError
 from .schema import microseconds
 
 TEXT, NUMBER, TIME, MAP, LIST = "text", "number", "time", "map", "list"
@@ -112,7 +112,11 @@ class Filter:
         if key or kind in (None, MAP) or isinstance(operand, bool):
             return "0"
         if kind == TIME and isinstance(operand, str):
-            operand = _moment(name, operand)
+            try:
+                operand = _moment(name, operand)
+            except ValueError:
+                rule = f"{name} must be compared with an ISO 8601 date, with or without a time"
+                raise InvalidQuery("filter", rule) from None
         elif isinstance(operand, str) != (kind == TEXT):
             return "0"
         self.parameters.append(_number(operand))
@@ -159,11 +163,30 @@ def order_by(given: object, columns: Mapping[str, str]) -> tuple[str, list[Any]]
     return sql, parameters
 
 
-def _moment(name: str, text: str) -> int:
+def moment(parameters: Mapping[str, str], name: str) -> int:
+    """A required parameter that is a date, with or without a time, as it is stored.
+
+    :raises InvalidQuery: it is missing, or no date.
+    """
     try:
-        return microseconds(text if len(text) > 10 else f"{text}T00:00:00Z", name)
-    except (ValueError, InvalidEvent):
-        raise InvalidQuery("filter", f"{name} must be compared with an ISO 8601 date, with or without a time") from None
+        return _moment(name, parameters.get(name, ""))
+    except ValueError:
+        raise InvalidQuery(name, "must be an ISO 8601 date, with or without a time") from None
+
+
+def whole(parameters: Mapping[str, str], name: str, default: int = 0) -> int:
+    """A parameter that counts something.
+
+    :raises InvalidQuery: it is no whole number, or below 0.
+    """
+    text = parameters.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise InvalidQuery(name, "must be a whole number of at least 0")
+    return int(text)
+
+
+def _moment(name: str, text: str) -> int:
+    return microseconds(text if len(text) > 10 else f"{text}T00:00:00Z", name)
 
 
 def _number(operand: object) -> object:

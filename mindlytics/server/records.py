@@ -177,6 +177,8 @@ class Records:
         self._aliases: dict[tuple[int, str], str] = {}
         self._devices: dict[tuple[int, str], str] = {}
         self._events: list[StoredEvent] = []
+        self.written: list[StoredEvent] = []
+        """The events of the open transaction that are in the file; the writer empties it."""
         self._event_ids = _event_ids()
 
     # -- apps and idempotency keys
@@ -326,6 +328,7 @@ class Records:
         self._dirty.clear()
         if self._events:
             self._connection.executemany(_INSERT_EVENT, self._events)
+            self.written += self._events
             self._events.clear()
 
     def end_request(self) -> None:

@@ -9,32 +9,51 @@ import asyncio
 import errno
 import gc
 import ipaddress
+import logging
 import shutil
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from aiohttp import web
 
 from ..errors import MindlyticsError
 from .app import create_app
+from .live import LIVE, LIVE_PATH, create_live_app
 from .store import Store
 
 SHUTDOWN_SECONDS = 5.0
+
+LIVE_PORTS = {port: port + 1000 for port in range(3000, 3010)}
+"""The ports at which clients that know only the base URL look for live events."""
+
+logger = logging.getLogger("mindlytics.server")
 
 
 class ServerError(MindlyticsError):
     """The server cannot be started: the message says why."""
 
 
+class Addresses(NamedTuple):
+    """Where a server answers: the base URL, and the WebSocket of its live events."""
+
+    url: str
+    live_url: str
+
+
 @asynccontextmanager
-async def listening(store: Store, host: str, port: int, api_key: str | None = None) -> AsyncIterator[str]:
-    """Answer requests while the block runs; yields the base URL.
+async def listening(
+    store: Store, host: str, port: int, api_key: str | None = None, *, live_port: int | None = None
+) -> AsyncIterator[Addresses]:
+    """Answer requests while the block runs; yields where.
 
     :param port: 0: any free one.
+    :param live_port: one more port for live events, 0: any free one; None: 4000 for port 3000, up to 4009 for 3009,
+        none for others. If it is taken, a warning is logged; live events are on the first port in any case.
     :raises ServerError: the port is taken, or the address is open to others and no key is asked for.
     """
     if not api_key and not is_loopback(host):
@@ -42,9 +61,29 @@ async def listening(store: Store, host: str, port: int, api_key: str | None = No
             f"{host} can be reached from other machines: give an API key, or listen on 127.0.0.1 (without a key,"
             " anybody may read and write)"
         )
-    runner = web.AppRunner(
-        create_app(store, api_key=api_key), access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
-    )
+    app = create_app(store, api_key=api_key)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_answering(app, host, port))
+        addresses = Addresses(url, _ws(url) + LIVE_PATH)
+        if live_port is None:
+            live_port = LIVE_PORTS.get(port)
+        if live_port is not None:
+            try:
+                live_url = await stack.enter_async_context(_answering(create_live_app(app[LIVE]), host, live_port))
+                addresses = Addresses(url, _ws(live_url))
+            except ServerError as error:
+                logger.warning("live events are on %s only: %s", addresses.live_url, error)
+        yield addresses
+
+
+def _ws(url: str) -> str:
+    return url.replace("http", "ws", 1)
+
+
+@asynccontextmanager
+async def _answering(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """Answer requests to one application on one port; yields its URL."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -66,12 +105,14 @@ async def serve(
     db: str | Path = "mindlytics.db",
     api_key: str | None = None,
     *,
+    live_port: int | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the server until the task is cancelled.
 
     :param db: the database file; it is made where there is none.
     :param api_key: the one key that is taken; None: any, on loopback addresses only.
+    :param live_port: see :func:`listening`.
     :param on_ready: called with the base URL as soon as requests are answered.
     :raises ServerError: the address cannot be used.
     :raises StoreError: the file cannot be used.
@@ -80,9 +121,9 @@ async def serve(
     thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
-        async with listening(store, host, port, api_key) as url:
+        async with listening(store, host, port, api_key, live_port=live_port) as addresses:
             if on_ready is not None:
-                on_ready(url)
+                on_ready(addresses.url)
             await asyncio.Event().wait()
     finally:
         gc.set_threshold(*thresholds)
@@ -106,15 +147,27 @@ class LocalServer:
     :param db: the database file; None: a temporary one, removed at the end.
     :param port: 0: any free one.
     :param api_key: the one key that is taken; None: any.
+    :param live_port: one more port for live events; see :func:`listening`.
+
+    ``url`` is the base URL, ``live_url`` the WebSocket of live events.
     """
 
     url: str
+    live_url: str
     store: Store
 
-    def __init__(self, db: str | Path | None = None, port: int = 0, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        db: str | Path | None = None,
+        port: int = 0,
+        api_key: str | None = None,
+        *,
+        live_port: int | None = None,
+    ) -> None:
         self._db = db
         self._port = port
         self._api_key = api_key
+        self._live_port = live_port
         self._temporary: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -168,7 +221,10 @@ class LocalServer:
 
     def _run(self, ready: threading.Event) -> None:
         async def main() -> None:
-            async with listening(self.store, "127.0.0.1", self._port, self._api_key) as self.url:
+            async with listening(
+                self.store, "127.0.0.1", self._port, self._api_key, live_port=self._live_port
+            ) as addresses:
+                self.url, self.live_url = addresses
                 self._stop = asyncio.Event()
                 self._loop = asyncio.get_running_loop()
                 ready.set()

@@ -62,6 +62,8 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.on_commit: Callable[[Sequence[StoredEvent]], None] = _to_nobody
+        """Called on the writer thread with the events of each commit, in order, before the requests are answered."""
         connection = open_database(self.path)
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closed = False
@@ -131,11 +133,14 @@ class Store:
                 connection.execute("COMMIT")
             except Exception as error:
                 records.forget()
+                records.written.clear()
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 for job in jobs:
                     job.done.set_exception(error)
                 continue
+            self.on_commit(records.written)
+            records.written.clear()
             for job, (result, problem) in zip(jobs, outcomes, strict=True):
                 if problem is not None:
                     job.done.set_exception(problem)
@@ -173,14 +178,20 @@ class Store:
         self._writer.join()
 
 
+def _to_nobody(_: Sequence[StoredEvent]) -> None:
+    """Tell nobody."""
+
+
 def _attempt(connection: sqlite3.Connection, records: Records, job: _Job[Any]) -> tuple[Any, Exception | None]:
     """Run one job behind a savepoint: its result, or its error with all of its writes undone."""
     connection.execute("SAVEPOINT job")
+    before = len(records.written)
     try:
         result = job.work(records)
         records.end_request()
     except Exception as error:
         records.forget()
+        del records.written[before:]
         connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
         return None, error

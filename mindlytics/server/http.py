@@ -1,0 +1,149 @@
+"""What all routes of the local server share: credentials, bodies in, JSON out, errors as JSON.
+
+Which routes there are is in ``app.py``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import orjson
+from aiohttp import web
+
+from ..errors import InvalidEvent
+from .query import InvalidQuery
+from .store import RefusedEvent, Store
+from .users import UnknownUser
+
+MAX_BODY = 1024 * 1024
+"""Bytes; a longer body is answered with 413."""
+
+MAX_HEADER = 255
+"""Characters of a key, an app id or an Idempotency-Key."""
+
+STORE: web.AppKey[Store] = web.AppKey("store", Store)
+API_KEY: web.AppKey[str] = web.AppKey("api_key", str)
+
+logger = logging.getLogger("mindlytics.server")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Caller(NamedTuple):
+    """On whose behalf a request comes."""
+
+    api_key: str
+    app_id: str
+
+
+class Problem(Exception):
+    """A request is answered with an error.
+
+    :param status: the HTTP status.
+    :param error: the kind of error, in a word or two.
+    :param details: further members of the JSON body.
+    """
+
+    def __init__(self, status: int, error: str, message: str, **details: object) -> None:
+        self.status = status
+        self.body = {"error": error, "message": message, **details}
+        super().__init__(message)
+
+
+def caller_of(request: web.Request) -> Caller:
+    """The credentials of a request.
+
+    :raises Problem: 401 where one is missing, 403 where the key is not the one that is taken.
+    """
+    api_key = bearer(request)
+    app_id = request.headers.get("X-App-ID", "").strip()
+    if not api_key:
+        raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
+    if not app_id:
+        raise Problem(401, "unauthorized", "the header X-App-ID must hold a project id")
+    check_header("Authorization", api_key)
+    check_header("X-App-ID", app_id)
+    pinned = request.app[API_KEY]
+    if pinned and not hmac.compare_digest(pinned.encode(), api_key.encode()):
+        raise Problem(403, "forbidden", "this server takes another API key")
+    return Caller(api_key, app_id)
+
+
+def bearer(request: web.Request) -> str:
+    """What the header Authorization holds, with or without the word ``Bearer``; empty where there is nothing."""
+    given = request.headers.get("Authorization", "").strip()
+    token = given[7:].strip() if given[:7].lower() == "bearer " else given
+    return "" if token.lower() == "bearer" else token
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse a header that is too long, empty or no text.
+
+    :raises Problem: 400.
+    """
+    if not 0 < len(value) <= MAX_HEADER or not value.isprintable():
+        raise Problem(400, "invalid header", f"{name} must be 1 to {MAX_HEADER} printable characters", field=name)
+
+
+async def json_body(request: web.Request) -> object:
+    """The body of a request.
+
+    :raises Problem: 400, it is no JSON.
+    """
+    body = await request.read()
+    if len(body) > MAX_BODY:  # aiohttp's own limit is one byte lower in some of its versions
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "invalid JSON", f"the body is no JSON: {error}") from None
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The body of a request that must be a JSON object.
+
+    :raises InvalidEvent: it is another value.
+    """
+    given = await json_body(request)
+    if not isinstance(given, dict):
+        raise InvalidEvent("body", "a JSON object", given)
+    return given
+
+
+def reply(told: object, status: int = 200) -> web.Response:
+    """An answer in JSON."""
+    return web.Response(body=orjson.dumps(told), status=status, content_type="application/json")
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a status and a JSON object with ``error`` and ``message``."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return reply(problem.body, problem.status)
+    except RefusedEvent as refused:
+        cause = refused.cause
+        message = f"event {refused.index}: {cause}"
+        body = {"error": "invalid event", "index": refused.index, "field": cause.field, "message": message}
+        return reply(body, 400)
+    except InvalidEvent as error:
+        return reply({"error": "invalid event", "field": error.field, "message": str(error)}, 400)
+    except InvalidQuery as error:
+        return reply({"error": "invalid query", "field": error.parameter, "message": str(error)}, 400)
+    except UnknownUser as error:
+        return reply({"error": "not found", "field": "previous_id", "message": str(error)}, 404)
+    except web.HTTPRequestEntityTooLarge:
+        return reply({"error": "too large", "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
+    except web.HTTPException as error:
+        message = f"{request.method} {request.path}: {error.reason}"
+        response = reply({"error": error.reason.lower(), "message": message}, error.status)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    except Exception:
+        logger.exception("%s failed", request.path)
+        return reply({"error": "internal error", "message": "the server failed; its log says why"}, 500)

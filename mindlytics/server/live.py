@@ -1,0 +1,263 @@
+"""Live events: what is stored goes out at once, through a WebSocket, to those who listen.
+
+A key that expires opens the WebSocket (:meth:`Live.key`). The writer hands over each commit (:meth:`Live.publish`), on
+its own thread; all else here runs on the server's loop. A listener who reads too slowly is cut off: nobody waits for
+one, and what waits for one is bounded. How rows are read from the file is in ``find.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+import orjson
+from aiohttp import WSCloseCode, web
+from attrs import define, evolve, field, frozen
+
+from ..events import check_name
+from .find import COLLECTIONS, Query, find
+from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply
+from .query import Filter, moment, whole
+from .records import App, StoredEvent, find_app
+
+LIVE_PATH = "/live"
+"""Where the WebSocket is on the server's own port."""
+
+RECENT = 150
+"""So many stored events are read back, if no other limit is given."""
+
+KEY_SECONDS = 300.0
+"""So long a key opens a WebSocket. One that is open stays open."""
+
+MAX_WAITING = 32 * 1024 * 1024
+"""Characters of JSON that wait for one listener at most, besides what the kernel holds."""
+
+HEARTBEAT_SECONDS = 30.0
+"""A listener is asked so often for a sign of life, and has half of that time to give it."""
+
+CLOSE_SECONDS = 2.0
+"""So long a listener has to answer the end of the connection."""
+
+Told = tuple[str, str]
+"""The id of the session of an event, and the event as JSON."""
+
+
+@frozen
+class Grant:
+    """Whose events a key opens: those of an app, or of one of its sessions."""
+
+    app: App
+    session_id: str | None
+
+
+@define(eq=False)
+class Listener:
+    """Someone who listens: what waits to be sent, and why it is over, once it is."""
+
+    session_id: str | None
+    over: asyncio.Future[tuple[int, str]]
+    arrived: asyncio.Event = field(factory=asyncio.Event)
+    waiting: deque[str] = field(factory=deque)
+    size: int = 0
+
+    def put(self, events: Sequence[Told]) -> None:
+        """Keep events until they are sent."""
+        if self.over.done():
+            return
+        for session_id, text in events:
+            if self.session_id is None or self.session_id == session_id:
+                self.waiting.append(text)
+                self.size += len(text)
+        if self.size > MAX_WAITING:
+            self.end(WSCloseCode.TRY_AGAIN_LATER, "too slow: events wait that were not read")
+        elif self.waiting:
+            self.arrived.set()
+
+    def end(self, code: int, reason: str) -> None:
+        """Tell the listener that it is over; what waits is dropped."""
+        self.waiting.clear()
+        if not self.over.done():
+            self.over.set_result((code, reason))
+
+    async def send(self, socket: web.WebSocketResponse) -> None:
+        """Send what comes in, until this is cancelled or the connection is gone."""
+        for number in count():
+            while not self.waiting:
+                self.arrived.clear()
+                await self.arrived.wait()
+            if number % 64 == 0:
+                await asyncio.sleep(0)  # to a listener who keeps up, sending alone lets nobody else run
+            text = self.waiting.popleft()
+            await socket.send_str(text)
+            self.size -= len(text)
+
+
+class Live:
+    """All who listen to one server."""
+
+    def __init__(self) -> None:
+        self._secret = os.urandom(32)
+        self._listeners: dict[int, tuple[App, list[Listener]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- keys
+
+    def key(self, app: App, session_id: str | None = None) -> str:
+        """A key for the events of an app, or of one session of it."""
+        until = time.monotonic() + KEY_SECONDS
+        told = base64.urlsafe_b64encode(orjson.dumps([*app, session_id, until])).decode()
+        return f"{told}.{self._sign(told)}"
+
+    def grant(self, key: str) -> Grant:
+        """What a key opens.
+
+        :raises Problem: 401; it is none of this server's keys, or too old.
+        """
+        told, _, signature = key.partition(".")
+        if not hmac.compare_digest(self._sign(told).encode(), signature.encode()):
+            raise Problem(401, "unauthorized", "Authorization must hold an authorization_key of this server")
+        *app, session_id, until = orjson.loads(base64.urlsafe_b64decode(told))
+        if time.monotonic() > until:
+            raise Problem(401, "unauthorized", "the authorization_key has expired: ask for another")
+        return Grant(App(*app), session_id)
+
+    def _sign(self, told: str) -> str:
+        return hmac.new(self._secret, told.encode(), sha256).hexdigest()
+
+    # -- events
+
+    def publish(self, events: Sequence[StoredEvent]) -> None:
+        """Hand events that are committed to those who listen. Runs on the writer's thread and never waits."""
+        if not self._listeners:
+            return
+        heard: dict[int, list[Told]] = {}
+        for event in events:
+            listened = self._listeners.get(event.scope)
+            if listened is not None:
+                text = orjson.dumps(event.to_json(listened[0])).decode()
+                heard.setdefault(event.scope, []).append((event.session_id, text))
+        if heard and self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended, and all who listened are gone
+                self._loop.call_soon_threadsafe(self._deliver, heard)
+
+    def _deliver(self, heard: dict[int, list[Told]]) -> None:
+        for scope, events in heard.items():
+            if scope in self._listeners:
+                for listener in self._listeners[scope][1]:
+                    listener.put(events)
+
+    # -- listeners
+
+    async def listen(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for a WebSocket, and send events through it until either side ends it.
+
+        :raises Problem: 401 without a valid key, 426 where it is no request for a WebSocket.
+        """
+        key = bearer(request)
+        if not key:
+            raise Problem(401, "unauthorized", "the header Authorization must hold an authorization_key")
+        grant = self.grant(key)
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, timeout=CLOSE_SECONDS, compress=False)
+        if not socket.can_prepare(request):
+            raise Problem(426, "upgrade required", "this address is a WebSocket's")
+        self._loop = asyncio.get_running_loop()
+        listener = Listener(grant.session_id, self._loop.create_future())
+        _, listeners = self._listeners.setdefault(grant.app.scope, (grant.app, []))
+        listeners.append(listener)  # before the answer: whoever has it misses nothing
+        try:
+            await socket.prepare(request)
+            await _run(listener, socket, request.transport)
+        finally:
+            listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(grant.app.scope, None)
+        return socket
+
+    def end(self, code: int, reason: str) -> None:
+        """Cut off all who listen."""
+        for _, listeners in self._listeners.values():
+            for listener in listeners:
+                listener.end(code, reason)
+
+    async def stop(self, _: web.Application) -> None:
+        """Cut off all who listen, since the server stops."""
+        self.end(WSCloseCode.GOING_AWAY, "the server stops")
+
+
+LIVE: web.AppKey[Live] = web.AppKey("live", Live)
+
+
+def create_live_app(live: Live) -> web.Application:
+    """The application of a port for live events alone; the path does not matter."""
+    app = web.Application(middlewares=[errors_as_json])
+    app.on_shutdown.append(live.stop)
+    app.router.add_get("/{path:.*}", live.listen)
+    return app
+
+
+# -- requests
+
+
+async def realtime(request: web.Request) -> web.Response:
+    """Answer with a key for the WebSocket, and where that is."""
+    caller = caller_of(request)
+    session_id = request.query.get("session_id")
+    if session_id is not None:
+        check_name("session_id", session_id)
+    app = await request.app[STORE].write(lambda records: records.app(*caller))
+    url = f"{'wss' if request.secure else 'ws'}://{request.host}{LIVE_PATH}"
+    return reply({"authorization_key": request.app[LIVE].key(app, session_id), "url": url})
+
+
+async def recent(request: web.Request) -> web.Response:
+    """Answer with the stored events of a span of time, newest first."""
+    caller = caller_of(request)
+    span = {"$gte": moment(request.query, "start"), "$lte": moment(request.query, "end")}
+    query = Query(
+        _NEWEST_FIRST,
+        Filter({"timestamp": span}, _NEWEST_FIRST.columns),
+        limit=whole(request.query, "limit", RECENT),
+    )
+
+    def read(connection: sqlite3.Connection) -> bytes:
+        app = find_app(connection, *caller)
+        return orjson.dumps(find(connection, app, query) if app is not None else [])
+
+    return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
+
+
+_NEWEST_FIRST = evolve(COLLECTIONS["events"], order='"timestamp" DESC, seq DESC')
+
+
+async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
+    """Send and receive until the listener leaves, or is told that it is over."""
+    tasks = [asyncio.create_task(listener.send(socket)), asyncio.create_task(_hear(socket))]
+    waited: list[asyncio.Future[Any]] = [*tasks, listener.over]
+    try:
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if listener.over.done():
+        code, reason = listener.over.result()
+        with suppress(asyncio.TimeoutError, ConnectionError):
+            await asyncio.wait_for(socket.close(code=code, message=reason.encode(), drain=False), 2 * CLOSE_SECONDS)
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()  # one who reads nothing would hold its buffers for long
+
+
+async def _hear(socket: web.WebSocketResponse) -> None:
+    """Let a listener say what it likes, until it leaves."""
+    async for _ in socket:
+        pass
