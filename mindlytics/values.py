@@ -32,6 +32,9 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?"
 )
 
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z", re.ASCII).fullmatch
+"""How nearly all are written; what ``datetime.fromisoformat`` reads on every version, and fastest."""
+
 
 def now() -> datetime:
     """The present as an aware datetime in UTC."""
@@ -43,6 +46,8 @@ def parse_timestamp(text: str) -> datetime:
 
     :raises ValueError: the text is not one, or names a moment that does not exist.
     """
+    if _PLAIN(text):
+        return datetime.fromisoformat(text[:-1] + "+00:00")
     match = _ISO.fullmatch(text)
     if match is None:
         raise ValueError("not an ISO 8601 date and time")
@@ -65,12 +70,20 @@ def check_timestamp(field: str, value: object) -> None:
         if value.tzinfo is None or value.utcoffset() is None:
             raise InvalidEvent(field, "an aware datetime (one with a time zone)", value)
     elif isinstance(value, str):
-        try:
-            parse_timestamp(value)
-        except ValueError:
-            raise InvalidEvent(field, "an ISO 8601 date and time such as 2025-04-03T07:35:10Z", value) from None
+        read_timestamp(field, value)
     else:
         raise InvalidEvent(field, "an ISO 8601 text or an aware datetime", value)
+
+
+def read_timestamp(field: str, text: str) -> datetime:
+    """The moment that a text names.
+
+    :raises InvalidEvent: it names none.
+    """
+    try:
+        return parse_timestamp(text)
+    except ValueError:
+        raise InvalidEvent(field, "an ISO 8601 date and time such as 2025-04-03T07:35:10Z", text) from None
 
 
 def moment(given: Timestamp | None) -> Timestamp:

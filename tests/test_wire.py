@@ -13,9 +13,10 @@ import pytest
 
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import InvalidEvent
-from mindlytics.events import Cost, CustomEvent
+from mindlytics.events import EVENT_TYPES, Cost, CustomEvent, Event, TrackedEvent
+from mindlytics.values import parse_timestamp
 from mindlytics.wire.http import judge, retry_after
-from mindlytics.wire.mindlytics import QUEUE_PATH, MindlyticsWire, decode, encode
+from mindlytics.wire.mindlytics import QUEUE_PATH, MindlyticsWire, decode, encode, properties_of
 
 RECORDED = [
     json.loads(line) for line in (Path(__file__).parent / "data/recorded.jsonl").read_text("utf-8").splitlines()
@@ -26,12 +27,35 @@ URL = "https://app.example/bc/v1/events/queue"
 
 @pytest.mark.parametrize("body", EVENTS, ids=[row["call"][:40] for row in RECORDED if row["path"] == QUEUE_PATH])
 def test_recorded_events_go_through_unchanged(body: dict[str, Any]) -> None:
-    assert body == json.loads(encode(decode(body)))
+    assert told(body) == told(json.loads(encode(decode(body))))
+
+
+def told(body: dict[str, Any]) -> dict[str, Any]:
+    """An event with the moment that its timestamp names, in whatever notation."""
+    return {**body, "timestamp": parse_timestamp(body["timestamp"])}
 
 
 def test_a_datetime_is_sent_as_iso_8601() -> None:
     event = CustomEvent(session_id="s", event="e", timestamp=datetime(2025, 4, 3, 7, 35, tzinfo=timezone.utc))
     assert json.loads(encode(event))["timestamp"] == "2025-04-03T07:35:00Z"
+
+
+def test_null_is_absent() -> None:
+    body = {"type": "track", "event": "e", "session_id": "s", "user_id": None, "properties": {"a": None, "b": 1}}
+    event = decode(body)
+    assert (None, {"b": 1}) == (event.user_id, event.properties)  # type: ignore[attr-defined]
+    assert {"a": None, "b": 1} == body["properties"]
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_own_fields_are_read_from_the_properties_alone(event_type: type[Event]) -> None:
+    body = {"type": event_type.type, "event": event_type.event or "e", "session_id": "s", "conversation_id": "c"}
+    body |= {"id": "i", "previous_id": "p", "usage": 5, "user": 5, "name": 5, "runtime": "long"}
+    whole = {"user": "hi", "assistant": "hello", "name": "f", "runtime": 7.5, "cost": 0.5}
+    event = decode({**body, "properties": whole})
+    assert event_type is type(event)
+    if isinstance(event, TrackedEvent):
+        assert whole == properties_of(event)
 
 
 def test_a_callers_own_scalars_never_replace_the_events_own() -> None:

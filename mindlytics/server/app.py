@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 
 from ..errors import InvalidEvent
-from ..events import Event, check_name
+from ..events import Event, Identify, check_name
 from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from .find import COLLECTIONS, find, parse
 from .http import (
@@ -101,7 +101,7 @@ async def _event(request: web.Request) -> web.Response:
             raise InvalidEvent("type", f"{event_type} on this path", given.get("type"))
         if name is not None and given.get("event") != name:
             raise InvalidEvent("event", f"{name} on this path", given.get("event"))
-    app, stored = await request.app[STORE].ingest(caller.api_key, caller.app_id, [_decode(given)])
+    app, stored = await request.app[STORE].ingest(caller.api_key, caller.app_id, [decode(given)])
     return reply([event.to_json(app) for event in stored])
 
 
@@ -109,16 +109,10 @@ def _decoded(given: list[object]) -> list[Event]:
     events = []
     for index, item in enumerate(given):
         try:
-            events.append(_decode(item))
+            events.append(decode(item))
         except InvalidEvent as error:
             raise RefusedEvent(index, error) from None
     return events
-
-
-def _decode(given: object) -> Event:
-    if isinstance(given, dict) and not isinstance(given.get("type"), (str, type(None))):
-        raise InvalidEvent("type", "a str", given["type"])
-    return decode(given)
 
 
 # -- users
@@ -127,16 +121,14 @@ def _decode(given: object) -> Event:
 async def _user_identify(request: web.Request) -> web.Response:
     caller = caller_of(request)
     given = await json_object(request)
-    name, device_id = given.get("id"), given.get("device_id")
-    for field, value in (("id", name), ("device_id", device_id)):
-        if value is not None:
-            check_name(field, value)
-    traits = given.get("traits") or {}
-    decode({"type": "identify", "session_id": "-", "traits": traits})
+    fields = {name: given.get(name) for name in ("id", "device_id", "traits")}
+    event = decode({**fields, "type": "identify", "session_id": "-"})
+    assert isinstance(event, Identify)
 
     def work(records: Records) -> dict[str, Any]:
         app = records.app(*caller)
-        return identify(records, app.scope, name=name, device_id=device_id, traits=traits).to_json(app)
+        user = identify(records, app.scope, name=event.id, device_id=event.device_id, traits=event.traits)
+        return user.to_json(app)
 
     return reply(await request.app[STORE].write(work))
 

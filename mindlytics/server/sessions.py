@@ -34,7 +34,7 @@ from ..events import (
     Usage,
 )
 from ..values import Scalar
-from ..wire.mindlytics import converter
+from ..wire.mindlytics import properties_of
 from .records import Conversation, Records, Session, StoredEvent
 from .schema import microseconds
 from .users import UnknownUser, alias, identify, traits_json, user_of
@@ -212,7 +212,7 @@ def _end_conversation(step: _Step, event: EndConversation) -> None:
 
 def _track(step: _Step, event: TrackedEvent) -> None:
     conversation = step.conversation(event.conversation_id) if event.conversation_id is not None else None
-    properties = event.properties if type(event) is CustomEvent else converter.unstructure(event)["properties"]
+    properties = properties_of(event)
     message_index = None
     if conversation is not None:
         if isinstance(event, ConversationTurn):

@@ -24,19 +24,16 @@ from ..events import (
     Event,
     TokenBasedCost,
     TrackedEvent,
-    as_usage,
     check_name,
 )
+from ..values import Scalar, read_timestamp
 from .http import judge
 
 QUEUE_PATH = "/bc/v1/events/queue"
 IDENTIFY_PATH = "/bc/v1/user/identify"
 ALIAS_PATH = "/bc/v1/user/alias"
 
-USAGE_NAMES = ("model", "prompt_tokens", "completion_tokens", "cost")
-
-converter = Converter()
-"""The one converter of this wire: ``unstructure`` turns an event into the dict that JSON is made of."""
+_CONVERTER = Converter()
 
 
 def _flat(kind: type[Any], names: Container[str]) -> Callable[[Any], dict[str, Any]]:
@@ -49,18 +46,37 @@ def _flat(kind: type[Any], names: Container[str]) -> Callable[[Any], dict[str, A
         )
         for name, attribute in fields_dict(kind).items()
     }
-    return make_dict_unstructure_fn(kind, converter, **overrides)
+    return make_dict_unstructure_fn(kind, _CONVERTER, **overrides)
 
 
 _USAGES = {kind: _flat(kind, fields_dict(kind)) for kind in (TokenBasedCost, Cost)}
 
 
+def _properties_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
+    """How the properties of one class become a dict: the event's own fields and its usage among them."""
+    takes_usage = "usage" in fields_dict(event_type)
+    inside = _flat(event_type, event_type.own_properties)
+
+    def properties_of(event: Any) -> dict[str, Any]:
+        properties = {**event.properties, **inside(event)}
+        if takes_usage and event.usage is not None:
+            properties |= _USAGES[type(event.usage)](event.usage)
+        return properties
+
+    return properties_of
+
+
+_PROPERTIES = {
+    event_type: _properties_hook(event_type)
+    for event_type in EVENT_TYPES
+    if event_type.own_properties or "usage" in fields_dict(event_type)
+}
+
+
 def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
     """How events of one class become dicts: own fields and usage among the ``properties``."""
-    own = event_type.own_properties
-    takes_usage = "usage" in fields_dict(event_type)
-    outside = _flat(event_type, fields_dict(event_type).keys() - {*own, "usage"})
-    inside = _flat(event_type, own)
+    outside = _flat(event_type, fields_dict(event_type).keys() - {*event_type.own_properties, "usage"})
+    properties_of = _PROPERTIES.get(event_type)
     kind = event_type.type
     name = None if event_type is CustomEvent else event_type.event
 
@@ -69,40 +85,46 @@ def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]
         wire["type"] = kind
         if name is not None:
             wire["event"] = name
-        if own or takes_usage:
-            properties = {**event.properties, **inside(event)}
-            if takes_usage and event.usage is not None:
-                properties |= _USAGES[type(event.usage)](event.usage)
-            wire["properties"] = properties
+        if properties_of is not None:
+            wire["properties"] = properties_of(event)
         return wire
 
     return unstructure
 
 
 _HOOKS = {event_type: _unstructure_hook(event_type) for event_type in EVENT_TYPES}
-for _event_type, _hook in _HOOKS.items():
-    converter.register_unstructure_hook(_event_type, _hook)
-
-_BY_TYPE = {event_type.type: event_type for event_type in EVENT_TYPES if not issubclass(event_type, TrackedEvent)}
-_BY_EVENT = {event_type.event: event_type for event_type in EVENT_TYPES if issubclass(event_type, TrackedEvent)}
 
 
 @frozen
 class _Plan:
-    """How one class is read: its fields, those that must be there, and whether a usage may be among its properties."""
+    """How one class is read: the fields that stand in the event itself, those among its properties, and its maps."""
 
-    fields: frozenset[str]
+    event_type: type[Event]
+    outside: tuple[str, ...]
+    inside: tuple[str, ...]
     required: tuple[str, ...]
+    maps: tuple[str, ...]
     takes_usage: bool
 
 
 def _plan(event_type: type[Event]) -> _Plan:
     attributes = fields_dict(event_type)
-    required = tuple(name for name, attribute in attributes.items() if attribute.default is NOTHING)
-    return _Plan(frozenset(attributes), required, "usage" in attributes)
+    inside = event_type.own_properties
+    return _Plan(
+        event_type,
+        tuple(name for name in attributes if name not in (*inside, "usage")),
+        inside,
+        tuple(name for name, attribute in attributes.items() if attribute.default is NOTHING),
+        tuple(name for name in ("properties", "attributes", "traits") if name in attributes),
+        "usage" in attributes,
+    )
 
 
-_PLANS = {event_type: _plan(event_type) for event_type in EVENT_TYPES}
+_BY_TYPE = {
+    event_type.type: _plan(event_type) for event_type in EVENT_TYPES if not issubclass(event_type, TrackedEvent)
+}
+_BY_EVENT = {event_type.event: _plan(event_type) for event_type in EVENT_TYPES if issubclass(event_type, TrackedEvent)}
+_CUSTOM = _plan(CustomEvent)
 
 
 def encode(event: Event) -> bytes:
@@ -111,44 +133,55 @@ def encode(event: Event) -> bytes:
 
 
 def decode(given: object) -> Event:
-    """Read one event from what JSON gave; unknown fields are ignored, null is absent.
+    """Read one event from what JSON gave; unknown fields are ignored, null is absent, a timestamp becomes a datetime.
 
     :raises InvalidEvent: naming the field and the rule that it breaks.
     """
     if not isinstance(given, dict):
         raise InvalidEvent("event", "a JSON object", given)
     kind = given.get("type")
-    event_type: type[Event]
     if kind == "track":
-        event_type = _BY_EVENT.get(check_name("event", given.get("event")), CustomEvent)
+        plan = _BY_EVENT.get(check_name("event", given.get("event")), _CUSTOM)
     elif isinstance(kind, str) and kind in _BY_TYPE:
-        event_type = _BY_TYPE[kind]
+        plan = _BY_TYPE[kind]
     else:
         raise InvalidEvent("type", f"one of {', '.join([*_BY_TYPE, 'track'])}", kind)
-    plan = _PLANS[event_type]
-    wire = {name: value for name, value in given.items() if value is not None and name in plan.fields}
-    if event_type.own_properties or plan.takes_usage:
-        _unfold_properties(event_type, plan, wire)
+    wire = {name: value for name in plan.outside if (value := given.get(name)) is not None}
+    if isinstance(timestamp := wire.get("timestamp"), str):
+        wire["timestamp"] = read_timestamp("timestamp", timestamp)
+    for name in plan.maps:
+        values = wire.get(name)
+        if isinstance(values, dict) and None in values.values():
+            wire[name] = {key: value for key, value in values.items() if value is not None}
+    if plan.inside or plan.takes_usage:
+        _unfold_properties(plan, wire)
     for name in plan.required:
         if name not in wire:
             raise InvalidEvent(name, "given", None)
-    return event_type(**wire)
+    return plan.event_type(**wire)
 
 
-def _unfold_properties(event_type: type[Event], plan: _Plan, wire: dict[str, Any]) -> None:
+def _unfold_properties(plan: _Plan, wire: dict[str, Any]) -> None:
     """Move an event's own fields, and its usage where it is whole, out of ``properties``."""
     properties = wire.get("properties", {})
     if not isinstance(properties, dict):
         raise InvalidEvent("properties", "a JSON object", properties)
-    properties = {name: value for name, value in properties.items() if value is not None}
-    for name in event_type.own_properties:
+    properties = wire["properties"] = properties.copy()
+    for name in plan.inside:
         if name in properties:
             wire[name] = properties.pop(name)
     if plan.takes_usage:
-        names = USAGE_NAMES[-1:] if "cost" in properties else USAGE_NAMES[:-1]
-        if all(name in properties for name in names):
-            wire["usage"] = as_usage({name: properties.pop(name) for name in names})
-    wire["properties"] = properties
+        if "cost" in properties:
+            wire["usage"] = Cost(properties.pop("cost"))
+        elif "model" in properties and "prompt_tokens" in properties and "completion_tokens" in properties:
+            take = properties.pop
+            wire["usage"] = TokenBasedCost(take("model"), take("prompt_tokens"), take("completion_tokens"))
+
+
+def properties_of(event: TrackedEvent) -> Mapping[str, Scalar]:
+    """An event's properties as they are on the wire: with its own fields and its usage among them."""
+    hook = _PROPERTIES.get(type(event))
+    return event.properties if hook is None else hook(event)
 
 
 _BARE_ONLY: set[str] = set()
