@@ -79,13 +79,18 @@ def fail(error: object, status: int) -> NoReturn:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
-@click.option("--api-key", help="The one key that is taken; required where --host is open to other machines.")
-def serve(host: str, port: int, db: str, api_key: str | None) -> None:
-    """Run a local server over one SQLite file."""
+@click.option("--api-key", help="A key that is taken. Without this and --super-key: any.")
+@click.option("--super-key", envvar="SUPER_API_KEY", help="The key that makes and removes keys.")
+def serve(host: str, port: int, db: str, api_key: str | None, super_key: str | None) -> None:
+    """Run a local server over one SQLite file.
+
+    An address that is open to other machines needs a key.
+    """
     from .server import run  # noqa: PLC0415  aiohttp takes a while to import
     from .server.live import LIVE_PATH  # noqa: PLC0415
 
     _show_warnings("mindlytics.server")
+    known = "<the key given with --api-key>" if api_key else "<a key made with the super key>" if super_key else ANY
 
     def ready(url: str) -> None:
         click.echo(f"Mindlytics local server on {url}")
@@ -93,7 +98,7 @@ def serve(host: str, port: int, db: str, api_key: str | None) -> None:
         click.echo(f"Database: {Path(db).resolve()}")
         click.echo("\nYour own program reaches it with these variables in its environment:\n")
         click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
-        click.echo(f"  export MLSDK_API_KEY={'<the key given with --api-key>' if api_key else ANY}")
+        click.echo(f"  export MLSDK_API_KEY={known}")
         click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
         click.echo("\nCtrl-C ends it.")
 
@@ -104,7 +109,7 @@ def serve(host: str, port: int, db: str, api_key: str | None) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.is_closed() or loop.call_soon_threadsafe(task.cancel))
         try:
-            await run.serve(host, port, db, api_key, on_ready=ready)
+            await run.serve(host, port, db, api_key, super_key=super_key, on_ready=ready)
         except asyncio.CancelledError:
             click.echo("Stopped.")
 

@@ -16,11 +16,13 @@ from aiohttp import web
 from ..errors import InvalidEvent
 from ..events import Event, Identify, check_name
 from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
+from . import keys, user_reads
 from .find import COLLECTIONS, find, parse
 from .http import (
     API_KEY,
     MAX_BODY,
     STORE,
+    SUPER_KEY,
     Problem,
     caller_of,
     check_header,
@@ -50,14 +52,16 @@ EVENT_PATHS: dict[str, tuple[str, str | None]] = {
 """The last part of the path of a single event, and the ``type`` and ``event`` that it stands for."""
 
 
-def create_app(store: Store, *, api_key: str | None = None) -> web.Application:
+def create_app(store: Store, *, api_key: str | None = None, super_key: str | None = None) -> web.Application:
     """The application over a store.
 
-    :param api_key: the one key that is taken; None: any.
+    :param api_key: a key that is taken, besides those that are issued. Without any: all are.
+    :param super_key: the key that manages all keys.
     """
     app = web.Application(middlewares=[errors_as_json], client_max_size=2 * MAX_BODY)
     app[STORE] = store
     app[API_KEY] = api_key or ""
+    app[SUPER_KEY] = super_key or ""
     live = app[LIVE] = Live()
     store.on_commit = live.publish
     app.on_shutdown.append(live.stop)
@@ -69,6 +73,8 @@ def create_app(store: Store, *, api_key: str | None = None) -> web.Application:
         app.router.add_post(f"{EVENT_PATH}/{last}", _event)
     app.router.add_post(IDENTIFY_PATH, _user_identify)
     app.router.add_post(ALIAS_PATH, _user_alias)
+    keys.add_routes(app)
+    user_reads.add_routes(app)
     app.router.add_get("/bc/v1/db/{collection}/{operation}", _find)
     app.router.add_get(LIVE_PATH, live.listen)
     app.router.add_get("/bc/v1/live-events/realtime", realtime)
@@ -80,7 +86,7 @@ def create_app(store: Store, *, api_key: str | None = None) -> web.Application:
 
 
 async def _queue(request: web.Request) -> web.Response:
-    caller = caller_of(request)
+    caller = await caller_of(request)
     key = request.headers.get("Idempotency-Key")
     if key is not None:
         check_header("Idempotency-Key", key)
@@ -92,7 +98,7 @@ async def _queue(request: web.Request) -> web.Response:
 
 
 async def _event(request: web.Request) -> web.Response:
-    caller = caller_of(request)
+    caller = await caller_of(request)
     given = await json_body(request)
     last = request.path.rpartition("/")[2]
     if last in EVENT_PATHS and isinstance(given, dict):
@@ -119,7 +125,7 @@ def _decoded(given: list[object]) -> list[Event]:
 
 
 async def _user_identify(request: web.Request) -> web.Response:
-    caller = caller_of(request)
+    caller = await caller_of(request)
     given = await json_object(request)
     fields = {name: given.get(name) for name in ("id", "device_id", "traits")}
     event = decode({**fields, "type": "identify", "session_id": "-"})
@@ -134,7 +140,7 @@ async def _user_identify(request: web.Request) -> web.Response:
 
 
 async def _user_alias(request: web.Request) -> web.Response:
-    caller = caller_of(request)
+    caller = await caller_of(request)
     given = await json_object(request)
     name = check_name("id", given.get("id"))
     previous = check_name("previous_id", given.get("previous_id"))
@@ -150,7 +156,7 @@ async def _user_alias(request: web.Request) -> web.Response:
 
 
 async def _find(request: web.Request) -> web.Response:
-    caller = caller_of(request)
+    caller = await caller_of(request)
     name, operation = request.match_info["collection"], request.match_info["operation"]
     if name not in COLLECTIONS:
         raise Problem(404, "not found", f"there is no collection {name}; there are {', '.join(COLLECTIONS)}")

@@ -26,6 +26,7 @@ MAX_HEADER = 255
 
 STORE: web.AppKey[Store] = web.AppKey("store", Store)
 API_KEY: web.AppKey[str] = web.AppKey("api_key", str)
+SUPER_KEY: web.AppKey[str] = web.AppKey("super_key", str)
 
 logger = logging.getLogger("mindlytics.server")
 
@@ -53,23 +54,48 @@ class Problem(Exception):
         super().__init__(message)
 
 
-def caller_of(request: web.Request) -> Caller:
+async def caller_of(request: web.Request) -> Caller:
     """The credentials of a request.
 
-    :raises Problem: 401 where one is missing, 403 where the key is not the one that is taken.
+    :raises Problem: 401 where one is missing, 403 where the key is not taken.
     """
-    api_key = bearer(request)
+    api_key = await key_of(request)
     app_id = request.headers.get("X-App-ID", "").strip()
-    if not api_key:
-        raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
     if not app_id:
         raise Problem(401, "unauthorized", "the header X-App-ID must hold a project id")
-    check_header("Authorization", api_key)
     check_header("X-App-ID", app_id)
-    pinned = request.app[API_KEY]
-    if pinned and not hmac.compare_digest(pinned.encode(), api_key.encode()):
-        raise Problem(403, "forbidden", "this server takes another API key")
     return Caller(api_key, app_id)
+
+
+async def key_of(request: web.Request) -> str:
+    """The API key of a request: any, unless the server was started with a key or a super key. Then it is that key, or
+    one that was issued (``keys.py``); one that somebody brought along while any was taken does not count.
+
+    :raises Problem: 401 where there is none, 403 where it is not taken.
+    """
+    given = bearer(request)
+    if not given:
+        raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
+    check_header("Authorization", given)
+    pinned, any_is_taken = request.app[API_KEY], not (request.app[API_KEY] or request.app[SUPER_KEY])
+    if any_is_taken or (pinned and _same(pinned, given)):
+        return given
+    if is_super(request, given):
+        raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
+    query = "SELECT 1 FROM orgkeys WHERE apikey = ? AND issued"
+    if await request.app[STORE].read(lambda connection: connection.execute(query, (given,)).fetchone()) is None:
+        raise Problem(403, "forbidden", "no organization has this API key")
+    return given
+
+
+def is_super(request: web.Request, key: str) -> bool:
+    """Whether it is the key that manages all keys."""
+    super_key = request.app[SUPER_KEY]
+    return bool(super_key) and _same(super_key, key)
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
 
 
 def bearer(request: web.Request) -> str:

@@ -189,6 +189,11 @@ class Live:
             for listener in listeners:
                 listener.end(code, reason)
 
+    def forget(self, code: int, reason: str) -> None:
+        """Cut off all who listen, and take no key any more that was made before."""
+        self._secret = os.urandom(32)
+        self.end(code, reason)
+
     async def stop(self, _: web.Application) -> None:
         """Cut off all who listen, since the server stops."""
         self.end(WSCloseCode.GOING_AWAY, "the server stops")
@@ -210,7 +215,7 @@ def create_live_app(live: Live) -> web.Application:
 
 async def realtime(request: web.Request) -> web.Response:
     """Answer with a key for the WebSocket, and where that is."""
-    caller = caller_of(request)
+    caller = await caller_of(request)
     session_id = request.query.get("session_id")
     if session_id is not None:
         check_name("session_id", session_id)
@@ -221,7 +226,7 @@ async def realtime(request: web.Request) -> web.Response:
 
 async def recent(request: web.Request) -> web.Response:
     """Answer with the stored events of a span of time, newest first."""
-    caller = caller_of(request)
+    caller = await caller_of(request)
     span = {"$gte": moment(request.query, "start"), "$lte": moment(request.query, "end")}
     query = Query(
         _NEWEST_FIRST,

@@ -20,7 +20,7 @@ import orjson
 from attrs import Factory, define, fields_dict
 
 from ..values import Scalar
-from .schema import iso
+from .schema import iso, now
 
 MAX_CACHED = 20_000
 """So many records stay in memory between requests."""
@@ -179,7 +179,7 @@ class Records:
     """All records, by their keys, over the connection of the writer."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._apps: dict[tuple[str, str], App] = {}
         self._records: dict[tuple[Any, ...], Record] = {}
         self._dirty: dict[int, Record] = {}
@@ -192,29 +192,29 @@ class Records:
 
     # -- apps and idempotency keys
 
-    def app(self, api_key: str, app_id: str) -> App:
-        """The app of this key and app id, made with its organization where the key is new."""
-        app = self._apps.get((api_key, app_id)) or find_app(self._connection, api_key, app_id)
-        if app is None:
-            now = _now()
+    def organization(self, api_key: str) -> str:
+        """The organization of this key; a key that is new founds one of its own."""
+        organization_id = organization_of(self.connection, api_key)
+        if organization_id is None:
             organization_id = "org_" + hashlib.sha256(api_key.encode()).hexdigest()[:16]
-            row = self._connection.execute(
-                "SELECT organization_id FROM orgkeys WHERE apikey = ?", (api_key,)
-            ).fetchone()
-            if row is None:
-                self._connection.execute(
-                    "INSERT OR IGNORE INTO organizations (organization_id, created_at) VALUES (?, ?)",
-                    (organization_id, now),
-                )
-                self._connection.execute(
-                    "INSERT INTO orgkeys (apikey, organization_id, created_at) VALUES (?, ?, ?)",
-                    (api_key, organization_id, now),
-                )
-            else:
-                organization_id = row[0]
-            scope = self._connection.execute(
+            self.connection.execute(
+                "INSERT OR IGNORE INTO organizations (organization_id, created_at) VALUES (?, ?)",
+                (organization_id, now()),
+            )
+            self.connection.execute(
+                "INSERT INTO orgkeys (apikey, organization_id, created_at) VALUES (?, ?, ?)",
+                (api_key, organization_id, now()),
+            )
+        return organization_id
+
+    def app(self, api_key: str, app_id: str) -> App:
+        """The app of this key and app id, made where it is new."""
+        app = self._apps.get((api_key, app_id)) or find_app(self.connection, api_key, app_id)
+        if app is None:
+            organization_id = self.organization(api_key)
+            scope = self.connection.execute(
                 "INSERT INTO apps (organization_id, app_id, created_at) VALUES (?, ?, ?)",
-                (organization_id, app_id, now),
+                (organization_id, app_id, now()),
             ).lastrowid
             assert scope is not None
             app = App(scope, organization_id, app_id)
@@ -223,8 +223,8 @@ class Records:
 
     def seen(self, app: App, key: str) -> bool:
         """Whether this Idempotency-Key came before; from now on it did."""
-        inserted = self._connection.execute(
-            "INSERT OR IGNORE INTO idempotency_keys VALUES (?, ?, ?)", (app.scope, key, _now())
+        inserted = self.connection.execute(
+            "INSERT OR IGNORE INTO idempotency_keys VALUES (?, ?, ?)", (app.scope, key, now())
         ).rowcount
         return not inserted
 
@@ -247,27 +247,27 @@ class Records:
 
     def new_user(self, scope: int, name: str, *, anonymous: bool) -> User:
         """Add a user with this first id."""
-        user = User(scope, name, name, int(anonymous), [], _now(), {})
+        user = User(scope, name, name, int(anonymous), [], now(), {})
         self._add((User, scope, name), user)
         self.link_alias(user, name)
         return user
 
     def link_alias(self, user: User, alias: str) -> None:
         """Give the user one more id."""
-        self._connection.execute("INSERT INTO aliases VALUES (?, ?, ?)", (user.scope, alias, user.user_id))
+        self.connection.execute("INSERT INTO aliases VALUES (?, ?, ?)", (user.scope, alias, user.user_id))
         self._aliases[user.scope, alias] = user.user_id
         user.aliases.append(alias)
         self.changed(user)
 
     def link_device(self, user: User, device_id: str) -> None:
         """From now on the device is this user's."""
-        self._connection.execute("REPLACE INTO devices VALUES (?, ?, ?)", (user.scope, device_id, user.user_id))
+        self.connection.execute("REPLACE INTO devices VALUES (?, ?, ?)", (user.scope, device_id, user.user_id))
         self._devices[user.scope, device_id] = user.user_id
 
     def _linked(self, links: dict[tuple[int, str], str], query: str, scope: int, name: str) -> User | None:
         user_id = links.get((scope, name))
         if user_id is None:
-            row = self._connection.execute(query, (scope, name)).fetchone()
+            row = self.connection.execute(query, (scope, name)).fetchone()
             if row is None:
                 return None
             user_id = links[scope, name] = str(row[0])
@@ -281,7 +281,7 @@ class Records:
         if session is None:
             session = self._load(Session, (scope, session_id))
             if isinstance(session, Session):
-                session.open = {row[0]: None for row in self._connection.execute(_OPEN, (scope, session_id))}
+                session.open = {row[0]: None for row in self.connection.execute(_OPEN, (scope, session_id))}
         return session if isinstance(session, Session) else None
 
     def add_session(self, session: Session) -> None:
@@ -302,7 +302,7 @@ class Records:
         """The session, its conversations and all of its events become this user's."""
         self.flush()
         for table in ("sessions", "conversations", "events"):
-            self._connection.execute(
+            self.connection.execute(
                 f"UPDATE {table} SET user_id = ? WHERE scope = ? AND session_id = ?",
                 (user.user_id, session.scope, session.session_id),
             )
@@ -333,10 +333,10 @@ class Records:
         for kind, table in _TABLES.items():
             rows = [_row(record, table) for record in self._dirty.values() if type(record) is kind]
             if rows:
-                self._connection.executemany(table.upsert, rows)
+                self.connection.executemany(table.upsert, rows)
         self._dirty.clear()
         if self._events:
-            self._connection.executemany(_INSERT_EVENT, map(_event_row, self._events))
+            self.connection.executemany(_INSERT_EVENT, map(_event_row, self._events))
             self.written += self._events
             self._events.clear()
 
@@ -360,7 +360,7 @@ class Records:
         record = self._records.get(place)
         if record is None:
             table = _TABLES[kind]
-            row = self._connection.execute(table.select, key).fetchone()
+            row = self.connection.execute(table.select, key).fetchone()
             if row is None:
                 return None
             values = list(row)
@@ -368,6 +368,12 @@ class Records:
                 values[at] = orjson.loads(values[at])
             record = self._records[place] = kind(**dict(zip(table.columns, values, strict=True)))
         return record
+
+
+def organization_of(connection: sqlite3.Connection, api_key: str) -> str | None:
+    """The organization that a key belongs to, if the key is known."""
+    row = connection.execute("SELECT organization_id FROM orgkeys WHERE apikey = ?", (api_key,)).fetchone()
+    return str(row[0]) if row is not None else None
 
 
 def find_app(connection: sqlite3.Connection, api_key: str, app_id: str) -> App | None:
@@ -382,7 +388,7 @@ def find_app(connection: sqlite3.Connection, api_key: str, app_id: str) -> App |
 
 def forget_old_keys(connection: sqlite3.Connection) -> None:
     """Drop the Idempotency-Keys that no client repeats any more."""
-    connection.execute("DELETE FROM idempotency_keys WHERE seen_at < ?", (_now() - KEY_SECONDS * 1_000_000,))
+    connection.execute("DELETE FROM idempotency_keys WHERE seen_at < ?", (now() - KEY_SECONDS * 1_000_000,))
 
 
 def _event_row(event: StoredEvent) -> tuple[Any, ...]:
@@ -407,10 +413,6 @@ def _row(record: Record, table: _Table) -> list[Any]:
     for place in table.json:
         row[place] = orjson.dumps(row[place]).decode()
     return row
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 def _event_ids() -> Iterator[str]:

@@ -47,7 +47,13 @@ class Addresses(NamedTuple):
 
 @asynccontextmanager
 async def listening(
-    store: Store, host: str, port: int, api_key: str | None = None, *, live_port: int | None = None
+    store: Store,
+    host: str,
+    port: int,
+    api_key: str | None = None,
+    *,
+    super_key: str | None = None,
+    live_port: int | None = None,
 ) -> AsyncIterator[Addresses]:
     """Answer requests while the block runs; yields where.
 
@@ -56,12 +62,12 @@ async def listening(
         none for others. If it is taken, a warning is logged; live events are on the first port in any case.
     :raises ServerError: the port is taken, or the address is open to others and no key is asked for.
     """
-    if not api_key and not is_loopback(host):
+    if not (api_key or super_key or is_loopback(host)):
         raise ServerError(
-            f"{host} can be reached from other machines: give an API key, or listen on 127.0.0.1 (without a key,"
-            " anybody may read and write)"
+            f"{host} can be reached from other machines: give an API key or a super key, or listen on 127.0.0.1"
+            " (without a key, anybody may read and write)"
         )
-    app = create_app(store, api_key=api_key)
+    app = create_app(store, api_key=api_key, super_key=super_key)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_answering(app, host, port))
         addresses = Addresses(url, _ws(url) + LIVE_PATH)
@@ -105,13 +111,16 @@ async def serve(
     db: str | Path = "mindlytics.db",
     api_key: str | None = None,
     *,
+    super_key: str | None = None,
     live_port: int | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the server until the task is cancelled.
 
     :param db: the database file; it is made where there is none.
-    :param api_key: the one key that is taken; None: any, on loopback addresses only.
+    :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is, on loopback
+        addresses only.
+    :param super_key: the key that manages all keys.
     :param live_port: see :func:`listening`.
     :param on_ready: called with the base URL as soon as requests are answered.
     :raises ServerError: the address cannot be used.
@@ -121,7 +130,7 @@ async def serve(
     thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
-        async with listening(store, host, port, api_key, live_port=live_port) as addresses:
+        async with listening(store, host, port, api_key, super_key=super_key, live_port=live_port) as addresses:
             if on_ready is not None:
                 on_ready(addresses.url)
             await asyncio.Event().wait()
@@ -146,7 +155,8 @@ class LocalServer:
 
     :param db: the database file; None: a temporary one, removed at the end.
     :param port: 0: any free one.
-    :param api_key: the one key that is taken; None: any.
+    :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is.
+    :param super_key: the key that manages all keys.
     :param live_port: one more port for live events; see :func:`listening`.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events.
@@ -162,11 +172,13 @@ class LocalServer:
         port: int = 0,
         api_key: str | None = None,
         *,
+        super_key: str | None = None,
         live_port: int | None = None,
     ) -> None:
         self._db = db
         self._port = port
         self._api_key = api_key
+        self._super_key = super_key
         self._live_port = live_port
         self._temporary: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -222,7 +234,12 @@ class LocalServer:
     def _run(self, ready: threading.Event) -> None:
         async def main() -> None:
             async with listening(
-                self.store, "127.0.0.1", self._port, self._api_key, live_port=self._live_port
+                self.store,
+                "127.0.0.1",
+                self._port,
+                self._api_key,
+                super_key=self._super_key,
+                live_port=self._live_port,
             ) as addresses:
                 self.url, self.live_url = addresses
                 self._stop = asyncio.Event()

@@ -7,6 +7,7 @@ Moments are kept as whole microseconds since 1970 in UTC, maps of scalars as JSO
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ..errors import InvalidEvent, MindlyticsError
 from ..values import parse_timestamp
 
 APPLICATION_ID = 0x4D4C5953
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 30
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -26,10 +27,12 @@ CREATE TABLE organizations (
     seq INTEGER PRIMARY KEY, organization_id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
 );
 CREATE TABLE orgkeys (
-    seq INTEGER PRIMARY KEY, apikey TEXT NOT NULL UNIQUE, organization_id TEXT NOT NULL, created_at INTEGER NOT NULL
+    seq INTEGER PRIMARY KEY, apikey TEXT NOT NULL UNIQUE, organization_id TEXT NOT NULL, created_at INTEGER NOT NULL,
+    issued INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE apps (
-    scope INTEGER PRIMARY KEY, organization_id TEXT NOT NULL, app_id TEXT NOT NULL, created_at INTEGER NOT NULL,
+    scope INTEGER PRIMARY KEY AUTOINCREMENT, organization_id TEXT NOT NULL, app_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
     UNIQUE (organization_id, app_id)
 );
 CREATE TABLE users (
@@ -95,6 +98,11 @@ def microseconds(moment: str | datetime, field: str = "timestamp") -> int:
     if not FIRST <= stored <= LAST:
         raise InvalidEvent(field, "a moment within the years 1 to 9999 in UTC", moment)
     return stored
+
+
+def now() -> int:
+    """This moment as it is stored."""
+    return time.time_ns() // 1000
 
 
 def iso(stored: int) -> str:

@@ -23,7 +23,7 @@ def environment(**more: str) -> dict[str, str]:
     plain = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("MLSDK_") and not name.lower().endswith("_proxy")
+        if not name.startswith(("MLSDK_", "SUPER_API_KEY")) and not name.lower().endswith("_proxy")
     }
     return {**plain, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **more}
 
@@ -74,14 +74,14 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: object, until: str, cwd: Path) -> Iterator[Running]:
+def running(*arguments: object, until: str, cwd: Path, **more: str) -> Iterator[Running]:
     """A command that has said that it is ready."""
     process = subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=cwd,
-        env=environment(),
+        env=environment(**more),
         encoding="utf-8",
     )
     try:

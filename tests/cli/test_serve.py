@@ -67,6 +67,20 @@ def test_a_key_is_asked_for_where_one_is_given_and_never_printed(tmp_path: Path)
             assert 403 == http.send_request(method="GET", url="/bc/v1/db/sessions/find")["status"]
 
 
+def test_with_a_super_key_keys_are_made_first(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", 0, "--host", "0.0.0.0")
+    with running(*arguments, until="Ctrl-C", cwd=tmp_path, SUPER_API_KEY="sup3r") as command:
+        base = re.search(r"MLSDK_SERVER_BASE=(http://127\.0\.0\.1:\d+)\n", command.said)
+        assert base is not None
+        assert "sup3r" not in command.said
+        assert "<a key made with the super key>" in command.said
+        with HTTPClient(server_endpoint=base[1], api_key="local", project_id="local") as http:
+            assert 403 == http.send_request(method="GET", url="/bc/v1/db/sessions/find")["status"]
+        with HTTPClient(server_endpoint=base[1], api_key="sup3r", project_id="local") as http:
+            made = http.send_request(method="POST", url="/bc/v1/orgkeys", data={"organization_id": "mill"})
+        assert [] == Stored(base[1], api_key=made["apikey"]).find("sessions")
+
+
 def test_with_a_key_it_listens_on_every_address(tmp_path: Path) -> None:
     arguments = ("serve", "--port", 0, "--host", "0.0.0.0", "--api-key", "s3cret")
     with running(*arguments, until="Ctrl-C", cwd=tmp_path) as command:
