@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .errors import DeliveryError as DeliveryError
     from .errors import InvalidEvent as InvalidEvent
     from .errors import InvalidSetting as InvalidSetting
+    from .errors import LiveError as LiveError
     from .errors import MindlyticsError as MindlyticsError
     from .errors import MLHTTPError as MLHTTPError
     from .events import Cost as Cost
@@ -48,6 +49,7 @@ _HOMES = {
     "HTTPClient": "http",
     "InvalidEvent": "errors",
     "InvalidSetting": "errors",
+    "LiveError": "errors",
     "MLEvent": "stored",
     "MLHTTPError": "errors",
     "MindlyticsError": "errors",

@@ -5,17 +5,21 @@ Whatever sending needs is imported with this module: an import while a loop runs
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
-from .errors import ClientClosed
+from .errors import ClientClosed, InvalidEvent
 from .events import Event
+from .live.subscription import LONGEST_WAIT
+from .live.task import TaskListening
 from .pipeline import lifecycle
 from .pipeline.task import TaskPipeline
 from .session import REQUIRED, BaseSession, Properties
+from .stored import MLEvent
 from .wire import mindlytics  # noqa: F401
 
 if TYPE_CHECKING:
@@ -41,15 +45,28 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
     async def flush(self, timeout: float | None = None) -> FlushResult:
         """Send what is pending of this session and wait until the service has answered.
 
+        Of a session with an ``on_event`` that has ended, its ``Session Ended`` is then waited for as well,
+        ``live_timeout`` seconds at most.
+
         :param timeout: seconds to wait at most; None waits until every event is settled.
         :returns: how the session's account stands; ``pending`` is above 0 where the time was too short.
         """
-        result: FlushResult = await self._client.pipeline.flush(timeout, self._account)
+        until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
+        result = await self.flush_and_continue(timeout)
+        await self._see_its_end(result, until - time.monotonic())
         return result
 
     async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
-        """The same as :meth:`flush`; a session goes on after either."""
-        return await self.flush(timeout)
+        """The same as :meth:`flush`, but no live event is waited for. A session goes on after either."""
+        result: FlushResult = await self._client.pipeline.flush(timeout, self._account)
+        return result
+
+    async def _see_its_end(self, result: FlushResult, timeout: float) -> None:
+        """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
+        if self._is_to_see_its_end(result):
+            await self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
+            if self._live.subscription.has_ended:
+                await self._live.stop()
 
     async def __aenter__(self) -> AsyncSession:
         return self
@@ -57,7 +74,10 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most."""
+        """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most.
+
+        Where there is an ``on_event``, also for its ``Session Ended``, ``live_timeout`` seconds at most.
+        """
         if not self._used:
             return
         try:
@@ -65,10 +85,16 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
         except ClientClosed:
             if kind is None:
                 raise
-        await self.flush(self._client.settings.shutdown_timeout)
+        result = await self.flush_and_continue(self._client.settings.shutdown_timeout)
+        if self._live is not None:
+            try:
+                if kind is None or issubclass(kind, Exception):
+                    await self._see_its_end(result, self._client.settings.live_timeout)
+            finally:
+                self._live.cancel()
 
 
-class AsyncClient(BaseClient[TaskPipeline, AsyncSession]):
+class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
@@ -77,6 +103,7 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession]):
 
     _pipeline_type = TaskPipeline
     _session_type = AsyncSession
+    _listening_type = TaskListening
     _http: AsyncHTTPClient | None = None
 
     async def user_identify(
@@ -103,6 +130,51 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession]):
         """
         return await self._direct().alias(self._alias_body(id, previous_id))
 
+    async def start_listening(
+        self,
+        on_event: Callable[[MLEvent], Any],
+        on_error: Callable[[Exception], Any] | None = None,
+        *,
+        session_id: str | None = None,
+    ) -> None:
+        """Have live events handed to ``on_event`` from now on, until :meth:`stop_listening` or :meth:`close`.
+
+        Comes back once there is a connection, or after ``request_timeout`` seconds, and then goes on trying.
+
+        :param on_event: called with each ``MLEvent``; a function or a coroutine function.
+        :param on_error: called with a ``LiveError`` for what the service reports, and with what ``on_event`` raised.
+        :param session_id: events of this session only; default all of the project.
+        :raises InvalidEvent: an argument breaks a rule.
+        :raises LiveError: the service refuses.
+        :raises ClientClosed: the client is closed.
+        """
+        if not callable(on_event):
+            raise InvalidEvent("on_event", "a function", on_event)
+        listening = self._begin_listening(session_id, on_event, on_error)
+        self._started.append(listening)
+        listening.start()
+        await listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
+        if listening.subscription.failure is not None:
+            self._started.remove(listening)
+            raise listening.subscription.failure
+
+    async def stop_listening(self) -> None:
+        """End all that :meth:`start_listening` began. Without any, nothing happens."""
+        while self._started:
+            await self._started.pop().stop()
+
+    def events(self, session_id: str | None = None) -> AsyncIterator[MLEvent]:
+        """Live events from now on, one after the other, until the loop over them is left or the client is closed.
+
+        A problem that the service reports is an event too, named ``MLError``.
+
+        :param session_id: events of this session only; default all of the project.
+        :raises InvalidEvent: an argument breaks a rule.
+        :raises LiveError: the service refuses (raised by the iteration).
+        :raises ClientClosed: the client is closed.
+        """
+        return self._begin_listening(session_id, None, None).events()
+
     async def flush(self, timeout: float | None = None) -> FlushResult:
         """Send what is pending and wait until the service has answered.
 
@@ -119,13 +191,30 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession]):
         """
         if timeout is None:
             timeout = self.settings.shutdown_timeout
+        until = time.monotonic() + timeout
         if self._http is not None:
             await self._http.close()
         if self._leave():
             await self.pipeline.close(timeout)
             lifecycle.remember(self.pipeline)
-            return self.pipeline.ledger.result()
-        return await self.pipeline.flush(timeout)
+            result = self.pipeline.ledger.result()
+        else:
+            result = await self.pipeline.flush(timeout)
+        await self._hang_up(until)
+        return result
+
+    async def _hang_up(self, until: float) -> None:
+        """End all listening; where a session was ended, once that has come back, if it does until then."""
+        listenings = list(self._listenings or ())
+        try:
+            for listening in listenings:
+                if listening.subscription.ends_asked:
+                    await listening.wait_for_end(until - time.monotonic())
+        finally:
+            for listening in listenings:
+                listening.cancel()
+        for listening in listenings:
+            await listening.stop()
 
     def _direct(self) -> AsyncHTTPClient:
         from .http import AsyncHTTPClient  # noqa: PLC0415  aiohttp takes a while to import

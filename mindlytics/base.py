@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet, finalize
 
 from .delivery.ledger import APIResponse, Stats
 from .delivery.verdict import Wire
-from .errors import InvalidEvent
+from .errors import ClientClosed, InvalidEvent
 from .events import check_name
+from .live.subscription import Listening, Subscription
 from .pipeline import lifecycle
 from .pipeline.base import Pipeline
 from .session import BaseSession, Properties
 from .settings import Settings
-from .values import clean_scalars
+from .stored import MLEvent
+from .values import UTC, Timestamp, clean_scalars
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -23,12 +27,13 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Pipeline)
 S = TypeVar("S", bound=BaseSession[Any, Any])
+L = TypeVar("L", bound=Listening)
 
 logger = logging.getLogger("mindlytics")
 logger.addHandler(logging.NullHandler())
 
 
-class BaseClient(Generic[P, S]):
+class BaseClient(Generic[P, S, L]):
     """A client's credentials and settings, and the pipeline that it shares with all clients of equal ones.
 
     :param api_key: the workspace's key; default ``MLSDK_API_KEY`` in the environment.
@@ -42,6 +47,7 @@ class BaseClient(Generic[P, S]):
 
     _pipeline_type: type[P]
     _session_type: type[S]
+    _listening_type: type[L]
 
     def __init__(
         self,
@@ -73,6 +79,8 @@ class BaseClient(Generic[P, S]):
         self.pipeline: P = lifecycle.acquire(self, _key(make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
         self.is_closed = False
         """Whether :meth:`close` was called."""
+        self._listenings: WeakSet[L] | None = None
+        self._started: list[L] = []
 
     def create_session(
         self,
@@ -83,6 +91,7 @@ class BaseClient(Generic[P, S]):
         device_id: str | None = None,
         user_id: str | None = None,
         attributes: Properties | None = None,
+        on_event: Callable[[MLEvent], Any] | None = None,
         on_error: Callable[[Exception], Any] | None = None,
     ) -> S:
         """A session of this client. Nothing is sent before its first event.
@@ -92,7 +101,10 @@ class BaseClient(Generic[P, S]):
         :param id: the user's id, if known; ``user_id`` is another spelling of it.
         :param device_id: a globally unique device id. With neither, an anonymous one is made up.
         :param attributes: scalars that the session starts with.
-        :param on_error: called with a ``DeliveryError`` for every loss among this session's events.
+        :param on_event: called with each live event of the session, an ``MLEvent``: what was recorded, and what the
+            service finds in it; a function or a coroutine function.
+        :param on_error: called with a ``DeliveryError`` for every loss among this session's events, and, where there is
+            an ``on_event``, with a ``LiveError`` for what the service reports, and with what ``on_event`` raised.
         :raises InvalidEvent: an argument breaks a rule.
         """
         return self._session_type(
@@ -103,6 +115,7 @@ class BaseClient(Generic[P, S]):
             device_id=device_id,
             user_id=user_id,
             attributes=attributes,
+            on_event=on_event,
             on_error=on_error,
         )
 
@@ -128,6 +141,44 @@ class BaseClient(Generic[P, S]):
         self.is_closed = True
         return first and lifecycle.release(self, self.pipeline)
 
+    def _begin_listening(
+        self,
+        session_id: str | None,
+        on_event: Callable[[MLEvent], Any] | None,
+        on_error: Callable[[Exception], Any] | None,
+    ) -> L:
+        """A listening that the program asked for by itself, from now on; not started yet.
+
+        :raises InvalidEvent: an argument breaks a rule.
+        :raises ClientClosed: the client is closed.
+        """
+        if session_id is not None:
+            check_name("session_id", session_id)
+        if on_error is not None and not callable(on_error):
+            raise InvalidEvent("on_error", "a function or None", on_error)
+        if self.is_closed:
+            raise ClientClosed("the client is closed; nothing is listened to")
+        return self._follow(session_id, datetime.now(UTC), on_event, on_error, of_session=False)
+
+    def _follow(
+        self,
+        session_id: str | None,
+        since: Timestamp,
+        on_event: Callable[[MLEvent], Any] | None,
+        on_error: Callable[[Exception], Any] | None,
+        *,
+        of_session: bool = True,
+    ) -> L:
+        """A listening that ends with this client; over already where the client is closed or disabled."""
+        subscription = Subscription(session_id, since, on_event, on_error, of_session)
+        subscription.is_over = self.is_closed or not self.settings.enabled
+        listening = self._listening_type(self.settings, subscription)
+        if self._listenings is None:
+            self._listenings = WeakSet()
+            finalize(self, _cancel, self._listenings).atexit = False
+        self._listenings.add(listening)
+        return listening
+
     def _identify_body(self, id: str | None, device_id: str | None, traits: Mapping[str, Any] | None) -> dict[str, Any]:
         """The body of a direct identify request, checked."""
         if id is None and device_id is None:
@@ -141,6 +192,12 @@ class BaseClient(Generic[P, S]):
     def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
         """The body of a direct alias request, checked."""
         return {"id": check_name("id", id), "previous_id": check_name("previous_id", previous_id)}
+
+
+def _cancel(listenings: WeakSet[Any]) -> None:
+    """Nobody holds the client any more."""
+    for listening in list(listenings):
+        listening.cancel()
 
 
 def _key(kind: type[Pipeline], settings: Settings) -> Hashable:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
-from .errors import ClientClosed
+from .errors import ClientClosed, InvalidEvent
 from .events import Event
+from .live.subscription import LONGEST_WAIT
+from .live.thread import ThreadListening
 from .pipeline import lifecycle
 from .pipeline.thread import ThreadPipeline
 from .session import REQUIRED, BaseSession, Properties
+from .stored import MLEvent
 
 if TYPE_CHECKING:
     from .http import HTTPClient
@@ -36,15 +41,28 @@ class Session(BaseSession[None, str]):
     def flush(self, timeout: float | None = None) -> FlushResult:
         """Send what is pending of this session and wait until the service has answered.
 
+        Of a session with an ``on_event`` that has ended, its ``Session Ended`` is then waited for as well,
+        ``live_timeout`` seconds at most.
+
         :param timeout: seconds to wait at most; None waits until every event is settled.
         :returns: how the session's account stands; ``pending`` is above 0 where the time was too short.
         """
-        result: FlushResult = self._client.pipeline.flush(timeout, self._account)
+        until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
+        result = self.flush_and_continue(timeout)
+        self._see_its_end(result, until - time.monotonic())
         return result
 
     def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
-        """The same as :meth:`flush`; a session goes on after either."""
-        return self.flush(timeout)
+        """The same as :meth:`flush`, but no live event is waited for. A session goes on after either."""
+        result: FlushResult = self._client.pipeline.flush(timeout, self._account)
+        return result
+
+    def _see_its_end(self, result: FlushResult, timeout: float) -> None:
+        """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
+        if self._is_to_see_its_end(result):
+            self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
+            if self._live.subscription.has_ended:
+                self._live.stop()
 
     def __enter__(self) -> Session:
         return self
@@ -52,7 +70,10 @@ class Session(BaseSession[None, str]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most."""
+        """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most.
+
+        Where there is an ``on_event``, also for its ``Session Ended``, ``live_timeout`` seconds at most.
+        """
         if not self._used:
             return
         try:
@@ -60,10 +81,16 @@ class Session(BaseSession[None, str]):
         except ClientClosed:
             if kind is None:
                 raise
-        self.flush(self._client.settings.shutdown_timeout)
+        result = self.flush_and_continue(self._client.settings.shutdown_timeout)
+        if self._live is not None:
+            try:
+                if kind is None or issubclass(kind, Exception):
+                    self._see_its_end(result, self._client.settings.live_timeout)
+            finally:
+                self._live.cancel()
 
 
-class Client(BaseClient[ThreadPipeline, Session]):
+class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
@@ -72,6 +99,7 @@ class Client(BaseClient[ThreadPipeline, Session]):
 
     _pipeline_type = ThreadPipeline
     _session_type = Session
+    _listening_type = ThreadListening
     _http: HTTPClient | None = None
 
     def user_identify(
@@ -98,6 +126,51 @@ class Client(BaseClient[ThreadPipeline, Session]):
         """
         return self._direct().alias(self._alias_body(id, previous_id))
 
+    def start_listening(
+        self,
+        on_event: Callable[[MLEvent], Any],
+        on_error: Callable[[Exception], Any] | None = None,
+        *,
+        session_id: str | None = None,
+    ) -> None:
+        """Have live events handed to ``on_event`` from now on, until :meth:`stop_listening` or :meth:`close`.
+
+        Comes back once there is a connection, or after ``request_timeout`` seconds, and then goes on trying.
+
+        :param on_event: called with each ``MLEvent``; a function or a coroutine function.
+        :param on_error: called with a ``LiveError`` for what the service reports, and with what ``on_event`` raised.
+        :param session_id: events of this session only; default all of the project.
+        :raises InvalidEvent: an argument breaks a rule.
+        :raises LiveError: the service refuses.
+        :raises ClientClosed: the client is closed.
+        """
+        if not callable(on_event):
+            raise InvalidEvent("on_event", "a function", on_event)
+        listening = self._begin_listening(session_id, on_event, on_error)
+        self._started.append(listening)
+        listening.start()
+        listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
+        if listening.subscription.failure is not None:
+            self._started.remove(listening)
+            raise listening.subscription.failure
+
+    def stop_listening(self) -> None:
+        """End all that :meth:`start_listening` began. Without any, nothing happens."""
+        while self._started:
+            self._started.pop().stop()
+
+    def events(self, session_id: str | None = None) -> Iterator[MLEvent]:
+        """Live events from now on, one after the other, until the loop over them is left or the client is closed.
+
+        A problem that the service reports is an event too, named ``MLError``.
+
+        :param session_id: events of this session only; default all of the project.
+        :raises InvalidEvent: an argument breaks a rule.
+        :raises LiveError: the service refuses (raised by the iteration).
+        :raises ClientClosed: the client is closed.
+        """
+        return self._begin_listening(session_id, None, None).events()
+
     def flush(self, timeout: float | None = None) -> FlushResult:
         """Send what is pending and wait until the service has answered.
 
@@ -114,13 +187,30 @@ class Client(BaseClient[ThreadPipeline, Session]):
         """
         if timeout is None:
             timeout = self.settings.shutdown_timeout
+        until = time.monotonic() + timeout
         if self._http is not None:
             self._http.close()
         if self._leave():
             self.pipeline.close(timeout)
             lifecycle.remember(self.pipeline)
-            return self.pipeline.ledger.result()
-        return self.pipeline.flush(timeout)
+            result = self.pipeline.ledger.result()
+        else:
+            result = self.pipeline.flush(timeout)
+        self._hang_up(until)
+        return result
+
+    def _hang_up(self, until: float) -> None:
+        """End all listening; where a session was ended, once that has come back, if it does until then."""
+        listenings = list(self._listenings or ())
+        try:
+            for listening in listenings:
+                if listening.subscription.ends_asked:
+                    listening.wait_for_end(until - time.monotonic())
+        finally:
+            for listening in listenings:
+                listening.cancel()
+        for listening in listenings:
+            listening.stop()
 
     def _direct(self) -> HTTPClient:
         from .http import HTTPClient  # noqa: PLC0415  requests takes a while to import

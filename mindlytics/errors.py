@@ -5,6 +5,7 @@ MindlyticsError
  ├── InvalidSetting    (also a ValueError)  a client cannot be made of these settings
  ├── ClientClosed      an event came after ``close()`` and the client is strict
  ├── DeliveryError     handed to ``on_error``, never raised: events were lost, and why
+ ├── LiveError         the service met a problem while processing, or refuses to send live events
  └── MLHTTPError       the service answered a direct request with an error, or could not be reached
 
 Messages name fields, types and rules. They never quote what an event says, nor the API key.
@@ -56,6 +57,19 @@ class DeliveryError(MindlyticsError):
         events = "1 event" if count == 1 else f"{count} events"
         code = f" (status {status})" if status else ""
         super().__init__(f"{events} not delivered, {reason}{code}: {detail}")
+
+
+class LiveError(MindlyticsError):
+    """Something is wrong with live events: the service reports a problem (``MLError``), or it refuses to send any.
+
+    :param message: the service's own words.
+    :param status: the HTTP status with which live events were refused; 0 where the service reports a problem.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.message = message
+        self.status = status
+        super().__init__(f"no live events (status {status}): {message}" if status else message)
 
 
 class MLHTTPError(MindlyticsError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar, Union
 
-from .delivery.ledger import Account, APIResponse, Reason
+from .delivery.ledger import Account, APIResponse, FlushResult, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
@@ -35,6 +35,7 @@ from .events import (
     check_name,
     trusted,
 )
+from .stored import MLEvent
 from .values import UTC, Scalar, Timestamp, clean_scalars, moment, valid_text
 
 Done = TypeVar("Done")
@@ -72,6 +73,8 @@ class BaseSession(Generic[Done, Id]):
         "_conversations",
         "_ended",
         "_id_is_given",
+        "_live",
+        "_on_event",
         "_plain",
         "_sampled",
         "_unannounced",
@@ -91,12 +94,14 @@ class BaseSession(Generic[Done, Id]):
         device_id: str | None = None,
         user_id: str | None = None,
         attributes: Properties | None = None,
+        on_event: Callable[[MLEvent], object] | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
         if id is not None and user_id is not None and id != user_id:
             raise InvalidEvent("user_id", "the same as id, where both are given", user_id)
-        if on_error is not None and not callable(on_error):
-            raise InvalidEvent("on_error", "a function or None", on_error)
+        for name, handler in (("on_event", on_event), ("on_error", on_error)):
+            if handler is not None and not callable(handler):
+                raise InvalidEvent(name, "a function or None", handler)
         given = {"session_id": session_id, "conversation_id": conversation_id, "id": id, "user_id": user_id}
         for name, value in {**given, "device_id": device_id}.items():
             if value is not None:
@@ -120,6 +125,8 @@ class BaseSession(Generic[Done, Id]):
         self._sampled = is_sampled(self.session_id, client.settings.sample_rate)
         self._account: Account = client.pipeline.ledger.open_account()
         self._account.on_error = on_error
+        self._on_event = on_event
+        self._live: Any = None  # what listens for the session's live events, once it has begun
 
     @property
     def conversation_id(self) -> str | None:
@@ -188,6 +195,8 @@ class BaseSession(Generic[Done, Id]):
         done = self._record(event)
         self._conversations.clear()
         self._ended = True
+        if self._live is not None:
+            self._live.subscription.ends_asked += 1
         return done
 
     def start_conversation(
@@ -508,6 +517,8 @@ class BaseSession(Generic[Done, Id]):
             self._client.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
             return self._submit_all()
         self._plain = True
+        if self._on_event is not None:
+            self._listen(event.timestamp)
         if not self._unannounced:
             return self._submit(event)
         self._unannounced = False
@@ -520,6 +531,18 @@ class BaseSession(Generic[Done, Id]):
             attributes=self._attributes,
         )
         return self._submit_all(start, event)
+
+    def _listen(self, since: Timestamp) -> None:
+        """Begin to listen for the session's live events; one that began anew under its id goes on with what it has."""
+        if self._live is not None and self._live.subscription.goes_on(self.session_id):
+            return
+        self._live = self._client._follow(self.session_id, since, self._on_event, self._account.on_error)
+        if self._live is not None:
+            self._live.start()
+
+    def _is_to_see_its_end(self, result: FlushResult) -> bool:
+        """Whether this was the last flush of a session whose live events somebody listens to, and its end arrived."""
+        return self._live is not None and self._ended and result.delivered > 0 and result.pending == 0
 
     def _reopen(self) -> None:
         """After its end, a session is used again: under a new id, or under the given one, started anew."""

@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     retry_for: float | None
     max_retry_wait: float | None
     shutdown_timeout: float | None
+    live_timeout: float | None
     strict: bool | None
     enabled: bool | None
     verify: bool | str | None
@@ -207,6 +208,12 @@ class Settings:
     )
     shutdown_timeout: float = _setting(
         5.0, _seconds, "Seconds that a leaving program, session or `close()` waits for delivery.", read=float
+    )
+    live_timeout: float = _setting(
+        30.0,
+        _seconds,
+        "Seconds that the last flush of a session with `on_event` waits for its `Session Ended`.",
+        read=float,
     )
     strict: bool = _setting(
         False, _boolean, "Raise where a property value would be changed, and for events after `close()`.", read=_flag

@@ -27,9 +27,9 @@ class MLEvent:
     user_id: str | None = None
     conversation_id: str | None = None
     origin_event_id: str | None = None
-    properties: Mapping[str, Any] = field(factory=dict)
-    user_traits: Mapping[str, Any] = field(factory=dict)
-    extra: Mapping[str, Any] = field(factory=dict)
+    properties: Mapping[str, Any] = field(factory=dict, repr=False)
+    user_traits: Mapping[str, Any] = field(factory=dict, repr=False)
+    extra: Mapping[str, Any] = field(factory=dict, repr=False)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> MLEvent:

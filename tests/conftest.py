@@ -14,6 +14,7 @@ import pytest
 
 from mindlytics import AsyncClient, Client
 
+from .live_service import LiveService
 from .sink import Sink
 
 
@@ -81,3 +82,17 @@ async def face(request: pytest.FixtureRequest, sink: Sink) -> AsyncIterator[Face
     sink.stopping.set()
     for client in made.clients:
         await result(client.close(0.5))
+
+
+@pytest.fixture
+def service() -> Iterator[LiveService]:
+    made = LiveService()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def live(face: Face, service: LiveService) -> Face:
+    """A face whose clients are of the service of live events."""
+    face.url = service.url
+    return face

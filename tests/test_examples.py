@@ -137,6 +137,13 @@ def test_past_data(place: Place) -> None:
     assert (1, 12, 5) == (order["turn_count"], order["prompt_tokens"], order["completion_tokens"])
 
 
+def test_live(place: Place) -> None:
+    said = [line.split("  ")[0] for line in place.run("live.py").splitlines()]
+    assert "Session Started" == said[0]
+    assert "Session Ended" == said[-1]
+    assert {"Conversation Turn", "Offer Shown"} < set(said)
+
+
 def test_flask(place: Place) -> None:
     with (
         place.serve("flask", "--app", "examples/flask_app.py", "run", "--port", "0") as url,

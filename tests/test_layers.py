@@ -18,7 +18,16 @@ FORBIDDEN = {
     | {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.events", "cattrs"},
     "session.py": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
     "transport": {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.session", "threading"},
-    "pipeline": {"mindlytics.wire", "mindlytics.session", "mindlytics.client", "mindlytics.aio", "mindlytics.server"},
+    "live": {"requests", "aiohttp", "mindlytics.session", "mindlytics.client", "mindlytics.aio", "mindlytics.server"},
+    "live/subscription.py": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport"},
+    "pipeline": {
+        "mindlytics.wire",
+        "mindlytics.session",
+        "mindlytics.client",
+        "mindlytics.aio",
+        "mindlytics.server",
+        "mindlytics.live",
+    },
     "server": {"mindlytics.pipeline", "mindlytics.client", "mindlytics.aio", "mindlytics.session", "requests"},
 }
 
@@ -57,7 +66,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_only_the_asyncio_face_knows_aiohttp_and_only_the_blocking_one_requests() -> None:
-    at_home = {"aiohttp": {"transport/asyncio.py"}, "requests": {"transport/blocking.py"}}
+    at_home = {"aiohttp": {"transport/asyncio.py", "transport/websocket.py"}, "requests": {"transport/blocking.py"}}
     for file in PACKAGE.rglob("*.py"):
         place = str(file.relative_to(PACKAGE))
         if place.startswith("server"):

@@ -228,9 +228,12 @@ async def recent(request: web.Request) -> web.Response:
     """Answer with the stored events of a span of time, newest first."""
     caller = await caller_of(request)
     span = {"$gte": moment(request.query, "start"), "$lte": moment(request.query, "end")}
+    wanted: dict[str, Any] = {"timestamp": span}
+    if "session_id" in request.query:
+        wanted["session_id"] = request.query["session_id"]
     query = Query(
         _NEWEST_FIRST,
-        Filter({"timestamp": span}, _NEWEST_FIRST.columns),
+        Filter(wanted, _NEWEST_FIRST.columns),
         limit=whole(request.query, "limit", RECENT),
     )
 

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..settings import Settings
 from . import NoReply, Reply
+from .websocket import LARGEST, WebSocket
 
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 """What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
@@ -36,7 +37,8 @@ class AsyncTransport:
     @classmethod
     async def open(cls, settings: Settings, *, threads: bool = True) -> AsyncTransport:
         """Make one, without holding the loop up: a bundle of certificates takes some 30 ms to read."""
-        tls = settings.tls if settings.server_endpoint.startswith("https:") else True
+        is_used = settings.server_endpoint.startswith("https:") or settings.wss_endpoint.startswith("wss:")
+        tls = settings.tls if is_used else True
         if not isinstance(tls, str):
             return cls(settings, tls, threads=threads)
         if threads:
@@ -64,14 +66,6 @@ class AsyncTransport:
 
         :param timeout: seconds for all of it.
         """
-        options: dict[str, Any] = {}
-        if self._own or self._ssl is not True:
-            options["ssl"] = self._ssl
-        if self._own and self._trust_env:
-            host = urlsplit(url)[:2]
-            if host not in self._proxies:
-                self._proxies[host] = _proxy(url)
-            options["proxy"] = self._proxies[host]
         try:
             async with self._session.request(
                 method,
@@ -80,11 +74,42 @@ class AsyncTransport:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
-                **options,
+                **self._options(url),
             ) as reply:
                 return Reply(reply.status, reply.headers, await reply.read())
         except Exception as error:
             return NoReply(type(error).__name__, stale=isinstance(error, STALE))
+
+    async def connect(self, url: str, headers: Mapping[str, str], timeout: float) -> WebSocket | Reply | NoReply:
+        """Open a WebSocket. Raises nothing but cancellation.
+
+        :param timeout: seconds for the connection and the handshake.
+        :returns: the reply, without its body, where the handshake failed.
+        """
+
+        async def opened() -> WebSocket:
+            options = self._options(url)
+            return WebSocket(
+                await self._session.ws_connect(url, headers=headers, autoping=False, max_msg_size=LARGEST, **options)
+            )
+
+        try:
+            return await asyncio.wait_for(opened(), timeout)
+        except aiohttp.WSServerHandshakeError as error:
+            return Reply(error.status, error.headers or {}, b"")
+        except Exception as error:
+            return NoReply(type(error).__name__)
+
+    def _options(self, url: str) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if self._own or self._ssl is not True:
+            options["ssl"] = self._ssl
+        if self._own and self._trust_env:
+            host = urlsplit(url)[:2]
+            if host not in self._proxies:
+                self._proxies[host] = _proxy(url)
+            options["proxy"] = self._proxies[host]
+        return options
 
     async def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""
@@ -137,7 +162,7 @@ def _proxy(url: str) -> str | None:
     if proxy_bypass(parts.hostname or ""):
         return None
     proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    return proxies.get(parts.scheme.replace("ws", "http")) or proxies.get("all")
 
 
 class _PatientResolver(AbstractResolver):

@@ -281,6 +281,9 @@ def test_reading_back_newest_first(caller: Caller) -> None:
     assert [f"E{i}" for i in range(199, 49, -1)] == [e["event"] for e in events]
     assert 205 == len(caller.get(RECENT, **everything, limit=0).json())
     assert [] == caller.get(RECENT, start="2025-04-04", end="2025-04-03").json()
+    caller.take(track("Other", session_id="other", timestamp=at(20)))
+    events = caller.get(RECENT, **everything, session_id="other").json()
+    assert ["Other", "Session Started"] == [e["event"] for e in events]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ class Client(AsyncClient):
         device_id: str | None = None,
         user_id: str | None = None,
         attributes: Properties | None = None,
+        on_event: Callable[[MLEvent], Any] | None = None,
         on_error: Callable[[Exception], Any] | None = None,
     ) -> Session:
         """A session of this client. The arguments are those of :meth:`mindlytics.AsyncClient.create_session`."""
@@ -93,6 +94,7 @@ class Client(AsyncClient):
             device_id=device_id,
             user_id=user_id,
             attributes=attributes,
+            on_event=on_event,
             on_error=on_error,
         )
         return cast(Session, made)

@@ -1,0 +1,233 @@
+"""Getting live events: ask for a key, open the WebSocket, read back what was missed, hand over, begin again.
+
+A coroutine, on whatever loop the face provides. It ends when it is cancelled, or when the service refuses for good; a
+connection that is lost, or that is silent to a ping, is made anew with a fresh key after a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from ..delivery.retry import backoff
+from ..delivery.verdict import Fate, Verdict
+from ..errors import LiveError
+from ..settings import Settings
+from ..stored import MLEvent
+from ..transport import NoReply, Reply
+from ..transport.asyncio import AsyncTransport
+from ..transport.websocket import WebSocket
+from ..values import UTC
+from ..wire import live as wire
+from ..wire.http import judge
+from ..wire.mindlytics import credentials
+from .subscription import END_EVENT, ERROR_EVENT, LOST, MAILBOX, Subscription, logger, problem
+
+LINGER = 30.0
+"""Seconds after a session's end in which its listener still hands over what the service finds in it."""
+
+CUT_SHORT = 0.5
+"""Seconds between two attempts at most while somebody waits for the session's end."""
+
+REFUSALS = 2
+"""Times in a row that a WebSocket is refused for good; once may be, where a service began anew and forgot the key."""
+
+
+class Listener:
+    """One subscription, at work on the running loop.
+
+    :param changed: called whenever the subscription stands differently.
+    :param threads: False on a loop of our own, which may wait for names of hosts to be looked up.
+    """
+
+    def __init__(
+        self, settings: Settings, subscription: Subscription, changed: Callable[[], None], *, threads: bool
+    ) -> None:
+        self._settings = settings
+        self._subscription = subscription
+        self._changed = changed
+        self._threads = threads
+        self._headers = credentials(settings.api_key, settings.project_id)
+        self._attempts = 0
+        self._refusals = 0
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listen."""
+        transport = await AsyncTransport.open(self._settings, threads=self._threads)
+        try:
+            while not self._subscription.is_over:
+                try:
+                    verdict = await self._listen(transport)
+                except Exception:
+                    logger.exception("the listener failed and starts again")
+                    verdict = Verdict(Fate.RETRY)
+                if verdict.fate is not Fate.RETRY:
+                    await self._give_up(LiveError(verdict.message, verdict.status))
+                elif not self._subscription.is_over:
+                    self._subscription.warn_once(
+                        LOST, f"status {verdict.status}" if verdict.status else verdict.message
+                    )
+                    await self._pause(verdict.wait)
+        finally:
+            await transport.close()
+
+    def hurry(self) -> None:
+        """Somebody waits for the session's end: let pauses be short from now on."""
+        self._hurry.set()
+
+    async def _listen(self, transport: AsyncTransport) -> Verdict:
+        """One connection, to its end; why it ended."""
+        subscription, settings = self._subscription, self._settings
+        self._attempts += 1
+        reply = await self._get(transport, wire.token_url(settings.server_endpoint, subscription.session_id))
+        if not isinstance(reply, bytes):
+            return reply
+        try:
+            key, told = wire.read_token(reply)
+        except ValueError:
+            return Verdict(Fate.REFUSED, 200, "the reply holds no authorization_key")
+        url = wire.address(settings.server_endpoint, settings.wss_endpoint, told)
+        opened = await transport.connect(url, {"Authorization": f"Bearer {key}"}, settings.request_timeout)
+        if not isinstance(opened, WebSocket):
+            return self._judge_refusal(url, opened)
+        self._refusals = 0
+        try:
+            await self._read_back(transport)
+            subscription.connected()
+            self._changed()
+            logger.debug("listening for live events")
+            while not subscription.is_over and (text := await opened.receive()) is not None:
+                self._attempts = 1
+                await self._take(text)
+        finally:
+            subscription.lost_at = datetime.now(UTC)
+            await opened.close()
+        return Verdict(Fate.RETRY, 0, "the connection ended")
+
+    async def _get(self, transport: AsyncTransport, url: str) -> bytes | Verdict:
+        """The body of a good reply, or the verdict on any other."""
+        reply = await transport.request("GET", url, None, self._headers, self._settings.request_timeout)
+        verdict = _judge(url, reply)
+        return reply.body if isinstance(reply, Reply) and verdict.fate is Fate.DELIVERED else verdict
+
+    def _judge_refusal(self, url: str, reply: Reply | NoReply) -> Verdict:
+        verdict = _judge(url, reply)
+        if verdict.fate is Fate.RETRY:
+            return verdict
+        self._refusals += 1
+        fate = Fate.REFUSED if self._refusals >= REFUSALS else Fate.RETRY
+        return Verdict(fate, verdict.status, "the WebSocket was refused")
+
+    async def _read_back(self, transport: AsyncTransport) -> None:
+        """Hand over what happened before there was a connection, where the service can be asked for that."""
+        subscription = self._subscription
+        url = wire.events_url(
+            self._settings.server_endpoint, subscription.session_id, subscription.read_back_from, datetime.now(UTC)
+        )
+        body = await self._get(transport, url)
+        if isinstance(body, bytes):
+            with suppress(ValueError):
+                for event in wire.read_events(body):
+                    await self._hand_over(event)
+
+    async def _take(self, text: str | bytes) -> None:
+        try:
+            event = wire.read_event(text)
+        except ValueError:
+            self._subscription.warn_once("a live message is no event; it is passed over")
+            return
+        await self._hand_over(event)
+
+    async def _hand_over(self, event: MLEvent) -> None:
+        subscription = self._subscription
+        if subscription.is_over or not subscription.wants(event):
+            return
+        if subscription.on_event is None:
+            await self._post(event)
+        elif event.event == ERROR_EVENT:
+            await self._tell(problem(event))
+        else:
+            try:
+                await _call(subscription.on_event, event)
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                raise
+            except BaseException as error:
+                subscription.warn_once("an on_event handler failed (%s)", type(error).__name__)
+                await self._tell(error)
+        if event.event == END_EVENT:
+            subscription.ends_seen += 1
+            self._changed()
+            if subscription.of_session:
+                self._leave_later()
+
+    async def _post(self, event: MLEvent) -> None:
+        """Into the mailbox, when there is room."""
+        while len(self._subscription.mailbox) >= MAILBOX:  # noqa: ASYNC110  its reader may be another thread
+            await asyncio.sleep(0.01)
+        self._subscription.mailbox.append(event)
+        self._changed()
+
+    async def _tell(self, error: BaseException) -> None:
+        """Call the error handler. One that fails harms nothing."""
+        handler = self._subscription.on_error
+        if handler is None:
+            return
+        try:
+            await _call(handler, error)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            raise
+        except BaseException as failure:
+            self._subscription.warn_once("an on_error handler failed itself (%s)", type(failure).__name__)
+
+    async def _give_up(self, failure: LiveError) -> None:
+        subscription = self._subscription
+        subscription.failure = failure
+        if subscription.on_event is not None:
+            subscription.warn_once("live events are refused (status %d)", failure.status)
+            await self._tell(failure)
+        subscription.is_over = True
+        self._changed()
+
+    def _leave_later(self) -> None:
+        """The session has ended. Unless it begins anew, what may still come is of interest for a while."""
+        subscription, ends = self._subscription, self._subscription.ends_seen
+        task = asyncio.current_task()
+
+        def leave() -> None:
+            if subscription.ends_asked <= ends == subscription.ends_seen:
+                subscription.is_over = True
+                if task is not None:
+                    task.cancel()
+
+        asyncio.get_running_loop().call_later(LINGER, leave)
+
+    async def _pause(self, asked: float | None) -> None:
+        """Wait before the next attempt."""
+        if self._subscription.is_awaited:
+            self._hurry.set()
+        longest = self._settings.max_retry_wait
+        began = time.monotonic()
+        wait = backoff(self._attempts, longest) if asked is None else min(asked, longest)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), wait)
+            if asked is None:
+                wait = min(wait, CUT_SHORT)
+            await asyncio.sleep(began + wait - time.monotonic())
+
+
+def _judge(url: str, reply: Reply | NoReply) -> Verdict:
+    if isinstance(reply, NoReply):
+        return Verdict(Fate.RETRY, 0, reply.cause)
+    return judge(url, reply.status, reply.headers, reply.body, wall=time.time())
+
+
+async def _call(handler: Callable[[Any], Any], argument: object) -> None:
+    outcome = handler(argument)
+    if inspect.isawaitable(outcome):
+        await outcome

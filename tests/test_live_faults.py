@@ -1,0 +1,333 @@
+"""Live events when something is wrong: listeners carry on, handlers harm nobody, and delivery notices nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from mindlytics import Client, LiveError
+
+from . import sink as faults
+from .conftest import Face, entered, eventually, result
+from .live_service import Heard, LiveService, body, is_dead, sends, status
+from .sink import Sink
+
+STARTED, ENDED = "Session Started", "Session Ended"
+
+
+async def slow(_: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+# -- the connection ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault", [status(500), status(503, Retry_After="0"), status(429), slow], ids=["500", "503", "429", "slow"]
+)
+async def test_a_key_that_does_not_come_is_asked_for_again(live: Face, service: LiveService, fault: Any) -> None:
+    heard = Heard()
+    service.token_plan.extend([fault, fault] if fault is not slow else [fault])
+    client = live.client(request_timeout=0.3 if fault is slow else 10)
+    async with entered(client.create_session(on_event=heard.on_event, on_error=heard.on_error)) as session:
+        await result(session.track_event(event="Hello"))
+    assert ([STARTED, "Hello", ENDED], []) == (heard.names, heard.errors)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(status(401), 401), (status(403), 403), (status(404), 404), (body("{}"), 200), (body("<html>"), 200)],
+    ids=["401", "403", "404", "no key", "no JSON"],
+)
+async def test_a_refusal_for_good_is_told_and_not_waited_for(
+    live: Face, service: LiveService, fault: Any, code: int
+) -> None:
+    heard = Heard()
+    service.token_always = fault
+    client = live.client(live_timeout=60)
+    began = time.monotonic()
+    async with entered(client.create_session(on_event=heard.on_event, on_error=heard.on_error)) as session:
+        await result(session.track_event(event="Hello"))
+    assert time.monotonic() - began < 30
+    (error,) = heard.errors
+    assert isinstance(error, LiveError)
+    assert (code, [], 1) == (error.status, heard.names, len(service.asked))
+    assert 2 == client.stats().delivered
+
+
+async def test_a_websocket_that_is_refused_again_is_refused_for_good(live: Face, service: LiveService) -> None:
+    client = live.client(wss_endpoint=service.live_url.replace("/live", "/nowhere"))
+    with pytest.raises(LiveError, match=r"status 404.*the WebSocket was refused"):
+        await result(client.start_listening(print))
+    assert 2 == len(service.asked)
+
+
+async def test_an_address_where_nobody_is_does_not_hold_delivery_up(live: Face, service: LiveService) -> None:
+    client = live.client(wss_endpoint="ws://127.0.0.1:9", live_timeout=0.2)
+    async with entered(client.create_session(on_event=print)) as session:
+        await result(session.track_event(event="Hello"))
+    assert 2 == client.stats().delivered
+
+
+async def test_a_service_without_live_events_loses_and_delays_nothing(face: Face, sink: Sink) -> None:
+    heard = Heard()
+    client = face.client(live_timeout=60)
+    async with entered(client.create_session(on_event=heard.on_event, on_error=heard.on_error)) as session:
+        await result(session.track_event(event="Hello"))
+    assert ["Hello"] == sink.names()
+    assert ([], ["no live events (status 200): the reply holds no authorization_key"]) == (
+        heard.names,
+        [str(error) for error in heard.errors],
+    )
+
+
+async def test_nothing_is_waited_for_where_nothing_arrived(face: Face, sink: Sink) -> None:
+    sink.always = faults.status(503)
+    client = face.client(live_timeout=60, retry_for=0)
+    began = time.monotonic()
+    async with entered(client.create_session(on_event=print)) as session:
+        await result(session.track_event(event="Hello"))
+    assert time.monotonic() - began < 30
+    assert 2 == client.stats().dropped
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1011, 1012, 4000])
+async def test_a_connection_that_ends_is_made_anew_with_a_fresh_key(
+    live: Face, service: LiveService, code: int
+) -> None:
+    heard = Heard()
+    made = service.make("a")
+    service.socket_plan.append(sends(orjson.dumps(made).decode(), code=0 if code == 1006 else code))
+    await result(live.client().start_listening(heard.on_event, heard.on_error))
+    await eventually(lambda: service.open == 1)
+    service.tell("b")
+    await eventually(lambda: heard.names == ["a", "b"])
+    assert (["live-1", "live-2"], []) == (service.keys, heard.errors)
+
+
+async def test_what_happens_without_a_connection_is_read_back_in_order(live: Face, service: LiveService) -> None:
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event))
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+    service.token_always = status(500)
+    service.cut()
+    await eventually(lambda: service.open == 0)
+    for name in "bcd":
+        service.tell(name)
+    service.token_always = None
+    await eventually(lambda: len(heard.events) == 4)
+    service.tell("e")
+    await eventually(lambda: len(heard.events) == 5)
+    assert [*"abcde"] == heard.names
+
+
+async def test_a_service_that_reads_nothing_back_is_listened_to_all_the_same(live: Face, service: LiveService) -> None:
+    heard = Heard()
+    service.reads_back = False
+    await result(live.client().start_listening(heard.on_event, heard.on_error))
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+    service.cut()
+    await eventually(lambda: len(service.keys) == 2 and service.open == 1)
+    service.tell("b")
+    await eventually(lambda: heard.names == ["a", "b"])
+    assert [] == heard.errors
+
+
+async def test_no_event_is_handed_over_twice(live: Face, service: LiveService) -> None:
+    heard = Heard()
+    one, two = (orjson.dumps(service.make(name)).decode() for name in "ab")
+    service.socket_plan.extend([sends(one, one, two, one), sends(two, one)])
+    await result(live.client().start_listening(heard.on_event))
+    await eventually(lambda: service.open == 1)
+    service.tell("c")
+    await eventually(lambda: "c" in heard.names)
+    assert ["a", "b", "c"] == heard.names
+
+
+async def test_a_connection_that_is_dead_is_noticed(
+    live: Face, service: LiveService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mindlytics.transport.websocket.QUIET", 0.1)
+    monkeypatch.setattr("mindlytics.transport.websocket.PATIENCE", 0.3)
+    heard = Heard()
+    service.socket_plan.append(is_dead)
+    await result(live.client().start_listening(heard.on_event))
+    await eventually(lambda: service.open == 1)
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+
+
+async def test_a_connection_that_is_merely_quiet_is_kept(
+    live: Face, service: LiveService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mindlytics.transport.websocket.QUIET", 0.02)
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event))
+    await asyncio.sleep(0.3)
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+    assert ["live-1"] == service.keys
+
+
+async def test_an_outage_is_told_once_and_its_end_too(
+    live: Face, service: LiveService, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mindlytics")
+    await result(live.client().start_listening(Heard().on_event))
+    service.token_plan.extend([status(500, "a secret")] * 3)
+    service.cut()
+    await eventually(lambda: len(service.keys) == 2 and service.open == 1)
+    await eventually(lambda: "live events come again" in caplog.messages)
+    assert 1 == sum("cannot be had" in message for message in caplog.messages)
+    assert "secret" not in caplog.text
+    assert "live-" not in caplog.text
+
+
+# -- messages and handlers -----------------------------------------------------------------------------------------
+
+
+async def test_what_is_no_event_is_passed_over(
+    live: Face, service: LiveService, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = Heard()
+    good = orjson.dumps(service.make("a", colour="red", user_traits={"n": 1}))
+    service.socket_plan.append(sends("<html>", "[1]", '{"secret": 1}', "null", b"\xff\x00", good.decode(), b"" + good))
+    await result(live.client().start_listening(heard.on_event, heard.on_error))
+    await eventually(lambda: heard.names == ["a"])
+    assert ({"colour": "red"}, {"n": 1}) == (heard.events[0].extra, heard.events[0].user_traits)
+    assert [] == heard.errors
+    assert 1 == sum("is no event" in message for message in caplog.messages)
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        ({"error_message": "no such model"}, "no such model"),
+        ({}, "the service met a problem"),
+        (None, "the service met"),
+    ],
+)
+async def test_a_problem_of_the_service_goes_to_on_error(
+    live: Face, service: LiveService, properties: Any, words: str
+) -> None:
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event, heard.on_error))
+    service.tell("MLError", "", properties=properties, timestamp=None)
+    await eventually(lambda: len(heard.errors) == 1)
+    assert words in str(heard.errors[0])
+    assert isinstance(heard.errors[0], LiveError)
+    assert [] == heard.names
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, asyncio.TimeoutError])
+@pytest.mark.parametrize("coroutine", [False, True], ids=["function", "coroutine"])
+async def test_a_handler_that_fails_harms_nobody(
+    live: Face, service: LiveService, kind: Any, coroutine: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = Heard()
+
+    def fail(event: Any) -> None:
+        heard.events.append(event)
+        raise kind("a secret")
+
+    async def fail_async(event: Any) -> None:
+        fail(event)
+
+    def on_error(error: Exception) -> None:
+        heard.errors.append(error)
+        raise kind("a secret")
+
+    client = live.client()
+    handler = fail_async if coroutine else fail
+    async with entered(client.create_session(on_event=handler, on_error=on_error)) as session:
+        await result(session.track_event(event="Hello"))
+    assert [STARTED, "Hello", ENDED] == heard.names
+    assert [kind] * 3 == [type(error) for error in heard.errors]
+    assert "secret" not in caplog.text
+    assert 1 == sum("an on_event handler failed" in message for message in caplog.messages)
+
+
+async def test_a_handler_that_never_returns_holds_nobody_up(live: Face, service: LiveService) -> None:
+    stopping = threading.Event()
+
+    async def stuck_async(_: object) -> None:
+        await asyncio.sleep(3600)
+
+    def stuck(_: object) -> None:
+        stopping.wait(60)
+
+    client = live.client(live_timeout=0.2)
+    began = time.monotonic()
+    async with entered(client.create_session(on_event=stuck_async if live.is_async else stuck)) as session:
+        await result(session.track_event(event="Hello"))
+    assert 2 == (await result(client.close())).delivered
+    assert time.monotonic() - began < 30
+    stopping.set()
+
+
+async def test_delivery_goes_on_while_live_events_hang(live: Face, service: LiveService) -> None:
+    service.token_always = slow
+    client = live.client(request_timeout=60, live_timeout=0.1)
+    session = client.create_session(on_event=print)
+    for number in range(100):
+        await result(session.track_event(event=str(number)))
+    assert 100 == (await result(client.flush(30))).delivered
+    assert [str(number) for number in range(100)] == [event["event"] for event in service.stored]
+
+
+# -- who waits may be interrupted ----------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_wait_ends_at_once(live: Face, service: LiveService) -> None:
+    service.tells_of_ends = False
+    if not live.is_async:
+        pytest.skip("only a task is cancelled")
+    client = live.client(live_timeout=60)
+
+    async def record() -> None:
+        async with client.create_session(on_event=print) as session:
+            await session.track_event(event="Hello")
+
+    task = asyncio.create_task(record())
+    await eventually(lambda: any(event["type"] == "end_session" for event in service.stored))
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=30)
+    assert done == {task}
+    assert task.cancelled()
+    await eventually(lambda: service.open == 0)
+
+
+def test_ctrl_c_ends_the_wait(service: LiveService) -> None:
+    service.tells_of_ends = False
+    timer = threading.Timer(0.5, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    began = time.monotonic()
+    client = Client(api_key="key-1", project_id="proj-1", server_endpoint=service.url, live_timeout=60)
+    with pytest.raises(KeyboardInterrupt), client, client.create_session(on_event=print) as session:  # noqa: PT012
+        session.track_event(event="Hello")
+        timer.start()
+    assert time.monotonic() - began < 30
+    assert 2 == client.stats().delivered
+
+
+async def test_a_block_that_is_interrupted_waits_for_no_live_event(live: Face, service: LiveService) -> None:
+    service.tells_of_ends = False
+    client = live.client(live_timeout=60)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        async with entered(client.create_session(on_event=print)) as session:
+            await result(session.track_event(event="Hello"))
+            raise KeyboardInterrupt
+    assert time.monotonic() - began < 30
+    await eventually(lambda: service.open == 0)
