@@ -23,7 +23,6 @@ from .http import (
     MAX_BODY,
     STORE,
     SUPER_KEY,
-    Problem,
     caller_of,
     check_header,
     errors_as_json,
@@ -32,6 +31,7 @@ from .http import (
     reply,
 )
 from .live import LIVE, LIVE_PATH, Live, realtime, recent
+from .query import InvalidQuery
 from .records import Records, find_app
 from .store import RefusedEvent, Store
 from .users import alias, identify
@@ -159,9 +159,9 @@ async def _find(request: web.Request) -> web.Response:
     caller = await caller_of(request)
     name, operation = request.match_info["collection"], request.match_info["operation"]
     if name not in COLLECTIONS:
-        raise Problem(404, "not found", f"there is no collection {name}; there are {', '.join(COLLECTIONS)}")
+        raise InvalidQuery("collection", f"must be one of {', '.join(COLLECTIONS)}, not {name}")
     if operation not in ("find", "findOne"):
-        raise Problem(404, "not found", f"there is no operation {operation}; there are find and findOne")
+        raise InvalidQuery("operation", f"must be find or findOne, not {operation}")
     one = operation == "findOne"
     query = parse(name, {**request.query, "limit": "1"} if one else request.query)
 

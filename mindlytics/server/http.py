@@ -78,7 +78,7 @@ async def key_of(request: web.Request) -> str:
         raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
     check_header("Authorization", given)
     pinned, any_is_taken = request.app[API_KEY], not (request.app[API_KEY] or request.app[SUPER_KEY])
-    if any_is_taken or (pinned and _same(pinned, given)):
+    if any_is_taken or (pinned and same(pinned, given)):
         return given
     if is_super(request, given):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
@@ -91,10 +91,11 @@ async def key_of(request: web.Request) -> str:
 def is_super(request: web.Request, key: str) -> bool:
     """Whether it is the key that manages all keys."""
     super_key = request.app[SUPER_KEY]
-    return bool(super_key) and _same(super_key, key)
+    return bool(super_key) and same(super_key, key)
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are equal, in a time that tells nothing of either."""
     return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
 
 

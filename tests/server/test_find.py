@@ -139,13 +139,14 @@ def test_users_by_alias_and_trait(caller: Caller) -> None:
 def test_what_is_refused(caller: Caller, parameters: dict[str, object], word: str) -> None:
     reply = caller.get("/bc/v1/db/events/find", **parameters)
     assert (400, "invalid query") == (reply.status_code, reply.json()["error"])
+    assert reply.json()["field"] in parameters
     assert word in reply.json()["message"]
 
 
 def test_unknown_collections_and_operations(caller: Caller) -> None:
-    for path in ("/bc/v1/db/secrets/find", "/bc/v1/db/events/drop"):
+    for path, field in (("/bc/v1/db/secrets/find", "collection"), ("/bc/v1/db/events/drop", "operation")):
         reply = caller.get(path)
-        assert (404, "not found") == (reply.status_code, reply.json()["error"])
+        assert (400, "invalid query", field) == (reply.status_code, reply.json()["error"], reply.json()["field"])
 
 
 @pytest.mark.parametrize("collection", list(COLLECTIONS))

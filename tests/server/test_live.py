@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import requests
 
 from mindlytics.server import live, run
 from mindlytics.server.run import LocalServer
@@ -140,6 +141,9 @@ async def test_keys(caller: Caller, server: LocalServer, monkeypatch: pytest.Mon
         await refused(bad, "authorization_key")
     for foreign in ("key", key[:-1], key[1:], f"{key}x", "a.b", ".", key.replace(".", ""), "é"):
         await refused(foreign, "authorization_key of this server")
+    raw = {"Authorization": b"Bearer \xff.\xff"}
+    reply = await asyncio.to_thread(requests.get, server.url + live.LIVE_PATH, headers=raw, timeout=20)
+    assert 401 == reply.status_code
     with LocalServer() as other:
         assert 401 == (await get(other.url + live.LIVE_PATH, key))[0]
     monkeypatch.setattr(live, "KEY_SECONDS", -0.001)
