@@ -81,16 +81,16 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
         if not self._used:
             return
         try:
-            await self.end_session()
-        except ClientClosed:
-            if kind is None:
-                raise
-        result = await self.flush_and_continue(self._client.settings.shutdown_timeout)
-        if self._live is not None:
             try:
-                if kind is None or issubclass(kind, Exception):
-                    await self._see_its_end(result, self._client.settings.live_timeout)
-            finally:
+                await self.end_session()
+            except ClientClosed:
+                if kind is None:
+                    raise
+            result = await self.flush_and_continue(self._client.settings.shutdown_timeout)
+            if kind is None or issubclass(kind, Exception):
+                await self._see_its_end(result, self._client.settings.live_timeout)
+        finally:
+            if self._live is not None:
                 self._live.cancel()
 
 

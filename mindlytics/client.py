@@ -77,16 +77,16 @@ class Session(BaseSession[None, str]):
         if not self._used:
             return
         try:
-            self.end_session()
-        except ClientClosed:
-            if kind is None:
-                raise
-        result = self.flush_and_continue(self._client.settings.shutdown_timeout)
-        if self._live is not None:
             try:
-                if kind is None or issubclass(kind, Exception):
-                    self._see_its_end(result, self._client.settings.live_timeout)
-            finally:
+                self.end_session()
+            except ClientClosed:
+                if kind is None:
+                    raise
+            result = self.flush_and_continue(self._client.settings.shutdown_timeout)
+            if kind is None or issubclass(kind, Exception):
+                self._see_its_end(result, self._client.settings.live_timeout)
+        finally:
+            if self._live is not None:
                 self._live.cancel()
 
 

@@ -28,7 +28,7 @@ def hear(event):
 def run(service: LiveService, program: str, **settings: str) -> str:
     """Run a program; what it prints. It ends well, and says nothing on stderr."""
     ended = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-c", BEGIN + textwrap.dedent(program)],
+        [sys.executable, "-W", "error", "-c", BEGIN + textwrap.dedent(program)],
         env={
             **os.environ,
             "MLSDK_API_KEY": "key-1",

@@ -55,7 +55,7 @@ class Listener:
         self._headers = credentials(settings.api_key, settings.project_id)
         self._attempts = 0
         self._refusals = 0
-        self._hurry = asyncio.Event()
+        self._hurried: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Listen."""
@@ -79,7 +79,8 @@ class Listener:
 
     def hurry(self) -> None:
         """Somebody waits for the session's end: let pauses be short from now on."""
-        self._hurry.set()
+        if not self._hurried.done():
+            self._hurried.set_result(None)
 
     async def _listen(self, transport: AsyncTransport) -> Verdict:
         """One connection, to its end; why it ended."""
@@ -210,15 +211,14 @@ class Listener:
     async def _pause(self, asked: float | None) -> None:
         """Wait before the next attempt."""
         if self._subscription.is_awaited:
-            self._hurry.set()
+            self.hurry()
         longest = self._settings.max_retry_wait
         began = time.monotonic()
         wait = backoff(self._attempts, longest) if asked is None else min(asked, longest)
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), wait)
-            if asked is None:
-                wait = min(wait, CUT_SHORT)
-            await asyncio.sleep(began + wait - time.monotonic())
+        await asyncio.wait({self._hurried}, timeout=wait)
+        if asked is None:
+            wait = min(wait, CUT_SHORT)
+        await asyncio.sleep(began + wait - time.monotonic())
 
 
 def _judge(url: str, reply: Reply | NoReply) -> Verdict:

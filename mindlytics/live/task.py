@@ -24,13 +24,12 @@ class TaskListening:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
-        self._news = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
         """Start the task, where a loop runs and none is at work there."""
         loop = _running_loop()
         if loop is not None and not self.subscription.is_over and not self._is_at_work():
-            self._news = asyncio.Event()
             self._loop = loop
             self._listener = Listener(self._settings, self.subscription, self._changed, threads=True)
             self._task = loop.create_task(self._listener.run(), name="mindlytics-listener")
@@ -43,12 +42,15 @@ class TaskListening:
         """
         until = time.monotonic() + min(timeout, LONGEST_WAIT)
         while self._serves_another() and not condition() and not self._is_over():
-            self._news.clear()
             left = until - time.monotonic()
             if left <= 0:
                 return
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._news.wait(), left)
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            try:
+                await asyncio.wait({change}, timeout=left)
+            finally:
+                self._waiting.remove(change)
 
     async def wait_for_end(self, timeout: float) -> None:
         """Until the session's end was handed over."""
@@ -109,7 +111,9 @@ class TaskListening:
         return self.subscription.is_over or self._task is None or self._task.done()
 
     def _changed(self) -> None:
-        self._news.set()
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

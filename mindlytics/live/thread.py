@@ -130,7 +130,7 @@ class ThreadListening:
                 with suppress(asyncio.CancelledError):
                     await self._listener.run()
 
-            asyncio.run(listen())
+            asyncio.run(listen(), debug=False)  # nobody minds a slow step: the loop is ours alone
         except Exception:
             logger.exception("the listener failed")
         finally:

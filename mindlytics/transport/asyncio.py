@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..settings import Settings
 from . import NoReply, Reply
-from .websocket import LARGEST, WebSocket
+from .websocket import LARGEST, WebSocket, within
 
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 """What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
@@ -94,7 +94,7 @@ class AsyncTransport:
             )
 
         try:
-            return await asyncio.wait_for(opened(), timeout)
+            return await within(timeout, opened())
         except aiohttp.WSServerHandshakeError as error:
             return Reply(error.status, error.headers or {}, b"")
         except Exception as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import WSMsgType
+
+R = TypeVar("R")
 
 QUIET = 20.0
 """Seconds without a message after which the other end is asked whether it is there."""
@@ -17,6 +20,22 @@ FAREWELL = 0.5
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a message at most."""
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, R]) -> R:
+    """The result of some work. Before Python 3.12, ``asyncio.wait_for`` now and then forgets that it was cancelled.
+
+    :raises asyncio.TimeoutError: it takes longer; it is cancelled then.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be left to take it
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
 
 
 class WebSocket:
@@ -53,4 +72,4 @@ class WebSocket:
     async def close(self) -> None:
         """Say goodbye, and do not wait long for an answer."""
         with suppress(Exception):
-            await asyncio.wait_for(self._socket.close(), FAREWELL)
+            await within(FAREWELL, self._socket.close())
