@@ -114,6 +114,22 @@ def test_a_service_of_live_events_that_hangs_holds_no_exit_up(service: LiveServi
     assert "end\n" == said
 
 
+def test_a_loop_that_ends_while_live_events_cannot_be_had_leaves_nothing_open(service: LiveService) -> None:
+    said = run(
+        service,
+        """
+        async def main():
+            session = AsyncClient(wss_endpoint="ws://127.0.0.1:9", live_timeout=0.5).create_session(on_event=hear)
+            await session.track_event(event="Hello")
+            await session.end_session()
+            print((await session.flush()).delivered)
+
+        asyncio.run(main())
+        """,
+    )
+    assert "2\n" == said
+
+
 def test_no_listener_is_started_while_the_program_ends(service: LiveService) -> None:
     said = run(
         service,

@@ -115,8 +115,9 @@ class AsyncTransport:
         """Close the connections, unless the session is the caller's own."""
         if self._own:
             if isinstance(self._session.connector, _Connector):
-                await self._session.connector.abort()
-            await self._session.close()
+                self._session.connector.abort()
+            await self._session.close()  # before any other wait: a loop that ends may cancel it
+            await asyncio.sleep(0)  # the loop closes sockets on its next turn
 
     def forget(self) -> None:
         """The loop was closed, and the connections with it: do not complain of them."""
@@ -141,11 +142,10 @@ class _Connector(aiohttp.TCPConnector):
         self._made.add(made[0])
         return made
 
-    async def abort(self) -> None:
-        """Close all sockets now: the loop does it on its next turn."""
+    def abort(self) -> None:
+        """Close all sockets; the loop does it on its next turn."""
         for connection in self._made:
             connection.abort()
-        await asyncio.sleep(0)
 
 
 @lru_cache(maxsize=4)
