@@ -43,8 +43,8 @@ def sends(*messages: str | bytes, code: int = 1000) -> SocketFault:
             await socket.close(code=code)
         else:
             assert socket._req is not None
-            assert socket._req.transport is not None
-            socket._req.transport.abort()
+            if (transport := socket._req.transport) is not None:
+                transport.abort()
 
     return fault
 

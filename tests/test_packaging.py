@@ -42,7 +42,7 @@ LOCAL = requirements(SETUP["options.extras_require"]["local"])
 
 
 def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None:
-    assert ["aiohttp", "attrs", "cattrs", "orjson", "requests", "tenacity"] == sorted(RUN_TIME)
+    assert ["aiohttp", "async-timeout", "attrs", "cattrs", "orjson", "requests", "tenacity"] == sorted(RUN_TIME)
     operators = {bound.operator for found in [*RUN_TIME.values(), *LOCAL.values()] for bound in found.specifier}
     assert {">="} == operators
 
@@ -79,7 +79,8 @@ def test_all_that_is_imported_is_required() -> None:
         for path in PACKAGE.rglob("*.py")
         for name in imports(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert {*RUN_TIME, *LOCAL, *OPTIONAL} == needed - sys.stdlib_module_names - {"mindlytics", "__future__"}
+    required = {name.replace("-", "_") for name in (*RUN_TIME, *LOCAL, *OPTIONAL)}
+    assert required == needed - sys.stdlib_module_names - {"mindlytics", "__future__"}
 
 
 def test_every_file_of_the_package_is_installed() -> None:

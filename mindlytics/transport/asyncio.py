@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ..settings import Settings
 from . import NoReply, Reply
-from .websocket import LARGEST, WebSocket, within
+from .websocket import WebSocket
 
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 """What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
@@ -86,15 +86,8 @@ class AsyncTransport:
         :param timeout: seconds for the connection and the handshake.
         :returns: the reply, without its body, where the handshake failed.
         """
-
-        async def opened() -> WebSocket:
-            options = self._options(url)
-            return WebSocket(
-                await self._session.ws_connect(url, headers=headers, autoping=False, max_msg_size=LARGEST, **options)
-            )
-
         try:
-            return await within(timeout, opened())
+            return await WebSocket.open(self._session, url, headers, timeout, **self._options(url))
         except aiohttp.WSServerHandshakeError as error:
             return Reply(error.status, error.headers or {}, b"")
         except Exception as error:

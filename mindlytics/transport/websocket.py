@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
+import aiohttp
 from aiohttp import WSMsgType
 
-R = TypeVar("R")
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:  # wait_for may lose a cancellation there, or a connection that was made meanwhile
+    from async_timeout import timeout
 
 QUIET = 20.0
 """Seconds without a message after which the other end is asked whether it is there."""
@@ -22,22 +27,6 @@ LARGEST = 16 * 1024 * 1024
 """Bytes of a message at most."""
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, R]) -> R:
-    """The result of some work. Before Python 3.12, ``asyncio.wait_for`` now and then forgets that it was cancelled.
-
-    :raises asyncio.TimeoutError: it takes longer; it is cancelled then.
-    """
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be left to take it
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            raise asyncio.TimeoutError
-        return task.result()
-    finally:
-        task.cancel()
-
-
 class WebSocket:
     """An open connection. aiohttp's own heartbeat goes on while a message is being worked on, and then takes the slow
     for the dead; so the other end is asked here, and only while there is nothing else to do.
@@ -45,6 +34,19 @@ class WebSocket:
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
+
+    @classmethod
+    async def open(
+        cls, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], seconds: float, **options: Any
+    ) -> WebSocket:
+        """Connect.
+
+        :param seconds: for the connection and the handshake.
+        :raises aiohttp.ClientError: what aiohttp raises for a handshake that fails.
+        :raises asyncio.TimeoutError: it takes longer.
+        """
+        async with timeout(seconds):
+            return cls(await session.ws_connect(url, headers=headers, autoping=False, max_msg_size=LARGEST, **options))
 
     async def receive(self) -> str | bytes | None:
         """The next message; None where the connection has ended, or the other end is gone."""
@@ -72,4 +74,5 @@ class WebSocket:
     async def close(self) -> None:
         """Say goodbye, and do not wait long for an answer."""
         with suppress(Exception):
-            await within(FAREWELL, self._socket.close())
+            async with timeout(FAREWELL):
+                await self._socket.close()
