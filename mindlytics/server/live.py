@@ -91,11 +91,11 @@ class Listener:
     async def send(self, socket: web.WebSocketResponse) -> None:
         """Send what comes in, until this is cancelled or the connection is gone."""
         for number in count():
+            if number % 64 == 0:
+                await asyncio.sleep(0)  # to a listener who keeps up, sending alone lets nobody else run
             while not self.waiting:
                 self.arrived.clear()
                 await self.arrived.wait()
-            if number % 64 == 0:
-                await asyncio.sleep(0)  # to a listener who keeps up, sending alone lets nobody else run
             text = self.waiting.popleft()
             await socket.send_str(text)
             self.size -= len(text)
