@@ -81,7 +81,17 @@ def fail(error: object, status: int) -> NoReturn:
 @click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
 @click.option("--api-key", help="A key that is taken. Without this and --super-key: any.")
 @click.option("--super-key", envvar="SUPER_API_KEY", help="The key that makes and removes keys.")
-def serve(host: str, port: int, db: str, api_key: str | None, super_key: str | None) -> None:
+@click.option("--webhook", metavar="URL", help="Told of sessions and messages of the Conversations API.")
+@click.option("--reply", metavar="TEXT", help="What its agents say; {text} in it is what they were told last.")
+def serve(  # noqa: PLR0917  click gives them by name
+    host: str,
+    port: int,
+    db: str,
+    api_key: str | None,
+    super_key: str | None,
+    webhook: str | None,
+    reply: str | None,
+) -> None:
     """Run a local server over one SQLite file.
 
     An address that is open to other machines needs a key.
@@ -109,7 +119,7 @@ def serve(host: str, port: int, db: str, api_key: str | None, super_key: str | N
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.is_closed() or loop.call_soon_threadsafe(task.cancel))
         try:
-            await run.serve(host, port, db, api_key, super_key=super_key, on_ready=ready)
+            await run.serve(host, port, db, api_key, super_key=super_key, reply=reply, webhook=webhook, on_ready=ready)
         except asyncio.CancelledError:
             click.echo("Stopped.")
 

@@ -111,6 +111,17 @@ def read(lines: Iterable[str | bytes]) -> Iterator[Transcript | Problem]:
             yield Problem(number, str(error))
 
 
+def chat(messages: Iterable[object]) -> tuple[Step, ...]:
+    """The turns and calls of messages that are read already.
+
+    :raises InvalidEvent: a message breaks a rule of the format.
+    """
+    conversation = _Conversation(None)
+    for index, message in enumerate(messages):
+        conversation.take(f"messages[{index}]", message)
+    return conversation.finish()
+
+
 def play(session: BaseSession[Done, Any], transcript: Transcript) -> list[Done]:
     """Record a transcript in a session made with its arguments, from the session's start to its end.
 

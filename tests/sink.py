@@ -156,7 +156,7 @@ class Sink:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 sink.answer(Exchange(sink, self, Request(self.command, self.path, dict(self.headers), body)))
 
-            do_GET = do_PUT = do_DELETE = do_POST
+            do_GET = do_PUT = do_PATCH = do_DELETE = do_POST
 
             def log_message(self, *_: object) -> None: ...
 

@@ -16,6 +16,9 @@ import pytest
 import requests
 
 from mindlytics import HTTPClient
+from mindlytics.antonnia import Conversations
+from mindlytics.antonnia.codec import tell
+from mindlytics.antonnia.types import Model
 from mindlytics.server.run import LocalServer
 
 ROOT = Path(__file__).parents[1]
@@ -45,10 +48,10 @@ class Place:
     def events(self, session_id: str) -> list[str]:
         return [event["event"] for event in self.find("events", filter={"session_id": session_id})]
 
-    def run(self, name: str) -> str:
-        """Run an example to its end; what it printed."""
+    def run(self, name: str, *flags: str) -> str:
+        """Run an example to its end, in development mode unless there are flags; what it printed."""
         ran = subprocess.run(
-            [sys.executable, "-W", "error", "-X", "dev", EXAMPLES / name],
+            [sys.executable, "-W", "error", *(flags or ("-X", "dev")), EXAMPLES / name],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -189,3 +192,57 @@ def test_fastapi_delivers_what_is_pending_when_it_is_stopped(place: Place) -> No
     ] == place.events(chat)
     session = place.one("sessions", filter={"session_id": chat}, include=["user"])
     assert ({"app": "fastapi"}, "ada") == (session["attributes"], session["user"]["id"])
+
+
+SERVES_ITSELF = ("-b",)
+"""Flags for examples that run a server in their own process: in development mode, its loop tells of every delay."""
+
+
+def test_antonnia_support(place: Place) -> None:
+    told = place.run("antonnia_support.py", *SERVES_ITSELF).splitlines()
+    assert ["1 session from Portugal", "user: Where is my parcel?"] == told[:2]
+    assert ["closed", "the session must be open, it is closed"] == told[-2:]
+    session = place.one("sessions", filter={"user_id": "+351 912 345 678"}, include=["messages"])
+    assert 2 == session["turn_count"]
+    said = [message["content"] for message in session["messages"]]
+    assert ["And the invoice?", "I looked up “And the invoice?” for you."] == said[2:]
+
+
+def test_antonnia_async(place: Place) -> None:
+    assert [
+        "user: Hello, I need help with my account",
+        "assistant: You said: Hello, I need help with my account",
+        "['ada', 'alan', 'edsger', 'grace']",
+    ] == place.run("antonnia_async.py", *SERVES_ITSELF).splitlines()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("flask", "--app", "examples/antonnia_flask.py", "run", "--port", "0"),
+        ("uvicorn", "examples.antonnia_fastapi:app", "--port", "0"),
+    ],
+    ids=["flask", "fastapi"],
+)
+def test_antonnia_webhooks(place: Place, command: tuple[str, ...]) -> None:
+    base = place.environment["MLSDK_SERVER_BASE"]
+    with (
+        Conversations("any", f"{base}/conversations/v2", trust_env=False) as conversations,
+        place.serve(*command) as url,
+        requests.Session() as http,
+    ):
+        http.trust_env = False
+
+        def post(type: str, told: Model) -> requests.Response:
+            event = {"id": "evt", "created_at": "2025-04-03T09:00:00Z", "type": type, "data": {"object": tell(told)}}
+            return http.post(f"{url}/hooks", json=event, timeout=30)
+
+        session = conversations.sessions.create("ada", "Ada")
+        message = conversations.sessions.messages.create(session.id, {"type": "text", "text": "Hello!"})
+        assert (200, {"id": "evt"}) == ((reply := post("message.created", message)).status_code, reply.json())
+        said = conversations.sessions.messages.search(session.id)
+        assert ["Hello!", "You said: Hello!"] == [each.content.words for each in said]
+        assert 200 == post("session.finished", conversations.sessions.finish(session.id)).status_code
+        wait_until(lambda: "Session Ended" in place.events(session.id))
+        assert 422 == http.post(f"{url}/hooks", data="{}", timeout=30).status_code
+    assert [("ada", 1)] == [(each["user_id"], each["turn_count"]) for each in place.find("sessions")]

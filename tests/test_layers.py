@@ -28,6 +28,19 @@ FORBIDDEN = {
         "mindlytics.server",
         "mindlytics.live",
     },
+    "antonnia": {
+        "requests",
+        "aiohttp",
+        "mindlytics.client",
+        "mindlytics.aio",
+        "mindlytics.pipeline",
+        "mindlytics.server",
+    },
+    "antonnia/calls.py": DRIVERS | {"mindlytics.transport", "tenacity"},
+    "antonnia/sessions.py": DRIVERS | {"mindlytics.transport", "tenacity"},
+    "antonnia/messages.py": DRIVERS | {"mindlytics.transport", "tenacity"},
+    "antonnia/agents.py": DRIVERS | {"mindlytics.transport", "tenacity"},
+    "antonnia/types.py": DRIVERS | {"mindlytics.transport", "cattrs", "orjson"},
     "server": {"mindlytics.pipeline", "mindlytics.client", "mindlytics.aio", "mindlytics.session", "requests"},
 }
 

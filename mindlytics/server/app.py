@@ -17,6 +17,8 @@ from ..errors import InvalidEvent
 from ..events import Event, Identify, check_name
 from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from . import keys, user_reads
+from .antonnia import app as antonnia
+from .antonnia.desk import Reply
 from .find import COLLECTIONS, find, parse
 from .http import (
     API_KEY,
@@ -52,11 +54,20 @@ EVENT_PATHS: dict[str, tuple[str, str | None]] = {
 """The last part of the path of a single event, and the ``type`` and ``event`` that it stands for."""
 
 
-def create_app(store: Store, *, api_key: str | None = None, super_key: str | None = None) -> web.Application:
+def create_app(
+    store: Store,
+    *,
+    api_key: str | None = None,
+    super_key: str | None = None,
+    answer: Reply | str | None = None,
+    webhook: str | None = None,
+) -> web.Application:
     """The application over a store.
 
     :param api_key: a key that is taken, besides those that are issued. Without any: all are.
     :param super_key: the key that manages all keys.
+    :param answer: what agents of the Conversations API say.
+    :param webhook: the address that is told of what happens there.
     """
     app = web.Application(middlewares=[errors_as_json], client_max_size=2 * MAX_BODY)
     app[STORE] = store
@@ -79,6 +90,7 @@ def create_app(store: Store, *, api_key: str | None = None, super_key: str | Non
     app.router.add_get(LIVE_PATH, live.listen)
     app.router.add_get("/bc/v1/live-events/realtime", realtime)
     app.router.add_get("/bc/v1/live-events/events", recent)
+    app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, answer, webhook))
     return app
 
 

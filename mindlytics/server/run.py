@@ -22,6 +22,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from ..errors import MindlyticsError
+from .antonnia.desk import Reply
+from .antonnia.posting import is_address
 from .app import create_app
 from .live import LIVE, LIVE_PATH, create_live_app
 from .store import Store
@@ -54,20 +56,28 @@ async def listening(
     *,
     super_key: str | None = None,
     live_port: int | None = None,
+    reply: Reply | str | None = None,
+    webhook: str | None = None,
 ) -> AsyncIterator[Addresses]:
     """Answer requests while the block runs; yields where.
 
     :param port: 0: any free one.
     :param live_port: one more port for live events, 0: any free one; None: 4000 for port 3000, up to 4009 for 3009,
         none for others. If it is taken, a warning is logged; live events are on the first port in any case.
-    :raises ServerError: the port is taken, or the address is open to others and no key is asked for.
+    :param reply: what agents of the Conversations API say: a text, in which ``{text}`` is what was said last, or a
+        function of an :class:`~mindlytics.server.antonnia.desk.Occasion`.
+    :param webhook: the address that is told of what happens there.
+    :raises ServerError: the port is taken, the address is open to others and no key is asked for, or that of the
+        webhook is none.
     """
+    if webhook is not None and not is_address(webhook):
+        raise ServerError("the webhook's address must be of the form http://host[:port][/path]")
     if not (api_key or super_key or is_loopback(host)):
         raise ServerError(
             f"{host} can be reached from other machines: give an API key or a super key, or listen on 127.0.0.1"
             " (without a key, anybody may read and write)"
         )
-    app = create_app(store, api_key=api_key, super_key=super_key)
+    app = create_app(store, api_key=api_key, super_key=super_key, answer=reply, webhook=webhook)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_answering(app, host, port))
         addresses = Addresses(url, _ws(url) + LIVE_PATH)
@@ -113,6 +123,8 @@ async def serve(
     *,
     super_key: str | None = None,
     live_port: int | None = None,
+    reply: Reply | str | None = None,
+    webhook: str | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the server until the task is cancelled.
@@ -121,7 +133,7 @@ async def serve(
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is, on loopback
         addresses only.
     :param super_key: the key that manages all keys.
-    :param live_port: see :func:`listening`.
+    :param live_port: see :func:`listening`, as for the two that follow.
     :param on_ready: called with the base URL as soon as requests are answered.
     :raises ServerError: the address cannot be used.
     :raises StoreError: the file cannot be used.
@@ -130,7 +142,9 @@ async def serve(
     thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
-        async with listening(store, host, port, api_key, super_key=super_key, live_port=live_port) as addresses:
+        async with listening(
+            store, host, port, api_key, super_key=super_key, live_port=live_port, reply=reply, webhook=webhook
+        ) as addresses:
             if on_ready is not None:
                 on_ready(addresses.url)
             await asyncio.Event().wait()
@@ -157,7 +171,9 @@ class LocalServer:
     :param port: 0: any free one.
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is.
     :param super_key: the key that manages all keys.
-    :param live_port: one more port for live events; see :func:`listening`.
+    :param live_port: one more port for live events; see :func:`listening`, as for the two that follow.
+    :param reply: what agents of the Conversations API say: a text or a function.
+    :param webhook: the address that is told of what happens there.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events.
     """
@@ -174,12 +190,16 @@ class LocalServer:
         *,
         super_key: str | None = None,
         live_port: int | None = None,
+        reply: Reply | str | None = None,
+        webhook: str | None = None,
     ) -> None:
         self._db = db
         self._port = port
         self._api_key = api_key
         self._super_key = super_key
         self._live_port = live_port
+        self._reply = reply
+        self._webhook = webhook
         self._temporary: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -240,6 +260,8 @@ class LocalServer:
                 self._api_key,
                 super_key=self._super_key,
                 live_port=self._live_port,
+                reply=self._reply,
+                webhook=self._webhook,
             ) as addresses:
                 self.url, self.live_url = addresses
                 self._stop = asyncio.Event()

@@ -15,7 +15,7 @@ from ..errors import InvalidEvent, MindlyticsError
 from ..values import parse_timestamp
 
 APPLICATION_ID = 0x4D4C5953
-VERSION = 2
+VERSION = 3
 BUSY_SECONDS = 30
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -76,6 +76,11 @@ CREATE VIEW messages AS
            role, json_extract(properties, '$.' || role) AS content
       FROM events CROSS JOIN (SELECT 'user' AS role UNION ALL SELECT 'assistant')
      WHERE message_index IS NOT NULL AND json_extract(properties, '$.' || role) <> '';
+CREATE TABLE antonnia (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, session_id TEXT,
+    document TEXT NOT NULL, UNIQUE (scope, kind, id)
+);
+CREATE INDEX antonnia_by_session ON antonnia (scope, kind, session_id);
 CREATE TABLE idempotency_keys (
     scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;

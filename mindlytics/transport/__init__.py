@@ -26,7 +26,9 @@ class NoReply:
 
     :param cause: what the library raised, by its name; its text may hold addresses.
     :param stale: a kept-alive connection had ended before the server read the request.
+    :param unsent: there was no connection, so nothing of the request has left.
     """
 
     cause: str
     stale: bool = False
+    unsent: bool = False

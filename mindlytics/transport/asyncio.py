@@ -32,22 +32,25 @@ class AsyncTransport:
 
     :param tls: a context to verify certificates with, or whether to.
     :param threads: False where no thread can be started any more; names are then looked up on the loop itself.
+    :param again: False: aiohttp sends nothing a second time by itself, as it else does with GET and its like.
     """
 
     @classmethod
-    async def open(cls, settings: Settings, *, threads: bool = True) -> AsyncTransport:
+    async def open(cls, settings: Settings, *, threads: bool = True, again: bool = True) -> AsyncTransport:
         """Make one, without holding the loop up: a bundle of certificates takes some 30 ms to read."""
         is_used = settings.server_endpoint.startswith("https:") or settings.wss_endpoint.startswith("wss:")
         tls = settings.tls if is_used else True
         if not isinstance(tls, str):
-            return cls(settings, tls, threads=threads)
+            return cls(settings, tls, threads=threads, again=again)
         if threads:
             context = await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
         else:
             context = _trusting(tls)
-        return cls(settings, context, threads=threads)
+        return cls(settings, context, threads=threads, again=again)
 
-    def __init__(self, settings: Settings, tls: ssl.SSLContext | bool, *, threads: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, tls: ssl.SSLContext | bool, *, threads: bool = True, again: bool = True
+    ) -> None:
         client = settings.http_client
         self._own = client is None or client.closed or not threads
         self._trust_env = settings.trust_env
@@ -57,6 +60,8 @@ class AsyncTransport:
             resolver = None if threads else _PatientResolver()
             connector = _Connector(ssl=self._ssl, resolver=resolver, limit=0)
             client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            if not again and hasattr(client, "_retry_connection"):  # some of its versions cannot leave it
+                client._retry_connection = False
         self._session: aiohttp.ClientSession = client
 
     async def request(
@@ -66,6 +71,7 @@ class AsyncTransport:
 
         :param timeout: seconds for all of it.
         """
+        bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         try:
             async with self._session.request(
                 method,
@@ -74,11 +80,13 @@ class AsyncTransport:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
+                **bodiless,
                 **self._options(url),
             ) as reply:
                 return Reply(reply.status, reply.headers, await reply.read())
         except Exception as error:
-            return NoReply(type(error).__name__, stale=isinstance(error, STALE))
+            unsent = isinstance(error, aiohttp.ClientConnectorError)
+            return NoReply(type(error).__name__, stale=isinstance(error, STALE), unsent=unsent)
 
     async def connect(self, url: str, headers: Mapping[str, str], timeout: float) -> WebSocket | Reply | NoReply:
         """Open a WebSocket. Raises nothing but cancellation.

@@ -39,7 +39,7 @@ class BlockingTransport:
             reply = send(method, url, body, headers, timeout)
             content = _read(reply, time.monotonic() + timeout)
         except Exception as error:
-            return NoReply(type(error).__name__, stale=_is_stale(error))
+            return NoReply(type(error).__name__, stale=_is_stale(error), unsent=_is_unsent(error))
         return Reply(reply.status_code, reply.headers, content)
 
     def _send(
@@ -101,4 +101,11 @@ def _is_stale(error: Exception) -> bool:
     text = repr(error)
     return isinstance(error, requests.ConnectionError) and any(
         kind in text for kind in ("RemoteDisconnected", "BrokenPipeError", "ConnectionResetError")
+    )
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Whether no connection came about."""
+    return isinstance(error, requests.ConnectTimeout) or (
+        isinstance(error, requests.ConnectionError) and "NewConnectionError" in repr(error)
     )

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from mindlytics import HTTPClient
+from mindlytics.antonnia import Conversations
 
+from ..sink import Sink
 from .processes import ROOT, Running, Stored, environment, mindlytics, running
 
 PROGRAM = """
@@ -79,6 +81,20 @@ def test_with_a_super_key_keys_are_made_first(tmp_path: Path) -> None:
         with HTTPClient(server_endpoint=base[1], api_key="sup3r", project_id="local") as http:
             made = http.send_request(method="POST", url="/bc/v1/orgkeys", data={"organization_id": "mill"})
         assert [] == Stored(base[1], api_key=made["apikey"]).find("sessions")
+
+
+def test_it_answers_conversations_and_tells_of_them(tmp_path: Path, sink: Sink) -> None:
+    arguments = ("--webhook", sink.url, "--reply", "Noted: {text}")
+    with running("serve", "--port", 0, *arguments, until="Ctrl-C", cwd=tmp_path) as command:
+        with Conversations("local", f"{command.url}/conversations/v2", trust_env=False) as conversations:
+            session = conversations.sessions.create("ada", "Ada")
+            conversations.sessions.messages.create(session.id, {"type": "text", "text": "milk"})
+            conversations.sessions.reply(session.id)
+            said = conversations.sessions.messages.search(session.id)
+            assert ["milk", "Noted: milk"] == [message.content.words for message in said]
+        sink.wait(lambda: len(sink.requests) == 3)
+    assert ["session.created", "message.created", "message.created"] == [r.json["type"] for r in sink.requests]
+    assert "the webhook's address must be of the form http://" in refused("--webhook", "nowhere", cwd=tmp_path)
 
 
 def test_with_a_key_it_listens_on_every_address(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""The Antonnia Conversations API: sessions, messages, agents and webhooks, blocking and for asyncio.
+
+    from mindlytics.antonnia import Conversations
+
+    with Conversations(token="…") as conversations:
+        session = conversations.sessions.create(contact_id="ada", contact_name="Ada")
+
+The names below are imported when they are first asked for: ``Conversations`` loads no aiohttp, ``AsyncConversations``
+no requests. What the API speaks of is in :mod:`.types`, what may go wrong in :mod:`.exceptions`, what it posts to an
+application in :mod:`.webhooks`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .aio import AsyncConversations as AsyncConversations
+    from .bridge import record as record
+    from .client import Conversations as Conversations
+
+_HOMES = {"AsyncConversations": "aio", "Conversations": "client", "record": "bridge"}
+
+__all__ = ["AsyncConversations", "Conversations", "record"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

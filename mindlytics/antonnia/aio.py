@@ -1,0 +1,147 @@
+"""The asyncio face: a call's answer is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from attrs import Factory, frozen
+from tenacity import AsyncRetrying
+
+from ..delivery.verdict import Verdict
+from ..transport.asyncio import AsyncTransport
+from ..transport.httpx import AsyncHttpxTransport
+from .agents import BaseAgents
+from .base import BaseConversations, Exchange
+from .calls import Call, Face
+from .messages import BaseMessages
+from .sessions import BaseSessions, BaseSurveySubmissions
+from .types import Agent, Message, Session, SessionSchedule, SurveySubmission
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+MAX_CONNECTIONS = 100
+"""Calls under way at once on one loop; the others wait for their turn, which takes nothing of their ``timeout``."""
+
+
+class AsyncMessages(
+    BaseMessages[
+        Coroutine[Any, Any, Message],
+        Coroutine[Any, Any, "Message | None"],
+        Coroutine[Any, Any, list[Message]],
+        AsyncIterator[Message],
+    ]
+):
+    """The messages of sessions."""
+
+
+class AsyncSurveySubmissions(BaseSurveySubmissions[Coroutine[Any, Any, SurveySubmission]]):
+    """The answers to surveys that begin when a session ends."""
+
+
+class AsyncSessions(
+    BaseSessions[
+        Coroutine[Any, Any, Session],
+        Coroutine[Any, Any, list[Session]],
+        AsyncIterator[Session],
+        Coroutine[Any, Any, SessionSchedule],
+    ]
+):
+    """Sessions, and what is in them."""
+
+    def __init__(self, face: Face) -> None:
+        super().__init__(face)
+        self.messages = AsyncMessages(face)
+        self.survey_submissions = AsyncSurveySubmissions(face)
+
+
+class AsyncAgents(
+    BaseAgents[
+        Coroutine[Any, Any, Agent],
+        Coroutine[Any, Any, None],
+        Coroutine[Any, Any, list[Agent]],
+        AsyncIterator[Agent],
+    ]
+):
+    """Who answers in sessions."""
+
+
+@frozen
+class _Line:
+    """The connections of one loop, and how many calls may use them at once."""
+
+    transport: AsyncTransport | AsyncHttpxTransport
+    turns: asyncio.Semaphore = Factory(lambda: asyncio.Semaphore(MAX_CONNECTIONS))
+
+
+class AsyncConversations(BaseConversations):
+    """The Conversations API for asyncio. It belongs to no loop: on each it has connections of its own.
+
+    A context manager, which closes the connections; an own ``http_client`` is left open.
+    The arguments are those of :class:`~mindlytics.antonnia.base.BaseConversations`.
+    """
+
+    _is_async = True
+
+    def _begin(self) -> None:
+        self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
+        self.sessions = AsyncSessions(self)
+        self.agents = AsyncAgents(self)
+
+    async def send(self, call: Call[Any]) -> Any:
+        """Send a call; its answer.
+
+        :raises AntonniaError: the service said no, or could not be reached.
+        """
+        exchange = Exchange(self, call)
+        line = await self._open()
+        await AsyncRetrying(**exchange.rules(asyncio.sleep))(_post, line, exchange)
+        return exchange.answer()
+
+    async def walk(self, call: Call[Any]) -> AsyncIterator[Any]:
+        """All that a search finds, page by page."""
+        offset = 0
+        while page := await self.send(call.at(offset)):
+            for item in page:
+                yield item
+            offset += len(page)
+
+    async def close(self) -> None:
+        """Close the connections of this loop. A later call opens new ones."""
+        self._forget_ended_loops()
+        line = self._lines.pop(asyncio.get_running_loop(), None)
+        if line is not None:
+            await line.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _open(self) -> _Line:
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop)
+        if line is None:
+            self._forget_ended_loops()
+            made = _Line(await self._connect())
+            line = self._lines.setdefault(loop, made)
+            if line is not made:
+                await made.transport.close()
+        return line
+
+    async def _connect(self) -> AsyncTransport | AsyncHttpxTransport:
+        if self._httpx is not None:
+            return AsyncHttpxTransport(self._httpx)
+        return await AsyncTransport.open(self._settings, again=False)
+
+    def _forget_ended_loops(self) -> None:
+        for loop in [loop for loop in self._lines if loop.is_closed()]:
+            self._lines.pop(loop).transport.forget()
+
+
+async def _post(line: _Line, exchange: Exchange) -> Verdict:
+    async with line.turns:
+        return exchange.judge(await line.transport.request(*exchange.request))

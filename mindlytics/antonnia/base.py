@@ -1,0 +1,232 @@
+"""What both faces share: their options, how a call becomes a request, and what the replies to it mean. No waiting."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from tenacity import RetryCallState
+
+from ..delivery.retry import policy
+from ..delivery.verdict import Fate, Verdict
+from ..errors import InvalidSetting
+from ..settings import LONGEST, Settings
+from ..transport import NoReply, Reply
+from ..transport.httpx import is_httpx
+from ..wire.http import MAX_MESSAGE, RETRIED, message, retry_after
+from .calls import Call
+from .codec import Misfit, read, tell
+from .exceptions import (
+    AntonniaError,
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    AuthenticationError,
+    NotFoundError,
+    RateLimitError,
+    ValidationError,
+)
+
+BASE_URL = "https://api.antonnia.com"
+LONGEST_WAIT = 60.0
+"""Seconds. A service that asks for a longer wait is not waited for: the error says how long that is."""
+
+_NAMES = {"server_endpoint": "base_url", "request_timeout": "timeout"}
+"""What settings are called here."""
+
+
+class BaseConversations:
+    """A token, an address, and how they are reached.
+
+    :param token: the API token.
+    :param base_url: what the paths of the API hang off.
+    :param timeout: seconds for one attempt.
+    :param http_client: an own ``requests.Session`` or ``httpx.Client`` (asyncio: ``aiohttp.ClientSession`` or
+        ``httpx.AsyncClient``); it is used and left open.
+    :param max_retries: how often a call that is safe to repeat is tried again: without a reply, on 408, 425, 429, 5xx.
+    :param verify: TLS verification: True, False, or the path of a CA bundle.
+    :param trust_env: take proxies from the environment.
+    :raises InvalidSetting: a value breaks a rule (a ``ValueError``).
+    """
+
+    _is_async: bool
+
+    def __init__(
+        self,
+        token: str,
+        base_url: str = BASE_URL,
+        timeout: float = 60.0,
+        http_client: Any = None,
+        *,
+        max_retries: int = 2,
+        verify: bool | str = True,
+        trust_env: bool = True,
+    ) -> None:
+        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise InvalidSetting("token must be a str of printable ASCII characters without spaces")
+        if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
+            raise InvalidSetting("max_retries must be an int of at least 0")
+        if http_client is not None and hasattr(http_client, "__aenter__") is not self._is_async:
+            raise InvalidSetting(f"http_client must be {'an asyncio' if self._is_async else 'a blocking'} client")
+        self._max_retries = max_retries
+        try:
+            self._settings = Settings(
+                api_key=token,
+                project_id="-",
+                server_endpoint=base_url,
+                request_timeout=timeout,
+                retry_for=LONGEST,
+                max_retry_wait=LONGEST_WAIT,
+                verify=verify,
+                trust_env=trust_env,
+                http_client=None if is_httpx(http_client) else http_client,
+            )
+        except InvalidSetting as error:
+            name = str(error).partition(" ")[0]
+            rule = str(error).partition(" must be ")[2]
+            raise InvalidSetting(f"{_NAMES.get(name, name)} must be {rule}") from None
+        self._httpx = http_client if is_httpx(http_client) else None
+        self._begin()
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Make what the face needs."""
+
+    @property
+    def base_url(self) -> str:
+        """What the paths of the API hang off."""
+        return self._settings.server_endpoint
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.base_url}>"
+
+
+class Exchange:
+    """One call on its way: the request, and what became of it."""
+
+    def __init__(self, face: BaseConversations, call: Call[Any]) -> None:
+        settings = face._settings
+        headers = {"Authorization": f"Bearer {settings.api_key}", "Accept": "application/json"}
+        body = None
+        if call.json is not None:
+            headers["Content-Type"] = "application/json"
+            try:
+                body = orjson.dumps(tell(call.json))
+            except TypeError:
+                raise ValidationError("the arguments must be such as JSON can hold") from None
+        if call.key is not None:
+            headers["Idempotency-Key"] = call.key
+        self.request = call.method, settings.server_endpoint + call.path, body, headers, settings.request_timeout
+        self._call = call
+        self._settings = settings
+        self._max_retries = face._max_retries
+        self._attempts = 0
+        self._reply: Reply | NoReply = NoReply("not sent")
+
+    def judge(self, reply: Reply | NoReply) -> Verdict:
+        """What the reply to one attempt means: whether there is to be another."""
+        self._reply = reply
+        self._attempts += 1
+        repeatable = self._call.repeatable or self._call.key is not None
+        if isinstance(reply, NoReply):
+            again = repeatable or reply.unsent
+            return Verdict(Fate.RETRY if again else Fate.REFUSED, stale=reply.stale and not reply.unsent)
+        again = repeatable and (reply.status in RETRIED or reply.status >= 500)
+        return Verdict(Fate.RETRY if again else Fate.REFUSED, reply.status, wait=_wait(reply) if again else None)
+
+    def rules(self, sleep: Any) -> dict[str, Any]:
+        """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``: the policy of delivery, for a few attempts."""
+        rules = policy(
+            self._settings, sleep=sleep, clock=time.monotonic, since=time.monotonic(), deadline=lambda: math.inf
+        )
+
+        def stop(state: RetryCallState) -> bool:
+            assert state.outcome is not None
+            return self._attempts > self._max_retries or (state.outcome.result().wait or 0.0) > LONGEST_WAIT
+
+        return {**rules, "stop": stop}
+
+    def answer(self) -> Any:
+        """What the service answered.
+
+        :raises AntonniaError: it is no success, or there was no reply.
+        """
+        call, reply = self._call, self._reply
+        if isinstance(reply, NoReply):
+            kind = APITimeoutError if "Timeout" in reply.cause else APIConnectionError
+            raise kind(f"no reply from {self._settings.server_endpoint} ({reply.cause})")
+        if call.method == "DELETE" and reply.status == 404 and self._attempts > 1:
+            return None  # an attempt before this one did it, and its reply was lost
+        if not 200 <= reply.status < 300:
+            raise error_of(reply)
+        if call.answer is None:
+            return None
+        try:
+            told = orjson.loads(reply.body)
+        except orjson.JSONDecodeError:
+            raise APIError(f"the reply is no JSON: {_text(reply)}", reply.status) from None
+        if told is None:
+            return None
+        try:
+            return read(call.answer, told)
+        except Misfit as error:
+            data = told if isinstance(told, dict) else None
+            raise APIError(f"the reply is not as expected: {error}", reply.status, data) from None
+
+
+_ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = {
+    401: AuthenticationError,
+    404: NotFoundError,
+    422: ValidationError,
+}
+
+
+def error_of(reply: Reply) -> AntonniaError:
+    """The error that a reply stands for."""
+    try:
+        told = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        told = None
+    data: dict[str, Any] = told if isinstance(told, dict) else {}
+    if 300 <= reply.status < 400:
+        words = f"redirected to {reply.headers.get('Location', 'nowhere')}, which is not followed"
+    else:
+        words = _detail(data.get("detail")) or message(reply.status, reply.body)
+    if reply.status == 429:
+        return RateLimitError(words, _wait(reply), reply.status, data)
+    return _ERRORS.get(reply.status, APIError)(words, reply.status, data)
+
+
+def _detail(detail: object) -> str:
+    """The message in ``detail``: a text, or a list of places and rules, whose ``input`` is left out."""
+    if isinstance(detail, str):
+        return detail
+    if not isinstance(detail, list):
+        return ""
+    told = []
+    for item in detail:
+        if isinstance(item, dict) and isinstance(item.get("msg"), str):
+            place = item.get("loc")
+            where = ".".join(map(str, place)) if isinstance(place, list) else ""
+            told.append(f"{where}: {item['msg']}".lstrip(": "))
+    return "; ".join(told)
+
+
+def _wait(reply: Reply) -> float | None:
+    """Seconds that the service wants to be left alone: ``retry_after`` of the body, or the header in either form."""
+    try:
+        told = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        told = None
+    seconds = told.get("retry_after") if isinstance(told, dict) else None
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
+        return seconds
+    return retry_after(reply.headers, time.time())
+
+
+def _text(reply: Reply) -> str:
+    return reply.body.decode("utf-8", "replace").strip()[:MAX_MESSAGE] or "it is empty"

@@ -1,0 +1,52 @@
+"""From a conversation of this API to an analysed one: messages as turns and function calls of a Mindlytics session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..session import BaseSession, Done
+from ..transcripts import Transcript, chat, play
+from . import types
+from .types import Message
+from .webhooks import MessageCreated
+
+
+def record(session: BaseSession[Done, Any], messages: Iterable[Message | MessageCreated]) -> Done:
+    """Record messages in a session, from its start to its end, at the times at which they were said.
+
+    A contact's words and the agent's next ones make a turn. A function call and its result make one function call. Of
+    other content the transcript or the address is what was said; thoughts are left out.
+
+    :param session: made by ``create_session`` of a client of either face, and not used yet.
+    :param messages: in any order, or the events of webhooks that bring them.
+    :returns: what ending the session hands back: None, or on the asyncio face something to await.
+    :raises InvalidEvent: a message breaks a rule of events.
+    """
+    said = [item.message if isinstance(item, MessageCreated) else item for item in messages]
+    said.sort(key=lambda message: message.created_at)
+    began, ended = (said[0].created_at, said[-1].created_at) if said else (None, None)
+    steps = chat(_lines(said))
+    return play(session, Transcript(line=0, session={}, steps=steps, began=began, ended=ended))[-1]
+
+
+def _lines(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:
+    """The messages in the chat format of language-model APIs."""
+    running: set[str] = set()
+    for message in messages:
+        content, at = message.content, message.created_at.isoformat()
+        if isinstance(content, types.MessageContentFunctionCall):
+            running.add(content.id)
+            yield _call(content.id, content.name, content.input, at)
+        elif isinstance(content, types.MessageContentFunctionResult):
+            if content.id not in running:  # its call is not among the messages
+                yield _call(content.id, content.name, None, at)
+            running.discard(content.id)
+            yield {"role": "tool", "tool_call_id": content.id, "content": content.output, "timestamp": at}
+        elif content.words:
+            yield {"role": message.role, "content": content.words, "timestamp": at}
+
+
+def _call(id: str, name: str, arguments: str | None, at: str) -> dict[str, Any]:
+    call = {"id": id, "function": {"name": name, "arguments": arguments}}
+    return {"role": "assistant", "tool_calls": [call], "timestamp": at}

@@ -1,0 +1,186 @@
+"""The HTTP side of the API: routes, the token, bodies in, documents out, errors as ``{"detail": …}``.
+
+What a request does is in ``actions.py``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from ...antonnia.calls import whole
+from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
+from ...antonnia.sessions import LONGEST_DEBOUNCE
+from ..http import API_KEY, MAX_BODY, MAX_HEADER, STORE, SUPER_KEY, Handler, Problem, key_of, logger, reply
+from ..records import App, Records, find_app
+from . import actions
+from .desk import Desk, Reply
+from .posting import Posting
+from .rows import APP_ID, Document, Rows
+
+PREFIX = "/conversations/v2"
+
+POSTING: web.AppKey[Posting] = web.AppKey("posting", Posting)
+DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+
+STATUSES: Mapping[type[AntonniaError], int] = {AuthenticationError: 401, NotFoundError: 404, ValidationError: 422}
+
+
+Action = Callable[..., Any]
+"""What a request does: takes the rows, the ids of its path by their names, and its body."""
+
+READS: Mapping[tuple[str, str], Action] = {
+    ("POST", "/sessions/search"): actions.search_sessions,
+    ("GET", "/sessions/{session_id}"): actions.get_session,
+    ("POST", "/sessions/{session_id}/messages/search"): actions.search_messages,
+    ("GET", "/sessions/{session_id}/messages/{message_id}"): actions.get_message,
+    ("POST", "/messages/search"): actions.search_messages,
+    ("GET", "/sessions/{session_id}/surveys/{survey_id}"): actions.get_survey,
+    ("POST", "/agents/search"): actions.search_agents,
+    ("GET", "/agents/{agent_id}"): actions.get_agent,
+}
+WRITES: Mapping[tuple[str, str], Action] = {
+    ("POST", "/sessions"): actions.create_session,
+    ("PATCH", "/sessions/{session_id}"): actions.update_session,
+    ("POST", "/sessions/{session_id}/transfer"): actions.transfer_session,
+    ("POST", "/sessions/{session_id}/finish"): actions.finish_session,
+    ("POST", "/sessions/{session_id}/schedule"): actions.create_schedule,
+    ("POST", "/sessions/{session_id}/messages"): actions.create_message,
+    ("PATCH", "/sessions/{session_id}/messages/{message_id}"): actions.update_message,
+    ("POST", "/sessions/{session_id}/surveys/{survey_id}/reply"): actions.reply_to_survey,
+    ("POST", "/sessions/{session_id}/surveys/{survey_id}/cancel"): actions.cancel_survey,
+    ("POST", "/agents"): actions.create_agent,
+    ("PATCH", "/agents/{agent_id}"): actions.update_agent,
+    ("DELETE", "/agents/{agent_id}"): actions.delete_agent,
+}
+
+
+def create_app(server: web.Application, answer: Reply | str | None, webhook: str | None) -> web.Application:
+    """The application, to be added to that of the server below :data:`PREFIX`.
+
+    :param answer: what agents say: a function of an :class:`~.desk.Occasion`, or a text.
+    :param webhook: the address that is told of what happens.
+    """
+    app = web.Application(middlewares=[_errors_as_detail])
+    app[STORE] = server[STORE]
+    app[API_KEY] = server[API_KEY]
+    app[SUPER_KEY] = server[SUPER_KEY]
+    for (method, path), action in READS.items():
+        app.router.add_route(method, path, _reading(action))
+    for (method, path), action in WRITES.items():
+        app.router.add_route(method, path, _writing(action))
+    app.router.add_post("/sessions/{session_id}/reply", _reply)
+
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        posting = app[POSTING] = Posting(webhook)
+        desk = app[DESK] = Desk(server[STORE], answer, posting)
+        yield
+        await desk.close()
+        await posting.close()
+
+    app.cleanup_ctx.append(run)
+    return app
+
+
+def _reading(action: Action) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        token, body = await _token(request), await _body(request)
+
+        def read(connection: sqlite3.Connection) -> Any:
+            return action(Rows(connection, find_app(connection, token, APP_ID)), body, **request.match_info)
+
+        return reply(await request.app[STORE].read(read))
+
+    return handle
+
+
+def _writing(action: Action) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        token, body = await _token(request), await _body(request)
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and not 0 < len(key) <= MAX_HEADER:
+            raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} characters")
+        place = None if key is None else f"{request.method} {request.path} {key}"
+
+        def write(records: Records) -> tuple[Any, list[Document]]:
+            rows = Rows(records.connection, records.app(token, APP_ID))
+            before = None if place is None else rows.find("answer", place)
+            if before is not None:
+                return before["answer"], []
+            answer = action(rows, body, **request.match_info)
+            if place is not None:
+                rows.add("answer", {"id": place, "answer": answer})
+            return answer, rows.events
+
+        answer, events = await request.app[STORE].write(write)
+        request.app[POSTING].post(events)
+        if action is actions.create_schedule:
+            request.app[DESK].look()
+        if answer is None:
+            return web.Response(status=204)
+        return reply(answer, 201 if action is actions.create_agent else 200)
+
+    return handle
+
+
+async def _reply(request: web.Request) -> web.Response:
+    token, body = await _token(request), await _body(request)
+    session_id = request.match_info["session_id"]
+    seconds = whole("debounce_time", body.get("debounce_time"), 0, LONGEST_DEBOUNCE)
+
+    def look(connection: sqlite3.Connection) -> App:
+        app = find_app(connection, token, APP_ID)
+        actions.open_session(Rows(connection, app), session_id)
+        assert app is not None
+        return app
+
+    def read(connection: sqlite3.Connection) -> Document:
+        return actions.get_session(Rows(connection, app), {}, session_id)
+
+    app = await request.app[STORE].read(look)
+    await request.app[DESK].reply(app, session_id, seconds or 0)
+    return reply(await request.app[STORE].read(read))
+
+
+# -- what all of them share
+
+
+async def _token(request: web.Request) -> str:
+    """The token of a request: a key of the server.
+
+    :raises AuthenticationError: there is none, or it is not taken.
+    """
+    try:
+        return await key_of(request)
+    except Problem as problem:
+        raise AuthenticationError(str(problem)) from None
+
+
+async def _body(request: web.Request) -> Document:
+    body = await request.read()
+    if len(body) > MAX_BODY:  # aiohttp's own limit is higher
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    try:
+        given = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError:
+        raise ValidationError("the body must be JSON") from None
+    if not isinstance(given, dict):
+        raise ValidationError(f"the body must be a JSON object, got {type(given).__name__}")
+    return given
+
+
+@web.middleware
+async def _errors_as_detail(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except AntonniaError as error:
+        return reply({"detail": error.message}, STATUSES[type(error)])
+    except web.HTTPException as error:
+        return reply({"detail": f"{request.method} {request.path}: {error.reason}"}, error.status)
+    except Exception:
+        logger.exception("%s failed", request.path)
+        return reply({"detail": "the server failed; its log says why"}, 500)

@@ -1,0 +1,215 @@
+"""What happens without a request: answers of agents after their debounce time, schedules when they are due."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from datetime import datetime
+from sqlite3 import Connection
+from typing import Any, Union
+
+from attrs import frozen
+
+from ...antonnia.codec import read, tell
+from ...antonnia.exceptions import AntonniaError, ValidationError
+from ...antonnia.types import Message, MessageContent, Session
+from ...values import now, parse_timestamp
+from ..records import App, Records
+from ..store import Store
+from . import actions
+from .posting import Posting
+from .rows import APP_ID, Document, Rows, new_id
+
+LOOK_AGAIN = 60.0
+"""Seconds after which schedules are looked at again, since another server may have written to the file."""
+
+ECHO = "You said: {text}"
+
+logger = logging.getLogger("mindlytics.server")
+
+
+@frozen
+class Occasion:
+    """What an agent is to answer.
+
+    :param session: with its agent and metadata.
+    :param messages: all of the session, oldest first.
+    :param node_id: the node to go on at, where a schedule names one.
+    """
+
+    session: Session
+    messages: list[Message]
+    node_id: str | None = None
+
+
+Said = Union[str, Mapping[str, Any], MessageContent, None]
+Reply = Callable[[Occasion], Any]
+"""Gives what the agent says: a text, a content, a list of them, or None for nothing. May be a coroutine function."""
+
+
+def rule(template: str = ECHO) -> Reply:
+    """An agent that says the same always.
+
+    :param template: what it says; ``{text}`` in it is what the contact said last.
+    """
+
+    def answer(occasion: Occasion) -> str | None:
+        if occasion.node_id is not None:
+            return f"[{occasion.node_id}]"
+        last = occasion.messages[-1] if occasion.messages else None
+        return template.replace("{text}", last.content.words) if last is not None and last.role == "user" else None
+
+    return answer
+
+
+class Desk:
+    """The agents of one running server.
+
+    :param reply: what they say; a text is taken for a :func:`rule`.
+    """
+
+    def __init__(self, store: Store, reply: Reply | str | None, posting: Posting) -> None:
+        self._store = store
+        self._reply = reply if callable(reply) else rule(ECHO if reply is None else reply)
+        self._posting = posting
+        self._pending: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._clerk = asyncio.create_task(self._keep_time())
+
+    async def close(self) -> None:
+        """Give up what is not due yet: schedules are carried out by the next server, pending answers are not."""
+        tasks = [self._clerk, *self._pending.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def look(self) -> None:
+        """A schedule was added."""
+        self._changed.set()
+
+    async def reply(self, app: App, session_id: str, debounce: float) -> None:
+        """Answer in a session: at once, or after so many seconds without another call."""
+        place = (app.scope, session_id)
+        waiting = self._pending.pop(place, None)
+        if waiting is not None:
+            waiting.cancel()
+        if not debounce:
+            await self._answer(app, session_id)
+            return
+
+        async def later() -> None:
+            await asyncio.sleep(debounce)
+            del self._pending[place]
+            await _logged(self._answer(app, session_id))
+
+        self._pending[place] = asyncio.create_task(later())
+
+    async def _answer(self, app: App, session_id: str, node_id: str | None = None) -> None:
+        def look(connection: Connection) -> Occasion | None:
+            rows = Rows(connection, app)
+            session = read(Session, actions.tell_session(rows, actions.open_session(rows, session_id)))
+            if session.agent is not None and session.agent.type == "human":
+                return None
+            return Occasion(session, [read(Message, told) for told in rows.each("message", session_id)], node_id)
+
+        occasion = await self._store.read(look)
+        said = None if occasion is None else await self._asked(occasion)
+        contents = [said] if isinstance(said, (str, Mapping, MessageContent)) else said or []
+        run_id = new_id("run")
+
+        def say(rows: Rows) -> None:
+            for content in contents:
+                told = {"type": "text", "text": content} if isinstance(content, str) else tell(content)
+                actions.create_message(rows, {"role": "assistant", "content": told}, session_id, run_id)
+
+        await self._write(app, say)
+
+    async def _asked(self, occasion: Occasion) -> Any:
+        try:
+            if inspect.iscoroutinefunction(self._reply):
+                return await self._reply(occasion)
+            return await asyncio.to_thread(self._reply, occasion)
+        except Exception as error:
+            logger.exception("the reply function failed")
+            raise ValidationError(f"the reply function failed: {type(error).__name__}") from None
+
+    async def _write(self, app: App, work: Callable[[Rows], None]) -> None:
+        def run(records: Records) -> list[Document]:
+            rows = Rows(records.connection, app)
+            work(rows)
+            return rows.events
+
+        self._posting.post(await self._store.write(run))
+
+    # -- schedules
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._changed.clear()
+            pause = LOOK_AGAIN
+            for app, schedule in await self._store.read(_scheduled):
+                left = (_due(schedule) - now()).total_seconds()
+                if left <= 0:
+                    await _logged(self._carry_out(app, schedule))
+                else:
+                    pause = min(pause, left)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), pause)
+
+    async def _carry_out(self, app: App, schedule: Document) -> None:
+        session_id, config = schedule["session_id"], schedule["config"]
+        mine = False
+
+        def work(rows: Rows) -> None:
+            nonlocal mine
+            current = actions.known(rows, "schedule", schedule["id"])
+            mine = current["status"] == "scheduled"  # else another server has done it
+            if not mine:
+                return
+            status = "completed"
+            try:
+                actions.open_session(rows, session_id)
+                if config["type"] == "message":
+                    said = {"role": "assistant", "content": config["message"]}
+                    actions.create_message(rows, said, session_id)
+            except AntonniaError:
+                status, mine = "failed", False
+            rows.put("schedule", {**current, "status": status})
+
+        await self._write(app, work)
+        if mine and config["type"] == "node":
+            try:
+                await self._answer(app, session_id, config["node_id"])
+            except AntonniaError:
+                await self._write(app, lambda rows: _none(rows.put("schedule", {**schedule, "status": "failed"})))
+
+
+def _scheduled(connection: Connection) -> list[tuple[App, Document]]:
+    """The schedules of all organizations that are still to be carried out."""
+    found = []
+    for scope, organization_id in connection.execute(
+        "SELECT scope, organization_id FROM apps WHERE app_id = ?", (APP_ID,)
+    ):
+        app = App(scope, organization_id, APP_ID)
+        found += [(app, schedule) for schedule in Rows(connection, app).each("schedule", status="scheduled")]
+    return sorted(found, key=lambda item: _due(item[1]))
+
+
+def _due(schedule: Document) -> datetime:
+    return parse_timestamp(schedule["scheduled_for"])
+
+
+def _none(_: object) -> None: ...
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    """Nobody waits for the outcome: what fails is logged."""
+    try:
+        await work
+    except AntonniaError as error:
+        logger.warning("an agent could not answer: %s", error)
+    except Exception:
+        logger.exception("an agent could not answer")

@@ -1,0 +1,95 @@
+"""Webhooks: events posted to an application, in order for each session, and tried again where that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from ...delivery.retry import backoff
+from .rows import Document
+
+ATTEMPTS = 8
+LONGEST_PAUSE = 8.0
+"""Seconds between two attempts at most."""
+
+ANSWER_SECONDS = 10.0
+"""Seconds in which the application has to answer."""
+
+LAST_SECONDS = 2.0
+"""Seconds that a server that stops waits for what is still to be posted."""
+
+logger = logging.getLogger("mindlytics.server")
+
+
+def is_address(url: str) -> bool:
+    """Whether events can be posted there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+class Posting:
+    """Posts to one address, for the loop on which it is made; with no address, it posts nothing."""
+
+    def __init__(self, url: str | None) -> None:
+        self._url = url
+        self._waiting: dict[str, deque[Document]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+
+    def post(self, events: list[Document]) -> None:
+        """Post events after those of the same session that came before."""
+        for event in events if self._url is not None else ():
+            session_id = event["session_id"]
+            if session_id in self._waiting:
+                self._waiting[session_id].append(event["body"])
+                continue
+            self._waiting[session_id] = deque([event["body"]])
+            task = asyncio.create_task(self._post_all(session_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait a little for what is still to be posted, then give it up."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
+            for task in late:
+                task.cancel()
+        lost = sum(map(len, self._waiting.values()))
+        if lost:
+            logger.warning("%d webhooks were not posted before the server stopped", lost)
+        await self._http.close()
+
+    async def _post_all(self, session_id: str) -> None:
+        waiting = self._waiting[session_id]
+        while waiting:
+            await self._post(waiting[0])
+            waiting.popleft()
+        del self._waiting[session_id]
+
+    async def _post(self, body: Document) -> None:
+        assert self._url is not None
+        cause = ""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._http.post(
+                    self._url,
+                    data=orjson.dumps(body),
+                    headers={"Content-Type": "application/json"},
+                    allow_redirects=False,
+                ) as reply:
+                    if 200 <= reply.status < 300:
+                        return
+                    cause = f"status {reply.status}"
+            except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+                cause = type(error).__name__
+            if attempt < ATTEMPTS:
+                await asyncio.sleep(backoff(attempt, LONGEST_PAUSE))
+        logger.warning("webhook %s (%s) was given up after %d attempts: %s", body["id"], body["type"], ATTEMPTS, cause)

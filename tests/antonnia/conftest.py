@@ -1,0 +1,71 @@
+"""Both faces of the Conversations API as one, and a local server for all tests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from mindlytics.antonnia import AsyncConversations, Conversations
+from mindlytics.server.run import LocalServer
+
+from ..conftest import result
+from ..sink import Sink
+
+TOKEN = "a-secret-token"
+
+
+class Face:
+    """One of the two faces; closes the clients that the test leaves open."""
+
+    def __init__(self, kind: type[Any], sink: Sink, server: LocalServer) -> None:
+        self.kind = kind
+        self.sink = sink
+        self.server = server
+        self.clients: list[Any] = []
+
+    @property
+    def is_async(self) -> bool:
+        return self.kind is AsyncConversations
+
+    def client(self, base_url: str | None = None, **options: Any) -> Any:
+        """A client for the sink that misbehaves, unless another address is given."""
+        made = self.kind(TOKEN, self.sink.url if base_url is None else base_url, **options)
+        self.clients.append(made)
+        return made
+
+    def at_home(self, token: str = TOKEN, **options: Any) -> Any:
+        """A client for the local server."""
+        made = self.kind(token, f"{self.server.url}/conversations/v2", **options)
+        self.clients.append(made)
+        return made
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    with LocalServer() as running:
+        yield running
+
+
+@pytest.fixture(params=[Conversations, AsyncConversations], ids=["blocking", "asyncio"])
+async def face(request: pytest.FixtureRequest, sink: Sink, server: LocalServer) -> AsyncIterator[Face]:
+    made = Face(request.param, sink, server)
+    yield made
+    sink.stopping.set()
+    for client in made.clients:
+        await result(client.close())
+
+
+async def everything(found: Any) -> list[Any]:
+    """All that an iteration gives, on either face."""
+    return [item async for item in found] if hasattr(found, "__aiter__") else list(found)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])

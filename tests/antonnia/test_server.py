@@ -1,0 +1,494 @@
+"""The API of the local server: what each request does, who sees what, what happens later, and what is refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from mindlytics.antonnia import Conversations
+from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, ValidationError
+from mindlytics.antonnia.types import AIAgent, MessageContentImage, ScheduledMessageConfig, ScheduledNodeConfig
+from mindlytics.antonnia.webhooks import parse
+from mindlytics.server.antonnia.desk import Occasion
+from mindlytics.server.run import LocalServer, ServerError
+from mindlytics.values import now
+
+from ..sink import Sink, status
+
+TEXT = {"type": "text", "text": "Hello"}
+
+
+def client_of(server: LocalServer, token: str = "any") -> Conversations:
+    return Conversations(token, f"{server.url}/conversations/v2", trust_env=False)
+
+
+@pytest.fixture
+def api(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Conversations]:
+    with client_of(server, request.node.name[:100]) as client:
+        yield client
+
+
+@pytest.fixture
+def http(server: LocalServer) -> Iterator[Callable[..., requests.Response]]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = "Bearer raw"
+
+        def send(method: str, path: str, **options: Any) -> requests.Response:
+            return session.request(method, f"{server.url}/conversations/v2{path}", timeout=20, **options)
+
+        yield send
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.02)
+    return found
+
+
+def texts(api: Conversations, session_id: str) -> list[str]:
+    return [message.content.words for message in api.sessions.messages.iter(session_id)]
+
+
+# -- sessions
+
+
+def test_a_session_from_its_beginning_to_its_end(api: Conversations) -> None:
+    agent = api.agents.create("Ann", "ai", assistant_id="asst")
+    session = api.sessions.create("ada", "Ada", agent_id=agent.id, metadata={"priority": "high"})
+    assert ("ada", "open", agent, {"priority": "high"}, None, {}) == (
+        session.contact_id,
+        session.status,
+        session.agent,
+        session.metadata,
+        session.updated_at,
+        session.extra,
+    )
+    assert session == api.sessions.get(session.id)
+    changed = api.sessions.update(session.id, {"metadata": {"a": 1}, "thread_id": "t"})
+    assert ({"a": 1}, "t") == (changed.metadata, changed.thread_id)
+    assert changed.updated_at is not None
+    assert api.sessions.transfer(session.id).agent is None
+    assert agent == api.sessions.transfer(session.id, agent.id).agent
+    closed = api.sessions.finish(session.id)
+    assert ("closed", None) == (closed.status, closed.ending_survey_submission_id)
+    assert "open" == api.sessions.update(session.id, {"status": "open"}).status
+
+
+def test_the_sessions_of_a_contact_share_a_conversation(api: Conversations) -> None:
+    first, second, other = (api.sessions.create(contact, "A") for contact in ("ada", "ada", "bob"))
+    assert first.conversation_id == second.conversation_id != other.conversation_id
+
+
+def test_search_by_contact_status_and_metadata(api: Conversations) -> None:
+    maps: list[dict[str, Any]] = [
+        {"priority": "high", "internal": {"user_id": "u1", "n": 1}},
+        {"priority": "low", "internal.user_id": "u1"},
+        {"priority": "high", "internal": {"user_id": "u2", "n": 1.0, "deep": {"er": True}}},
+        {"n": "1", "internal": "u1"},
+    ]
+    ids = [api.sessions.create(f"c{i % 2}", "C", metadata=metadata).id for i, metadata in enumerate(maps)]
+    api.sessions.finish(ids[3])
+
+    def found(**filters: Any) -> list[int]:
+        return [ids.index(session.id) for session in api.sessions.search(**filters)]
+
+    assert [0, 1, 2, 3] == found()
+    assert [0, 2] == found(contact_id="c0")
+    assert [3] == found(status="closed")
+    assert [1] == found(contact_id="c1", status="open")
+    assert [0, 2] == found(metadata={"priority": "high"})
+    assert [0, 1] == found(metadata={"internal.user_id": "u1"})
+    assert [0, 2] == found(metadata={"internal.n": 1})
+    assert [2] == found(metadata={"internal.deep.er": True})
+    assert [] == found(metadata={"internal.deep.er": 1})
+    assert [0] == found(metadata={"priority": "high", "internal.user_id": "u1"})
+    assert [] == found(metadata={"priority": "none"})
+    assert [1, 2] == found(offset=1, limit=2)
+    assert [2] == found(metadata={"priority": "high"}, offset=1, limit=1)
+    assert [] == found(offset=10)
+
+
+def test_a_search_without_a_limit_gives_a_hundred(api: Conversations) -> None:
+    ids = [api.sessions.create("ada", "Ada").id for _ in range(103)]
+    assert ids[:100] == [session.id for session in api.sessions.search()]
+    assert 103 == len(api.sessions.search(limit=1000))
+    assert ids == [session.id for session in api.sessions.iter(page_size=50)]
+
+
+# -- messages
+
+
+def test_messages_and_what_became_of_them(api: Conversations) -> None:
+    session = api.sessions.create("ada", "Ada")
+    image = MessageContentImage(url="https://example.com/a.jpg")
+    first = api.sessions.messages.create(session.id, TEXT, provider_message_id="p1")
+    second = api.sessions.messages.create(session.id, image, "assistant", "p2", "p1")
+    assert [first, second] == api.sessions.messages.search(session.id)
+    assert (session.id, session.conversation_id, "pending", "p1") == (
+        second.session_id,
+        second.conversation_id,
+        second.delivery_status,
+        second.replied_provider_message_id,
+    )
+    assert image == second.content
+    assert second == api.sessions.messages.get(session.id, second.id)
+    failed = api.sessions.messages.update(
+        session.id, second.id, delivery_status="failed", delivery_error_code=131026, delivery_error_message="gone"
+    )
+    assert ("failed", 131026, "gone", "p2") == (
+        failed.delivery_status,
+        failed.delivery_error_code,
+        failed.delivery_error_message,
+        failed.provider_message_id,
+    )
+    at = now()
+    assert at == api.sessions.messages.update(session.id, second.id, delivered_at=at).delivered_at
+    other = api.sessions.create("bob", "Bob")
+    third = api.sessions.messages.create(other.id, TEXT, provider_message_id="p1")
+    assert [first.id, third.id] == [m.id for m in api.sessions.messages.search(provider_message_id="p1")]
+    assert [second.id] == [m.id for m in api.sessions.messages.search(replied_provider_message_id="p1")]
+    assert [second.id] == [m.id for m in api.sessions.messages.search(session.id, offset=1, limit=5)]
+    with pytest.raises(NotFoundError, match="message not found"):
+        api.sessions.messages.get(other.id, first.id)
+
+
+# -- agents
+
+
+def test_agents(api: Conversations) -> None:
+    ann = api.agents.create("Ann", "ai", assistant_id="asst")
+    bob = api.agents.create("Bob", "human", profile_id="prof")
+    assert isinstance(ann, AIAgent)
+    assert [ann, bob] == api.agents.search()
+    assert [bob] == api.agents.search(type="human") == api.agents.search(profile_id="prof")
+    assert [ann] == api.agents.search(assistant_id="asst", limit=1)
+    assert [bob] == api.agents.search(offset=1)
+    eve = api.agents.update(ann.id, name="Eve", assistant_id="asst2")
+    assert ("Eve", "asst2") == (eve.name, getattr(eve, "assistant_id", None))
+    session = api.sessions.create("ada", "Ada", ann.id)
+    api.agents.delete(ann.id)
+    assert api.sessions.get(session.id).agent is None
+    with pytest.raises(NotFoundError, match="agent not found"):
+        api.agents.delete(ann.id)
+    with pytest.raises(ValidationError, match=r"fields\.profile_id cannot be changed; name, assistant_id can"):
+        api.agents.update(api.agents.create("A", "ai", "a").id, profile_id="p")
+
+
+# -- replies
+
+
+def test_an_agent_answers_what_was_said_last(api: Conversations) -> None:
+    session = api.sessions.create("ada", "Ada")
+    api.sessions.reply(session.id)
+    assert [] == texts(api, session.id)
+    api.sessions.messages.create(session.id, TEXT)
+    api.sessions.reply(session.id)
+    api.sessions.reply(session.id)
+    said = api.sessions.messages.search(session.id)
+    assert ["Hello", "You said: Hello"] == [message.content.words for message in said]
+    assert ("assistant", True) == (said[1].role, bool(said[1].run_id))
+
+
+def test_a_person_answers_by_themselves(api: Conversations) -> None:
+    agent = api.agents.create("Bob", "human", profile_id="p")
+    session = api.sessions.create("ada", "Ada", agent.id)
+    api.sessions.messages.create(session.id, TEXT)
+    api.sessions.reply(session.id)
+    assert ["Hello"] == texts(api, session.id)
+
+
+def test_more_that_is_said_meanwhile_is_answered_at_once(api: Conversations) -> None:
+    session = api.sessions.create("ada", "Ada")
+    for text, seconds in (("one", 60), ("two", 1)):
+        api.sessions.messages.create(session.id, {"type": "text", "text": text})
+        api.sessions.reply(session.id, debounce_time=seconds)
+    wait_for(lambda: len(texts(api, session.id)) > 2)
+    one, two, answer = api.sessions.messages.search(session.id)
+    assert ["one", "two", "You said: two"] == [message.content.words for message in (one, two, answer)]
+    assert answer.created_at - two.created_at >= timedelta(seconds=1)
+
+
+def test_what_an_agent_says_can_be_plugged_in() -> None:
+    def answer(occasion: Occasion) -> Any:
+        last = occasion.messages[-1].content.words
+        if last == "fail":
+            raise RuntimeError("SECRET")
+        call = {"type": "function_call", "id": "c", "name": "who", "input": "{}"}
+        return [call, f"{occasion.session.contact_id}: {len(occasion.messages)}"] if last != "hush" else None
+
+    with LocalServer(reply=answer) as server, client_of(server) as api:
+        session = api.sessions.create("ada", "Ada")
+        for text in ("hi", "hush"):
+            api.sessions.messages.create(session.id, {"type": "text", "text": text})
+            api.sessions.reply(session.id)
+        said = api.sessions.messages.search(session.id)
+        assert ["text", "function_call", "text", "text"] == [message.content.type for message in said]
+        assert "ada: 1" == said[2].content.words
+        api.sessions.messages.create(session.id, {"type": "text", "text": "fail"})
+        with pytest.raises(ValidationError, match=r"the reply function failed: RuntimeError$"):
+            api.sessions.reply(session.id)
+
+    async def later(occasion: Occasion) -> str:
+        return "later"
+
+    for reply, words in ((later, "later"), ("Noted: {text}", "Noted: Hello")):
+        with LocalServer(reply=reply) as server, client_of(server) as api:
+            session = api.sessions.create("ada", "Ada")
+            api.sessions.messages.create(session.id, TEXT)
+            api.sessions.reply(session.id)
+            assert ["Hello", words] == texts(api, session.id)
+
+
+# -- schedules
+
+
+def test_what_is_scheduled_happens_when_it_is_due(api: Conversations) -> None:
+    session = api.sessions.create("ada", "Ada")
+    message = ScheduledMessageConfig(message={"type": "text", "text": "Are you there?"})  # type: ignore[arg-type]
+    schedule = api.sessions.schedule(session.id, now() + timedelta(seconds=0.3), message)
+    assert ("scheduled", session.id) == (schedule.status, schedule.session_id)
+    api.sessions.schedule(session.id, now() + timedelta(hours=1), ScheduledNodeConfig(node_id="later"))
+    assert [] == texts(api, session.id)
+    wait_for(lambda: texts(api, session.id))
+    api.sessions.schedule(session.id, now(), ScheduledNodeConfig(node_id="greet"))
+    wait_for(lambda: len(texts(api, session.id)) == 2)
+    assert ["Are you there?", "[greet]"] == texts(api, session.id)
+
+
+def schedules(db: Path) -> list[str]:
+    with sqlite3.connect(db) as connection:
+        query = "SELECT json_extract(document, '$.status') FROM antonnia WHERE kind = 'schedule' ORDER BY seq"
+        found = [row[0] for row in connection.execute(query)]
+    connection.close()
+    return found
+
+
+def test_schedules_outlive_the_server_and_fail_in_closed_sessions(tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    config = ScheduledMessageConfig(message={"type": "text", "text": "Hi"})  # type: ignore[arg-type]
+    with LocalServer(db) as server, client_of(server) as api:
+        open_, closed = (api.sessions.create(contact, "A") for contact in ("ada", "bob"))
+        for session in (open_, closed):
+            api.sessions.schedule(session.id, now() + timedelta(hours=1), config)
+        api.sessions.finish(closed.id)
+    assert ["scheduled", "scheduled"] == schedules(db)
+    with sqlite3.connect(db) as connection:  # an hour passes
+        due = "json_set(document, '$.scheduled_for', '2025-04-03T09:00:00Z')"
+        connection.execute(f"UPDATE antonnia SET document = {due} WHERE kind = 'schedule'")
+    connection.close()
+    with LocalServer(db) as server, client_of(server) as api:
+        wait_for(lambda: schedules(db) == ["completed", "failed"])
+        assert ["Hi"] == texts(api, open_.id)
+        assert [] == texts(api, closed.id)
+
+
+# -- surveys
+
+
+def test_a_survey_begins_with_the_end_of_a_session(api: Conversations) -> None:
+    session = api.sessions.create("ada", "Ada")
+    closed = api.sessions.finish(session.id, ending_survey_id="survey_1")
+    surveys = api.sessions.survey_submissions
+    assert closed.ending_survey_submission_id is not None
+    submission = surveys.get(session.id, closed.ending_survey_submission_id)
+    assert ("survey_1", "pending", True) == (submission.survey_id, submission.status, submission.is_active)
+    assert "pending" == surveys.reply(session.id, submission.id).status
+    api.sessions.messages.create(session.id, {"type": "text", "text": "5 stars"})
+    finished = surveys.reply(session.id, submission.id)
+    assert ("finished", True) == (finished.status, finished.finished_at is not None)
+    for call in (surveys.reply, surveys.cancel):
+        with pytest.raises(ValidationError, match="must be active"):
+            call(session.id, submission.id)
+    with pytest.raises(ValidationError, match="the session must be open"):
+        api.sessions.messages.create(session.id, TEXT)
+    other = api.sessions.finish(api.sessions.create("bob", "Bob").id, "survey_1")
+    cancelled = surveys.cancel(other.id, other.ending_survey_submission_id or "")
+    assert "cancelled" == cancelled.status
+    with pytest.raises(NotFoundError, match="survey not found"):
+        surveys.get(session.id, cancelled.id)
+
+
+# -- webhooks
+
+
+def test_webhooks_tell_what_happened_in_order(sink: Sink) -> None:
+    sink.faults(status(500), status(503))
+    with LocalServer(webhook=f"{sink.url}/hooks") as server, client_of(server) as api:
+        agent = api.agents.create("Ann", "ai", "asst")
+        session = api.sessions.create("ada", "Ada")
+        api.sessions.messages.create(session.id, TEXT)
+        api.sessions.reply(session.id)
+        api.sessions.transfer(session.id, agent.id)
+        api.sessions.finish(session.id)
+        sink.wait(lambda: len(sink.requests) == 7)
+    events = [parse(request.body) for request in sink.requests]
+    assert 1 == len({event.id for event in events[:3]})
+    types = ["session.created", "message.created", "message.created", "session.transferred", "session.finished"]
+    assert types == [event.type for event in events[2:]]
+    assert [session.id] * 3 == [getattr(events[i], "session").id for i in (2, 5, 6)]  # noqa: B009
+    assert "You said: Hello" == getattr(events[4], "message").content.words  # noqa: B009
+    assert {"/hooks"} == {request.path for request in sink.requests}
+
+
+def test_the_sessions_do_not_wait_for_each_other(sink: Sink) -> None:
+    held = threading.Event()
+    sink.faults(lambda exchange: (held.wait(20), exchange.reply())[1])
+    with LocalServer(webhook=sink.url) as server, client_of(server) as api:
+        api.sessions.create("ada", "Ada")
+        sink.wait(lambda: len(sink.requests) == 1)
+        bob = api.sessions.create("bob", "Bob")
+        sink.wait(lambda: len(sink.requests) == 2)
+        assert bob.id == getattr(parse(sink.requests[1].body), "session").id  # noqa: B009
+        held.set()
+
+
+@pytest.mark.parametrize("address", ["localhost:80", "ftp://localhost/", "http://", "http://[", ""])
+def test_an_address_for_webhooks_that_is_none(address: str) -> None:
+    with pytest.raises(ServerError, match="the webhook's address must be of the form"):
+        LocalServer(webhook=address).start()
+
+
+# -- who sees what
+
+
+def test_each_token_has_its_own(server: LocalServer) -> None:
+    with client_of(server, "first") as first, client_of(server, "second") as second:
+        session = first.sessions.create("ada", "Ada")
+        agent = first.agents.create("Ann", "ai", "a")
+        message = first.sessions.messages.create(session.id, TEXT)
+        assert ([], [], []) == (second.sessions.search(), second.agents.search(), second.sessions.messages.search())
+        second.sessions.create("bob", "Bob")
+        for call in (
+            lambda: second.sessions.get(session.id),
+            lambda: second.sessions.messages.get(session.id, message.id),
+            lambda: second.sessions.messages.create(session.id, TEXT),
+            lambda: second.agents.delete(agent.id),
+            lambda: second.sessions.create("ada", "Ada", agent.id),
+            lambda: second.sessions.reply(session.id),
+        ):
+            with pytest.raises(NotFoundError):
+                call()
+        with pytest.raises(ValidationError, match="organization_id must be that of the token"):
+            first.sessions.update(session.id, {"organization_id": second.sessions.search()[0].organization_id})
+        assert "any" not in first.sessions.update(session.id, {"organization_id": session.organization_id}).metadata
+
+
+def test_a_server_with_a_key_takes_no_other_token() -> None:
+    with LocalServer(api_key="right") as server:
+        with (
+            client_of(server, "wrong") as api,
+            pytest.raises(AuthenticationError, match="no organization has this API key"),
+        ):
+            api.sessions.search()
+        with client_of(server, "right") as api:
+            assert [] == api.sessions.search()
+
+
+def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    with LocalServer(tmp_path / "x.db") as server, client_of(server) as api:
+        session = api.sessions.create("ada", "Ada")
+        message = api.sessions.messages.create(session.id, TEXT)
+    with LocalServer(tmp_path / "x.db") as server, client_of(server) as api:
+        assert [session] == api.sessions.search()
+        assert [message] == api.sessions.messages.search(session.id)
+
+
+def test_an_idempotency_key_creates_once(api: Conversations) -> None:
+    first, again = (api.sessions.create("ada", "Ada", idempotency_key="k") for _ in range(2))
+    assert first == again
+    messages = [api.sessions.messages.create(first.id, TEXT, idempotency_key="k").id for _ in range(2)]
+    assert 1 == len(set(messages)) == len(api.sessions.messages.search(first.id)) == len(api.sessions.search())
+
+
+# -- what is refused
+
+REFUSED: list[Any] = [
+    ("POST", "/sessions", {}, 422, "contact_id must be a str"),
+    ("POST", "/sessions", {"contact_id": "a", "contact_name": 3}, 422, "contact_name must be a str"),
+    ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "status": "ajar"}, 422, "status must be one of"),
+    ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "metadata": 1}, 422, "metadata must be a mapping"),
+    ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "agent_id": "x"}, 404, "agent not found"),
+    ("POST", "/sessions", [], 422, "the body must be a JSON object, got list"),
+    ("POST", "/sessions", "{", 422, "the body must be JSON"),
+    ("GET", "/sessions/x", None, 404, "session not found"),
+    ("PATCH", "/sessions/{s}", {}, 422, "fields must be an object"),
+    ("PATCH", "/sessions/{s}", {"fields": {"contact_id": "b"}}, 422, "fields.contact_id cannot be changed"),
+    ("PATCH", "/sessions/{s}", {"fields": {"status": "ajar"}}, 422, "fields.status must be one of open, closed"),
+    ("PATCH", "/sessions/{s}", {"fields": {"agent_id": "x"}}, 404, "agent not found"),
+    ("POST", "/sessions/{s}/transfer", {"agent_id": "x"}, 404, "agent not found"),
+    ("POST", "/sessions/{s}/reply", {"debounce_time": 61}, 422, "debounce_time must be an int from 0 to 60"),
+    ("POST", "/sessions/{s}/schedule", {"scheduled_for": "soon"}, 422, "config must be an object, got NoneType"),
+    (
+        "POST",
+        "/sessions/{s}/schedule",
+        {"scheduled_for": "soon", "config": {"type": "node", "node_id": "n"}},
+        422,
+        "scheduled_for must be an ISO 8601",
+    ),
+    (
+        "POST",
+        "/sessions/{s}/schedule",
+        {"scheduled_for": "2030-01-01T00:00Z", "config": {"type": "call"}},
+        422,
+        "config.type must be one of message, node",
+    ),
+    ("POST", "/sessions/{s}/messages", {"content": TEXT}, 422, "role must be one of user, assistant"),
+    ("POST", "/sessions/{s}/messages", {"role": "user"}, 422, "content must be an object, got NoneType"),
+    ("POST", "/sessions/{s}/messages", {"role": "user", "content": {"type": "text"}}, 422, "content.text is missing"),
+    (
+        "POST",
+        "/sessions/{s}/messages",
+        {"role": "user", "content": {"type": "poem"}},
+        422,
+        "content.type must be one of",
+    ),
+    ("POST", "/sessions/x/messages", {"role": "user", "content": TEXT}, 404, "session not found"),
+    ("POST", "/sessions/x/messages/search", {}, 404, "session not found"),
+    ("POST", "/sessions/search", {"limit": 0}, 422, "limit must be an int of at least 1"),
+    ("POST", "/sessions/search", {"offset": "1"}, 422, "offset must be an int of at least 0"),
+    ("POST", "/messages/search", {"limit": True}, 422, "limit must be an int of at least 1"),
+    ("POST", "/agents", {"name": "A", "type": "ai"}, 422, "assistant_id must be a str"),
+    ("POST", "/agents", {"name": "A", "type": "human", "assistant_id": "a"}, 422, "profile_id must be a str"),
+    ("POST", "/agents", {"name": "A", "type": "robot"}, 422, "type must be one of ai, human"),
+    ("GET", "/agents/x", None, 404, "agent not found"),
+    ("GET", "/sessions/{s}/surveys/x", None, 404, "survey not found"),
+    ("GET", "/nowhere", None, 404, "/nowhere: Not Found"),
+    ("PUT", "/sessions", None, 405, "Method Not Allowed"),
+    ("POST", "/sessions", " " * (1024 * 1024 + 1), 413, "Too Large"),
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case[0]} {case[1]} {case[4]}")
+def test_what_breaks_a_rule_is_refused(http: Callable[..., requests.Response], case: Any) -> None:
+    method, path, body, code, words = case
+    session = http("POST", "/sessions", json={"contact_id": "ada", "contact_name": "Ada"}).json()
+    options = {"data": body} if isinstance(body, str) else {} if body is None else {"json": body}
+    reply = http(method, path.replace("{s}", session["id"]), **options)
+    assert code == reply.status_code
+    assert words in reply.json()["detail"]
+
+
+def test_a_closed_session_takes_nothing(http: Callable[..., requests.Response]) -> None:
+    session = http("POST", "/sessions", json={"contact_id": "a", "contact_name": "A", "status": "closed"}).json()
+    bodies = {"transfer": {}, "finish": {}, "reply": {}, "messages": {"role": "user", "content": TEXT}}
+    for path, body in {**bodies, "schedule": {"scheduled_for": "2030-01-01T00:00Z", "config": {}}}.items():
+        reply = http("POST", f"/sessions/{session['id']}/{path}", json=body)
+        assert (422, "the session must be open, it is closed") == (reply.status_code, reply.json()["detail"])
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer " + "x" * 256])
+def test_without_a_token_there_is_no_answer(http: Callable[..., requests.Response], header: str) -> None:
+    reply = http("POST", "/sessions/search", json={}, headers={"Authorization": header})
+    assert 401 == reply.status_code
+    assert "Authorization must" in reply.json()["detail"]

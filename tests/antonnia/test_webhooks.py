@@ -1,0 +1,141 @@
+"""Webhooks: bodies as typed events, and the functions that want them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mindlytics.antonnia.exceptions import ValidationError
+from mindlytics.antonnia.webhooks import (
+    AsyncWebhooks,
+    MessageCreated,
+    SessionCreated,
+    SessionFinished,
+    SessionTransferred,
+    UnknownEvent,
+    Webhooks,
+    parse,
+)
+
+from .answers import AT, MESSAGE, SESSION
+
+
+def body(type: str, told: Any, **data: Any) -> dict[str, Any]:
+    return {"id": "evt_1", "created_at": AT, "type": type, "data": {"object": told, **data}}
+
+
+@pytest.mark.parametrize(
+    ("type", "kind", "told", "name"),
+    [
+        ("session.created", SessionCreated, SESSION, "session"),
+        ("session.transferred", SessionTransferred, SESSION, "session"),
+        ("session.finished", SessionFinished, SESSION, "session"),
+        ("message.created", MessageCreated, MESSAGE, "message"),
+    ],
+)
+def test_each_type_has_its_class(type: str, kind: Any, told: Any, name: str) -> None:
+    given = body(type, told)
+    for form in (given, json.dumps(given), json.dumps(given).encode()):
+        event = parse(form)
+        assert (kind, "evt_1", type) == (event.__class__, event.id, event.type)
+        assert told["id"] == getattr(event, name).id
+
+
+def test_a_session_that_expired() -> None:
+    events = [parse(body("session.finished", SESSION, **data)) for data in ({"action": "expired"}, {})]
+    assert [("expired", True), (None, False)] == [(event.action, event.expired) for event in events]  # type: ignore[union-attr]
+
+
+def test_what_is_not_known_is_kept() -> None:
+    event = parse({**body("contact.created", {"id": "c"}), "attempt": 2})
+    assert isinstance(event, UnknownEvent)
+    assert ("contact.created", {"object": {"id": "c"}}, {"attempt": 2}) == (event.type, event.data, event.extra)
+    known = parse({**body("session.created", SESSION), "attempt": 2})
+    assert {"attempt": 2} == known.extra
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (b"", "body must be JSON"),
+        ("<html>", "body must be JSON"),
+        (b"\xff", "body must be JSON"),
+        ("[]", "body must be a JSON object, got list"),
+        (None, "body must be bytes, a str or a mapping, got NoneType"),
+        ({}, "id is missing; created_at is missing; type is missing"),
+        ({**body("x.y", {}), "type": 3}, "type must be a str, got int"),
+        ({**body("message.created", {}), "data": None}, "data.object must be an object"),
+        (body("message.created", "Hello"), "data.object must be an object"),
+        (body("message.created", {**MESSAGE, "content": {"type": "text"}}), "message.content.text is missing"),
+        (body("session.created", {**SESSION, "created_at": 3}), "session.created_at must be an ISO 8601"),
+    ],
+)
+async def test_what_is_no_event_is_told(given: Any, words: str) -> None:
+    called: list[Any] = []
+    webhooks, asyncio_webhooks = Webhooks(), AsyncWebhooks()
+    webhooks.on("*")(called.append)
+    for read in (parse, webhooks.handle):
+        with pytest.raises(ValidationError) as told:
+            read(given)
+        assert words in told.value.message
+    with pytest.raises(ValidationError):
+        await asyncio_webhooks.handle(given)
+    assert [] == called
+
+
+def test_functions_get_what_they_want() -> None:
+    webhooks = Webhooks()
+    called: list[Any] = []
+
+    @webhooks.on("message.created")
+    def first(event: MessageCreated) -> None:
+        called.append(("first", event.message.id))
+
+    @webhooks.on("message.created")
+    def second(event: MessageCreated) -> None:
+        called.append(("second", event.message.id))
+
+    @webhooks.on("*")
+    def rest(event: Any) -> None:
+        called.append(("rest", event.type))
+
+    assert isinstance(webhooks.handle(json.dumps(body("message.created", MESSAGE))), MessageCreated)
+    webhooks.handle(body("session.created", SESSION))
+    webhooks.handle(body("contact.created", {}))
+    wanted = [("first", "msg_1"), ("second", "msg_1"), ("rest", "session.created"), ("rest", "contact.created")]
+    assert wanted == called
+    event = parse(body("message.created", MESSAGE))
+    assert isinstance(event, MessageCreated)
+    first(event)
+    assert ("first", "msg_1") == called[-1]
+
+
+async def test_coroutine_functions_are_awaited() -> None:
+    webhooks = AsyncWebhooks()
+    called: list[str] = []
+
+    @webhooks.on("session.finished")
+    async def analyse(event: SessionFinished) -> None:
+        called.append(event.session.id)
+
+    await webhooks.handle(body("session.finished", SESSION))
+    await webhooks.handle(body("session.created", SESSION))
+    assert ["sess_1"] == called
+
+
+def test_a_type_that_does_not_exist_is_told() -> None:
+    with pytest.raises(ValidationError, match=r"type must be one of session\.created, .*message\.created, \*"):
+        Webhooks().on("message.create")  # type: ignore[call-overload]
+
+
+def test_what_a_function_raises_comes_through() -> None:
+    webhooks = Webhooks()
+
+    @webhooks.on("session.created")
+    def fail(event: SessionCreated) -> None:
+        raise LookupError(event.id)
+
+    with pytest.raises(LookupError, match="evt_1"):
+        webhooks.handle(body("session.created", SESSION))
