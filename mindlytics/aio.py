@@ -23,6 +23,8 @@ from .stored import MLEvent
 from .wire import mindlytics  # noqa: F401
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .http import AsyncHTTPClient
 
 
@@ -68,7 +70,7 @@ class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
             if self._live.subscription.has_ended:
                 await self._live.stop()
 
-    async def __aenter__(self) -> AsyncSession:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -223,7 +225,7 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
             self._http = AsyncHTTPClient.of(self.settings)
         return self._http
 
-    async def __aenter__(self) -> AsyncClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

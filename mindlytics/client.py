@@ -19,6 +19,8 @@ from .session import REQUIRED, BaseSession, Properties
 from .stored import MLEvent
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .http import HTTPClient
 
 
@@ -64,7 +66,7 @@ class Session(BaseSession[None, str]):
             if self._live.subscription.has_ended:
                 self._live.stop()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -219,7 +221,7 @@ class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
             self._http = HTTPClient.of(self.settings)
         return self._http
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

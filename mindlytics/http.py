@@ -136,7 +136,7 @@ class HTTPClient(_Requests):
         while self._idle:
             self._idle.pop().close()
 
-    def __enter__(self) -> HTTPClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -201,7 +201,7 @@ class AsyncHTTPClient(_Requests):
         if transport is not None:
             await transport.close()
 
-    async def __aenter__(self) -> AsyncHTTPClient:
+    async def __aenter__(self) -> Self:
         from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
 
         self._kept = await AsyncTransport.open(self._settings)
