@@ -6,9 +6,9 @@ Whatever sending needs is imported with this module: an import while a loop runs
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
@@ -27,21 +27,23 @@ if TYPE_CHECKING:
 
     from .http import AsyncHTTPClient
 
+T = TypeVar("T")
 
-class AsyncSession(BaseSession[Awaitable[None], Awaitable[str]]):
+
+class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
     """A session whose calls have done their work when they return; awaiting them lets the loop have a turn."""
 
     __slots__ = ()
 
-    def _submit(self, event: Event) -> Awaitable[None]:
+    def _submit(self, event: Event) -> Coroutine[Any, Any, None]:
         client = self._client
-        done: Awaitable[None] = client.pipeline.submit(event, self._account, client.is_closed)
+        done: Coroutine[Any, Any, None] = client.pipeline.submit(event, self._account, client.is_closed)
         return done
 
-    def _submit_all(self, *events: Event) -> Awaitable[None]:
+    def _submit_all(self, *events: Event) -> Coroutine[Any, Any, None]:
         return _All([self._submit(event) for event in events])
 
-    def _answer(self, done: Awaitable[None], id: str) -> Awaitable[str]:
+    def _answer(self, done: Coroutine[Any, Any, None], id: str) -> Coroutine[Any, Any, str]:
         return _Answer(done, id)
 
     async def flush(self, timeout: float | None = None) -> FlushResult:
@@ -234,28 +236,50 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
         await self.close()
 
 
-class _Answer:
-    """An id that is known already; awaiting it gives it, after what the event's own awaitable asks for."""
+class _Handed(Coroutine[Any, Any, T]):
+    """What a call hands back whose work is done: a coroutine, but one that nobody has to await."""
+
+    __slots__ = ("_steps",)
+
+    _steps: Generator[Any, Any, T]
+
+    def send(self, value: Any) -> Any:
+        return self._begun().send(value)
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
+        return self._begun().throw(kind if value is None else value)
+
+    def close(self) -> None:
+        self._begun().close()
+
+    def _begun(self) -> Generator[Any, Any, T]:
+        if not hasattr(self, "_steps"):
+            self._steps = self.__await__()
+        return self._steps
+
+
+class _Answer(_Handed[str]):
+    """An id that is known already; awaiting it gives it, after what the event's own coroutine asks for."""
 
     __slots__ = ("_done", "_id")
 
-    def __init__(self, done: Awaitable[None], id: str) -> None:
+    def __init__(self, done: Coroutine[Any, Any, None], id: str) -> None:
         self._done = done
         self._id = id
 
-    def __await__(self) -> Generator[Any, None, str]:
+    def __await__(self) -> Generator[Any, Any, str]:
         yield from self._done.__await__()
         return self._id
 
 
-class _All:
+class _All(_Handed[None]):
     """Several events of one call, awaited in order."""
 
     __slots__ = ("_done",)
 
-    def __init__(self, done: list[Awaitable[None]]) -> None:
+    def __init__(self, done: list[Coroutine[Any, Any, None]]) -> None:
         self._done = done
 
-    def __await__(self) -> Generator[Any, None, None]:
+    def __await__(self) -> Generator[Any, Any, None]:
         for each in self._done:
             yield from each.__await__()

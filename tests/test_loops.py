@@ -170,3 +170,37 @@ async def test_nobody_starves_who_awaits_in_a_tight_loop(sink: Sink) -> None:
         outcome = await client.flush(30)
     assert outcome.delivered + outcome.dropped == 20_000
     assert outcome.delivered > 2500, "the sender had its turns"
+
+
+async def test_what_a_call_hands_back_may_be_a_task(sink: Sink) -> None:
+    client = AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, max_batch_events=3)
+    session = client.create_session(session_id="s", id="u", attributes={"first": True})
+    tasks = [
+        asyncio.create_task(session.track_event(event="0")),
+        asyncio.create_task(session.start_conversation(conversation_id="c")),
+        *(asyncio.create_task(session.track_event(event=f"{number}")) for number in range(1, 20)),
+        asyncio.create_task(session.end_session()),
+        asyncio.create_task(session.end_session()),
+    ]
+    assert [None, "c", *[None] * 21] == await asyncio.gather(*tasks)
+    loop = asyncio.get_running_loop()
+
+    def work() -> str:
+        asyncio.run_coroutine_threadsafe(session.track_event(event="20"), loop).result(20)
+        return asyncio.run_coroutine_threadsafe(session.start_conversation(conversation_id="d"), loop).result(20)
+
+    assert "d" == await asyncio.to_thread(work)
+    assert 0 == (await client.close()).pending
+    numbers = [name for name in sink.names() if name.isdigit()]
+    assert [f"{number}" for number in range(21)] == numbers
+
+
+@pytest.mark.parametrize("call", ["track_event", "start_conversation"])
+async def test_a_task_that_is_cancelled_loses_nothing(sink: Sink, call: str) -> None:
+    client = AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url)
+    session = client.create_session(session_id="s", id="u")
+    task = asyncio.create_task(getattr(session, call)(**({"event": "E"} if call == "track_event" else {})))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert 1 == (await client.close()).delivered

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
 
 from tenacity import AsyncRetrying
 
@@ -24,15 +25,26 @@ LOOK_AGAIN = 0.25
 """Seconds after which one who waits for a sender on another loop looks whether that loop still runs."""
 
 
-class _Done:
-    """What a call hands back: the event is queued already, and awaiting it costs nothing."""
+class _Done(Coroutine[Any, Any, None]):
+    """What a call hands back: the event is queued already, and awaiting it costs nothing.
+
+    A coroutine, since ``create_task`` takes nothing else; but one for all calls, which nobody has to await.
+    """
 
     def __await__(self) -> Generator[None, None, None]:
         return
         yield
 
+    def send(self, value: object) -> None:
+        raise StopIteration
 
-class _Breath:
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> None:
+        raise kind if value is None else value
+
+    def close(self) -> None: ...
+
+
+class _Breath(_Done):
     """The same while much is pending: awaiting it lets the loop, and so the sender, have a turn."""
 
     def __await__(self) -> Generator[None, None, None]:
@@ -70,7 +82,7 @@ class TaskPipeline(Pipeline):
 
     def submit(
         self, event: AnyEvent, account: Account, closed: bool = False, may_block: bool = True
-    ) -> Awaitable[None]:
+    ) -> Coroutine[Any, Any, None]:
         """Accept an event at once; only with ``on_full="block"`` has the result to be awaited for it to count.
 
         :param may_block: False: not even then.

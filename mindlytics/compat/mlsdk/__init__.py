@@ -7,7 +7,7 @@ sent or queued here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 from attrs import evolve
@@ -48,7 +48,7 @@ class Session(AsyncSession):
 
     def end_session(
         self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None
-    ) -> Awaitable[None]:
+    ) -> Coroutine[Any, Any, None]:
         """End the session, and with it every conversation of it that is still open. Later events begin nothing anew.
 
         The arguments are those of :meth:`mindlytics.AsyncSession.end_session`.
