@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mindlytics
+from mindlytics import AsyncSession, FlushResult
 from mindlytics.compat import mlsdk
 
 from . import sink as faults
@@ -77,6 +78,33 @@ async def test_the_conversation_may_be_set(client: mlsdk.Client, sink: Sink) -> 
         await session.track_event(event="E")
     await session.flush()
     assert ["one", "two", None] == [event.get("conversation_id") for event in sink.events]
+
+
+async def test_a_flush_without_a_timeout_goes_on_while_something_is_settled(
+    client: mlsdk.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [FlushResult(2, 0, 0, 5), FlushResult(2, 1, 0, 4), FlushResult(2, 1, 1, 3), FlushResult(2, 1, 1, 3)]
+    timeouts = []
+
+    async def flush(_: AsyncSession, timeout: float | None = None) -> FlushResult:
+        timeouts.append(timeout)
+        return results[len(timeouts) - 1]
+
+    monkeypatch.setattr(AsyncSession, "flush_and_continue", flush)
+    session = client.create_session(session_id="s", id="u")
+    assert results[-1] == await session.flush()
+    assert [client.settings.shutdown_timeout] * 4 == timeouts
+
+
+async def test_a_flush_does_not_wait_for_a_service_that_is_away(sink: Sink) -> None:
+    sink.always = faults.status(503)
+    client = mlsdk.Client(api_key="k", project_id="p", server_endpoint=sink.url, shutdown_timeout=0.1)
+    session = client.create_session(session_id="s", id="u")
+    await session.track_event(event="E")
+    assert FlushResult(delivered=0, refused=0, dropped=0, pending=1) == await session.flush()
+    sink.always = faults.fine
+    assert 1 == (await session.flush(20)).delivered
+    await client.close()
 
 
 async def test_a_session_is_a_context_manager(client: mlsdk.Client, sink: Sink) -> None:

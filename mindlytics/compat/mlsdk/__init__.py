@@ -13,7 +13,7 @@ from typing import Any, cast
 from attrs import evolve
 
 from ...aio import AsyncClient, AsyncSession
-from ...delivery.ledger import APIResponse
+from ...delivery.ledger import APIResponse, FlushResult
 from ...errors import MLHTTPError
 from ...events import Cost, TokenBasedCost
 from ...http import AsyncHTTPClient
@@ -57,6 +57,23 @@ class Session(AsyncSession):
         self.conversation_id = self._given_conversation
         return done
 
+    async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
+        """Send what is pending of this session and wait until the service has answered; :meth:`flush` does so too.
+
+        Programs of that client flush in each web request, where nobody may be kept waiting for a service that is away.
+
+        :param timeout: seconds to wait at most; None waits for as long as within each ``shutdown_timeout`` seconds some
+            event is settled. What is then pending is delivered in the background.
+        :returns: how the session's account stands.
+        """
+        if timeout is not None:
+            return await super().flush_and_continue(timeout)
+        result: FlushResult = self._client.pipeline.ledger.result(self._account)
+        while True:
+            before, result = result, await super().flush_and_continue(self._client.settings.shutdown_timeout)
+            if not result.pending or _settled(result) == _settled(before):
+                return result
+
     def get_errors(self) -> list[APIResponse]:
         """What went wrong with events of this session, oldest first; ``status`` is -1 where no reply decided it."""
         return [error if error.status else evolve(error, status=NO_REPLY) for error in super().get_errors()]
@@ -67,6 +84,10 @@ class Session(AsyncSession):
     def _close(self, conversation_id: str) -> None:
         if conversation_id != self._given_conversation:
             super()._close(conversation_id)
+
+
+def _settled(result: FlushResult) -> int:
+    return result.delivered + result.refused + result.dropped
 
 
 class Client(AsyncClient):
