@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mindlytics import HTTPClient
-from mindlytics.server.run import LocalServer
+from mindlytics.server.run import LocalServer, ServerError
 
 pytest.importorskip("mlsdk")
 
@@ -30,8 +30,11 @@ TIMES = {"timestamp", "started_at", "ended_at", "duration"}
 """Equal only where a program gives its own."""
 NOW = {"created_at", "updated_at"}
 MADE_UP = {"event_id", "origin_event_id", "user_id"}
-TOLD = {"refused": "mindlytics: 3 events were not delivered\n"}
-"""What a program says on stderr with its import line changed, and did not say before."""
+COMPLAINTS = {
+    "live": ("Mindlytics Error: previous_id must be the id of a known user\n", ""),
+    "refused": ("", "mindlytics: 3 events were not delivered\n"),
+}
+"""What a program says on stderr, before its import line is changed and then, where it says anything."""
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +90,32 @@ def test_a_program_does_the_same_with_its_import_line_changed(path: Path, server
     assert 1 == program.count(IMPORT)
     changed = program.replace(IMPORT, "from mindlytics.compat.mlsdk import ")
     before, after = f"{path.stem}-mlsdk", f"{path.stem}-compat"
-    said, complaint = run(program, server, before)
-    assert "" == complaint
-    assert (said, TOLD.get(path.stem, "")) == run(changed, server, after)
+    complaint, later = COMPLAINTS.get(path.stem, ("", ""))
+    said, complained = run(program, server, before)
+    assert complaint == complained
+    assert (said, later) == run(changed, server, after)
     times = path.stem == "past"
     expected = stored(server, before, times=times)
     assert path.stem == "refused" or expected["events"]
     assert json.dumps(expected, indent=1) == json.dumps(stored(server, after, times=times), indent=1)
+
+
+@pytest.fixture
+def server_on_3000() -> Iterator[LocalServer]:
+    """A server on one of the ports for which clients look for live events on another, 3000 and 4000 up to 3009."""
+    for port in range(3000, 3010):
+        try:
+            with LocalServer(port=port, api_key="key") as server:
+                if server.live_url.endswith(f":{port + 1000}"):
+                    yield server
+                    return
+        except ServerError:  # somebody else's
+            continue
+    pytest.skip("all ports from 3000 to 3009, or from 4000 to 4009, are taken")
+
+
+@pytest.mark.parametrize("name", ["mlsdk", "mindlytics.compat.mlsdk"])
+def test_live_events_of_a_server_on_port_3000(name: str, server_on_3000: LocalServer) -> None:
+    program = (Path(__file__).parent / "mlsdk_programs" / "live_client.py").read_text(encoding="utf-8")
+    said, _ = run(program.replace(IMPORT, f"from {name} import "), server_on_3000, "live")
+    assert ["Session Started", "Bought", "Session Ended"] * 2 == [line.partition(" ")[2] for line in said.splitlines()]

@@ -60,3 +60,31 @@ def test_what_is_not_flushed_is_lost_there_and_arrives_here(name: str, expected:
     ran = run(sink, FLUSHLESS.replace("mlsdk", name))
     assert 0 == ran.returncode
     assert expected == len(sink.events)
+
+
+UNHEARD = """
+import asyncio
+from mlsdk import Client
+
+async def on_event(event):
+    pass
+
+async def main():
+    session = Client(wss_endpoint="ws://127.0.0.1:9").create_session(session_id="s", id="u", on_event=on_event)
+    track = asyncio.create_task(session.track_event(event="E", properties={}))
+    done, _ = await asyncio.wait({track}, timeout=SECONDS)
+    print("tracked" if done else "waiting")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "expected"), [("mlsdk", "1", "waiting"), ("mindlytics.compat.mlsdk", "30", "tracked")]
+)
+def test_live_events_that_cannot_be_had_hold_the_caller_up_there_and_not_here(
+    name: str, seconds: str, expected: str, sink: Sink
+) -> None:
+    sink.always = lambda exchange: exchange.reply(body=b'{"authorization_key":"k"}', Content_Type="application/json")
+    ran = run(sink, UNHEARD.replace("mlsdk", name).replace("SECONDS", seconds))
+    assert (0, f"{expected}\n") == (ran.returncode, ran.stdout)
