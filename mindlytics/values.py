@@ -28,10 +28,10 @@ UTC = timezone.utc
 INT64 = range(-(2**63), 2**64)
 """The integers that JSON encoders of every service take: from -2**63 to 2**64 - 1."""
 
-_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?"
-)
+ISO_8601 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?"
+"""How a timestamp may be written; year, month, day, hour, minute, second, fraction and offset in groups."""
 
+_ISO = re.compile(ISO_8601)
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z", re.ASCII).fullmatch
 """How nearly all are written; what ``datetime.fromisoformat`` reads on every version, and fastest."""
 

@@ -33,25 +33,11 @@ from .http import (
     reply,
 )
 from .live import LIVE, LIVE_PATH, Live, realtime, recent
+from .openapi import EVENT_PATH, EVENT_PATHS, document
 from .query import InvalidQuery
 from .records import Records, find_app
 from .store import RefusedEvent, Store
 from .users import alias, identify
-
-EVENT_PATH = "/bc/v1/events/event"
-EVENT_PATHS: dict[str, tuple[str, str | None]] = {
-    "identify": ("identify", None),
-    "alias": ("alias", None),
-    "start-session": ("start_session", None),
-    "end-session": ("end_session", None),
-    "track": ("track", None),
-    "start-conversation": ("track", "Conversation Started"),
-    "end-conversation": ("track", "Conversation Ended"),
-    "conversation-turn": ("track", "Conversation Turn"),
-    "conversation-usage": ("track", "Conversation Usage"),
-    "conversation-function": ("track", "Conversation Function"),
-}
-"""The last part of the path of a single event, and the ``type`` and ``event`` that it stands for."""
 
 
 def create_app(
@@ -78,6 +64,7 @@ def create_app(
     app.on_shutdown.append(live.stop)
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
+    app.router.add_get("/openapi.json", _openapi)
     app.router.add_post(QUEUE_PATH, _queue)
     app.router.add_post(EVENT_PATH, _event)
     for last in EVENT_PATHS:
@@ -197,3 +184,7 @@ async def _root(request: web.Request) -> web.StreamResponse:
 
 async def _health(_: web.Request) -> web.Response:
     return reply({"status": "ok"})
+
+
+async def _openapi(_: web.Request) -> web.Response:
+    return reply(document())

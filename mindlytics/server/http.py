@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from ..errors import InvalidEvent
 from .query import InvalidQuery
@@ -20,6 +21,9 @@ from .users import UnknownUser
 
 MAX_BODY = 1024 * 1024
 """Bytes; a longer body is answered with 413."""
+
+MAX_LINE = 64 * 1024
+"""Bytes of an address with its query, or of one header; a longer one is answered with 400."""
 
 MAX_HEADER = 255
 """Characters of a key, an app id or an Idempotency-Key."""
@@ -118,9 +122,15 @@ def check_header(name: str, value: str) -> None:
 async def json_body(request: web.Request) -> object:
     """The body of a request.
 
-    :raises Problem: 400, it is no JSON.
+    :raises Problem: 400, it is no JSON, or not even what its headers say.
     """
-    body = await request.read()
+    told = request.content_length or 0
+    if told > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, told)
+    try:
+        body = await request.read()
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise Problem(400, "invalid body", "the body is not encoded as its headers say") from None
     if len(body) > MAX_BODY:  # aiohttp's own limit is one byte lower in some of its versions
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
     try:
@@ -166,7 +176,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPRequestEntityTooLarge:
         return reply({"error": "too large", "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
     except web.HTTPException as error:
-        message = f"{request.method} {request.path}: {error.reason}"
+        message = f"{request.method} {request.path[:200]}: {error.reason}"
         response = reply({"error": error.reason.lower(), "message": message}, error.status)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
@@ -174,3 +184,32 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception:
         logger.exception("%s failed", request.path)
         return reply({"error": "internal error", "message": "the server failed; its log says why"}, 500)
+
+
+class Connection(web.RequestHandler):
+    """A connection on which even what is no proper HTTP is answered in JSON.
+
+    It is not logged: what aiohttp says of it quotes what was sent, which may be a key.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500 or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        too_long = f"a line or a header is longer than {MAX_LINE} bytes"
+        response = reply(
+            {
+                "error": "bad request",
+                "message": too_long if isinstance(exc, LineTooLong) else "this is no HTTP request that can be read",
+            },
+            status,
+        )
+        response.force_close()
+        return response

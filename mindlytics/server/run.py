@@ -15,9 +15,10 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -25,6 +26,7 @@ from ..errors import MindlyticsError
 from .antonnia.desk import Reply
 from .antonnia.posting import is_address
 from .app import create_app
+from .http import MAX_LINE, Connection
 from .live import LIVE, LIVE_PATH, create_live_app
 from .store import Store
 
@@ -99,7 +101,7 @@ def _ws(url: str) -> str:
 @asynccontextmanager
 async def _answering(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Answer requests to one application on one port; yields its URL."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = _Runner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -113,6 +115,18 @@ async def _answering(app: web.Application, host: str, port: int) -> AsyncIterato
         yield f"http://{name}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+class _Runner(web.AppRunner):
+    """Makes connections of our own kind."""
+
+    @property
+    def server(self) -> Any:
+        server = super().server
+        if server is None:
+            return None
+        options: dict[str, Any] = {"access_log": None, "max_line_size": MAX_LINE, "max_field_size": MAX_LINE}
+        return partial(Connection, server, loop=asyncio.get_running_loop(), **options)
 
 
 async def serve(

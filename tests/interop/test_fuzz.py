@@ -1,0 +1,65 @@
+"""Random requests, made of the server's own document: each is answered as the document says, and never with a 5xx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from mindlytics.server.openapi import OPERATIONS
+from mindlytics.server.run import LocalServer
+
+from ..server.calls import event, turn
+
+schemathesis = pytest.importorskip("schemathesis")
+checks = pytest.importorskip("schemathesis.specs.openapi.checks")
+
+KEY = "the-only-key"
+HEADERS = {"Authorization": f"Bearer {KEY}", "X-App-ID": "fuzz"}
+
+EXAMPLES = 8
+"""Requests for each operation: some tens of seconds for all of them on a slow machine."""
+
+ELSEWHERE = [checks.positive_data_acceptance, checks.negative_data_rejection]
+"""What is taken depends on what is stored and on the headers given here; tests/server compares rules with document."""
+
+
+@pytest.fixture(scope="module")
+def described() -> Iterator[Any]:
+    with LocalServer(api_key=KEY, super_key="another") as server:
+        stored = [
+            turn(),
+            turn("and?", session_id="t"),
+            event("identify", id="u", traits={"age": 30}),
+            event("end_session"),
+        ]
+        assert (
+            200
+            == requests.post(f"{server.url}/bc/v1/events/queue", json=stored, headers=HEADERS, timeout=20).status_code
+        )
+        yield schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_random_requests(described: Any, name: str) -> None:
+    method, path = name.split()
+    operation = described[path][method]
+    modes = schemathesis.GenerationMode
+    cases = operation.as_strategy(modes.POSITIVE) | operation.as_strategy(modes.NEGATIVE)
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases, st.integers(0, 3).map(bool))
+    def ask(case: Any, is_known: bool) -> None:
+        case.call_and_validate(headers=HEADERS if is_known else None, excluded_checks=ELSEWHERE)
+
+    ask()

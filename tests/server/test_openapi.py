@@ -1,0 +1,175 @@
+"""The server's own description: valid, complete, and of one mind with what checks the requests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+from aiohttp import web
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from openapi_spec_validator import validate
+
+from mindlytics.errors import InvalidEvent
+from mindlytics.server.app import create_app
+from mindlytics.server.openapi import OPERATIONS, document
+from mindlytics.server.query import Filter, InvalidQuery
+from mindlytics.server.run import LocalServer
+from mindlytics.wire.mindlytics import decode
+
+from .calls import Caller, event, track, turn
+
+UNDESCRIBED = {"HEAD"}
+"""Methods that come of themselves with another."""
+
+ELSEWHERE = "/conversations/v2/"
+"""Below this, requests are described by the service that they are of."""
+
+
+def schema(name: str) -> jsonschema.Draft202012Validator:
+    """What the document says of this name."""
+    return jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{name}", **document()})
+
+
+def test_it_is_an_openapi_document() -> None:
+    validate(document())
+
+
+def test_it_is_answered_to_anybody(server: LocalServer) -> None:
+    answered = requests.get(f"{server.url}/openapi.json", timeout=20)
+    assert (200, json.loads(json.dumps(document()))) == (answered.status_code, answered.json())
+
+
+def test_every_route_is_described_and_every_description_is_a_route(server: LocalServer) -> None:
+    routes = routes_of(create_app(server.store))
+    described = [tuple(name.split()) for name in OPERATIONS]
+    for method, resource in routes:
+        assert any(method == other and resource_takes(resource, path) for other, path in described), (
+            f"{method} {resource.canonical} is answered and not described: add it to OPERATIONS in"
+            " mindlytics/server/openapi.py"
+        )
+    for method, path in described:
+        assert any(method == other and resource_takes(resource, path) for other, resource in routes), (
+            f"{method} {path} is described in mindlytics/server/openapi.py and not answered"
+        )
+
+
+def routes_of(app: web.Application) -> list[tuple[str, web.AbstractResource]]:
+    found = [(route.method, route.resource) for route in app.router.routes() if route.method not in UNDESCRIBED]
+    return [
+        (method, resource)
+        for method, resource in found
+        if resource is not None and not resource.canonical.startswith(ELSEWHERE)
+    ]
+
+
+def resource_takes(resource: web.AbstractResource, path: str) -> bool:
+    info = resource.get_info()
+    return path == info["path"] if "path" in info else info["pattern"].fullmatch(path) is not None
+
+
+WHOLE = [
+    event("start_session", attributes={"a": 1}),
+    event("end_session"),
+    event("identify", id="i", traits={"t": True}),
+    event("alias", id="i", previous_id="p"),
+    track(properties={"own": "x"}),
+    track("Conversation Started", conversation_id="c", attributes={"a": 1.5}),
+    track("Conversation Ended", conversation_id="c"),
+    turn(properties={"assistant_id": "a", "model": "m", "prompt_tokens": 1, "completion_tokens": 2}),
+    turn(properties={"cost": 0.5, "own": 1}),
+    track("Conversation Usage", conversation_id="c", properties={"cost": 1}),
+    track(
+        "Conversation Usage", conversation_id="c", properties={"model": "m", "prompt_tokens": 1, "completion_tokens": 0}
+    ),
+    track("Conversation Function", conversation_id="c", properties={"name": "f", "args": "{}", "runtime": 7.5}),
+]
+FIELDS = sorted({"unknown", *(name for whole in WHOLE for name in whole)})
+INSIDE = sorted({"unknown", *(name for whole in WHOLE for name in whole.get("properties", {}))})
+NAMES = ["", "x", "é", "x" * 100, "x" * 101, "track", "alias", "Conversation Turn"]
+MOMENTS = ["noon", "2025-04-03T07:35:10Z", "2025-04-03 07:35+02"]
+NUMBERS = [0, 1, -1, 0.5, -0.5, 2**64 - 1]
+NESTED = [[], ["x"], {}, {"a": 1}, {"a": []}, {"a": None}]
+VALUES = st.sampled_from([None, True, *NAMES, *MOMENTS, *NUMBERS, *NESTED])
+CHANGES = st.lists(st.tuples(st.booleans(), st.sampled_from(FIELDS), st.sampled_from(INSIDE), VALUES), max_size=3)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(st.sampled_from(WHOLE), CHANGES)
+@example(WHOLE[0], [])
+def test_it_takes_the_very_events_that_the_server_takes(
+    whole: dict[str, Any], changes: list[tuple[bool, str, str, object]]
+) -> None:
+    changed = json.loads(json.dumps(whole))
+    for is_inside, field, name, value in changes:
+        if is_inside and isinstance(changed.get("properties"), dict):
+            changed["properties"][name] = value
+        else:
+            changed[field] = value
+    assert accepts_event(changed) == schema("Event").is_valid(changed), changed
+
+
+def accepts_event(given: object) -> bool:
+    try:
+        decode(given)
+    except InvalidEvent:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("whole", WHOLE)
+def test_each_field_that_must_be_given_is_required(whole: dict[str, Any]) -> None:
+    assert schema("Event").is_valid(whole)
+    assert accepts_event(whole)
+    for field in whole:
+        rest = {name: value for name, value in whole.items() if name != field}
+        assert accepts_event(rest) == schema("Event").is_valid(rest), field
+    for name in whole.get("properties", ()):
+        inside = {other: value for other, value in whole["properties"].items() if other != name}
+        rest = {**whole, "properties": inside}
+        assert accepts_event(rest) == schema("Event").is_valid(rest), name
+
+
+OPERANDS = [None, True, False, 0, 1, 2, 0.5, "x", [], [1, None], {}, [{}], [[]], {"$eq": 1}]
+OPERATORS = ["$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$exists", "$regex", "eq", "$and", ""]
+FILTERS = [
+    {"a.b": None, "": 1},
+    {"$": 1},
+    {"a": {"$gt": 1, "$lt": 2}},
+    {"a": {"$gt": 1, "x": 2}},
+    *(
+        {operator: operand}
+        for operator in ("$and", "$or", "$nor", "a")
+        for operand in (*OPERANDS, [{"a": {}}], [{"a": 1}])
+    ),
+    *({"a": {operator: operand}} for operator in OPERATORS for operand in OPERANDS),
+]
+
+
+def test_it_takes_the_very_filters_that_the_server_takes() -> None:
+    described = schema("Filter")
+    for filter in [*OPERANDS, *FILTERS, *({"$or": [filter, {}]} for filter in FILTERS)]:
+        try:
+            Filter(filter, {})
+            accepted = True
+        except InvalidQuery:
+            accepted = False
+        assert accepted == described.is_valid(filter), filter
+
+
+def test_what_is_answered_is_as_described(caller: Caller) -> None:
+    caller.take(
+        event("start_session"),
+        *(each for each in WHOLE if each["type"] == "track"),
+        event("alias", id="v", previous_id="u"),
+    )
+    for name, operation in OPERATIONS.items():
+        method, path = name.split()
+        if method == "GET" and path.startswith("/bc/v1/db/") and path.endswith("/find"):
+            answered = caller.get(path).json()
+            assert answered
+            validator = jsonschema.Draft202012Validator({**operation.answer, **document()})
+            assert [] == [error.message for error in validator.iter_errors(answered)]
