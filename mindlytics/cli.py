@@ -1,7 +1,8 @@
-"""The command line: ``mindlytics serve``, ``demo`` and ``import``. Options in, words and an exit status out.
+"""The command line: ``mindlytics serve``, ``demo``, ``import`` and ``tail``. Options in, words and an exit status out.
 
 The work is elsewhere: the local server in ``server/``, the demonstration in ``demo.py``, the transcript format in
-``transcripts.py``. Here is only what joins files, a client and a terminal. Needs the extra ``local`` (click, rich).
+``transcripts.py``, the look of live events in ``tail.py``. Here is only what joins files, a client and a terminal.
+Needs the extra ``local`` (click, rich).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
@@ -70,6 +71,19 @@ def fail(error: object, status: int) -> NoReturn:
     """End with one line on stderr."""
     click.echo(f"mindlytics: {error}", err=True)
     sys.exit(status)
+
+
+def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command that is a server's client."""
+    for option in (
+        click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine."),
+        click.option("--api-key", envvar="MLSDK_API_KEY", help="Not needed for a server on this machine."),
+        click.option(
+            "--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="Its base address."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 # -- serve
@@ -129,12 +143,13 @@ def serve(  # noqa: PLR0917  click gives them by name
         fail(error, 2)
 
 
-def _show_warnings(logger: str) -> None:
+def _show_warnings(logger: str, level: int = logging.WARNING) -> None:
     """Put on stderr what a program of its own would have to set up logging for."""
     handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
+    handler.setLevel(level)
     handler.setFormatter(logging.Formatter("mindlytics: %(message)s"))
     logging.getLogger(logger).addHandler(handler)
+    logging.getLogger(logger).setLevel(level)
 
 
 def _reachable(url: str) -> str:
@@ -190,9 +205,7 @@ class Tally:
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
-@click.option("--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="Its base address.")
-@click.option("--api-key", envvar="MLSDK_API_KEY", help="Not needed for a server on this machine.")
-@click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine.")
+@_reaching_a_server
 @click.option("--dry-run", is_flag=True, help="Read and count, send nothing.")
 def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
     """Record transcripts from files.
@@ -220,8 +233,8 @@ def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id
     sys.exit(1 if tally.problems or stats.delivered != stats.accepted else 0)
 
 
-def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
-    """A client for a server that has answered one request."""
+def _credentials(server: str, api_key: str | None, project_id: str | None) -> tuple[str, str, bool]:
+    """The key and the project for a server, and whether it is on this machine: such a one takes any."""
     from .server.run import is_loopback  # noqa: PLC0415  for the same reason
 
     local = False
@@ -230,7 +243,12 @@ def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
     for option, given in (("--api-key", api_key), ("--project-id", project_id)):
         if not given and not local:
             raise click.UsageError(f"{option} is missing, and {server} is not on this machine")
-    api_key, project_id = api_key or ANY, project_id or ANY
+    return api_key or ANY, project_id or ANY, local
+
+
+def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
+    """A client for a server that has answered one request."""
+    api_key, project_id, local = _credentials(server, api_key, project_id)
     options = PATIENCE.copy()
     if local:
         options["trust_env"] = False  # no proxy leads to this machine
@@ -335,3 +353,57 @@ def _summarize(tally: Tally, stats: Stats | None, seconds: float) -> None:
         shown["events/s"] = round(stats.delivered / max(seconds, 0.001))
     for name, value in shown.items():
         click.echo(f"{name:<16}{value:>12}")
+
+
+# -- tail
+
+
+@main.command()
+@click.option("--session", metavar="ID", help="Of this session only.")
+@click.option("--user", "users", metavar="ID", multiple=True, help="Of this user only; may be given again.")
+@click.option("--event", "names", metavar="NAME", multiple=True, help="Of this name only; may be given again.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
+@_reaching_a_server
+def tail(
+    *,
+    session: str | None,
+    users: tuple[str, ...],
+    names: tuple[str, ...],
+    as_json: bool,
+    server: str,
+    api_key: str | None,
+    project_id: str | None,
+) -> None:
+    """Show events as they happen, until Ctrl-C.
+
+    What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
+    """
+    from .tail import leave_stdout, matching, write_json, write_lines  # noqa: PLC0415  for the same reason
+
+    key, project, local = _credentials(server, api_key, project_id)
+    _show_warnings("mindlytics", logging.INFO)
+    try:
+        with Client(
+            api_key=key,
+            project_id=project,
+            server_endpoint=server,
+            trust_env=not local,
+            enabled=True,
+            max_retry_wait=5.0,
+        ) as client:
+            events = matching(client.events(session), users, names)
+            click.echo(f"mindlytics: listening to {server}; Ctrl-C ends it", err=True)
+            if as_json:
+                write_json(events, sys.stdout.buffer)
+            else:
+                cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
+                write_lines(events, Console(highlight=False))
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        leave_stdout()
+    except OSError as error:
+        leave_stdout()
+        fail(f"cannot write: {error.strerror}", 1)
+    except MindlyticsError as error:
+        fail(error, 1)

@@ -42,3 +42,8 @@ class MLEvent:
         if missing:
             raise ValueError(f"a stored event lacks {', '.join(missing)}")
         return cls(**known, extra={name: value for name, value in given.items() if name not in fields_dict(cls)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON is made of, in the service's form: fields that have no value are left out."""
+        given = {name: getattr(self, name) for name in fields_dict(type(self)) if name != "extra"}
+        return {**{name: value for name, value in given.items() if value not in (None, {})}, **self.extra}

@@ -1,0 +1,113 @@
+"""What ``mindlytics tail`` writes: live events, one a line, for people or as JSON. How they are had is in ``live/``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, BinaryIO
+
+import orjson
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from .stored import MLEvent
+from .values import parse_timestamp
+
+STYLES = {
+    "Session Started": "cyan",
+    "Session Ended": "cyan",
+    "Conversation Started": "blue",
+    "Conversation Ended": "blue",
+    "Conversation Turn": "bold",
+    "Conversation Function": "magenta",
+    "Conversation Summary": "yellow",
+    "Intent Informed": "yellow",
+    "Intent Closed": "yellow",
+    "MLError": "bold red",
+}
+"""How the names of events are shown; those of the program's own are green."""
+
+NAME_WIDTH = 21
+"""Cells for an event's name: as many as the longest that the service has."""
+ID_WIDTH = 12
+"""Cells for a user and for a session."""
+
+
+def write_json(events: Iterable[MLEvent], out: BinaryIO) -> None:
+    """One JSON object a line, in UTF-8, each written out at once."""
+    for event in events:
+        out.write(orjson.dumps(event.to_dict()) + b"\n")
+        out.flush()
+
+
+def write_lines(events: Iterable[MLEvent], console: Console) -> None:
+    """One line an event, cut to the terminal's width; whole where it is none."""
+    whole = not console.is_terminal
+    for event in events:
+        with console.capture() as shown:  # rich itself would end the program when the pipe is closed
+            console.print(line(event), no_wrap=True, overflow="ignore" if whole else "ellipsis", crop=not whole)
+        console.file.write(shown.get())
+        console.file.flush()
+
+
+def matching(events: Iterable[MLEvent], users: Container[str], names: Container[str]) -> Iterable[MLEvent]:
+    """Those of one of these users and of one of these names; none of either means all."""
+    return (event for event in events if (not users or event.user_id in users) and (not names or event.event in names))
+
+
+def line(event: MLEvent) -> Text:
+    """An event for people: the time, its name, whose it is, and what it says."""
+    text = Text(end="")
+    text.append(_clock(event.timestamp), "dim")
+    text.append("  " + _cell(event.event, NAME_WIDTH), STYLES.get(event.event, "green"))
+    text.append("  " + _cell(event.user_id or "", ID_WIDTH))
+    text.append("  " + _cell(event.session_id, ID_WIDTH), "dim")
+    text.append("  " + _plain(_words(event)))
+    text.rstrip()
+    return text
+
+
+def _words(event: MLEvent) -> str:
+    """What an event says."""
+    said = dict(event.properties)
+    if event.event == "MLError" and "error_message" in said:
+        return str(said["error_message"])
+    words = ""
+    if event.event == "Conversation Turn":
+        words = f"{said.pop('user', '')} → {said.pop('assistant', '')}"
+    elif event.event == "Conversation Function":
+        words = f"{said.pop('name', '')}({said.pop('args', '')}) → {said.pop('result', '')}"
+    elif event.event == "Conversation Summary":
+        words = str(said.pop("summary", ""))
+    return "  ".join([*([words] if words else []), *_pairs(said)])
+
+
+def _pairs(given: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in given.items():
+        yield f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def _clock(timestamp: str) -> str:
+    """The local time of day."""
+    try:
+        return parse_timestamp(timestamp).astimezone().strftime("%H:%M:%S")
+    except (ValueError, OverflowError):
+        return "--:--:--"
+
+
+def _cell(text: str, width: int) -> str:
+    text = _plain(text)
+    return set_cell_size(text, width - 1) + "…" if cell_len(text) > width else set_cell_size(text, width)
+
+
+def _plain(text: str) -> str:
+    """In one line, and without what would command the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+def leave_stdout() -> None:
+    """Nobody reads it, or it takes no more: let the interpreter flush what is left into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
