@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
+from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
 from .events import Event
 from .live.subscription import LONGEST_WAIT
 from .live.task import TaskListening
-from .pipeline import lifecycle
 from .pipeline.task import TaskPipeline
+from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
 from .stored import MLEvent
 from .wire import mindlytics  # noqa: F401
@@ -98,6 +99,16 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
                 self._live.cancel()
 
 
+class AsyncMirroredSession(Mirrored, AsyncSession):
+    """A session of a client with destinations."""
+
+    __slots__ = ("_mirrors",)
+
+    async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
+        """As that of every session, at all services."""
+        return total([await each.pipeline.flush(left, account) for each, left, account in self._places(timeout)])
+
+
 class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
     """Records sessions and delivers them in the background.
 
@@ -108,6 +119,7 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
     _pipeline_type = TaskPipeline
     _session_type = AsyncSession
     _listening_type = TaskListening
+    _mirrored_session_type = AsyncMirroredSession
     _http: AsyncHTTPClient | None = None
 
     async def user_identify(
@@ -185,7 +197,7 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
         :param timeout: seconds to wait at most; None waits until every event is settled.
         :returns: how the account stands; ``pending`` is above 0 where the time was too short.
         """
-        return await self.pipeline.flush(timeout)
+        return total([await each.pipeline.flush(left) for each, left in self._each(timeout)])
 
     async def close(self, timeout: float | None = None) -> FlushResult:
         """Deliver what is pending, then stop. What comes later is dropped and counted; closing twice is harmless.
@@ -198,12 +210,7 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
         until = time.monotonic() + timeout
         if self._http is not None:
             await self._http.close()
-        if self._leave():
-            await self.pipeline.close(timeout)
-            lifecycle.remember(self.pipeline)
-            result = self.pipeline.ledger.result()
-        else:
-            result = await self.pipeline.flush(timeout)
+        result = total([await each._end(left) for each, left in self._each(timeout)])
         await self._hang_up(until)
         return result
 

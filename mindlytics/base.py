@@ -1,20 +1,24 @@
-"""What both faces of a client share: its settings, its place at a pipeline, its account. No waiting."""
+"""What both faces of a client share: its sessions, its destinations, what it listens to. No waiting.
+
+What the clients of all services have in common, a place at a pipeline, is in ``recorder.py``.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet, finalize
 
 from .delivery.ledger import APIResponse, Stats
 from .delivery.verdict import Wire
-from .errors import ClientClosed, InvalidEvent
+from .errors import ClientClosed, InvalidEvent, InvalidSetting
 from .events import check_name
 from .live.subscription import Listening, Subscription
-from .pipeline import lifecycle
-from .pipeline.base import Pipeline
+from .pipeline.base import LONGEST_WAIT, Pipeline, clock
+from .recorder import Recorder
 from .session import BaseSession, Properties
 from .settings import Settings
 from .stored import MLEvent
@@ -29,11 +33,8 @@ P = TypeVar("P", bound=Pipeline)
 S = TypeVar("S", bound=BaseSession[Any, Any])
 L = TypeVar("L", bound=Listening)
 
-logger = logging.getLogger("mindlytics")
-logger.addHandler(logging.NullHandler())
 
-
-class BaseClient(Generic[P, S, L]):
+class BaseClient(Recorder[P], Generic[P, S, L]):
     """A client's credentials and settings, and the pipeline that it shares with all clients of equal ones.
 
     :param api_key: the workspace's key; default ``MLSDK_API_KEY`` in the environment.
@@ -41,13 +42,16 @@ class BaseClient(Generic[P, S, L]):
     :param server_endpoint: the service's address; default ``MLSDK_SERVER_BASE``, else the production service.
     :param wss_endpoint: the address of live events; derived from ``server_endpoint`` where it is not given.
     :param debug: log what is done.
+    :param destinations: further services that sessions are recorded for, as clients of them: see the page on Align AI.
+        They are the client's own, and closed with it.
     :param settings: every other setting by its name, see the reference page of settings.
     :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
     """
 
-    _pipeline_type: type[P]
     _session_type: type[S]
     _listening_type: type[L]
+    _mirrored_session_type: type[S]
+    """Of a client with destinations."""
 
     def __init__(
         self,
@@ -57,28 +61,20 @@ class BaseClient(Generic[P, S, L]):
         server_endpoint: str | None = None,
         wss_endpoint: str | None = None,
         debug: bool | None = None,
+        destinations: Sequence[Recorder[P]] = (),
         **settings: Unpack[Options],
     ) -> None:
-        self.settings = chosen = Settings.load(
-            {
-                "api_key": api_key,
-                "project_id": project_id,
-                "server_endpoint": server_endpoint,
-                "wss_endpoint": wss_endpoint,
-                "debug": debug,
-                **settings,
-            }
-        )
-        if chosen.debug:
-            log_to_stderr()
-        if chosen.flush_on_sigterm:
-            from .pipeline.signals import flush_on_sigterm  # noqa: PLC0415  few programs ask for it
-
-            flush_on_sigterm()
-        make = self._pipeline_type
-        self.pipeline: P = lifecycle.acquire(self, _key(make, chosen), lambda: make(chosen, lambda: _wire(chosen)))
-        self.is_closed = False
-        """Whether :meth:`close` was called."""
+        self.destinations = self._fit(destinations)
+        if self.destinations:
+            self._session_type = self._mirrored_session_type
+        given = {
+            "api_key": api_key,
+            "project_id": project_id,
+            "server_endpoint": server_endpoint,
+            "wss_endpoint": wss_endpoint,
+            "debug": debug,
+        }
+        self._join(Settings.load({**given, **settings}), _wire)
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
 
@@ -119,27 +115,45 @@ class BaseClient(Generic[P, S, L]):
             on_error=on_error,
         )
 
-    def stats(self) -> Stats:
-        """The account of every event since this client's pipeline began; it always adds up."""
-        return self.pipeline.ledger.stats()
+    def _fit(self, destinations: Any) -> tuple[Any, ...]:
+        """Destinations of this client's face; one of the other could not be waited for."""
+        given = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
+        for each in given:
+            if not (isinstance(each, Recorder) and hasattr(each, "mirror")):
+                raise InvalidSetting("destinations must be a list of clients of other services")
+            if each._pipeline_type is not self._pipeline_type:
+                raise InvalidSetting("destinations must be of this client's own face, blocking or asyncio")
+        return given
 
-    def has_errors(self) -> bool:
-        """Whether events were lost (refused by the service, or dropped)."""
-        return bool(self.get_errors())
+    def stats(self) -> Stats:
+        """The account of every event since this client's pipeline began; it always adds up.
+
+        With destinations, it is that of all services together.
+        """
+        return reduce(add, self.stats_of_each().values())
+
+    def stats_of_each(self) -> dict[str, Stats]:
+        """The accounts of the services, by name: ``mindlytics``, and those of the destinations."""
+        found = {"mindlytics": super().stats()}
+        for destination in self.destinations:
+            name, number = destination.name, 1
+            while name in found:
+                number += 1
+                name = f"{destination.name} {number}"
+            found[name] = destination.stats()
+        return found
 
     def get_errors(self) -> list[APIResponse]:
-        """What went wrong with events, oldest first; at most the last 100."""
-        return self.pipeline.ledger.errors()
+        """What went wrong with events, oldest first; at most the last 100 of each service."""
+        return [error for each in (self, *self.destinations) for error in each.pipeline.ledger.errors()]
 
-    def __repr__(self) -> str:
-        state = "closed" if self.is_closed else "open"
-        return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
-
-    def _leave(self) -> bool:
-        """Note that the client is closed; True where the pipeline is to be closed with it."""
-        first = not self.is_closed
-        self.is_closed = True
-        return first and lifecycle.release(self, self.pipeline)
+    def _each(self, timeout: float | None) -> Iterator[tuple[Recorder[P], float]]:
+        """This client and its destinations, each with the seconds that are left for it; all hurry from the start."""
+        until = clock() + (LONGEST_WAIT if timeout is None else timeout)
+        for destination in self.destinations:
+            destination.pipeline.hasten()
+        for each in (self, *self.destinations):
+            yield each, max(0.0, until - clock())
 
     def _begin_listening(
         self,
@@ -200,26 +214,7 @@ def _cancel(listenings: WeakSet[Any]) -> None:
         listening.cancel()
 
 
-def _key(kind: type[Pipeline], settings: Settings) -> Hashable:
-    """What clients have in common that share a pipeline; a client whose handlers are not hashable shares with none."""
-    try:
-        hash(settings)
-    except TypeError:
-        return kind, id(settings)
-    return kind, settings
-
-
 def _wire(settings: Settings) -> Wire:
     from .wire.mindlytics import MindlyticsWire  # noqa: PLC0415  cattrs and orjson take a while to import
 
     return MindlyticsWire(settings.server_endpoint, settings.api_key, settings.project_id)
-
-
-def log_to_stderr() -> None:
-    """Show what the package logs, debug messages included, where the program has not set up logging itself."""
-    logger.setLevel(logging.DEBUG)
-    shown = any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers)
-    if not shown and not logging.getLogger().handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
+from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
 from .events import Event
 from .live.subscription import LONGEST_WAIT
 from .live.thread import ThreadListening
-from .pipeline import lifecycle
 from .pipeline.thread import ThreadPipeline
+from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
 from .stored import MLEvent
 
@@ -92,6 +93,16 @@ class Session(BaseSession[None, str]):
                 self._live.cancel()
 
 
+class MirroredSession(Mirrored, Session):
+    """A session of a client with destinations."""
+
+    __slots__ = ("_mirrors",)
+
+    def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
+        """As that of every session, at all services."""
+        return total([each.pipeline.flush(left, account) for each, left, account in self._places(timeout)])
+
+
 class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
     """Records sessions and delivers them in the background.
 
@@ -102,6 +113,7 @@ class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
     _pipeline_type = ThreadPipeline
     _session_type = Session
     _listening_type = ThreadListening
+    _mirrored_session_type = MirroredSession
     _http: HTTPClient | None = None
 
     def user_identify(
@@ -179,7 +191,7 @@ class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
         :param timeout: seconds to wait at most; None waits until every event is settled.
         :returns: how the account stands; ``pending`` is above 0 where the time was too short.
         """
-        return self.pipeline.flush(timeout)
+        return total([each.pipeline.flush(left) for each, left in self._each(timeout)])
 
     def close(self, timeout: float | None = None) -> FlushResult:
         """Deliver what is pending, then stop. What comes later is dropped and counted; closing twice is harmless.
@@ -192,12 +204,7 @@ class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
         until = time.monotonic() + timeout
         if self._http is not None:
             self._http.close()
-        if self._leave():
-            self.pipeline.close(timeout)
-            lifecycle.remember(self.pipeline)
-            result = self.pipeline.ledger.result()
-        else:
-            result = self.pipeline.flush(timeout)
+        result = total([each._end(left) for each, left in self._each(timeout)])
         self._hang_up(until)
         return result
 

@@ -2,6 +2,7 @@
 
 MindlyticsError
  ├── InvalidEvent      (also a ValueError)  an argument of a call breaks a rule; nothing was queued
+ │    └── ValidationError                    the same for the calls of ``mindlytics.align``
  ├── InvalidSetting    (also a ValueError)  a client cannot be made of these settings
  ├── ClientClosed      an event came after ``close()`` and the client is strict
  ├── DeliveryError     handed to ``on_error``, never raised: events were lost, and why
@@ -30,6 +31,10 @@ class InvalidEvent(MindlyticsError, ValueError):
         self.field = field
         self.rule = rule
         super().__init__(f"{field} must be {rule}, got {_shape(value)}")
+
+
+class ValidationError(InvalidEvent):
+    """The same for the calls of :mod:`mindlytics.align`."""
 
 
 class InvalidSetting(MindlyticsError, ValueError):

@@ -18,6 +18,10 @@ from attrs import Attribute, evolve, field, frozen
 from .errors import InvalidEvent
 from .values import UTC, Scalar, Timestamp, check_timestamp, now, valid_text
 
+FEEDBACK = "Feedback"
+"""The name of the custom event that says what somebody thought of a session or of a turn."""
+FEEDBACK_TYPES = ("thumbs_up", "thumbs_down")
+
 MAX_NAME = 100
 """Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
 

@@ -16,6 +16,8 @@ from .delivery.ledger import Account, APIResponse, FlushResult, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
+    FEEDBACK,
+    FEEDBACK_TYPES,
     MAX_NAME,
     Alias,
     ConversationFunction,
@@ -436,6 +438,32 @@ class BaseSession(Generic[Done, Id]):
                 runtime=0 if runtime is None else runtime,
                 properties=self._clean("properties", properties, FUNCTION_NAMES),
             )
+        )
+
+    def track_feedback(
+        self,
+        feedback: str,
+        *,
+        turn: int | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done:
+        """Record what somebody thought of the session, or of one turn: a custom event named ``Feedback``.
+
+        :param feedback: ``"thumbs_up"`` or ``"thumbs_down"``.
+        :param turn: the number of the turn in the session, from 1; default the session as a whole.
+        :param conversation_id: default the current conversation, if there is one.
+        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        """
+        if not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES:
+            raise InvalidEvent("feedback", " or ".join(f'"{each}"' for each in FEEDBACK_TYPES), feedback)
+        if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 1):
+            raise InvalidEvent("turn", "an int of at least 1, or None", turn)
+        return self.track_event(
+            event=FEEDBACK,
+            properties={"feedback": feedback, "turn": turn},
+            conversation_id=conversation_id,
+            timestamp=timestamp,
         )
 
     # -- who it is -----------------------------------------------------------------------------------------------

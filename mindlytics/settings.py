@@ -21,6 +21,7 @@ LONGEST = 1_000_000_000
 """Seconds that a setting may ask for at most: what is longer is a mistake, and no clock can wait for it."""
 
 PRODUCTION = "https://app.mindlytics.ai"
+ALIGN_PRODUCTION = "https://api.impaction.ai"
 
 
 class Options(TypedDict, total=False):
@@ -286,6 +287,23 @@ class Settings:
         """What to verify certificates with: as told, else as requests does, the bundle that the environment names."""
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         return bundle if self.verify is True and self.trust_env and bundle else self.verify
+
+
+@frozen
+class AlignSettings(Settings):
+    """What a client of Align AI works by."""
+
+    api_key: str = _setting("", _credential, "The API key.", read=str, name="ALIGNAI_API_KEY", repr=False)
+    project_id: str = _setting("", _credential, "The project.", read=str, name="ALIGNAI_PROJECT_ID")
+    server_endpoint: str = _setting(
+        ALIGN_PRODUCTION,
+        _address("https", "http"),
+        "The service's base address.",
+        read=str,
+        name="ALIGNAI_HOST",
+        argument="api_host",
+        converter=lambda given: given.rstrip("/") if isinstance(given, str) else given,
+    )
 
 
 def variable(attribute: Attribute[Any]) -> str:

@@ -21,7 +21,7 @@ from .sink import Sink
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("MLSDK_") or name.lower().endswith("_proxy"):
+        if name.startswith(("MLSDK_", "ALIGNAI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 
@@ -75,13 +75,44 @@ async def entered(thing: Any) -> AsyncIterator[Any]:
             yield it
 
 
-@pytest.fixture(params=[Client, AsyncClient], ids=["blocking", "asyncio"])
-async def face(request: pytest.FixtureRequest, sink: Sink) -> AsyncIterator[Face]:
-    made = Face(request.param, sink.url)
+@asynccontextmanager
+async def closing(made: Face, sink: Sink) -> AsyncIterator[Face]:
+    """A face whose clients are closed at the end of the test."""
     yield made
     sink.stopping.set()
     for client in made.clients:
         await result(client.close(0.5))
+
+
+@pytest.fixture(params=[Client, AsyncClient], ids=["blocking", "asyncio"])
+async def face(request: pytest.FixtureRequest, sink: Sink) -> AsyncIterator[Face]:
+    async with closing(Face(request.param, sink.url), sink) as made:
+        yield made
+
+
+@pytest.fixture(params=["AlignAI", "AsyncAlignAI"], ids=["blocking", "asyncio"])
+async def align_face(request: pytest.FixtureRequest, sink: Sink) -> AsyncIterator[Face]:
+    """The faces of Align AI's client."""
+    from mindlytics import align
+
+    from .align.face import AlignFace
+
+    async with closing(AlignFace(getattr(align, request.param), sink.url), sink) as made:
+        yield made
+
+
+@pytest.fixture(params=["Client", "AsyncClient", "AlignAI", "AsyncAlignAI"])
+async def any_face(request: pytest.FixtureRequest, sink: Sink) -> AsyncIterator[Face]:
+    """The faces of all clients, for what is promised of each."""
+    import mindlytics
+    from mindlytics import align
+
+    from .align.face import AlignFace
+
+    of_align = request.param in align.__all__
+    kind = getattr(align if of_align else mindlytics, request.param)
+    async with closing((AlignFace if of_align else Face)(kind, sink.url), sink) as made:
+        yield made
 
 
 @pytest.fixture

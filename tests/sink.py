@@ -31,12 +31,28 @@ class Request:
 
     @property
     def events(self) -> list[dict[str, Any]]:
+        """What was sent, by the names that Mindlytics has for it; a message's first word is its name."""
+        if self.headers.get("Content-Type") == "application/proto":
+            return _messages(self.body)
         given = self.json
         return given if isinstance(given, list) else [given]
 
     @property
     def key(self) -> str | None:
         return self.headers.get("Idempotency-Key")
+
+
+def _messages(body: bytes) -> list[dict[str, Any]]:
+    from mindlytics.wire.align import decode, decode_request
+
+    return [
+        {
+            "session_id": getattr(event, "session_id", None),
+            "event": getattr(event, "content", event.type).partition(" ")[0],
+            "decoded": event,
+        }
+        for event in map(decode, decode_request(body)[1])
+    ]
 
 
 class Exchange:
@@ -181,7 +197,7 @@ class Sink:
 
     def store(self, request: Request) -> None:
         """Keep the events, once for each key: what an idempotent service does."""
-        if not request.path.endswith("/events/queue"):
+        if not request.path.endswith(("/events/queue", "/CollectEvents")):
             return
         with self.changed:
             if request.key is None or request.key not in self.keys:

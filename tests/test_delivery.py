@@ -47,19 +47,19 @@ def assert_all_arrived_in_order(sink: Sink, turns: int = 60, sessions: int = 3) 
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_every_event_arrives_once_and_in_order(face: Face, sink: Sink, name: str) -> None:
-    client = face.client(max_batch_events=25, request_timeout=0.5)
+async def test_every_event_arrives_once_and_in_order(any_face: Face, sink: Sink, name: str) -> None:
+    client = any_face.client(max_batch_events=25, request_timeout=0.5)
     sink.faults(*FAULTS[name])
     began = time.monotonic()
-    await play(face, client)
+    await play(any_face, client)
     assert time.monotonic() - began < 1, "calls do not wait for the network"
     outcome = await result(client.flush(20))
     assert (outcome.delivered, outcome.refused, outcome.dropped, outcome.pending) == (180, 0, 0, 0)
     assert_all_arrived_in_order(sink)
 
 
-async def test_a_batch_keeps_its_key_across_its_retries_and_halves_get_new_ones(face: Face, sink: Sink) -> None:
-    client = face.client(flush_interval=30)
+async def test_a_batch_keeps_its_key_across_its_retries_and_halves_get_new_ones(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(flush_interval=30)
     sink.faults(faults.status(503), faults.lose_reply, faults.status(503), faults.status(400), faults.status(503))
     session = client.create_session(id="u")
     for number in range(4):
@@ -72,8 +72,8 @@ async def test_a_batch_keeps_its_key_across_its_retries_and_halves_get_new_ones(
     assert all(keys)
 
 
-async def test_one_bad_event_is_refused_alone(face: Face, sink: Sink) -> None:
-    client = face.client(flush_interval=30)
+async def test_one_bad_event_is_refused_alone(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(flush_interval=30)
     sink.always = faults.refuse_marked
     session = client.create_session(id="u")
     for number in range(40):
@@ -85,8 +85,8 @@ async def test_one_bad_event_is_refused_alone(face: Face, sink: Sink) -> None:
     assert len(sink.requests) < 16, "halving, not one by one"
 
 
-async def test_what_is_too_large_is_halved_and_a_lone_giant_refused(face: Face, sink: Sink) -> None:
-    client = face.client(flush_interval=30)
+async def test_what_is_too_large_is_halved_and_a_lone_giant_refused(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(flush_interval=30)
     sink.always = faults.at_most(4000)
     session = client.create_session(id="u")
     for number in range(20):
@@ -96,14 +96,14 @@ async def test_what_is_too_large_is_halved_and_a_lone_giant_refused(face: Face, 
     assert sink.names() == [f"{number}" for number in range(20) if number != 3]
 
 
-async def test_a_body_may_be_large(face: Face, sink: Sink) -> None:
-    client = face.client(max_batch_bytes=4 * 2**20)
+async def test_a_body_may_be_large(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(max_batch_bytes=4 * 2**20)
     await result(client.create_session(id="u").track_conversation_turn(user="x" * 3 * 2**20, assistant=""))
     assert (await result(client.flush(20))).delivered == 1
 
 
-async def test_batches_keep_exactly_within_their_limits(face: Face, sink: Sink) -> None:
-    client = face.client(max_batch_events=7, max_batch_bytes=2000, flush_interval=0.05)
+async def test_batches_keep_exactly_within_their_limits(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(max_batch_events=7, max_batch_bytes=2000, flush_interval=0.05)
     session = client.create_session(id="u")
     for number in range(100):
         await result(session.track_event(event=f"{number}", properties={"text": "é" * (number % 30) * 10}))
@@ -122,8 +122,8 @@ async def test_no_event_waits_longer_than_the_flush_interval(face: Face, sink: S
     assert 0.15 < sink.requests[0].at - began < 1.5
 
 
-async def test_a_full_batch_does_not_wait(face: Face, sink: Sink) -> None:
-    client = face.client(flush_interval=60, max_batch_events=10)
+async def test_a_full_batch_does_not_wait(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(flush_interval=60, max_batch_events=10)
     session = client.create_session(id="u")
     for number in range(25):
         await result(session.track_event(event=f"{number}"))
@@ -151,9 +151,9 @@ async def test_a_service_that_takes_bare_objects_only(face: Face, sink: Sink) ->
 # -- deadlines ---------------------------------------------------------------------------------------------------
 
 
-async def test_flush_and_close_come_back_from_a_service_that_never_answers(face: Face, sink: Sink) -> None:
+async def test_flush_and_close_come_back_from_a_service_that_never_answers(any_face: Face, sink: Sink) -> None:
     sink.always = faults.hang
-    client = face.client(flush_interval=0)
+    client = any_face.client(flush_interval=0)
     session = client.create_session(id="u")
     for number in range(5):
         await result(session.track_event(event=f"{number}"))
@@ -167,9 +167,9 @@ async def test_flush_and_close_come_back_from_a_service_that_never_answers(face:
     assert stats.accepted == stats.pending + stats.dropped == 5
 
 
-async def test_close_interrupts_back_off(face: Face, sink: Sink) -> None:
+async def test_close_interrupts_back_off(any_face: Face, sink: Sink) -> None:
     sink.always = faults.status(503)
-    client = face.client(flush_interval=0, max_retry_wait=30)
+    client = any_face.client(flush_interval=0, max_retry_wait=30)
     await result(client.create_session(id="u").track_event(event="e"))
     await eventually(lambda: len(sink.requests) >= 3)
     sink.always = faults.fine
@@ -189,9 +189,9 @@ async def test_a_pause_that_outlasts_the_deadline_ends_the_wait_for_it(face: Fac
     assert outcome.dropped + outcome.pending == 1
 
 
-async def test_retry_after_pauses_the_whole_client(face: Face, sink: Sink) -> None:
+async def test_retry_after_pauses_the_whole_client(any_face: Face, sink: Sink) -> None:
     sink.faults(faults.status(429, Retry_After="1"))
-    client = face.client(flush_interval=0, max_retry_wait=30)
+    client = any_face.client(flush_interval=0, max_retry_wait=30)
     first, second = client.create_session(id="a"), client.create_session(id="b")
     await result(first.track_event(event="a"))
     await eventually(lambda: len(sink.requests) == 1)
@@ -201,9 +201,9 @@ async def test_retry_after_pauses_the_whole_client(face: Face, sink: Sink) -> No
     assert sink.names() == ["a", "b"]
 
 
-async def test_retry_for_bounds_what_a_batch_costs(face: Face, sink: Sink) -> None:
+async def test_retry_for_bounds_what_a_batch_costs(any_face: Face, sink: Sink) -> None:
     sink.always = faults.status(503)
-    client = face.client(flush_interval=0, retry_for=0.3)
+    client = any_face.client(flush_interval=0, retry_for=0.3)
     await result(client.create_session(id="u").track_event(event="e"))
     outcome = await result(client.flush(10))
     assert outcome.dropped == 1
@@ -235,9 +235,9 @@ async def test_the_queue_is_bounded_and_the_setting_says_who_loses(
     assert sum("too many events are pending" in record.getMessage() for record in caplog.records) == 1
 
 
-async def test_bytes_are_bounded_too(face: Face, sink: Sink) -> None:
+async def test_bytes_are_bounded_too(any_face: Face, sink: Sink) -> None:
     sink.always = faults.hang
-    client = face.client(max_queue_bytes=100_000)
+    client = any_face.client(max_queue_bytes=100_000)
     session = client.create_session(id="u")
     for _ in range(50):
         await result(session.track_conversation_turn(user="u" * 10_000, assistant=""))
@@ -246,9 +246,9 @@ async def test_bytes_are_bounded_too(face: Face, sink: Sink) -> None:
     assert stats.reasons == {"queue_full": 50 - stats.pending}
 
 
-async def test_block_waits_for_room_and_loses_nothing(face: Face, sink: Sink) -> None:
+async def test_block_waits_for_room_and_loses_nothing(any_face: Face, sink: Sink) -> None:
     sink.always = faults.slow(0.01)
-    client = face.client(max_queue_events=20, max_batch_events=10, on_full="block", block_timeout=20)
+    client = any_face.client(max_queue_events=20, max_batch_events=10, on_full="block", block_timeout=20)
     session = client.create_session(id="u")
     for number in range(200):
         await result(session.track_event(event=f"{number}"))
@@ -271,9 +271,9 @@ async def test_block_gives_up_after_its_time(face: Face, sink: Sink) -> None:
 
 
 async def test_one_warning_for_an_outage_and_one_line_on_recovery(
-    face: Face, sink: Sink, caplog: pytest.LogCaptureFixture
+    any_face: Face, sink: Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = face.client(api_key="very-secret")
+    client = any_face.client(api_key="very-secret")
     session = client.create_session(id="u")
     with caplog.at_level(logging.INFO, "mindlytics"):
         for outage in range(2):
@@ -287,11 +287,11 @@ async def test_one_warning_for_an_outage_and_one_line_on_recovery(
     assert "very-secret" not in caplog.text + repr(client) + repr(session)
 
 
-async def test_credentials_follow_no_redirect_to_another_host(face: Face, sink: Sink) -> None:
+async def test_credentials_follow_no_redirect_to_another_host(any_face: Face, sink: Sink) -> None:
     elsewhere = Sink()
     try:
         sink.always = faults.redirect(elsewhere.url.replace("127.0.0.1", "localhost") + "/bc/v1/events/queue")
-        client = face.client(flush_interval=0)
+        client = any_face.client(flush_interval=0)
         await result(client.create_session(id="u").track_event(event="e"))
         assert (await result(client.flush(5))).refused == 1
         assert "which is not followed" in client.get_errors()[0].message

@@ -147,6 +147,18 @@ def test_live(place: Place) -> None:
     assert {"Conversation Turn", "Offer Shown"} < set(said)
 
 
+def test_align(place: Place) -> None:
+    assert [
+        "Align AI: 6 events delivered",
+        "mindlytics: 2 of 2 events delivered",
+        "align: 4 of 4 events delivered",
+        "chat-1 1 user: Where is my parcel?",
+        "chat-1 2 assistant: It arrives tomorrow before noon.",
+        "chat-2 1 user: And the other one?",
+        "chat-2 2 assistant: On Friday.",
+    ] == place.run("align.py").splitlines()
+
+
 def test_flask(place: Place) -> None:
     with (
         place.serve("flask", "--app", "examples/flask_app.py", "run", "--port", "0") as url,

@@ -37,18 +37,20 @@ SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
 OPTIONAL = {"langchain_core"}
-"""Imported by modules for programs that have it."""
+"""Imported by modules for programs that have it. (``google`` is how protobuf is imported.)"""
 LOCAL = requirements(SETUP["options.extras_require"]["local"])
+ALIGN = requirements(SETUP["options.extras_require"]["align"])
+BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN}
 
 
 def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None:
     assert ["aiohttp", "async-timeout", "attrs", "cattrs", "orjson", "requests", "tenacity"] == sorted(RUN_TIME)
-    operators = {bound.operator for found in [*RUN_TIME.values(), *LOCAL.values()] for bound in found.specifier}
+    operators = {bound.operator for found in BOUNDED.values() for bound in found.specifier}
     assert {">="} == operators
 
 
 def test_the_lowest_versions_that_are_allowed_are_those_that_are_tested() -> None:
-    allowed = {name: Version(next(iter(found.specifier)).version) for name, found in {**RUN_TIME, **LOCAL}.items()}
+    allowed = {name: Version(next(iter(found.specifier)).version) for name, found in BOUNDED.items()}
     pinned = requirements(TOX["testenv:lowest"]["deps"])
     assert allowed == {name: Version(next(iter(found.specifier)).version) for name, found in pinned.items()}
 
@@ -79,7 +81,7 @@ def test_all_that_is_imported_is_required() -> None:
         for path in PACKAGE.rglob("*.py")
         for name in imports(ast.parse(path.read_text(encoding="utf-8")))
     }
-    required = {name.replace("-", "_") for name in (*RUN_TIME, *LOCAL, *OPTIONAL)}
+    required = {name.replace("-", "_") for name in (*RUN_TIME, *LOCAL, *OPTIONAL, "google")}
     assert required == needed - sys.stdlib_module_names - {"mindlytics", "__future__"}
 
 
@@ -126,7 +128,7 @@ def test_what_is_installed_says_what_it_is(installed: metadata.Distribution) -> 
         told["Version"],
         told["Requires-Python"],
     )
-    assert {"local", "test", "docs", "lint"} == set(told.get_all("Provides-Extra") or ())
+    assert {"align", "local", "test", "docs", "lint"} == set(told.get_all("Provides-Extra") or ())
     always = {Requirement(text).name for text in installed.requires or () if "extra ==" not in text}
     assert set(RUN_TIME) == always
     assert told.get_payload() or told["Description"]

@@ -79,6 +79,14 @@ class FlushResult:
     dropped: int
     pending: int
 
+    def __add__(self, other: FlushResult) -> FlushResult:
+        return FlushResult(
+            self.delivered + other.delivered,
+            self.refused + other.refused,
+            self.dropped + other.dropped,
+            self.pending + other.pending,
+        )
+
 
 @frozen
 class Stats:
@@ -93,6 +101,19 @@ class Stats:
     dropped: int
     pending: int
     reasons: dict[str, int]
+
+    def __add__(self, other: Stats) -> Stats:
+        return Stats(
+            self.accepted + other.accepted,
+            self.delivered + other.delivered,
+            self.refused + other.refused,
+            self.dropped + other.dropped,
+            self.pending + other.pending,
+            {
+                name: self.reasons.get(name, 0) + other.reasons.get(name, 0)
+                for name in {**self.reasons, **other.reasons}
+            },
+        )
 
 
 @define(eq=False, repr=False)

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from ..delivery.batcher import Batch
-from ..delivery.ledger import Account, Reason, Record
+from ..delivery.ledger import Account, FlushResult, Reason, Record
 from ..delivery.outbox import Outbox
 from ..delivery.verdict import Fate, Verdict, Wire
 from ..errors import ClientClosed, DeliveryError, InvalidEvent
@@ -101,6 +101,14 @@ class Pipeline(ABC):
     def _wake_sender(self) -> None:
         """Make the sender look again; may be called from any thread, with the queue's lock held."""
 
+    @abstractmethod
+    def flush(self, timeout: float | None, account: Account | None = None) -> Any:
+        """Send what is pending and wait for the outcome; a :class:`FlushResult`, or an awaitable of it."""
+
+    @abstractmethod
+    def close(self, timeout: float) -> Any:
+        """Accept nothing more, deliver what is pending, and end the sender; the same."""
+
     exit_turn: int
     """When the program ends, pipelines of a lower number are finished first."""
 
@@ -122,6 +130,11 @@ class Pipeline(ABC):
         self.deadline = min(self.deadline, deadline)
         self.gives_up = True
         self.hasten()
+
+    def _ended_with(self) -> FlushResult:
+        """The account of a pipeline that was closed; kept for the one line at exit where something was lost."""
+        lifecycle.remember(self)
+        return self.ledger.result()
 
     def _turn_away(self, event: AnyEvent, account: Account) -> None:
         """Count an event that comes while the pipeline is not open."""

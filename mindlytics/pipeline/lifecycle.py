@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging  # noqa: F401  its hook must be there before ours: a fork takes the locks in the opposite order
 import os
 import sys
 import threading

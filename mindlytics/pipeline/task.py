@@ -139,10 +139,10 @@ class TaskPipeline(Pipeline):
             self.closed, self.is_open = True, False
             self.end_by(clock() + timeout)
             if asyncio.current_task() is self._task:  # an error handler closes: the sender goes on after it
-                return self.ledger.result()
+                return self._ended_with()
             await self.flush(timeout)
             await self._end_sender()
-        return self.ledger.result()
+        return self._ended_with()
 
     async def _end_sender(self) -> None:
         """The sender ends by itself once nothing is pending; it is cancelled where it does not."""

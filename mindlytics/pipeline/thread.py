@@ -87,13 +87,13 @@ class ThreadPipeline(Pipeline):
             self.closed, self.is_open = True, False
             self.end_by(clock() + timeout)
             if threading.current_thread() is self._thread:  # an error handler closes: the sender goes on after it
-                return self.ledger.result()
+                return self._ended_with()
             if self._thread is not None or self.ledger.pending:
                 if self._ensure_sender():
                     self._ended.wait(timeout + GRACE)
                 else:
                     self._deliver_here(self.deadline)
-        return self.ledger.result()
+        return self._ended_with()
 
     def flush_from_outside(self, timeout: float) -> None:
         self.flush(max(0.0, timeout))

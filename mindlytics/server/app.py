@@ -16,7 +16,7 @@ from aiohttp import web
 from ..errors import InvalidEvent
 from ..events import Event, Identify, check_name
 from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
-from . import keys, user_reads
+from . import align, keys, user_reads
 from .antonnia import app as antonnia
 from .antonnia.desk import Reply
 from .find import COLLECTIONS, find, parse
@@ -69,6 +69,7 @@ def create_app(
     app.router.add_post(EVENT_PATH, _event)
     for last in EVENT_PATHS:
         app.router.add_post(f"{EVENT_PATH}/{last}", _event)
+    app.router.add_post(align.COLLECT_PATH, align.collect)
     app.router.add_post(IDENTIFY_PATH, _user_identify)
     app.router.add_post(ALIAS_PATH, _user_alias)
     keys.add_routes(app)

@@ -119,10 +119,10 @@ def check_header(name: str, value: str) -> None:
         raise Problem(400, "invalid header", f"{name} must be 1 to {MAX_HEADER} printable characters", field=name)
 
 
-async def json_body(request: web.Request) -> object:
-    """The body of a request.
+async def body_of(request: web.Request) -> bytes:
+    """The body of a request, of ``MAX_BODY`` bytes at most.
 
-    :raises Problem: 400, it is no JSON, or not even what its headers say.
+    :raises Problem: 400, it is not even what its headers say.
     """
     told = request.content_length or 0
     if told > MAX_BODY:
@@ -133,8 +133,16 @@ async def json_body(request: web.Request) -> object:
         raise Problem(400, "invalid body", "the body is not encoded as its headers say") from None
     if len(body) > MAX_BODY:  # aiohttp's own limit is one byte lower in some of its versions
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    return body
+
+
+async def json_body(request: web.Request) -> object:
+    """The body of a request.
+
+    :raises Problem: 400, it is no JSON, or not even what its headers say.
+    """
     try:
-        return orjson.loads(body)
+        return orjson.loads(await body_of(request))
     except orjson.JSONDecodeError as error:
         raise Problem(400, "invalid JSON", f"the body is no JSON: {error}") from None
 

@@ -284,7 +284,7 @@ class LocalServer:
                 await self._stop.wait()
 
         try:
-            asyncio.run(main())
+            asyncio.run(main(), debug=False)  # nobody minds a slow step: the loop is ours alone
         except BaseException as problem:
             self._problem = problem
         finally:

@@ -51,12 +51,14 @@ MAX_COUNT = 2**53
 """Tokens are counted up to here, where JSON numbers end to be exact; sums of such counts still fit into 64 bits."""
 
 
-def apply(records: Records, scope: int, event: Event) -> list[StoredEvent]:
+def apply(records: Records, scope: int, event: Event, *, message_index: int | None = None) -> list[StoredEvent]:
     """Take one event into the records; the stored events that came of it, the event itself included.
 
+    :param message_index: the index of a turn's first message; default the next of the conversation.
     :raises InvalidEvent: it would begin a session and names neither a user nor a device.
     """
     step = _Step(records, scope, event)
+    step.message_index = message_index
     _RULES[type(event)](step, event)
     return step.stored
 
@@ -70,6 +72,7 @@ class _Step:
         self.at = microseconds(event.timestamp)
         self.event_id = records.new_event_id()
         self.stored: list[StoredEvent] = []
+        self.message_index: int | None = None
         session = records.session(scope, event.session_id)
         if session is None:
             session = self._begin_session(event)
@@ -216,7 +219,7 @@ def _track(step: _Step, event: TrackedEvent) -> None:
     message_index = None
     if conversation is not None:
         if isinstance(event, ConversationTurn):
-            message_index = conversation.message_count
+            message_index = conversation.message_count if step.message_index is None else step.message_index
             conversation.message_count += bool(event.user) + bool(event.assistant)
             conversation.turn_count += 1
         elif isinstance(event, ConversationFunction):

@@ -25,8 +25,8 @@ from .calls import Caller, event, track, turn
 UNDESCRIBED = {"HEAD"}
 """Methods that come of themselves with another."""
 
-ELSEWHERE = "/conversations/v2/"
-"""Below this, requests are described by the service that they are of."""
+ELSEWHERE = ("/conversations/v2/", "/ingestion.v1alpha.IngestionService/")
+"""Below these, requests are described by the services that they are of."""
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:

@@ -1,0 +1,55 @@
+"""Align AI: its calls, on two faces, over the delivery of this package.
+
+    from mindlytics.align import ROLE_USER, AlignAI
+
+    with AlignAI(project_id="…", api_key="…") as align:
+        align.open_session("s-1", "ada")
+        align.create_message("s-1", 1, ROLE_USER, "Hello!")
+        align.close_session("s-1")
+
+Needs protobuf: ``pip install 'mindlytics[align]'``. The names below are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..errors import ValidationError as ValidationError
+    from .aio import AsyncAlignAI as AsyncAlignAI
+    from .base import Config as Config
+    from .client import AlignAI as AlignAI
+    from .events import DEFAULT_ASSISTANT_ID as DEFAULT_ASSISTANT_ID
+    from .events import FEEDBACK_THUMBS_DOWN as FEEDBACK_THUMBS_DOWN
+    from .events import FEEDBACK_THUMBS_UP as FEEDBACK_THUMBS_UP
+    from .events import ROLE_ASSISTANT as ROLE_ASSISTANT
+    from .events import ROLE_USER as ROLE_USER
+
+_HOMES = {
+    "DEFAULT_ASSISTANT_ID": ".events",
+    "FEEDBACK_THUMBS_DOWN": ".events",
+    "FEEDBACK_THUMBS_UP": ".events",
+    "ROLE_ASSISTANT": ".events",
+    "ROLE_USER": ".events",
+    "AlignAI": ".client",
+    "AsyncAlignAI": ".aio",
+    "Config": ".base",
+    "ValidationError": "..errors",
+}
+
+__all__ = [  # noqa: PLE0604  the names of the table above
+    *_HOMES
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,277 @@
+"""What both faces of an Align AI client share: its settings, and every call that records something, written once.
+
+A call makes one event, checks it, and submits it; what submitting hands back (nothing, or something to await) is the
+face's. How events are delivered is none of this package's affair: it is that of all services.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from attrs import Attribute, field, fields, frozen
+
+from ..delivery.ledger import Account, Reason
+from ..delivery.privacy import is_sampled
+from ..delivery.verdict import Wire
+from ..errors import InvalidSetting
+from ..pipeline.base import Pipeline
+from ..recorder import Recorder
+from ..settings import AlignSettings, Settings
+from .events import (
+    DEFAULT_ASSISTANT_ID,
+    AlignEvent,
+    FeedbackCreate,
+    MessageCreate,
+    SessionClose,
+    SessionOpen,
+    UserRecognize,
+)
+from .mirror import Mirror
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..settings import Options
+
+P = TypeVar("P", bound=Pipeline)
+Done = TypeVar("Done")
+"""What a call hands back: None, or an awaitable of it."""
+
+REQUEST_SECONDS = 10
+"""Seconds that the service's own client gives one request; between two, it waits 1, 2, 4 … seconds."""
+MAX_RETRIES = 20
+
+
+def _at_least(least: int) -> Any:
+    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InvalidSetting(f"{attribute.name} must be an int of at least {least}")
+
+    return check
+
+
+def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise InvalidSetting(f"{attribute.name} must be a number of seconds of at least 0")
+
+
+@frozen
+class Config:
+    """How an Align AI client delivers.
+
+    :param flush_interval_ms: milliseconds that an event waits for company at most.
+    :param flush_batch_size: events in one request at most.
+    :param flush_timeout_seconds: seconds that ``flush()`` and ``close()`` take at most, where they are told no other.
+    :param max_buffer_size: events that wait for company at most; when there are so many, they are sent. It makes no
+        call wait: how many may be pending at all is the setting ``max_queue_events``, never less than this.
+    :param api_max_retries: a batch is tried again for as long as that many attempts of ten seconds, with pauses of
+        1, 2, 4 … seconds between them, may take: 3 stands for 33 seconds.
+    :raises InvalidSetting: a value breaks a rule.
+    """
+
+    flush_interval_ms: int = field(default=3000, validator=_at_least(0))
+    flush_batch_size: int = field(default=50, validator=_at_least(1))
+    flush_timeout_seconds: float = field(default=5, validator=_seconds)
+    max_buffer_size: int = field(default=200, validator=_at_least(1))
+    api_max_retries: int = field(default=3, validator=_at_least(0))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same as settings of the package."""
+        retries = min(self.api_max_retries, MAX_RETRIES)
+        given = {
+            "flush_interval": self.flush_interval_ms / 1000,
+            "max_batch_events": min(self.flush_batch_size, self.max_buffer_size),
+            "shutdown_timeout": self.flush_timeout_seconds,
+            "retry_for": retries * REQUEST_SECONDS + 2 ** max(retries - 1, 0) - 1,
+        }
+        least: Any = fields(Settings).max_queue_events.default
+        if self.max_buffer_size > least:
+            given["max_queue_events"] = self.max_buffer_size
+        return given
+
+
+class BaseAlignAI(Recorder[P], Generic[P, Done]):
+    """A client of Align AI.
+
+    :param project_id: the project; default ``ALIGNAI_PROJECT_ID`` in the environment.
+    :param api_key: the API key; default ``ALIGNAI_API_KEY``.
+    :param api_host: the service's address; default ``ALIGNAI_HOST``, else the production service.
+    :param config: how events are delivered; default ``Config()``.
+    :param settings: every other setting of the package by its name; one of these wins over ``config``.
+    :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
+    :raises ImportError: protobuf is not installed.
+    """
+
+    name = "align"
+    """What :meth:`mindlytics.Client.stats_of_each` calls it."""
+
+    def __init__(
+        self,
+        project_id: str | None = None,
+        api_key: str | None = None,
+        api_host: str | None = None,
+        config: Config | None = None,
+        **settings: Unpack[Options],
+    ) -> None:
+        if config is not None and not isinstance(config, Config):
+            raise InvalidSetting(f"config must be a Config or None, got a {type(config).__name__}")
+        if not has_protobuf():
+            raise ImportError("Align AI's protocol needs protobuf: pip install 'mindlytics[align]'")
+        given = {"project_id": project_id, "api_key": api_key, "server_endpoint": api_host}
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        self._join(AlignSettings.load({**(config or Config()).settings, **chosen, **given}), _wire)
+        self._account = self.pipeline.ledger.open_account()
+
+    def identify_user(  # noqa: PLR0917  as its reference page has it
+        self,
+        user_id: str,
+        display_name: str | None = None,
+        email: str | None = None,
+        ip: str | None = None,
+        country_code: str | None = None,
+        create_time: datetime | None = None,
+        custom_properties: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Record who a user is.
+
+        :param user_id: 1 to 64 characters.
+        :param display_name: at most 64 characters.
+        :param email: at most 256 characters.
+        :param ip: an IPv4 address, for the user's location.
+        :param country_code: an ISO 3166-1 alpha-2 code; it counts where ``ip`` is given too.
+        :param create_time: when the user came to be; without a time zone it is in UTC.
+        :param custom_properties: at most 10 texts of at most 256 characters; names are of the form
+            ``^[a-zA-Z][a-zA-Z0-9_]{0,63}$``.
+        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        """
+        return self._record(
+            UserRecognize(
+                user_id=user_id,
+                display_name=display_name,
+                email=email,
+                ip=ip,
+                country_code=country_code,
+                create_time=create_time,
+                custom_properties=custom_properties,
+            )
+        )
+
+    def open_session(
+        self,
+        session_id: str,
+        user_id: str,
+        assistant_id: str = DEFAULT_ASSISTANT_ID,
+        custom_properties: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Record that a session begins; its user is identified by that.
+
+        :param session_id: 1 to 64 characters.
+        :param user_id: 1 to 64 characters.
+        :param assistant_id: at most 64 characters.
+        :param custom_properties: as for :meth:`identify_user`.
+        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        """
+        return self._record(
+            SessionOpen(
+                session_id=session_id, user_id=user_id, assistant_id=assistant_id, custom_properties=custom_properties
+            )
+        )
+
+    def create_message(
+        self,
+        session_id: str,
+        message_index: int,
+        role: str,
+        content: str,
+        custom_properties: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Record one message of a session.
+
+        :param session_id: 1 to 64 characters.
+        :param message_index: its place in the session: a positive int, of which there is but one in a session.
+        :param role: ``ROLE_USER`` or ``ROLE_ASSISTANT``.
+        :param content: what was said; not empty.
+        :param custom_properties: as for :meth:`identify_user`.
+        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        """
+        return self._record(
+            MessageCreate(
+                session_id=session_id,
+                message_index=message_index,
+                role=role,
+                content=content,
+                custom_properties=custom_properties,
+            )
+        )
+
+    def close_session(self, session_id: str) -> Done:
+        """Record that a session ends. The service ends one by itself after 30 minutes without an event.
+
+        :param session_id: 1 to 64 characters.
+        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        """
+        return self._record(SessionClose(session_id=session_id))
+
+    def create_message_feedback(self, session_id: str, message_index: int, feedback_type: str) -> Done:
+        """Record what somebody thought of a message.
+
+        :param session_id: 1 to 64 characters.
+        :param message_index: the message's place in the session, a positive int.
+        :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
+        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        """
+        if message_index is None:
+            message_index = 0  # no index is the feedback of a session
+        return self._record(
+            FeedbackCreate(session_id=session_id, message_index=message_index, feedback_type=feedback_type)
+        )
+
+    def create_session_feedback(self, session_id: str, feedback_type: str) -> Done:
+        """Record what somebody thought of a session.
+
+        :param session_id: 1 to 64 characters.
+        :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
+        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        """
+        return self._record(FeedbackCreate(session_id=session_id, feedback_type=feedback_type))
+
+    def _record(self, event: AlignEvent) -> Done:
+        session_id = getattr(event, "session_id", None)
+        if session_id is not None and not is_sampled(session_id, self.settings.sample_rate):
+            self.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
+            return self._nothing()
+        return self._submit(event)
+
+    @abstractmethod
+    def _submit(self, event: AlignEvent) -> Done:
+        """Hand an event to the pipeline."""
+
+    @abstractmethod
+    def _nothing(self) -> Done:
+        """What a call hands back that submitted nothing."""
+
+    def mirror(self, account: Account, settings: Settings) -> Mirror:
+        """What this service is to have of a session of another's client; ``settings`` are that client's."""
+        return Mirror(self.pipeline, account, settings)
+
+    def _limit(self, timeout_seconds: float | None) -> float:
+        return self.settings.shutdown_timeout if timeout_seconds is None else timeout_seconds
+
+
+def has_protobuf() -> bool:
+    """Whether the package that the protocol needs is installed."""
+    try:
+        return importlib.util.find_spec("google.protobuf") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _wire(settings: Settings) -> Wire:
+    from ..wire.align import AlignWire  # noqa: PLC0415  protobuf takes a while to import
+
+    return AlignWire(settings.server_endpoint, settings.api_key, settings.project_id)

@@ -1,0 +1,226 @@
+"""What is recorded for Align AI: immutable, typed, and valid once made. The limits are those of its reference page.
+
+The validators are the contract on both sides of the wire, as in ``mindlytics/events.py``: the clients build events
+through them, the local server decodes into them. How they look on the wire is in ``wire/align.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from ipaddress import AddressValueError, IPv4Address
+from sys import getsizeof
+from typing import Any, ClassVar
+
+from attrs import Attribute, evolve, field, frozen
+
+from ..errors import ValidationError
+from ..events import EMPTY_SIZE, FEEDBACK_TYPES, AnyEvent
+from ..values import UTC, now, valid_text
+
+ROLE_USER = "user"
+ROLE_ASSISTANT = "assistant"
+ROLES = (ROLE_USER, ROLE_ASSISTANT)
+FEEDBACK_THUMBS_UP, FEEDBACK_THUMBS_DOWN = FEEDBACK_TYPES
+DEFAULT_ASSISTANT_ID = "DEFAULT"
+
+MAX_NAME = 64
+"""Characters of an id or of a display name."""
+MAX_EMAIL = 256
+MAX_PROPERTIES = 10
+MAX_PROPERTY = 256
+"""Characters of a custom property's value."""
+MAX_INDEX = 2**31 - 1
+"""What the wire's int32 holds."""
+
+PROPERTY_NAME = re.compile("[a-zA-Z][a-zA-Z0-9_]{0,63}")
+
+COUNTRIES = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
+    BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK
+    FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR
+    IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK
+    ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
+    PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
+    TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+    """.split()  # noqa: SIM905  one can read it
+)
+"""The officially assigned codes of ISO 3166-1 alpha-2, as the time zone database lists them (iso3166.tab)."""
+
+Validator = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def _text(shortest: int, longest: int, *, optional: bool = False) -> Validator:
+    """A str of so many characters that UTF-8 can hold."""
+    rule = f"a str of {shortest} to {longest} characters" if shortest else f"a str of at most {longest} characters"
+
+    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value is None and optional:
+            return
+        if not isinstance(value, str) or not shortest <= len(value) <= longest:
+            raise ValidationError(attribute.name, rule, value)
+        if value != valid_text(value):
+            raise ValidationError(attribute.name, "valid Unicode, without lone surrogates", value)
+
+    return check
+
+
+_name = _text(1, MAX_NAME)
+
+
+def _one_of(*allowed: str) -> Validator:
+    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+        if not isinstance(value, str) or value not in allowed:
+            raise ValidationError(attribute.name, " or ".join(f'"{each}"' for each in allowed), value)
+
+    return check
+
+
+def _content(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValidationError(attribute.name, "a str that is not empty", value)
+
+
+def _index(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is None and attribute.default is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_INDEX:
+        raise ValidationError(attribute.name, f"an int from 1 to {MAX_INDEX}", value)
+
+
+def _ip(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is None:
+        return
+    try:
+        if not isinstance(value, str):
+            raise AddressValueError
+        IPv4Address(value)
+    except AddressValueError:
+        raise ValidationError(attribute.name, "an IPv4 address such as 192.0.2.7", value) from None
+
+
+def _country(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and (not isinstance(value, str) or value not in COUNTRIES):
+        raise ValidationError(attribute.name, "an ISO 3166-1 alpha-2 code such as KR, in capitals", value)
+
+
+def _datetime(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and not isinstance(value, datetime):
+        raise ValidationError(attribute.name, "a datetime", value)
+
+
+def _aware(given: Any) -> Any:
+    """A datetime without a zone is in UTC, as the service's own client has it."""
+    return given.replace(tzinfo=UTC) if isinstance(given, datetime) and given.utcoffset() is None else given
+
+
+def _valid(given: Any) -> Any:
+    return valid_text(given) if isinstance(given, str) else given
+
+
+def checked_properties(given: Any) -> dict[str, str]:
+    """A copy of custom properties that keep to their limits; None is an empty one.
+
+    :raises ValidationError: they do not.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValidationError("custom_properties", "a mapping of names to strings", given)
+    if len(given) > MAX_PROPERTIES:
+        raise ValidationError("custom_properties", f"at most {MAX_PROPERTIES} properties, not {len(given)}", given)
+    for key, value in given.items():
+        if not isinstance(key, str) or not PROPERTY_NAME.fullmatch(key):
+            raise ValidationError("a name in custom_properties", f"of the form ^{PROPERTY_NAME.pattern}$", key)
+        if not isinstance(value, str) or len(value) > MAX_PROPERTY:
+            raise ValidationError(f"custom_properties.{key}", f"a str of at most {MAX_PROPERTY} characters", value)
+    return {str(key): valid_text(value) for key, value in given.items()}
+
+
+@frozen(kw_only=True, repr=False)
+class AlignEvent(AnyEvent):
+    """What all events share: when, and an id of their own."""
+
+    type: ClassVar[str]
+
+    custom_properties: Mapping[str, str] = field(default=None, converter=checked_properties)
+    timestamp: datetime = field(factory=now)
+    event_id: str = field(factory=lambda: uuid.uuid4().hex)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.event_id}>"
+
+    def without_texts(self) -> AlignEvent:
+        return self
+
+    @property
+    def size(self) -> int:
+        return EMPTY_SIZE + sum(getsizeof(name) + getsizeof(value) for name, value in self.custom_properties.items())
+
+
+@frozen(kw_only=True, repr=False)
+class SessionOpen(AlignEvent):
+    """A session begins; its user is identified by that."""
+
+    type: ClassVar[str] = "session_open"
+
+    session_id: str = field(validator=_name)
+    user_id: str = field(validator=_name)
+    assistant_id: str = field(default=DEFAULT_ASSISTANT_ID, validator=_text(0, MAX_NAME))
+
+
+@frozen(kw_only=True, repr=False)
+class SessionClose(AlignEvent):
+    """A session ends."""
+
+    type: ClassVar[str] = "session_close"
+
+    session_id: str = field(validator=_name)
+
+
+@frozen(kw_only=True, repr=False)
+class UserRecognize(AlignEvent):
+    """Who a user is. ``create_time`` is when the user came to be."""
+
+    type: ClassVar[str] = "user_recognize"
+
+    user_id: str = field(validator=_name)
+    display_name: str | None = field(default=None, validator=_text(0, MAX_NAME, optional=True))
+    email: str | None = field(default=None, validator=_text(0, MAX_EMAIL, optional=True))
+    ip: str | None = field(default=None, validator=_ip)
+    country_code: str | None = field(default=None, validator=_country)
+    create_time: datetime | None = field(default=None, converter=_aware, validator=_datetime)
+
+
+@frozen(kw_only=True, repr=False)
+class MessageCreate(AlignEvent):
+    """One message of a session; ``message_index`` is its place there."""
+
+    type: ClassVar[str] = "message_create"
+
+    session_id: str = field(validator=_name)
+    message_index: int = field(validator=_index)
+    role: str = field(validator=_one_of(*ROLES))
+    content: str = field(converter=_valid, validator=_content)
+
+    @property
+    def size(self) -> int:
+        return super().size + getsizeof(self.content)
+
+    def without_texts(self) -> MessageCreate:
+        """The message with the length of its content in place of it, since the service takes no empty one."""
+        return evolve(self, content=f"({len(self.content)} characters)")
+
+
+@frozen(kw_only=True, repr=False)
+class FeedbackCreate(AlignEvent):
+    """What somebody thought of a session, or of one of its messages."""
+
+    type: ClassVar[str] = "feedback_create"
+
+    session_id: str = field(validator=_name)
+    feedback_type: str = field(validator=_one_of(*FEEDBACK_TYPES))
+    message_index: int | None = field(default=None, validator=_index)

@@ -1,0 +1,259 @@
+"""A session that is recorded for Mindlytics, as Align AI is to have it.
+
+What is queued is the event as it was recorded, and what is to be made of it. It is made by the sender, after the
+client's own ``before_send`` and ``content_mode`` had their say: neither service gets what they hold back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
+
+from attrs import Factory, define
+
+from ..delivery.ledger import Account
+from ..delivery.privacy import Withheld, released
+from ..errors import ValidationError
+from ..events import FEEDBACK, AnyEvent, ConversationTurn, CustomEvent, EndSession, Event, Identify, StartSession
+from ..settings import Settings
+from ..values import Scalar, parse_timestamp
+from .events import (
+    DEFAULT_ASSISTANT_ID,
+    MAX_PROPERTIES,
+    MAX_PROPERTY,
+    PROPERTY_NAME,
+    ROLE_ASSISTANT,
+    ROLE_USER,
+    AlignEvent,
+    FeedbackCreate,
+    MessageCreate,
+    SessionClose,
+    SessionOpen,
+    UserRecognize,
+)
+
+MAX_SESSIONS = 10_000
+"""Sessions whose progress a process remembers, beside those that are in use."""
+
+USER_FIELDS = {"display_name": "display_name", "name": "display_name", "email": "email", "ip": "ip"}
+USER_FIELDS |= {"country_code": "country_code"}
+"""The traits that the service has fields for."""
+
+Report = Callable[[str, str], None]
+"""Told of a value that has no place: its name, and why."""
+
+
+@define(eq=False)
+class _Progress:
+    """How far a session has come: whether it was opened, and the numbers of its turns to come."""
+
+    is_open: bool = False
+    turns: itertools.count[int] = Factory(lambda: itertools.count(1))
+
+
+_sessions: dict[tuple[str, str, str], _Progress] = {}
+"""The sessions of this process, so that one that is taken up again goes on with its numbers. No lock guards them, which
+could be held while the process forks: each step on the dict is one of the interpreter's."""
+
+
+def _progress(settings: Settings, session_id: str) -> _Progress:
+    place = (settings.server_endpoint, settings.project_id, session_id)
+    with contextlib.suppress(RuntimeError, StopIteration):  # another thread is at the same
+        while len(_sessions) >= MAX_SESSIONS and place not in _sessions:
+            _sessions.pop(next(iter(_sessions)), None)
+    return _sessions.setdefault(place, _Progress())
+
+
+class _Original:
+    """An event of Mindlytics, as it may leave."""
+
+    def __init__(self, event: Event, settings: Settings, report: Report) -> None:
+        self.event = event
+        self.report = report
+        self._settings = settings
+
+    @cached_property
+    def released(self) -> Any:
+        """What the client's ``before_send`` makes of it.
+
+        :raises Withheld: it must not leave.
+        """
+        return released(self.event, self._settings.before_send, with_texts=True)
+
+    @property
+    def with_texts(self) -> bool:
+        return self._settings.content_mode == "full"
+
+
+class Translation(AnyEvent):
+    """What an event of Mindlytics is to become; queued in place of an event of Align AI's own."""
+
+    def __init__(self, original: _Original, make: Callable[[Any, Report], AlignEvent]) -> None:
+        self._original = original
+        self._make = make
+
+    @property
+    def size(self) -> int:
+        return self._original.event.size
+
+    def translated(self) -> AlignEvent:
+        """The event of Align AI.
+
+        :raises Withheld: it must not leave.
+        :raises ValidationError: it breaks a limit of Align AI's.
+        """
+        event = self._make(self._original.released, self._original.report)
+        return event if self._original.with_texts else event.without_texts()
+
+
+class Mirror:
+    """Takes a session's events, and queues at Align AI what becomes of them.
+
+    :param pipeline: Align AI's.
+    :param account: the session's there.
+    :param settings: those of the client that records.
+    """
+
+    def __init__(self, pipeline: Any, account: Account, settings: Settings) -> None:
+        self.account = account
+        self._pipeline = pipeline
+        self._settings = settings
+        self._session_id: str | None = None
+        self._progress = _Progress()
+
+    def take(self, event: Event) -> None:
+        if event.session_id != self._session_id:
+            self._session_id = event.session_id
+            self._progress = _progress(self._pipeline.settings, event.session_id)
+        if isinstance(event, StartSession):
+            self._open(event)
+            return
+        if not self._progress.is_open and not isinstance(event, EndSession):
+            self._open(_start_of(event), getattr(event, "assistant_id", None))
+        if isinstance(event, ConversationTurn):
+            self._take_turn(event)
+        elif isinstance(event, EndSession):
+            self._progress.is_open = False
+            self._queue(event, _session_close)
+        elif isinstance(event, Identify):
+            self._queue(event, _user_recognize)
+        elif isinstance(event, CustomEvent) and event.event == FEEDBACK:
+            self._queue(event, _feedback_create)
+
+    def _open(self, start: StartSession, assistant_id: str | None = None) -> None:
+        self._progress.is_open = True
+        self._queue(start, partial(_session_open, assistant_id))
+
+    def _take_turn(self, turn: ConversationTurn) -> None:
+        number = next(self._progress.turns)
+        said = ((ROLE_USER, turn.user, 2 * number - 1), (ROLE_ASSISTANT, turn.assistant, 2 * number))
+        makes = [partial(_message_create, role, index) for role, text, index in said if text]
+        self._queue(turn, *makes)
+
+    def _queue(self, event: Event, *makes: Callable[[Any, Report], AlignEvent]) -> None:
+        original = _Original(event, self._settings, self._report)
+        for make in makes:
+            self._pipeline.submit(Translation(original, make), self.account, may_block=False)
+
+    def _report(self, name: str, why: str) -> None:
+        self._pipeline.warn_once(f"align {name}", "%s is not sent to Align AI: %s", name, why)
+
+
+def index_of_turn(number: int) -> int:
+    """The index of the message with the assistant's words in the turn of that number, from 1."""
+    return 2 * number
+
+
+def _start_of(event: Event) -> StartSession:
+    """The start of a session that began without one."""
+    return StartSession(
+        session_id=event.session_id,
+        timestamp=event.timestamp,
+        user_id=event.user_id,
+        device_id=event.device_id,
+        id=event.user_id,
+    )
+
+
+# -- what becomes of an event, in the sender
+
+
+def _session_open(assistant_id: str | None, event: StartSession, report: Report) -> AlignEvent:
+    return SessionOpen(
+        session_id=event.session_id,
+        user_id=event.id or event.user_id or event.device_id or "",
+        assistant_id=assistant_id or DEFAULT_ASSISTANT_ID,
+        custom_properties=_fitting("attributes", event.attributes, report),
+        timestamp=_moment(event),
+    )
+
+
+def _session_close(event: EndSession, _: Report) -> AlignEvent:
+    return SessionClose(session_id=event.session_id, timestamp=_moment(event))
+
+
+def _message_create(role: str, index: int, event: ConversationTurn, report: Report) -> AlignEvent:
+    content = event.user if role == ROLE_USER else event.assistant
+    if not content:
+        raise Withheld(wanted=True)  # before_send left nothing of it
+    return MessageCreate(
+        session_id=event.session_id,
+        message_index=index,
+        role=role,
+        content=content,
+        custom_properties=_fitting("properties", event.properties, report),
+        timestamp=_moment(event),
+    )
+
+
+def _user_recognize(event: Identify, report: Report) -> AlignEvent:
+    user_id = event.id or event.user_id or event.device_id or ""
+    fields: dict[str, Any] = {}
+    others = dict(event.traits or {})
+    for trait, name in USER_FIELDS.items():
+        value = others.get(trait)
+        if isinstance(value, str) and name not in fields:
+            del others[trait]
+            try:
+                UserRecognize(user_id=user_id, **dict[str, Any]({name: value}))
+            except ValidationError as error:
+                report(f"traits.{trait}", f"it must be {error.rule}")
+            else:
+                fields[name] = value
+    fields["custom_properties"] = _fitting("traits", others, report)
+    return UserRecognize(user_id=user_id, timestamp=_moment(event), **fields)
+
+
+def _feedback_create(event: CustomEvent, _: Report) -> AlignEvent:
+    given: Mapping[str, Any] = event.properties
+    turn = given.get("turn")
+    return FeedbackCreate(
+        session_id=event.session_id,
+        message_index=None if turn is None else index_of_turn(turn),
+        feedback_type=given.get("feedback", ""),
+        timestamp=_moment(event),
+    )
+
+
+def _fitting(field: str, scalars: Mapping[str, Scalar], report: Report) -> dict[str, str]:
+    """Scalars as custom properties; what breaks a limit is left out and reported."""
+    fitting: dict[str, str] = {}
+    for name, value in scalars.items():
+        text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+        if not PROPERTY_NAME.fullmatch(name):
+            report(f"{field}.{name}", f"its name must be of the form ^{PROPERTY_NAME.pattern}$")
+        elif len(text) > MAX_PROPERTY:
+            report(f"{field}.{name}", f"it has more than {MAX_PROPERTY} characters")
+        elif len(fitting) == MAX_PROPERTIES:
+            report(f"{field}.{name}", f"there are {MAX_PROPERTIES} others already")
+        else:
+            fitting[name] = text
+    return fitting
+
+
+def _moment(event: Event) -> datetime:
+    return parse_timestamp(event.timestamp) if isinstance(event.timestamp, str) else event.timestamp

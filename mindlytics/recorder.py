@@ -1,0 +1,90 @@
+"""What the clients of all services share: settings, a place at a pipeline, an account. No waiting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterable
+from functools import reduce
+from operator import add
+from typing import Any, Generic, TypeVar
+
+from .delivery.ledger import APIResponse, FlushResult, Stats
+from .delivery.verdict import Wire
+from .pipeline import lifecycle
+from .pipeline.base import Pipeline
+from .settings import Settings
+
+P = TypeVar("P", bound=Pipeline)
+
+logger = logging.getLogger("mindlytics")
+logger.addHandler(logging.NullHandler())
+
+
+class Recorder(Generic[P]):
+    """A place at the pipeline that all of equal settings share, and its account."""
+
+    name = "mindlytics"
+    _pipeline_type: type[P]
+
+    def _join(self, settings: Settings, make_wire: Callable[[Settings], Wire]) -> None:
+        """Take the place. ``make_wire`` is called by the sender, so that its imports cost no caller anything."""
+        self.settings = settings
+        if settings.debug:
+            log_to_stderr()
+        if settings.flush_on_sigterm:
+            from .pipeline.signals import flush_on_sigterm  # noqa: PLC0415  few programs ask for it
+
+            flush_on_sigterm()
+        make = self._pipeline_type
+        self.pipeline: P = lifecycle.acquire(
+            self, _key(make, settings), lambda: make(settings, lambda: make_wire(settings))
+        )
+        self.is_closed = False
+        """Whether :meth:`close` was called."""
+
+    def stats(self) -> Stats:
+        """The account of every event since this client's pipeline began; it always adds up."""
+        return self.pipeline.ledger.stats()
+
+    def has_errors(self) -> bool:
+        """Whether events were lost (refused by the service, or dropped)."""
+        return bool(self.get_errors())
+
+    def get_errors(self) -> list[APIResponse]:
+        """What went wrong with events, oldest first; at most the last 100."""
+        return self.pipeline.ledger.errors()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else "open"
+        return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
+
+    def _end(self, timeout: float) -> Any:
+        """Be closed, and the pipeline with it where nobody else is at it; a result, or an awaitable of it."""
+        first = not self.is_closed
+        self.is_closed = True
+        last = first and lifecycle.release(self, self.pipeline)
+        return self.pipeline.close(timeout) if last else self.pipeline.flush(timeout)
+
+
+def _key(kind: type[Pipeline], settings: Settings) -> Hashable:
+    """What clients have in common that share a pipeline; a client whose handlers are not hashable shares with none."""
+    try:
+        hash(settings)
+    except TypeError:
+        return kind, id(settings)
+    return kind, settings
+
+
+def total(results: Iterable[FlushResult]) -> FlushResult:
+    """The accounts of several services together."""
+    return reduce(add, results)
+
+
+def log_to_stderr() -> None:
+    """Show what the package logs, debug messages included, where the program has not set up logging itself."""
+    logger.setLevel(logging.DEBUG)
+    shown = any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers)
+    if not shown and not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)

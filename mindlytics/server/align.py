@@ -1,0 +1,164 @@
+"""The local server's side of Align AI: ``CollectEvents`` of Connect, in protobuf and in JSON.
+
+Its sessions, users and messages become those of the local server: a session has one conversation of the same id, each
+message is a turn of one side, and feedback is a custom event. What an event then does is in ``sessions.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from ..align.events import (
+    DEFAULT_ASSISTANT_ID,
+    ROLE_USER,
+    AlignEvent,
+    FeedbackCreate,
+    MessageCreate,
+    SessionClose,
+    SessionOpen,
+    UserRecognize,
+)
+from ..errors import InvalidEvent, ValidationError
+from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
+from .http import MAX_BODY, MAX_HEADER, STORE, Problem, body_of, check_header, key_of, reply
+from .records import Records
+from .sessions import apply
+from .store import RefusedEvent
+from .users import identify
+
+COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
+PROTOBUF, JSON = "application/proto", "application/json"
+
+CODES = {
+    400: "invalid_argument",
+    401: "unauthenticated",
+    403: "permission_denied",
+    413: "resource_exhausted",
+    415: "invalid_argument",
+    501: "unimplemented",
+}
+"""Connect's names for a status."""
+
+
+async def collect(request: web.Request) -> web.Response:
+    """Take a ``CollectEventsRequest``; all of its events are stored, or none."""
+    try:
+        await _collect(request)
+    except Problem as problem:
+        told = {"code": CODES[problem.status], **problem.body}
+        del told["error"]
+        return reply(told, problem.status)
+    except web.HTTPRequestEntityTooLarge:
+        return reply({"code": CODES[413], "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
+    except RefusedEvent as refused:
+        cause = refused.cause
+        message = f"event {refused.index}: {cause}"
+        told = {"code": CODES[400], "message": message, "field": cause.field, "rule": cause.rule}
+        return reply({**told, "index": refused.index}, 400)
+    if request.content_type == JSON:
+        return reply({})
+    return web.Response(content_type=PROTOBUF)
+
+
+async def _collect(request: web.Request) -> None:
+    api_key = await key_of(request)
+    if request.content_type not in (PROTOBUF, JSON):
+        raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
+    try:
+        from ..wire import align as wire  # noqa: PLC0415  protobuf is needed for this alone, and may not be there
+    except ImportError:
+        raise Problem(501, "no protobuf", "protobuf is not installed: pip install 'mindlytics[align]'") from None
+    body = await body_of(request)
+    try:
+        request_id, messages = wire.decode_request(body, as_json=request.content_type == JSON)
+    except wire.Undecodable as error:
+        raise Problem(400, "undecodable", str(error)) from None
+    key = request.headers.get("Idempotency-Key") or request_id  # the service's own client sends but the latter
+    if key:
+        check_header("request_id", key)
+    projects: dict[str, list[tuple[int, AlignEvent]]] = {}
+    for index, message in enumerate(messages):
+        try:
+            if not 0 < len(message.project_id) <= MAX_HEADER:
+                raise ValidationError("project_id", f"a str of 1 to {MAX_HEADER} characters", message.project_id)
+            projects.setdefault(message.project_id, []).append((index, wire.decode(message)))
+        except ValidationError as error:
+            raise RefusedEvent(index, error) from None
+
+    def work(records: Records) -> None:
+        for project_id, events in projects.items():
+            app = records.app(api_key, project_id)
+            if not key or not records.seen(app, key):
+                _store(records, app.scope, events)
+
+    await request.app[STORE].write(work)
+
+
+def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -> None:
+    taken: dict[str, set[int]] = {}
+    for index, event in events:
+        try:
+            if isinstance(event, UserRecognize):
+                identify(records, scope, name=event.user_id, device_id=None, traits=_traits(event))
+            elif isinstance(event, MessageCreate):
+                if event.session_id not in taken:
+                    taken[event.session_id] = _indexes(records, scope, event.session_id)
+                if event.message_index in taken[event.session_id]:
+                    raise ValidationError("message_index", "another than the session has", event.message_index)
+                taken[event.session_id].add(event.message_index)
+                apply(records, scope, _as_event(event), message_index=event.message_index)
+            else:
+                apply(records, scope, _as_event(event))
+        except InvalidEvent as error:
+            raise RefusedEvent(index, error) from error
+
+
+def _indexes(records: Records, scope: int, session_id: str) -> set[int]:
+    """The indexes of the messages that earlier requests brought."""
+    query = "SELECT message_index FROM events WHERE scope = ? AND session_id = ? AND message_index IS NOT NULL"
+    return {row[0] for row in records.connection.execute(query, (scope, session_id))}
+
+
+def _as_event(event: AlignEvent) -> Event:
+    if isinstance(event, SessionOpen):
+        assistant = {} if event.assistant_id in ("", DEFAULT_ASSISTANT_ID) else {"assistant_id": event.assistant_id}
+        return StartSession(
+            session_id=event.session_id,
+            timestamp=event.timestamp,
+            id=event.user_id,
+            attributes={**assistant, **event.custom_properties},
+        )
+    assert isinstance(event, (SessionClose, MessageCreate, FeedbackCreate))
+    shared: dict[str, Any] = {
+        "session_id": event.session_id,
+        "timestamp": event.timestamp,
+        "device_id": f"align:{event.session_id}",  # for a session that was never opened
+    }
+    if isinstance(event, SessionClose):
+        return EndSession(**shared)
+    if isinstance(event, FeedbackCreate):
+        properties: dict[str, Any] = {"feedback": event.feedback_type}
+        if event.message_index is not None:
+            properties["message_index"] = event.message_index
+        return CustomEvent(event=FEEDBACK, properties=properties, **shared)
+    by_user = event.role == ROLE_USER
+    return ConversationTurn(
+        conversation_id=event.session_id,
+        user=event.content if by_user else "",
+        assistant="" if by_user else event.content,
+        properties=event.custom_properties,
+        **shared,
+    )
+
+
+def _traits(event: UserRecognize) -> dict[str, Any]:
+    fields = {
+        "display_name": event.display_name,
+        "email": event.email,
+        "ip": event.ip,
+        "country_code": event.country_code,
+        "create_time": None if event.create_time is None else event.create_time.isoformat(),
+    }
+    return {**{name: value for name, value in fields.items() if value is not None}, **event.custom_properties}

@@ -1,0 +1,248 @@
+"""The Align AI protocol: ``CollectEvents`` of Connect, unary, in protobuf or JSON; in both directions.
+
+The schema is ``align.proto``, compiled to ``align.binpb`` (``tox -e proto``). It is no generated module, which would
+tie the package to few versions of protobuf, and its pool is its own, where it collides with nobody's messages.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+
+from ..align.events import (
+    ROLES,
+    AlignEvent,
+    FeedbackCreate,
+    MessageCreate,
+    SessionClose,
+    SessionOpen,
+    UserRecognize,
+)
+from ..delivery.verdict import Verdict
+from ..errors import ValidationError
+from ..values import UTC
+from .http import judge
+
+COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
+KEY_LENGTH = 32
+"""Characters of an ``Idempotency-Key``, which is the ``request_id`` too."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
+
+
+def _messages() -> dict[str, Any]:
+    """The message classes of the schema, by name."""
+    compiled = pkgutil.get_data(__package__, "align.binpb")
+    assert compiled is not None
+    pool = descriptor_pool.DescriptorPool()
+    files = descriptor_pb2.FileDescriptorSet.FromString(compiled).file
+    for file in files:
+        pool.Add(file)
+    library: Any = message_factory
+    make = getattr(library, "GetMessageClass", None)
+    make = make or library.MessageFactory(pool).GetPrototype  # protobuf before 4.22
+    named = pool.FindFileByName(files[-1].name).message_types_by_name
+    return {name: make(descriptor) for name, descriptor in named.items()}
+
+
+_MESSAGES = _messages()
+_Request, _Event, _Properties = (_MESSAGES[name] for name in ("CollectEventsRequest", "Event", "EventProperties"))
+
+
+def encode(event: AlignEvent, project_id: str) -> bytes:
+    """One event as a field of a ``CollectEventsRequest``: bodies are such fields, one after the other."""
+    properties = _Properties(**_own_properties(event))
+    for name, value in event.custom_properties.items():
+        properties.custom_properties[name].string_value = value
+    told = {
+        "id": event.event_id,
+        "type": event.type,
+        "create_time": _stamp(event.timestamp),
+        "properties": properties,
+        "project_id": project_id,
+    }
+    framed: bytes = _Request(events=[told]).SerializeToString()
+    return framed
+
+
+def _own_properties(event: AlignEvent) -> dict[str, Any]:
+    if isinstance(event, MessageCreate):
+        told: dict[str, Any] = {
+            "session_id": event.session_id,
+            "message_index_hint": event.message_index,
+            "message_role": 1 + ROLES.index(event.role),
+            "message_content": event.content,
+        }
+        return {"message_properties": told}
+    if isinstance(event, SessionOpen):
+        told = {"session_id": event.session_id, "user_id": event.user_id, "assistant_id": event.assistant_id}
+        return {"session_properties": told}
+    if isinstance(event, SessionClose):
+        return {"session_properties": {"session_id": event.session_id}}
+    if isinstance(event, FeedbackCreate):
+        of_message = event.message_index is not None
+        told = {
+            "session_id": event.session_id,
+            "message_index_hint": event.message_index,
+            "feedback_target": 2 if of_message else 1,
+            "type": event.feedback_type,
+        }
+        return {"feedback_properties": told}
+    assert isinstance(event, UserRecognize)
+    told = {
+        "user_id": event.user_id,
+        "user_display_name": event.display_name,
+        "user_email": event.email,
+        "user_ip": event.ip,
+    }
+    if event.country_code is not None:
+        told["user_location"] = {"country_code": event.country_code}
+    if event.create_time is not None:
+        told["user_create_time"] = _stamp(event.create_time)
+    return {"user_properties": told}
+
+
+class Undecodable(ValueError):
+    """A body is no ``CollectEventsRequest``."""
+
+
+def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Any]]:
+    """The ``request_id`` and the messages of a body, each to be read by :func:`decode`.
+
+    :raises Undecodable: it is no ``CollectEventsRequest``.
+    """
+    request = _Request()
+    try:
+        if as_json:
+            given = orjson.loads(body)
+            if not isinstance(given, dict):
+                raise TypeError("no object")
+            json_format.ParseDict(given, request, ignore_unknown_fields=True)
+        else:
+            request.ParseFromString(body)
+    except Exception as error:  # the library raises whatever comes of JSON of another shape
+        raise Undecodable(f"the body is no CollectEventsRequest in {'JSON' if as_json else 'protobuf'}") from error
+    return request.request_id, list(request.events)
+
+
+def decode(given: Any) -> AlignEvent:
+    """Read one message of a request.
+
+    :raises ValidationError: naming the field and the rule that it breaks.
+    """
+    if given.type not in _READERS:
+        raise ValidationError("type", f"one of {', '.join(_READERS)}", given.type)
+    kind, read = _READERS[given.type]
+    if given.properties.WhichOneof("what") != kind:
+        raise ValidationError("properties", f"{kind} where the type is {given.type}", given.properties)
+    shared: dict[str, Any] = {
+        "custom_properties": {name: it.string_value for name, it in given.properties.custom_properties.items()}
+    }
+    if given.id:
+        shared["event_id"] = given.id
+    if given.HasField("create_time"):
+        shared["timestamp"] = _moment(given.create_time)
+    event: AlignEvent = read(getattr(given.properties, kind), shared)
+    return event
+
+
+def _read_message(it: Any, shared: dict[str, Any]) -> AlignEvent:
+    role = ROLES[it.message_role - 1] if it.message_role in (1, 2) else ""
+    return MessageCreate(
+        session_id=it.session_id,
+        message_index=it.message_index_hint,
+        role=role,
+        content=it.message_content,
+        **shared,
+    )
+
+
+def _read_user(it: Any, shared: dict[str, Any]) -> AlignEvent:
+    return UserRecognize(
+        user_id=it.user_id,
+        display_name=it.user_display_name or None,
+        email=it.user_email or None,
+        ip=it.user_ip or None,
+        country_code=it.user_location.country_code or None,
+        create_time=_moment(it.user_create_time) if it.HasField("user_create_time") else None,
+        **shared,
+    )
+
+
+def _read_feedback(it: Any, shared: dict[str, Any]) -> AlignEvent:
+    if it.feedback_target not in (1, 2):
+        raise ValidationError("feedback_target", "TARGET_SESSION or TARGET_MESSAGE", it.feedback_target)
+    index = {"message_index": it.message_index_hint} if it.feedback_target == 2 else {}
+    return FeedbackCreate(session_id=it.session_id, feedback_type=it.type, **index, **shared)
+
+
+_READERS: Mapping[str, tuple[str, Any]] = {
+    SessionOpen.type: (
+        "session_properties",
+        lambda it, shared: SessionOpen(
+            session_id=it.session_id, user_id=it.user_id, assistant_id=it.assistant_id, **shared
+        ),
+    ),
+    SessionClose.type: (
+        "session_properties",
+        lambda it, shared: SessionClose(session_id=it.session_id, **shared),
+    ),
+    UserRecognize.type: ("user_properties", _read_user),
+    MessageCreate.type: ("message_properties", _read_message),
+    FeedbackCreate.type: ("feedback_properties", _read_feedback),
+}
+
+
+def _stamp(moment: datetime) -> dict[str, int]:
+    since = moment - EPOCH
+    return {"seconds": since // SECOND, "nanos": since % SECOND // MICROSECOND * 1000}
+
+
+def _moment(stamp: Any) -> datetime:
+    try:
+        return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+    except OverflowError:
+        raise ValidationError("create_time", "a moment within the years 1 to 9999", stamp) from None
+
+
+class AlignWire:
+    """The protocol as delivery drives it.
+
+    What comes to be encoded is an event, or what becomes one (see ``align/mirror.py``).
+    """
+
+    piece_overhead = 0
+    body_overhead = len(_Request(request_id="0" * KEY_LENGTH).SerializeToString())
+
+    def __init__(self, server_endpoint: str, api_key: str, project_id: str) -> None:
+        self.url = server_endpoint + COLLECT_PATH
+        self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/proto"}
+        self._project_id = project_id
+
+    def encode(self, event: Any) -> bytes:
+        return encode(event if isinstance(event, AlignEvent) else event.translated(), self._project_id)
+
+    def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
+        request_id: bytes = _Request(request_id=key).SerializeToString()
+        return b"".join((request_id, *pieces))
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {**self._headers, "Idempotency-Key": key}
+
+    def judge(self, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
+        return judge(self.url, status, headers, body, wall=wall)
+
+    def allows_bare(self) -> bool:
+        return False
+
+    def took(self, *, bare: bool) -> None:
+        """A body is a body."""
+
+    def takes_bare_only(self) -> bool:
+        return False
