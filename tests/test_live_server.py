@@ -1,17 +1,37 @@
-"""Live events of the local server, as both faces hear them, while it is stopped and started again."""
+"""Live events of the local server, as both faces hear them, while it is stopped, killed and started again."""
 
 from __future__ import annotations
 
+import asyncio
+import random
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from mindlytics import MLEvent
 from mindlytics.server.run import LocalServer
 
+from .cli.processes import Stored, running
 from .conftest import Face, entered, eventually, result
 from .live_service import Heard
 
 TURN = ["Session Started", "Conversation Started", "Conversation Turn", "Conversation Ended", "Session Ended"]
+
+
+def names_of(session_id: str, events: Iterable[MLEvent]) -> list[str]:
+    return [event.event for event in events if event.session_id == session_id]
+
+
+def fixed_port() -> int:
+    """One that is free, and that no system gives to an outgoing connection while nobody listens there."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with suppress(OSError), socket.socket() as tried:
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.mark.parametrize("coroutines", [False, True], ids=["functions", "coroutines"])
@@ -63,6 +83,48 @@ async def test_listeners_carry_on_when_the_server_comes_back(face: Face, tmp_pat
         await result(client.close())
     assert ["Session Started", "before", "meanwhile", "after"] == heard.names
     assert [] == heard.errors
+
+
+async def test_a_kill_in_mid_ingest_costs_neither_clients_nor_listeners_an_event(face: Face, tmp_path: Path) -> None:
+    options = ("serve", "--db", "live.db", "--port", fixed_port())
+    of_one, of_all = Heard(), Heard(coroutines=True)
+    with running(*options, until="Ctrl-C", cwd=tmp_path) as server:
+        face.url = server.url
+        client = face.client(flush_interval=0, max_batch_events=7, trust_env=False)
+        await result(client.start_listening(of_all.on_event, of_all.on_error))
+        sessions = [
+            client.create_session(session_id=name, id="u", on_event=heard)
+            for name, heard in (("s1", of_one.on_event), ("s2", None))
+        ]
+
+        async def record(numbers: Iterable[int]) -> None:
+            for number in numbers:
+                for session in sessions:
+                    await result(session.track_event(event=str(number)))
+                await asyncio.sleep(0)
+
+        recording = asyncio.create_task(record(range(300)))
+        await eventually(lambda: "20" in of_all.names)
+        server.kill()
+        await recording
+        await record(range(300, 350))
+    assert client.stats().pending > 0
+    with running(*options, until="Ctrl-C", cwd=tmp_path) as server:
+        await record(range(350, 400))
+        for session in sessions:
+            await result(session.end_session())
+            await result(session.flush())
+        expected = ["Session Started", *map(str, range(400)), "Session Ended"]
+        stored = Stored(server.url, "proj-1", "key-1")
+        for name in ("s1", "s2"):
+            assert expected == [event["event"] for event in stored.find("events", filter={"session_id": name})]
+            await eventually(lambda name=name: expected[-1] in names_of(name, of_all.events))
+            assert expected == names_of(name, of_all.events)
+        assert expected == of_one.names
+        stats = client.stats()
+        assert (802, 802, 0) == (stats.accepted, stats.delivered, stats.refused + stats.dropped + stats.pending)
+        await result(client.close())
+    assert ([], []) == (of_one.errors, of_all.errors)
 
 
 async def test_a_key_that_the_server_does_not_take_is_told(face: Face) -> None:
