@@ -73,6 +73,7 @@ def test_turns_are_as_long_as_real_ones() -> None:
     assert len(TURNS) == len({turn.user for turn in TURNS})
 
 
+@pytest.mark.timeout(600)  # some thirty programs, one after the other, beside other tests
 def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
     stored = tmp_path / "result.json"
     ran = subprocess.run(
@@ -81,7 +82,7 @@ def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
         env={name: value for name, value in os.environ.items() if not name.startswith("COV_")},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=590,
         check=False,
     )
     assert (0, "") == (ran.returncode, "" if ran.returncode == 0 else ran.stderr)
