@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from . import NoReply, Reply
+from . import NoReply, Reply, limit
 
 UNSENT = frozenset({"ConnectError", "ConnectTimeout"})
 """What httpx raises where no connection came about."""
@@ -54,8 +53,8 @@ class AsyncHttpxTransport:
         :param timeout: seconds for all of it.
         """
         try:
-            sent = self._client.request(method, url, **_options(body, headers, timeout))
-            reply = await asyncio.wait_for(sent, timeout)
+            async with limit.timeout(timeout):
+                reply = await self._client.request(method, url, **_options(body, headers, timeout))
         except Exception as error:
             return _no_reply(error)
         return Reply(reply.status_code, reply.headers, reply.content)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,10 +10,7 @@ from typing import Any
 import aiohttp
 from aiohttp import WSMsgType
 
-if sys.version_info >= (3, 11):
-    from asyncio import timeout
-else:  # wait_for may lose a cancellation there, or a connection that was made meanwhile
-    from async_timeout import timeout
+from .limit import timeout
 
 QUIET = 20.0
 """Seconds without a message after which the other end is asked whether it is there."""

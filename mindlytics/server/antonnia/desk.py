@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from datetime import datetime
 from sqlite3 import Connection
 from typing import Any, Union
@@ -147,6 +146,7 @@ class Desk:
     # -- schedules
 
     async def _keep_time(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
             pause = LOOK_AGAIN
@@ -156,8 +156,9 @@ class Desk:
                     await _logged(self._carry_out(app, schedule))
                 else:
                     pause = min(pause, left)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), pause)
+            timer = loop.call_later(pause, self._changed.set)
+            await self._changed.wait()
+            timer.cancel()
 
     async def _carry_out(self, app: App, schedule: Document) -> None:
         session_id, config = schedule["session_id"], schedule["config"]
