@@ -81,6 +81,8 @@ CREATE TABLE antonnia (
     document TEXT NOT NULL, UNIQUE (scope, kind, id)
 );
 CREATE INDEX antonnia_by_session ON antonnia (scope, kind, session_id);
+CREATE INDEX antonnia_by_contact ON antonnia (scope, kind, json_extract(document, '$.contact_id'));
+CREATE INDEX antonnia_by_provider ON antonnia (scope, kind, json_extract(document, '$.provider_message_id'));
 CREATE TABLE idempotency_keys (
     scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
