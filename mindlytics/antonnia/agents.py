@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from .calls import PAGE, Call, Each, Many, One, R, Resource, given, one_of, path, text, whole
+from .calls import PAGE, Call, Each, Many, One, R, Resource, given, key, one_of, path, text, whole
 from .exceptions import ValidationError
 from .types import Agent, AgentType
 
@@ -36,7 +36,7 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
         if type == "human" and not profile_id:
             raise ValidationError('profile_id must be given where type is "human"')
         body = {"name": text("name", name), "type": type, **given(assistant_id=assistant_id, profile_id=profile_id)}
-        return self._send(Call("POST", "/agents", Agent, body, key=idempotency_key))
+        return self._send(Call("POST", "/agents", Agent, body, key=key(idempotency_key)))
 
     def get(self, agent_id: str) -> One:
         """The agent of this id.

@@ -114,10 +114,7 @@ class Exchange:
         body = None
         if call.json is not None:
             headers["Content-Type"] = "application/json"
-            try:
-                body = orjson.dumps(tell(call.json))
-            except TypeError:
-                raise ValidationError("the arguments must be such as JSON can hold") from None
+            body = _encoded(call.json)
         if call.key is not None:
             headers["Idempotency-Key"] = call.key
         self.request = call.method, settings.server_endpoint + call.path, body, headers, settings.request_timeout
@@ -176,6 +173,16 @@ class Exchange:
         except Misfit as error:
             data = told if isinstance(told, dict) else None
             raise APIError(f"the reply is not as expected: {error}", reply.status, data) from None
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    fields = []
+    for name, value in body.items():
+        try:
+            fields.append(orjson.dumps({name: tell(value)})[1:-1])
+        except (TypeError, RecursionError):
+            raise ValidationError(f"{name} must hold only what JSON can hold") from None
+    return b"{" + b",".join(fields) + b"}"
 
 
 _ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = {

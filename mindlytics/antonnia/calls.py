@@ -30,6 +30,9 @@ Many = TypeVar("Many")
 Each = TypeVar("Each")
 """All that is found, one by one."""
 
+MAX_KEY = 255
+"""Characters of an ``Idempotency-Key``."""
+
 PAGE = 100
 """What a search finds at most where it names no ``limit``."""
 
@@ -90,8 +93,26 @@ def path(template: str, **ids: object) -> str:
 
 
 def _id(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or value in (".", ".."):
+    if not isinstance(value, str) or not value.strip() or value in (".", "..") or not _is_unicode(value):
         raise ValidationError(f"{name} must be an id, got {'an empty text' if value == '' else type(value).__name__}")
+    return value
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether it can be sent: a lone surrogate cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def key(value: object) -> str | None:
+    """The ``idempotency_key``, if it is None or a header can hold it."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_KEY or not value.isascii() or not value.isprintable():
+        raise ValidationError(f"idempotency_key must be a str of 1 to {MAX_KEY} printable ASCII characters")
     return value
 
 
@@ -140,14 +161,19 @@ def moment(name: str, value: object) -> str:
             raise ValidationError(f"{name} must be an ISO 8601 date and time") from None
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise ValidationError(f"{name} must be an aware datetime or an ISO 8601 text, got {type(value).__name__}")
-    return value.astimezone(UTC).isoformat()
+    try:
+        return value.astimezone(UTC).isoformat()
+    except OverflowError:
+        raise ValidationError(f"{name} must be a moment within the years 1 to 9999 in UTC") from None
 
 
 def shaped(name: str, kind: type[MessageContent] | type[ScheduleConfig], value: object) -> dict[str, Any]:
     """The JSON of a value, given as an instance or as a mapping of the same shape. A mapping goes as it is."""
-    told = tell(value)
     try:
+        told = tell(value)
         read(kind, told, name)
+    except (TypeError, RecursionError):
+        raise ValidationError(f"{name} must hold only what JSON can hold") from None
     except Misfit as error:
         raise ValidationError(str(error)) from None
     return dict(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeVar, get_origin
@@ -63,10 +64,15 @@ def read(kind: type[T], given: object, name: str = "") -> T:
 
 
 def tell(value: Any) -> Any:
-    """The JSON of a value: what :func:`read` made, and whatever else JSON can hold."""
+    """The JSON of a value: what :func:`read` made, and whatever else JSON can hold.
+
+    :raises TypeError: there is a number in it that is none, which JSON cannot hold.
+    """
     if isinstance(value, Model):
         own = {a.name: tell(getattr(value, a.name)) for a in fields(type(value)) if a.name != "extra"}
         return {**own, **value.extra}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"JSON cannot hold {value}")
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):

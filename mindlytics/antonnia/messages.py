@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic
 
-from .calls import PAGE, Call, Each, Many, One, Perhaps, R, Resource, given, moment, one_of, path, shaped, whole
+from .calls import PAGE, Call, Each, Many, One, Perhaps, R, Resource, given, key, moment, one_of, path, shaped, whole
 from .types import Message, MessageContent, MessageDeliveryStatus, MessageRole
 
 
@@ -37,7 +37,7 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
             **given(provider_message_id=provider_message_id, replied_provider_message_id=replied_provider_message_id),
         }
         where = path("/sessions/{session_id}/messages", session_id=session_id)
-        return self._send(Call("POST", where, Message, body, key=idempotency_key))
+        return self._send(Call("POST", where, Message, body, key=key(idempotency_key)))
 
     def get(self, session_id: str, message_id: str) -> Perhaps:
         """The message of this id, or None where the service answers with nothing.

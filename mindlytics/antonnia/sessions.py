@@ -6,7 +6,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from .calls import PAGE, Call, Each, Many, One, R, Resource, given, mapping, moment, one_of, path, shaped, text, whole
+from .calls import (
+    PAGE,
+    Call,
+    Each,
+    Many,
+    One,
+    R,
+    Resource,
+    given,
+    key,
+    mapping,
+    moment,
+    one_of,
+    path,
+    shaped,
+    text,
+    whole,
+)
 from .exceptions import ValidationError
 from .types import ScheduleConfig, Session, SessionSchedule, SessionStatus, SessionUpdateFields, SurveySubmission
 
@@ -44,7 +61,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
             "status": one_of("status", status, "open", "closed"),
             **given(agent_id=agent_id, metadata=mapping("metadata", metadata)),
         }
-        return self._send(Call("POST", "/sessions", Session, body, key=idempotency_key))
+        return self._send(Call("POST", "/sessions", Session, body, key=key(idempotency_key)))
 
     def get(self, session_id: str) -> One:
         """The session of this id.
@@ -162,7 +179,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
             "config": shaped("config", ScheduleConfig, config),
         }
         where = path("/sessions/{session_id}/schedule", session_id=session_id)
-        return self._send(Call("POST", where, SessionSchedule, body, key=idempotency_key))
+        return self._send(Call("POST", where, SessionSchedule, body, key=key(idempotency_key)))
 
 
 class BaseSurveySubmissions(Resource, Generic[One]):

@@ -12,6 +12,7 @@ How the body comes in is the web framework's affair. The service may post the sa
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, Union, overload
@@ -35,7 +36,7 @@ class Event(Model):
     """What all events have.
 
     :param id: the event's own; one that is posted again has the same.
-    :param extra: fields of the body that this version does not know.
+    :param extra: fields of the body that this version does not know; those within its ``data`` are below ``"data"``.
     """
 
     id: str
@@ -134,15 +135,20 @@ def _event(given: Mapping[str, Any]) -> WebhookEvent:
     data = given.get("data")
     if not isinstance(data, Mapping) or not isinstance(data.get("object"), Mapping):
         raise Misfit("data.object must be an object")
-    told = {**{key: value for key, value in given.items() if key != "data"}, name: data["object"]}
-    if "action" in data:
-        told["action"] = data["action"]
+    rest = dict(data)
+    told = {**given, name: rest.pop("object"), "data": rest}
+    if "action" in rest:
+        told["action"] = rest.pop("action")
+    if not rest:
+        del told["data"]
     made: Any = read(kind, told)
     return made  # type: ignore[no-any-return]
 
 
 class BaseWebhooks(Generic[Done]):
     """Handlers by the type of event that they want."""
+
+    _is_async: bool
 
     def __init__(self) -> None:
         self._handlers: dict[str, list[Callable[[Any], Any]]] = {}
@@ -162,12 +168,14 @@ class BaseWebhooks(Generic[Done]):
 
         :param type: such as ``"message.created"``, or ``"*"`` for events that no other function wants, those of
             unknown types included.
-        :raises ValidationError: there is no such type.
+        :raises ValidationError: there is no such type, or the function is one that nobody would await.
         """
         if type not in _KINDS and type != REST:
             raise ValidationError(f"type must be one of {', '.join([*_KINDS, REST])}")
 
         def add(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            if inspect.iscoroutinefunction(handler) and not self._is_async:
+                raise ValidationError("handler must be a plain function; AsyncWebhooks awaits coroutine functions")
             self._handlers.setdefault(type, []).append(handler)
             return handler
 
@@ -179,6 +187,8 @@ class BaseWebhooks(Generic[Done]):
 
 class Webhooks(BaseWebhooks[object]):
     """Calls plain functions, one after the other, in the order in which they were added."""
+
+    _is_async = False
 
     def handle(self, body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
         """Read a body and call the functions that want its event; the event. What a function raises comes through.
@@ -193,6 +203,8 @@ class Webhooks(BaseWebhooks[object]):
 
 class AsyncWebhooks(BaseWebhooks[Awaitable[object]]):
     """Calls coroutine functions, one after the other, in the order in which they were added."""
+
+    _is_async = True
 
     async def handle(self, body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
         """Read a body and await the functions that want its event; the event. What a function raises comes through.

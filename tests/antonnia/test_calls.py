@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -227,12 +228,20 @@ def test_every_call_is_in_the_table() -> None:
     assert calls == {call[0] for call in CALLS}
 
 
+ENDLESS: dict[str, Any] = {}
+ENDLESS["again"] = ENDLESS
+
 WRONG: list[Any] = [
     ("sessions.create", ("", "Ada"), "contact_id must be a str that is not empty"),
     ("sessions.create", ("ada", None), "contact_name must be a str that is not empty, got NoneType"),
     ("sessions.create", ("ada", "Ada", None, "ajar"), "status must be one of open, closed"),
     ("sessions.create", ("ada", "Ada", None, "open", []), "metadata must be a mapping, got list"),
-    ("sessions.create", ("ada", "Ada", None, "open", {"x": object()}), "such as JSON can hold"),
+    ("sessions.create", ("ada", "Ada", None, "open", {"x": object()}), "metadata must hold only what JSON can hold"),
+    ("sessions.create", ("ada", "Ada", None, "open", {"x": math.nan}), "metadata must hold only what JSON can hold"),
+    ("sessions.create", ("ada", "Ada", None, "open", ENDLESS), "metadata must hold only what JSON can hold"),
+    ("sessions.create", ("ada", "\ud800"), "contact_name must hold only what JSON can hold"),
+    ("sessions.update", ("s", {"metadata": {1: 2}}), "fields must hold only what JSON can hold"),
+    ("sessions.get", ("\ud800",), "session_id must be an id"),
     ("sessions.get", ("",), "session_id must be an id, got an empty text"),
     ("sessions.get", ("..",), "session_id must be an id"),
     ("sessions.get", (None,), "session_id must be an id, got NoneType"),
@@ -253,11 +262,21 @@ WRONG: list[Any] = [
     ("sessions.schedule", ("s", AT, {"type": "node"}), "config.node_id is missing"),
     (
         "sessions.schedule",
+        ("s", datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))), {"type": "node", "node_id": "n"}),
+        "scheduled_for must be a moment within the years 1 to 9999",
+    ),
+    (
+        "sessions.schedule",
         ("s", AT, {"type": "message", "message": {"type": "text"}}),
         "config.message.text is missing",
     ),
     ("sessions.messages.create", ("s", "Hello"), "content must be an object, got str"),
     ("sessions.messages.create", ("s", {"text": "Hello"}), "content.type is missing"),
+    (
+        "sessions.messages.create",
+        ("s", {**TEXT, "template_parameters": {"n": math.inf}}),
+        "content must hold only what JSON can hold",
+    ),
     ("sessions.messages.create", ("s", {"type": "text", "text": 1}), "content.text must be a str, got int"),
     (
         "sessions.messages.create",
@@ -280,6 +299,22 @@ async def test_what_breaks_a_rule_is_told_before_any_request(face: Face, name: s
     assert words in told.value.message
     assert isinstance(told.value, ValueError)
     assert (None, {}) == (told.value.status_code, told.value.response_data)
+    assert [] == face.sink.requests
+
+
+@pytest.mark.parametrize("key", ["", "two\nlines", "ü", "k" * 256, 7])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("sessions.create", ("ada", "Ada")),
+        ("sessions.schedule", ("s", AT, {"type": "node", "node_id": "n"})),
+        ("sessions.messages.create", ("s", TEXT)),
+        ("agents.create", ("Ann", "ai", "a")),
+    ],
+)
+async def test_a_key_that_no_header_can_hold_is_told(face: Face, name: str, arguments: Any, key: Any) -> None:
+    with pytest.raises(ValidationError, match="idempotency_key must be a str of 1 to 255 printable ASCII characters"):
+        await result(method(face.client(), name)(*arguments, idempotency_key=key))
     assert [] == face.sink.requests
 
 

@@ -25,7 +25,7 @@ from mindlytics.antonnia.exceptions import (
 
 from ..conftest import result
 from ..sink import hang, lose_reply, redirect, reset
-from .answers import AGENT, MESSAGE, SESSION, says
+from .answers import AGENT, AT, MESSAGE, SCHEDULE, SESSION, says
 from .conftest import TOKEN, Face
 
 TEXT = {"type": "text", "text": "Hello"}
@@ -175,6 +175,7 @@ async def test_what_acts_is_sent_once(face: Face, name: str) -> None:
         (lambda c: c.sessions.create("ada", "Ada", idempotency_key="k"), SESSION),
         (lambda c: c.sessions.messages.create("s", TEXT, idempotency_key="k"), MESSAGE),
         (lambda c: c.agents.create("Ann", "ai", "a", idempotency_key="k"), AGENT),
+        (lambda c: c.sessions.schedule("s", AT, {"type": "node", "node_id": "n"}, idempotency_key="k"), SCHEDULE),
     ],
 )
 async def test_with_a_key_what_creates_is_tried_again(face: Face, call: Any, answer: Any) -> None:

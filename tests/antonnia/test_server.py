@@ -353,7 +353,7 @@ def test_the_sessions_do_not_wait_for_each_other(sink: Sink) -> None:
         held.set()
 
 
-@pytest.mark.parametrize("address", ["localhost:80", "ftp://localhost/", "http://", "http://[", ""])
+@pytest.mark.parametrize("address", ["localhost:80", "ftp://localhost/", "http://", "http://[", "http://a:99999", ""])
 def test_an_address_for_webhooks_that_is_none(address: str) -> None:
     with pytest.raises(ServerError, match="the webhook's address must be of the form"):
         LocalServer(webhook=address).start()

@@ -54,6 +54,8 @@ def test_what_is_not_known_is_kept() -> None:
     assert ("contact.created", {"object": {"id": "c"}}, {"attempt": 2}) == (event.type, event.data, event.extra)
     known = parse({**body("session.created", SESSION), "attempt": 2})
     assert {"attempt": 2} == known.extra
+    finished = parse(body("session.finished", SESSION, action="expired", after={"minutes": 5}))
+    assert {"data": {"after": {"minutes": 5}}} == finished.extra
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,13 @@ async def test_coroutine_functions_are_awaited() -> None:
 def test_a_type_that_does_not_exist_is_told() -> None:
     with pytest.raises(ValidationError, match=r"type must be one of session\.created, .*message\.created, \*"):
         Webhooks().on("message.create")  # type: ignore[call-overload]
+
+
+def test_a_coroutine_function_that_nobody_would_await_is_told() -> None:
+    async def answer(event: MessageCreated) -> None: ...
+
+    with pytest.raises(ValidationError, match="handler must be a plain function; AsyncWebhooks awaits"):
+        Webhooks().on("message.created")(answer)
 
 
 def test_what_a_function_raises_comes_through() -> None:

@@ -6,6 +6,7 @@ broken is told as :class:`ValidationError` (422), an id that names nothing as :c
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
@@ -180,7 +181,7 @@ def _fields(given: Document, allowed: tuple[str, ...]) -> Document:
 
 def _page(found: Iterator[Document], given: Document) -> Iterator[Document]:
     offset, limit = whole("offset", given.get("offset"), 0) or 0, whole("limit", given.get("limit"), 1)
-    return islice(found, offset, offset + (PAGE if limit is None else limit))
+    return islice(found, min(offset, sys.maxsize), min(offset + (PAGE if limit is None else limit), sys.maxsize))
 
 
 # -- messages
@@ -242,8 +243,9 @@ def search_messages(rows: Rows, given: Document, session_id: str | None = None) 
         known(rows, "session", session_id)
     else:
         session_id = _optional("session_id", given.get("session_id"))
-    names = ("provider_message_id", "replied_provider_message_id", "role")
-    return list(_page(rows.each("message", session_id, **{name: given.get(name) for name in names}), given))
+    names = ("provider_message_id", "replied_provider_message_id")
+    fields = {name: _optional(name, given.get(name)) for name in names}
+    return list(_page(rows.each("message", session_id, **fields), given))
 
 
 def _content(name: str, value: object) -> Document:

@@ -102,8 +102,8 @@ def _writing(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         token, body = await _token(request), await _body(request)
         key = request.headers.get("Idempotency-Key")
-        if key is not None and not 0 < len(key) <= MAX_HEADER:
-            raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} characters")
+        if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable()):
+            raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} printable characters")
         place = None if key is None else f"{request.method} {request.path} {key}"
 
         def write(records: Records) -> tuple[Any, list[Document]]:
@@ -166,8 +166,11 @@ async def _body(request: web.Request) -> Document:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
     try:
         given = orjson.loads(body) if body else {}
+        orjson.dumps([[[[given]]]])  # some of it is told within other objects, and orjson reads deeper than it writes
     except orjson.JSONDecodeError:
         raise ValidationError("the body must be JSON") from None
+    except orjson.JSONEncodeError:
+        raise ValidationError("the body must not be nested more than 250 deep") from None
     if not isinstance(given, dict):
         raise ValidationError(f"the body must be a JSON object, got {type(given).__name__}")
     return given
@@ -180,7 +183,10 @@ async def _errors_as_detail(request: web.Request, handler: Handler) -> web.Strea
     except AntonniaError as error:
         return reply({"detail": error.message}, STATUSES[type(error)])
     except web.HTTPException as error:
-        return reply({"detail": f"{request.method} {request.path}: {error.reason}"}, error.status)
+        response = reply({"detail": f"{request.method} {request.path}: {error.reason}"}, error.status)
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
     except Exception:
         logger.exception("%s failed", request.path)
         return reply({"detail": "the server failed; its log says why"}, 500)

@@ -30,9 +30,9 @@ def is_address(url: str) -> bool:
     """Whether events can be posted there."""
     try:
         parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 class Posting:
@@ -88,7 +88,7 @@ class Posting:
                     if 200 <= reply.status < 300:
                         return
                     cause = f"status {reply.status}"
-            except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:  # the last: no name of a host
                 cause = type(error).__name__
             if attempt < ATTEMPTS:
                 await asyncio.sleep(backoff(attempt, LONGEST_PAUSE))
