@@ -33,7 +33,8 @@ from .http import (
     reply,
 )
 from .live import LIVE, LIVE_PATH, Live, realtime, recent
-from .openapi import EVENT_PATH, EVENT_PATHS, document
+from .openapi import document
+from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
 from .query import InvalidQuery
 from .records import Records, find_app
 from .store import RefusedEvent, Store

@@ -28,8 +28,12 @@ ELSEWHERE = [checks.positive_data_acceptance, checks.negative_data_rejection]
 """What is taken depends on what is stored and on the headers given here; tests/server compares rules with document."""
 
 
+TEXT = {"type": "text", "text": "Hello"}
+AGENT = {"name": "A", "type": "ai", "assistant_id": "a"}
+
+
 @pytest.fixture(scope="module")
-def described() -> Iterator[Any]:
+def server() -> Iterator[LocalServer]:
     with LocalServer(api_key=KEY, super_key="another") as server:
         stored = [
             turn(),
@@ -41,11 +45,32 @@ def described() -> Iterator[Any]:
             200
             == requests.post(f"{server.url}/bc/v1/events/queue", json=stored, headers=HEADERS, timeout=20).status_code
         )
-        yield schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def described(server: LocalServer) -> Any:
+    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def ids(server: LocalServer) -> dict[str, str]:
+    """What stands in paths: one of each that there is."""
+
+    def made(path: str, body: object) -> Any:
+        return requests.post(f"{server.url}/conversations/v2{path}", json=body, headers=HEADERS, timeout=20).json()
+
+    agent = made("/agents", AGENT)
+    session = made("/sessions", {"contact_id": "c", "contact_name": "C", "agent_id": agent["id"]})
+    message = made(f"/sessions/{session['id']}/messages", {"role": "user", "content": TEXT})
+    finished = made(f"/sessions/{session['id']}/finish", {"ending_survey_id": "s"})
+    found = {"session": session["id"], "message": message["id"], "agent": agent["id"]}
+    found["survey"] = finished["ending_survey_submission_id"]
+    return {f"{name}_id": id for name, id in found.items()}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_random_requests(described: Any, name: str) -> None:
+def test_random_requests(described: Any, ids: dict[str, str], name: str) -> None:
     method, path = name.split()
     operation = described[path][method]
     modes = schemathesis.GenerationMode
@@ -58,8 +83,10 @@ def test_random_requests(described: Any, name: str) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases, st.integers(0, 3).map(bool))
-    def ask(case: Any, is_known: bool) -> None:
+    @given(cases, st.integers(0, 3).map(bool), st.integers(0, 3).map(bool))
+    def ask(case: Any, is_known: bool, is_there: bool) -> None:
+        if is_there:
+            case.path_parameters = {place: ids.get(place, id) for place, id in (case.path_parameters or {}).items()}
         case.call_and_validate(headers=HEADERS if is_known else None, excluded_checks=ELSEWHERE)
 
     ask()

@@ -20,13 +20,10 @@ from mindlytics.server.query import Filter, InvalidQuery
 from mindlytics.server.run import LocalServer
 from mindlytics.wire.mindlytics import decode
 
-from .calls import Caller, event, track, turn
+from .calls import AT, Caller, event, track, turn
 
 UNDESCRIBED = {"HEAD"}
 """Methods that come of themselves with another."""
-
-ELSEWHERE = ("/conversations/v2/", "/ingestion.v1alpha.IngestionService/")
-"""Below these, requests are described by the services that they are of."""
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
@@ -48,27 +45,23 @@ def test_every_route_is_described_and_every_description_is_a_route(server: Local
     described = [tuple(name.split()) for name in OPERATIONS]
     for method, resource in routes:
         assert any(method == other and resource_takes(resource, path) for other, path in described), (
-            f"{method} {resource.canonical} is answered and not described: add it to OPERATIONS in"
-            " mindlytics/server/openapi.py"
+            f"{method} {resource.canonical} is answered and not described: add it to OPERATIONS of its service in"
+            " mindlytics/server/openapi/"
         )
     for method, path in described:
         assert any(method == other and resource_takes(resource, path) for other, resource in routes), (
-            f"{method} {path} is described in mindlytics/server/openapi.py and not answered"
+            f"{method} {path} is described in mindlytics/server/openapi/ and not answered"
         )
 
 
 def routes_of(app: web.Application) -> list[tuple[str, web.AbstractResource]]:
     found = [(route.method, route.resource) for route in app.router.routes() if route.method not in UNDESCRIBED]
-    return [
-        (method, resource)
-        for method, resource in found
-        if resource is not None and not resource.canonical.startswith(ELSEWHERE)
-    ]
+    return [(method, resource) for method, resource in found if resource is not None]
 
 
 def resource_takes(resource: web.AbstractResource, path: str) -> bool:
-    info = resource.get_info()
-    return path == info["path"] if "path" in info else info["pattern"].fullmatch(path) is not None
+    pattern = resource.get_info().get("pattern")
+    return path == resource.canonical or (pattern is not None and pattern.fullmatch(path) is not None)
 
 
 WHOLE = [
@@ -173,3 +166,47 @@ def test_what_is_answered_is_as_described(caller: Caller) -> None:
             assert answered
             validator = jsonschema.Draft202012Validator({**operation.answer, **document()})
             assert [] == [error.message for error in validator.iter_errors(answered)]
+
+
+SAID = {"type": "text", "text": "Hello"}
+CONTACT = {"contact_id": "c", "contact_name": "C"}
+SESSIONS = "/conversations/v2/sessions"
+ONE = f"{SESSIONS}/{{session_id}}"
+BODIES: list[tuple[str, dict[str, Any]]] = [
+    *((SESSIONS, {**CONTACT, **more}) for more in ({}, {"metadata": None}, {"metadata": []}, {"status": None})),
+    *((SESSIONS, {**CONTACT, name: value}) for name in CONTACT for value in (None, "", 1, "x" * 300)),
+    *((f"{SESSIONS}/search", {"limit": limit, "offset": 1}) for limit in (None, 0, 1, 1.5, True, "1")),
+    *((f"{SESSIONS}/search", {"status": status}) for status in (None, "open", "ajar", [])),
+    *((ONE, {"fields": fields}) for fields in (None, {}, {"thread_id": None}, {"thread_id": ""}, {"created_at": "x"})),
+    *((f"{ONE}/reply", {"debounce_time": seconds}) for seconds in (None, -1, 0, 61, "1")),
+    *((f"{ONE}/messages", {"role": role, "content": SAID}) for role in (None, "user", "assistant", "nobody")),
+    *(
+        (f"{ONE}/messages", {"role": "user", "content": content})
+        for content in (None, "x", {}, {"type": "text"}, {"type": "poem"}, {**SAID, "template_id": None, "more": []})
+    ),
+    *((f"{ONE}/schedule", {"scheduled_for": AT, "config": config}) for config in ({}, {"type": "node"})),
+    *(
+        (f"{ONE}/schedule", {"scheduled_for": when, "config": {"type": "message", "message": SAID}})
+        for when in (AT, "soon", "2025-04-03", 5, None)
+    ),
+    *(("/conversations/v2/agents", {"name": "A", "type": kind, "profile_id": "p"}) for kind in ("ai", "human", "it")),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), BODIES)
+def test_it_takes_the_very_conversations_that_the_server_takes(caller: Caller, path: str, body: dict[str, Any]) -> None:
+    session_id = caller.post(SESSIONS, CONTACT).json()["id"]
+    method = "PATCH" if path == ONE else "POST"
+    place = caller.url + path.format(session_id=session_id)
+    answered = caller.http.request(method, place, json=body, timeout=20)
+    assert answered.status_code in (200, 201, 422)
+    operation = OPERATIONS[f"{method} {path}"]
+    assert operation.body is not None
+    assert (answered.status_code != 422) == is_valid(operation.body, body), answered.text
+    if answered.status_code != 422:
+        assert operation.answer is not None
+        assert is_valid(operation.answer, answered.json())
+
+
+def is_valid(schema: dict[str, Any], given: object) -> bool:
+    return jsonschema.Draft202012Validator({**schema, **document()}).is_valid(given)

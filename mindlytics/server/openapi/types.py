@@ -1,7 +1,7 @@
-"""What requests and answers look like, as JSON Schemas that are made of the types themselves.
+"""Events and rows as JSON Schemas that are made of the types themselves.
 
 An event's schema comes of the validators of its class, a row's of the columns of its collection. Which request takes
-and answers what is in ``openapi.py``.
+and answers what is in ``mindlytics.py``.
 """
 
 from __future__ import annotations
@@ -11,51 +11,20 @@ from typing import Any
 
 from attrs import NOTHING, fields_dict
 
-from .. import events, values
-from ..events import EVENT_TYPES, Cost, CustomEvent, Event, TokenBasedCost, TrackedEvent
-from .find import COLLECTIONS, Collection
-from .query import LIST, MAP, NUMBER, TEXT, TIME
-
-Schema = dict[str, Any]
-
-TEXTS: Schema = {"type": "string"}
-NAME: Schema = {"type": "string", "minLength": 1, "maxLength": events.MAX_NAME}
-SCALAR: Schema = {"type": ["string", "number", "boolean"]}
-NULL: Schema = {"type": "null"}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
-
-
-def array(items: Schema) -> Schema:
-    """A list of such values."""
-    return {"type": "array", "items": items}
-
-
-def ref(name: str) -> Schema:
-    """The schema of this name among the document's."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def or_null(schema: Schema) -> Schema:
-    """Such a value, or null, which says the same as leaving it out."""
-    if "$ref" in schema:
-        return {"anyOf": [schema, NULL]}
-    kinds = schema["type"]
-    return {**schema, "type": [*(kinds if isinstance(kinds, list) else [kinds]), "null"]}
-
+from ... import events, values
+from ...events import EVENT_TYPES, Cost, CustomEvent, Event, TokenBasedCost, TrackedEvent
+from .. import query
+from ..find import COLLECTIONS, Collection
+from .shapes import MOMENT, NAME, NULL, SCALAR, TEXTS, TIMESTAMP, Schema, array, or_null, ref
 
 # -- events
 
-_TIMESTAMP = {
-    "type": "string",
-    "pattern": f"^{values.ISO_8601}$",
-    "description": "ISO 8601; UTC where no offset is given; now where it is left out",
-}
 _OF_VALIDATOR: Mapping[Any, Schema] = {
     events._name: NAME,
     events._optional_name: NAME,
     events._text: TEXTS,
     events._optional_text: TEXTS,
-    events._timestamp: _TIMESTAMP,
+    events._timestamp: TIMESTAMP,
     events._scalars: {"type": "object", "additionalProperties": or_null(SCALAR)},
     events._count: {"type": "integer", "minimum": 0, "maximum": values.INT64[-1]},
     events._finite: {"type": "number"},
@@ -122,11 +91,11 @@ _KNOWN = [each.event for each in EVENT_TYPES if issubclass(each, TrackedEvent) a
 # -- rows
 
 _OF_KIND: Mapping[str, Schema] = {
-    TEXT: TEXTS,
-    NUMBER: {"type": "number"},
-    TIME: MOMENT,
-    MAP: {"type": "object", "additionalProperties": SCALAR},
-    LIST: array(TEXTS),
+    query.TEXT: TEXTS,
+    query.NUMBER: {"type": "number"},
+    query.TIME: MOMENT,
+    query.MAP: {"type": "object", "additionalProperties": SCALAR},
+    query.LIST: array(TEXTS),
 }
 
 

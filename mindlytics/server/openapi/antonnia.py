@@ -1,0 +1,188 @@
+"""What the document says of the Antonnia Conversations API. Its schemas are made of the types in ``antonnia/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from attrs import NOTHING, fields
+
+from ...antonnia import types
+from ...antonnia.codec import AGENTS, CONFIGS, CONTENTS
+from ...antonnia.sessions import LONGEST_DEBOUNCE
+from ..antonnia.app import PREFIX
+from .operation import Operation
+from .shapes import HEADER, MOMENT, OBJECT, TEXT, TEXTS, TIMESTAMP, Schema, array, given, or_null, record, ref
+
+KINDS: Mapping[type[types.Model], Mapping[str, type[types.Model]]] = {
+    types.MessageContent: CONTENTS,
+    types.Agent: AGENTS,
+    types.ScheduleConfig: CONFIGS,
+}
+"""The classes of which there are kinds, told apart by ``type``."""
+
+MODELS = (types.Session, types.Message, types.SessionSchedule, types.SurveySubmission)
+
+
+def _name(kind: type[Any]) -> str:
+    return f"antonnia.{kind.__name__}"
+
+
+def _of(hint: Any) -> Schema:
+    """The schema of a field, by its type."""
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    if type(None) in get_args(hint):
+        return or_null(_of(Union[tuple(each for each in get_args(hint) if each is not type(None))]))
+    if isinstance(hint, type) and issubclass(hint, types.Model):
+        return ref(_name(hint))
+    plain: Mapping[Any, Schema] = {str: TEXTS, int: {"type": "integer"}, datetime: MOMENT}
+    return plain.get(hint, OBJECT)
+
+
+def _model(kind: type[types.Model]) -> Schema:
+    """An object of this class; fields that are not known are kept."""
+    hints = get_type_hints(kind)
+    own = [attribute for attribute in fields(kind) if attribute.name != "extra"]
+    required = [attribute.name for attribute in own if attribute.default is NOTHING or attribute.name == "type"]
+    told = given(*required, **{attribute.name: _of(hints[attribute.name]) for attribute in own})
+    return {**told, "description": (kind.__doc__ or "").strip()}
+
+
+def schemas() -> dict[str, Schema]:
+    """Every schema of this service that has a name."""
+    return {
+        **{_name(base): {"oneOf": [ref(_name(kind)) for kind in kinds.values()]} for base, kinds in KINDS.items()},
+        **{_name(kind): _model(kind) for kinds in KINDS.values() for kind in kinds.values()},
+        **{_name(kind): _model(kind) for kind in MODELS},
+        "antonnia.Error": record(detail={**TEXTS, "description": "What is wrong, in words."}),
+    }
+
+
+_SESSION, _MESSAGE, _SCHEDULE, _SURVEY, _AGENT = (ref(_name(kind)) for kind in (*MODELS, types.Agent))
+_CONTENT, _CONFIG = ref(_name(types.MessageContent)), ref(_name(types.ScheduleConfig))
+_ID, _METADATA = or_null(TEXT), or_null(OBJECT)
+_STATUS, _ROLE, _DELIVERY = _of(types.SessionStatus), _of(types.MessageRole), _of(types.MessageDeliveryStatus)
+_PAGE = {"offset": or_null({"type": "integer", "minimum": 0}), "limit": or_null({"type": "integer", "minimum": 1})}
+
+_asked = partial(Operation, app=False, error=ref("antonnia.Error"), refusals=(401, 404, 413, 422))
+"""A request that reads."""
+_done = partial(_asked, headers={"Idempotency-Key": HEADER})
+"""A request that changes something; repeated under the same key, it changes nothing more."""
+
+_OPERATIONS: Mapping[str, Operation] = {
+    "POST /sessions": _done(
+        "Open a session",
+        _SESSION,
+        body=given(
+            "contact_id",
+            "contact_name",
+            contact_id=TEXT,
+            contact_name=TEXT,
+            agent_id=_ID,
+            status=_STATUS,
+            metadata=_METADATA,
+        ),
+    ),
+    "POST /sessions/search": _asked(
+        "Sessions",
+        array(_SESSION),
+        body=given(contact_id=_ID, status=or_null(_STATUS), metadata=_METADATA, **_PAGE),
+    ),
+    "GET /sessions/{session_id}": _asked("A session", _SESSION),
+    "PATCH /sessions/{session_id}": _done(
+        "Change fields of a session",
+        _SESSION,
+        body=given(
+            "fields",
+            fields=record(
+                [],
+                thread_id=_ID,
+                status=_STATUS,
+                agent_id=_ID,
+                ending_survey_submission_id=_ID,
+                metadata=_METADATA,
+                organization_id=TEXT,
+            ),
+        ),
+    ),
+    "POST /sessions/{session_id}/transfer": _done("Give a session to an agent", _SESSION, body=given(agent_id=_ID)),
+    "POST /sessions/{session_id}/finish": _done("Close a session", _SESSION, body=given(ending_survey_id=_ID)),
+    "POST /sessions/{session_id}/reply": _asked(
+        "Have the agent answer",
+        _SESSION,
+        body=given(debounce_time=or_null({"type": "integer", "minimum": 0, "maximum": LONGEST_DEBOUNCE})),
+    ),
+    "POST /sessions/{session_id}/schedule": _done(
+        "Have something happen later",
+        _SCHEDULE,
+        body=given("scheduled_for", "config", scheduled_for=TIMESTAMP, config=_CONFIG),
+    ),
+    "POST /sessions/{session_id}/messages": _done(
+        "Add a message",
+        _MESSAGE,
+        body=given(
+            "role",
+            "content",
+            role=_ROLE,
+            content=_CONTENT,
+            provider_message_id=_ID,
+            replied_provider_message_id=_ID,
+        ),
+    ),
+    "POST /sessions/{session_id}/messages/search": _asked(
+        "Messages of a session",
+        array(_MESSAGE),
+        body=given(provider_message_id=_ID, replied_provider_message_id=_ID, **_PAGE),
+    ),
+    "GET /sessions/{session_id}/messages/{message_id}": _asked("A message", _MESSAGE),
+    "PATCH /sessions/{session_id}/messages/{message_id}": _done(
+        "Note what became of a message",
+        _MESSAGE,
+        body=given(
+            provider_message_id=_ID,
+            replied_provider_message_id=_ID,
+            delivery_status=or_null(_DELIVERY),
+            delivery_error_code=or_null({"type": "integer"}),
+            delivery_error_message=_ID,
+            delivered_at=or_null(TIMESTAMP),
+        ),
+    ),
+    "POST /messages/search": _asked(
+        "Messages of all sessions, or of one",
+        array(_MESSAGE),
+        body=given(session_id=_ID, provider_message_id=_ID, replied_provider_message_id=_ID, **_PAGE),
+    ),
+    "GET /sessions/{session_id}/surveys/{survey_id}": _asked("A survey's submission", _SURVEY),
+    "POST /sessions/{session_id}/surveys/{survey_id}/reply": _done("Go on with a survey", _SURVEY),
+    "POST /sessions/{session_id}/surveys/{survey_id}/cancel": _done("Give up a survey", _SURVEY),
+    "POST /agents": _done(
+        "Make an agent",
+        _AGENT,
+        status=201,
+        body={
+            "oneOf": [
+                given("name", "type", "assistant_id", name=TEXT, type={"const": "ai"}, assistant_id=TEXT),
+                given("name", "type", "profile_id", name=TEXT, type={"const": "human"}, profile_id=TEXT),
+            ]
+        },
+    ),
+    "GET /agents/{agent_id}": _asked("An agent", _AGENT),
+    "PATCH /agents/{agent_id}": _done(
+        "Change fields of an agent",
+        _AGENT,
+        body=given("fields", fields=record([], name=TEXT, assistant_id=TEXT, profile_id=TEXT)),
+    ),
+    "DELETE /agents/{agent_id}": _done("Remove an agent", None, status=204),
+    "POST /agents/search": _asked(
+        "Agents",
+        array(_AGENT),
+        body=given(type={"enum": [*AGENTS, None]}, assistant_id=_ID, profile_id=_ID, **_PAGE),
+    ),
+}
+
+OPERATIONS: Mapping[str, Operation] = {
+    name.replace(" ", f" {PREFIX}", 1): operation for name, operation in _OPERATIONS.items()
+}

@@ -1,0 +1,177 @@
+"""What the document says of the Mindlytics service: events, users, keys, reads, live events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...events import EVENT_TYPES, TrackedEvent
+from ...wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
+from ..find import COLLECTIONS
+from ..keys import CLEANUP_PATH, ORGKEYS_PATH
+from ..live import LIVE_PATH, RECENT
+from ..user_reads import PAGE, USER
+from .operation import Operation
+from .shapes import HEADER, NAME, NULL, SCALAR, TEXTS, Schema, array, given, or_null, record, ref, whole
+from .types import row_name, row_schema, schemas
+
+__all__ = ["EVENT_PATH", "EVENT_PATHS", "OPERATIONS", "schemas"]
+
+EVENT_PATH = "/bc/v1/events/event"
+EVENT_PATHS: Mapping[str, tuple[str, str | None]] = {
+    "identify": ("identify", None),
+    "alias": ("alias", None),
+    "start-session": ("start_session", None),
+    "end-session": ("end_session", None),
+    "track": ("track", None),
+    "start-conversation": ("track", "Conversation Started"),
+    "end-conversation": ("track", "Conversation Ended"),
+    "conversation-turn": ("track", "Conversation Turn"),
+    "conversation-usage": ("track", "Conversation Usage"),
+    "conversation-function": ("track", "Conversation Function"),
+}
+"""The last part of the path of a single event, and the ``type`` and ``event`` that it stands for."""
+
+_TRAITS: Schema = {"type": "object", "additionalProperties": or_null(SCALAR)}
+_DATE: Schema = {"type": "string", "description": "ISO 8601, a date with or without a time"}
+_PAGE = {"limit": {**whole(PAGE), "description": "0: no limit"}, "offset": whole()}
+_ORGKEY = record(organization_id=TEXTS, apikey=TEXTS)
+_LISTED = {name: schema for name, schema in row_schema(COLLECTIONS["users"])["properties"].items() if name in USER}
+_SESSION = {
+    **{
+        name: schema
+        for name, schema in row_schema(COLLECTIONS["sessions"])["properties"].items()
+        if name in ("session_id", "user_id", "started_at", "ended_at", "duration", "attributes")
+    },
+    "user_traits": _TRAITS,
+    "events": array(ref("StoredEvent")),
+}
+_INSIGHT = {
+    **dict.fromkeys(("user_id", "session_id", "conversation_id", "started_at", "sentiment", "summary"), TEXTS),
+    **{name: {"type": "number"} for name in ("duration", "successful_intents", "unsuccessful_intents")},
+}
+
+
+def _kind(last: str) -> Schema:
+    """The events that the path of a single event takes."""
+    event_type, name = EVENT_PATHS[last]
+    taken = [
+        ref(each.__name__)
+        for each in EVENT_TYPES
+        if each.type == event_type and (name is None or (issubclass(each, TrackedEvent) and each.event == name))
+    ]
+    return taken[0] if len(taken) == 1 else {"oneOf": taken}
+
+
+def _find(name: str, *, one: bool) -> Operation:
+    collection = COLLECTIONS[name]
+    row = ref(row_name(name))
+    return Operation(
+        f"{'One row' if one else 'Rows'} of the collection {name}",
+        or_null(row) if one else array(row),
+        query={
+            "filter": ref("Filter"),
+            "sort": ref("Sort"),
+            "projection": ref("Projection"),
+            "include": array({"enum": list(collection.related)}) if collection.related else {"const": []},
+            "skip": whole(),
+            "limit": {**whole(), "description": "0: no limit"},
+        },
+    )
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "GET /": Operation("Name and version", record(name=TEXTS, version=TEXTS), key=False),
+    "GET /healthz": Operation("Whether the server answers", ref("Ok"), key=False),
+    "GET /openapi.json": Operation("This document", {"type": "object"}, key=False),
+    f"POST {QUEUE_PATH}": Operation(
+        "Store events, all or none",
+        ref("Ok"),
+        body={"anyOf": [array(ref("Event")), ref("Event")]},
+        headers={"Idempotency-Key": {**HEADER, "description": "A request of a key that was seen is stored once."}},
+    ),
+    f"POST {EVENT_PATH}": Operation("Store an event", array(ref("StoredEvent")), body=ref("Event")),
+    **{
+        f"POST {EVENT_PATH}/{last}": Operation(
+            f"Store an event: {' '.join(filter(None, EVENT_PATHS[last]))}", array(ref("StoredEvent")), body=_kind(last)
+        )
+        for last in EVENT_PATHS
+    },
+    f"POST {IDENTIFY_PATH}": Operation(
+        "A user, with traits merged in",
+        ref("User"),
+        body={
+            **given(id=or_null(NAME), device_id=or_null(NAME), traits=or_null(_TRAITS)),
+            "anyOf": [{"required": [name], "properties": {name: NAME}} for name in ("id", "device_id")],
+        },
+    ),
+    f"POST {ALIAS_PATH}": Operation(
+        "Give a user another id", ref("User"), body=given("id", "previous_id", id=NAME, previous_id=NAME), others=[404]
+    ),
+    "GET /bc/v1/user/list": Operation(
+        "Users",
+        record(users=array(record(**_LISTED)), total={"type": "integer"}),
+        query={
+            "regex": {**TEXTS, "description": "A regular expression that one of a user's ids has to match."},
+            "sort": record(value=TEXTS, order={"enum": ["asc", "desc"]}),
+            "sort[value]": TEXTS,
+            "sort[order]": {"enum": ["asc", "desc"]},
+            **_PAGE,
+        },
+    ),
+    "GET /bc/v1/user/details": Operation(
+        "A user with sessions and their events",
+        record(**_LISTED, sessions=array(record(**_SESSION))),
+        query={"user_id": TEXTS, **_PAGE},
+        required=["user_id"],
+        others=[404],
+    ),
+    "GET /bc/v1/user/insights": Operation(
+        "A user with the conversations that were analysed",
+        record(**_LISTED, conversations=array(record([name for name in _INSIGHT if name != "duration"], **_INSIGHT))),
+        query={"user_id": TEXTS, **_PAGE},
+        required=["user_id"],
+        others=[404],
+    ),
+    "GET /bc/v1/user/conversation": Operation(
+        "The turns of a conversation",
+        array(record(user=SCALAR, assistant=SCALAR)),
+        query={"user_id": TEXTS, "conversation_id": TEXTS, **_PAGE},
+        required=["user_id", "conversation_id"],
+        others=[404],
+    ),
+    "GET /bc/v1/user/event": Operation(
+        "An event", ref("StoredEvent"), query={"event_id": TEXTS}, required=["event_id"], others=[404]
+    ),
+    f"GET {ORGKEYS_PATH}": Operation("The keys of the organization", array(_ORGKEY), app=False),
+    f"POST {ORGKEYS_PATH}": Operation(
+        "Make a key", _ORGKEY, body=given("organization_id", organization_id=NAME), app=False
+    ),
+    f"PUT {ORGKEYS_PATH}": Operation(
+        "Give a key to an organization",
+        _ORGKEY,
+        body=given("organization_id", "apikey", organization_id=NAME, apikey={**HEADER, "pattern": "^[!-~]+$"}),
+        app=False,
+    ),
+    f"DELETE {ORGKEYS_PATH}": Operation(
+        "Take a key no more", ref("Ok"), query={"apikey": TEXTS}, required=["apikey"], app=False, others=[404]
+    ),
+    f"GET {CLEANUP_PATH}": Operation("Delete everything; asks for the super key", ref("Ok"), app=False),
+    **{
+        f"GET /bc/v1/db/{name}/{operation}": _find(name, one=operation == "findOne")
+        for name in COLLECTIONS
+        for operation in ("find", "findOne")
+    },
+    f"GET {LIVE_PATH}": Operation(
+        "The WebSocket of live events, opened with an authorization_key", NULL, app=False, others=[101, 426]
+    ),
+    "GET /bc/v1/live-events/realtime": Operation(
+        "A key for live events", record(authorization_key=TEXTS, url=TEXTS), query={"session_id": NAME}
+    ),
+    "GET /bc/v1/live-events/events": Operation(
+        "The stored events of a span of time, newest first",
+        array(ref("StoredEvent")),
+        query={"start": _DATE, "end": _DATE, "limit": whole(RECENT)},
+        required=["start", "end"],
+    ),
+}
+"""Every request that is answered, by method and path."""

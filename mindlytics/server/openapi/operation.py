@@ -1,0 +1,95 @@
+"""A request and its answers, and how the document tells of them. Which requests there are is in the services' files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from .shapes import HEADER, TEXT, Schema, ref
+
+REASONS = {
+    101: "The WebSocket.",
+    400: "A rule is broken; `field` names where.",
+    401: "The key or the project id is missing.",
+    403: "The key is not taken.",
+    404: "There is no such thing.",
+    413: "The body is longer than 1 MiB.",
+    415: "The body is of another type.",
+    422: "A rule is broken; `detail` says which.",
+    426: "This address is a WebSocket's.",
+    501: "A library that this needs is not installed.",
+}
+
+JSON = "application/json"
+
+
+@frozen
+class Operation:
+    """A request and its answers.
+
+    :param answer: what is answered with ``status``; None: no body.
+    :param query: the parameters, those that are no plain texts or numbers being JSON.
+    :param required: which of them must be given.
+    :param media: other types of body than JSON that are taken, and answered in kind.
+    :param key: whether an API key is asked for; ``app``: whether a project id is, too.
+    :param error: what is answered with the statuses in ``refusals`` and ``others``.
+    """
+
+    summary: str
+    answer: Schema | None
+    query: Mapping[str, Schema] = field(factory=dict)
+    required: Sequence[str] = ()
+    body: Schema | None = None
+    headers: Mapping[str, Schema] = field(factory=dict)
+    media: Sequence[str] = ()
+    key: bool = True
+    app: bool = True
+    status: int = 200
+    error: Schema = field(factory=lambda: ref("Error"))
+    refusals: Sequence[int] = (400, 401, 403)
+    others: Sequence[int] = ()
+
+    def told(self, path: str, service: str) -> dict[str, Any]:
+        """The operation as it stands in the document, below its path."""
+        told: dict[str, Any] = {
+            "summary": self.summary,
+            "tags": [service],
+            "parameters": self._parameters(path),
+            "responses": self._responses(),
+            "security": [{"key": []}] if self.key else [],
+        }
+        if self.body is not None:
+            told["requestBody"] = {"required": True, "content": self._content(self.body)}
+        return told
+
+    def _parameters(self, path: str) -> list[dict[str, Any]]:
+        found = [
+            {"name": name, "in": "path", "required": True, "schema": TEXT} for name in re.findall(r"\{(\w+)\}", path)
+        ]
+        headers = {**({"X-App-ID": HEADER} if self.key and self.app else {}), **self.headers}
+        for name, schema in headers.items():
+            found.append({"name": name, "in": "header", "required": name == "X-App-ID", "schema": schema})
+        for name, schema in self.query.items():
+            as_text = schema.get("type") in ("string", "integer") or name.endswith("]")
+            shape = {"schema": schema} if as_text else {"content": {JSON: {"schema": schema}}}
+            found.append({"name": name, "in": "query", "required": name in self.required, **shape})
+        return found
+
+    def _responses(self) -> dict[str, Any]:
+        refused = {*self.others, *(self.refusals if self.key else ()), *([413] if self.body is not None else ())}
+        told: dict[str, Any] = {}
+        if 101 not in refused:
+            told[str(self.status)] = {"description": "The answer."}
+            if self.answer is not None:
+                told[str(self.status)]["content"] = self._content(self.answer)
+        for status in sorted(refused):
+            told[str(status)] = {"description": REASONS[status]}
+            if status != 101:
+                told[str(status)]["content"] = {JSON: {"schema": self.error}}
+        return told
+
+    def _content(self, schema: Schema) -> dict[str, Any]:
+        return {JSON: {"schema": schema}, **{media: {} for media in self.media}}

@@ -1,0 +1,61 @@
+"""JSON Schemas that the document is made of: those that all services share, and how larger ones are put together.
+
+What a service's requests and answers look like is in the file of the service.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import events, values
+from ..http import MAX_HEADER
+
+Schema = dict[str, Any]
+
+TEXTS: Schema = {"type": "string"}
+TEXT: Schema = {"type": "string", "minLength": 1}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": events.MAX_NAME}
+HEADER: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_HEADER}
+SCALAR: Schema = {"type": ["string", "number", "boolean"]}
+OBJECT: Schema = {"type": "object"}
+NULL: Schema = {"type": "null"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+TIMESTAMP: Schema = {
+    "type": "string",
+    "pattern": f"^{values.ISO_8601}$",
+    "description": "ISO 8601; UTC where no offset is given",
+}
+
+
+def array(items: Schema) -> Schema:
+    """A list of such values."""
+    return {"type": "array", "items": items}
+
+
+def ref(name: str) -> Schema:
+    """The schema of this name among the document's."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def or_null(schema: Schema) -> Schema:
+    """Such a value, or null, which says the same as leaving it out."""
+    kinds = schema.get("type")
+    if kinds is None:
+        return {"anyOf": [schema, NULL]}
+    return {**schema, "type": [*(kinds if isinstance(kinds, list) else [kinds]), "null"]}
+
+
+def whole(default: int = 0) -> Schema:
+    """A whole number of a query."""
+    return {"type": "integer", "minimum": 0, "maximum": 10**18 - 1, "default": default}
+
+
+def record(required: list[str] | None = None, **fields: Schema) -> Schema:
+    """An object of these fields and no others; all are there, unless it is said which."""
+    names = list(fields) if required is None else required
+    return {"type": "object", "properties": fields, "required": names, "additionalProperties": False}
+
+
+def given(*required: str, **fields: Schema) -> Schema:
+    """The body of a request: further fields are ignored."""
+    return {"type": "object", "properties": fields, "required": list(required)}
