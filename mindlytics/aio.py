@@ -15,8 +15,9 @@ from .delivery.ledger import FlushResult
 from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
 from .events import Event
-from .live.subscription import LONGEST_WAIT
+from .live.subscription import Subscription
 from .live.task import TaskListening
+from .pipeline.base import LONGEST_WAIT
 from .pipeline.task import TaskPipeline
 from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
@@ -118,7 +119,6 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
 
     _pipeline_type = TaskPipeline
     _session_type = AsyncSession
-    _listening_type = TaskListening
     _mirrored_session_type = AsyncMirroredSession
     _http: AsyncHTTPClient | None = None
 
@@ -226,6 +226,9 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
                 listening.cancel()
         for listening in listenings:
             await listening.stop()
+
+    def _listening(self, subscription: Subscription) -> TaskListening:
+        return TaskListening(self.settings, subscription)
 
     def _direct(self) -> AsyncHTTPClient:
         from .http import AsyncHTTPClient  # noqa: PLC0415  aiohttp takes a while to import

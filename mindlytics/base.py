@@ -16,22 +16,22 @@ from .delivery.ledger import APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, InvalidEvent, InvalidSetting
 from .events import check_name
-from .live.subscription import Listening, Subscription
 from .pipeline.base import LONGEST_WAIT, Pipeline, clock
 from .recorder import Recorder
 from .session import BaseSession, Properties
 from .settings import Settings
-from .stored import MLEvent
 from .values import UTC, Timestamp, clean_scalars
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .live.subscription import Listening, Subscription
     from .settings import Options
+    from .stored import MLEvent
 
 P = TypeVar("P", bound=Pipeline)
 S = TypeVar("S", bound=BaseSession[Any, Any])
-L = TypeVar("L", bound=Listening)
+L = TypeVar("L", bound="Listening")
 
 
 class BaseClient(Recorder[P], Generic[P, S, L]):
@@ -49,7 +49,6 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
     """
 
     _session_type: type[S]
-    _listening_type: type[L]
     _mirrored_session_type: type[S]
     """Of a client with destinations."""
 
@@ -184,14 +183,20 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         of_session: bool = True,
     ) -> L:
         """A listening that ends with this client; over already where the client is closed or disabled."""
+        from .live.subscription import Subscription  # noqa: PLC0415  few programs listen
+
         subscription = Subscription(session_id, since, on_event, on_error, of_session)
         subscription.is_over = self.is_closed or not self.settings.enabled
-        listening = self._listening_type(self.settings, subscription)
+        listening = self._listening(subscription)
         if self._listenings is None:
             self._listenings = WeakSet()
             finalize(self, _cancel, self._listenings).atexit = False
         self._listenings.add(listening)
         return listening
+
+    def _listening(self, subscription: Subscription) -> L:
+        """What serves a subscription on this face."""
+        raise NotImplementedError
 
     def _identify_body(self, id: str | None, device_id: str | None, traits: Mapping[str, Any] | None) -> dict[str, Any]:
         """The body of a direct identify request, checked."""

@@ -12,17 +12,18 @@ from .delivery.ledger import FlushResult
 from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
 from .events import Event
-from .live.subscription import LONGEST_WAIT
-from .live.thread import ThreadListening
+from .pipeline.base import LONGEST_WAIT
 from .pipeline.thread import ThreadPipeline
 from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
-from .stored import MLEvent
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .http import HTTPClient
+    from .live.subscription import Subscription
+    from .live.thread import ThreadListening
+    from .stored import MLEvent
 
 
 class Session(BaseSession[None, str]):
@@ -103,7 +104,7 @@ class MirroredSession(Mirrored, Session):
         return total([each.pipeline.flush(left, account) for each, left, account in self._places(timeout)])
 
 
-class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
+class Client(BaseClient[ThreadPipeline, Session, "ThreadListening"]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
@@ -112,7 +113,6 @@ class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
 
     _pipeline_type = ThreadPipeline
     _session_type = Session
-    _listening_type = ThreadListening
     _mirrored_session_type = MirroredSession
     _http: HTTPClient | None = None
 
@@ -220,6 +220,11 @@ class Client(BaseClient[ThreadPipeline, Session, ThreadListening]):
                 listening.cancel()
         for listening in listenings:
             listening.stop()
+
+    def _listening(self, subscription: Subscription) -> ThreadListening:
+        from .live.thread import ThreadListening  # noqa: PLC0415  few programs listen
+
+        return ThreadListening(self.settings, subscription)
 
     def _direct(self) -> HTTPClient:
         from .http import HTTPClient  # noqa: PLC0415  requests takes a while to import

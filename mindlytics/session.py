@@ -10,7 +10,7 @@ import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 from .delivery.ledger import Account, APIResponse, FlushResult, Reason
 from .delivery.privacy import is_sampled
@@ -37,8 +37,10 @@ from .events import (
     check_name,
     trusted,
 )
-from .stored import MLEvent
 from .values import UTC, Scalar, Timestamp, clean_scalars, moment, valid_text
+
+if TYPE_CHECKING:
+    from .stored import MLEvent
 
 Done = TypeVar("Done")
 """What a call hands back that has no result: None, or an awaitable of it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 import time
@@ -148,4 +147,4 @@ def _at_exit() -> None:
         each.stop(max(0.0, until - time.monotonic()))
 
 
-atexit.register(_at_exit)
+lifecycle.first_at_exit.append(_at_exit)

@@ -27,6 +27,9 @@ importing = threading.Lock()
 exit_told = False
 """Whether the line that says what was lost has been written."""
 
+first_at_exit: list[Callable[[], None]] = []
+"""What is done once the program ends, before anything is delivered."""
+
 _shared: dict[Hashable, Pipeline] = {}
 _alive: WeakSet[Pipeline] = WeakSet()
 _lock = threading.Lock()
@@ -104,6 +107,11 @@ def flush_all() -> None:
         pipeline.flush_from_outside(began + pipeline.settings.shutdown_timeout - time.monotonic())
 
 
+def _begin_exit() -> None:
+    for step in first_at_exit:
+        step()
+
+
 def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
     global exit_began, exit_told  # noqa: PLW0603
@@ -142,5 +150,6 @@ def _after_fork_in_child() -> None:
 
 
 atexit.register(at_exit)
+atexit.register(_begin_exit)  # what is registered last comes first
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
