@@ -97,6 +97,13 @@ def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--super-key", envvar="SUPER_API_KEY", help="The key that makes and removes keys.")
 @click.option("--webhook", metavar="URL", help="Told of sessions and messages of the Conversations API.")
 @click.option("--reply", metavar="TEXT", help="What its agents say; {text} in it is what they were told last.")
+@click.option(
+    "--analysis",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="What analyses conversations: local, none, or a function of yours, package.module:name.",
+)
 def serve(  # noqa: PLR0917  click gives them by name
     host: str,
     port: int,
@@ -105,12 +112,14 @@ def serve(  # noqa: PLR0917  click gives them by name
     super_key: str | None,
     webhook: str | None,
     reply: str | None,
+    analysis: str,
 ) -> None:
     """Run a local server over one SQLite file.
 
     An address that is open to other machines needs a key.
     """
     from .server import run  # noqa: PLC0415  aiohttp takes a while to import
+    from .server.analysis import load  # noqa: PLC0415
     from .server.live import LIVE_PATH  # noqa: PLC0415
 
     _show_warnings("mindlytics.server")
@@ -126,6 +135,8 @@ def serve(  # noqa: PLR0917  click gives them by name
         click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
         click.echo("\nCtrl-C ends it.")
 
+    sys.path.insert(0, "")  # where a module of yours is
+
     async def until_told() -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -133,7 +144,17 @@ def serve(  # noqa: PLR0917  click gives them by name
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.is_closed() or loop.call_soon_threadsafe(task.cancel))
         try:
-            await run.serve(host, port, db, api_key, super_key=super_key, reply=reply, webhook=webhook, on_ready=ready)
+            await run.serve(
+                host,
+                port,
+                db,
+                api_key,
+                super_key=super_key,
+                reply=reply,
+                webhook=webhook,
+                analysis=load(analysis),
+                on_ready=ready,
+            )
         except asyncio.CancelledError:
             click.echo("Stopped.")
 

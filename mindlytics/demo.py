@@ -64,6 +64,8 @@ def run(console: Console, *, keep: bool) -> bool:
         console.print(f"{len(SCENES)} conversations were recorded, half by Client, half by AsyncClient.\n")
         with HTTPClient(server_endpoint=server.url, api_key=API_KEY, project_id=PROJECT_ID, **OPTIONS) as http:
             console.print(_table(_find(http, "sessions", include=["user"])))
+            server.settle()
+            console.print(_found(_find(http, "conversations", include=["events"])), markup=False, soft_wrap=True)
             stored = _find(http, "events", projection={"event_id": 1, "origin_event_id": 1})
         balances = _account(console, stored, (blocking, asynchronous), losses)
         if keep:
@@ -144,6 +146,17 @@ def _table(sessions: list[dict[str, Any]]) -> Table:
             "-" if session["cost"] is None else f"{session['cost']:.3f}",
         )
     return table
+
+
+def _found(conversations: list[dict[str, Any]]) -> str:
+    """What the server's analysis says of the conversations in which it recognised what was wanted."""
+    lines = ["\nWhat it found in them, and how people felt:"]
+    for conversation in conversations:
+        for event in conversation["events"]:
+            told = event["properties"]
+            if event["event"] == "Conversation Summary" and told["successful_intents"] + told["unsuccessful_intents"]:
+                lines.append(f"  {told['summary']}, {told.get('sentiment', 'of which nothing is known')}")
+    return "\n".join(lines)
 
 
 def _name(user: dict[str, Any]) -> str:

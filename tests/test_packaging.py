@@ -37,10 +37,13 @@ SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
 OPTIONAL = {"langchain_core"}
-"""Imported by modules for programs that have it. (``google`` is how protobuf is imported.)"""
+"""Imported by modules for programs that have it."""
 LOCAL = requirements(SETUP["options.extras_require"]["local"])
 ALIGN = requirements(SETUP["options.extras_require"]["align"])
-BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN}
+PRICES = requirements(SETUP["options.extras_require"]["prices"])
+BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN, **PRICES}
+MODULES = {"nltk-vader-sentiment": "vader", "protobuf": "google"}
+"""Under which name a package is imported, where that is another."""
 
 
 def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None:
@@ -81,7 +84,7 @@ def test_all_that_is_imported_is_required() -> None:
         for path in PACKAGE.rglob("*.py")
         for name in imports(ast.parse(path.read_text(encoding="utf-8")))
     }
-    required = {name.replace("-", "_") for name in (*RUN_TIME, *LOCAL, *OPTIONAL, "google")}
+    required = {MODULES.get(name, name.replace("-", "_")) for name in (*BOUNDED, *OPTIONAL)}
     assert required == needed - sys.stdlib_module_names - {"mindlytics", "__future__"}
 
 
@@ -128,7 +131,7 @@ def test_what_is_installed_says_what_it_is(installed: metadata.Distribution) -> 
         told["Version"],
         told["Requires-Python"],
     )
-    assert {"align", "local", "test", "docs", "lint"} == set(told.get_all("Provides-Extra") or ())
+    assert {"align", "local", "prices", "test", "docs", "lint"} == set(told.get_all("Provides-Extra") or ())
     always = {Requirement(text).name for text in installed.requires or () if "extra ==" not in text}
     assert set(RUN_TIME) == always
     assert told.get_payload() or told["Description"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import orjson
 from aiohttp import web
@@ -17,6 +17,9 @@ from ..errors import InvalidEvent
 from ..events import Event, Identify, check_name
 from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from . import align, keys, user_reads
+from .analysis import Analysis
+from .analysis.background import BACKGROUND, Background
+from .analysis.local import analyse
 from .antonnia import app as antonnia
 from .antonnia.desk import Reply
 from .find import COLLECTIONS, find, parse
@@ -40,29 +43,41 @@ from .records import Records, find_app
 from .store import RefusedEvent, Store
 from .users import alias, identify
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-def create_app(
-    store: Store,
-    *,
-    api_key: str | None = None,
-    super_key: str | None = None,
-    answer: Reply | str | None = None,
-    webhook: str | None = None,
-) -> web.Application:
+
+class Options(TypedDict, total=False):
+    """What a server may be told besides where it is and which key it takes; see :func:`create_app`."""
+
+    super_key: str | None
+    analysis: Analysis | None
+    reply: Reply | str | None
+    webhook: str | None
+
+
+def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
     """The application over a store.
 
     :param api_key: a key that is taken, besides those that are issued. Without any: all are.
-    :param super_key: the key that manages all keys.
-    :param answer: what agents of the Conversations API say.
-    :param webhook: the address that is told of what happens there.
+    :param options: ``super_key`` manages all keys. ``analysis`` is what looks at each conversation that ends, see
+        :mod:`mindlytics.server.analysis`; by default the local one, None: none for now. ``reply`` is what agents of the
+        Conversations API say: a text, in which ``{text}`` is what was said last, or a function of an
+        :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that is told of it.
     """
+    analysis = options.get("analysis", analyse)
     app = web.Application(middlewares=[errors_as_json], client_max_size=2 * MAX_BODY)
     app[STORE] = store
     app[API_KEY] = api_key or ""
-    app[SUPER_KEY] = super_key or ""
+    app[SUPER_KEY] = options.get("super_key") or ""
     live = app[LIVE] = Live()
     store.on_commit = live.publish
     app.on_shutdown.append(live.stop)
+    if analysis is not None:
+        background = app[BACKGROUND] = Background(store, analysis, live.publish)
+        store.on_commit = background.committed
+        app.on_startup.append(background.start)
+        app.on_cleanup.append(background.stop)
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/openapi.json", _openapi)
@@ -79,7 +94,7 @@ def create_app(
     app.router.add_get(LIVE_PATH, live.listen)
     app.router.add_get("/bc/v1/live-events/realtime", realtime)
     app.router.add_get("/bc/v1/live-events/events", recent)
-    app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, answer, webhook))
+    app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, options.get("reply"), options.get("webhook")))
     return app
 
 
@@ -109,6 +124,8 @@ async def _event(request: web.Request) -> web.Response:
         if name is not None and given.get("event") != name:
             raise InvalidEvent("event", f"{name} on this path", given.get("event"))
     app, stored = await request.app[STORE].ingest(caller.api_key, caller.app_id, [decode(given)])
+    if BACKGROUND in request.app:
+        stored += await request.app[BACKGROUND].findings(stored)
     return reply([event.to_json(app) for event in stored])
 
 

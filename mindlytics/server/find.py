@@ -110,6 +110,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "conversations": Related("conversations", _SESSION_KEYS),
             "events": Related("events", _SESSION_KEYS),
             "messages": Related("messages", _SESSION_KEYS),
+            "intents": Related("intents", _SESSION_KEYS),
         },
     ),
     "conversations": Collection(
@@ -131,6 +132,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "session": _SESSION,
             "events": Related("events", _CONVERSATION_KEYS),
             "messages": Related("messages", _CONVERSATION_KEYS),
+            "intents": Related("intents", _CONVERSATION_KEYS),
         },
     ),
     "events": Collection(
@@ -167,6 +169,25 @@ COLLECTIONS: Mapping[str, Collection] = {
         order='seq, "index"',
         visible=_SCOPED_EVENTS,
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
+    ),
+    "intents": Collection(
+        _source("intents"),
+        {
+            **_OWNER,
+            "session_id": TEXT,
+            "conversation_id": TEXT,
+            "intent": TEXT,
+            "intent_fulfilled": TEXT,
+            "summary": TEXT,
+            "sentiment": TEXT,
+            "informed_at": TIME,
+            "informed_by": TEXT,
+            "closed_at": TIME,
+            "closed_by": TEXT,
+            "analysis": TEXT,
+        },
+        visible=_SCOPED_EVENTS,
+        related={"session": _SESSION, "conversation": _CONVERSATION},
     ),
     "apps": Collection("apps", {**_OWNER, "created_at": TIME}, order="scope"),
     "organizations": Collection(

@@ -25,9 +25,11 @@ from aiohttp import WSCloseCode, web
 from attrs import define, field, frozen
 
 from ..events import check_name
+from .analysis.background import BACKGROUND, HOLD_SECONDS
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
 from .query import moment, whole
 from .records import App, StoredEvent, find_app
+from .schema import LAST, now
 
 LIVE_PATH = "/live"
 """Where the WebSocket is on the server's own port."""
@@ -232,23 +234,28 @@ async def recent(request: web.Request) -> web.Response:
         wanted.append(request.query["session_id"])
         sql += " AND session_id = ?"
     limit = whole(request.query, "limit", RECENT)
+    held_since = now() - int(HOLD_SECONDS * 1_000_000) if BACKGROUND in request.app else LAST
 
     def read(connection: sqlite3.Connection) -> bytes:
         app = find_app(connection, *caller)
         if app is None:
             return b"[]"
-        rows = connection.execute(_NEWEST_FIRST.format(sql), (app.scope, *wanted, limit or -1))
+        rows = connection.execute(_NEWEST_FIRST.format(sql), (app.scope, *wanted, limit or -1, held_since))
         return orjson.dumps([StoredEvent(*row).to_json(app) for row in rows])
 
     return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
 
 
 _OF_SPAN = "SELECT seq FROM events WHERE +scope = ? AND timestamp BETWEEN ? AND ?"
+_ORDER = "ORDER BY timestamp DESC, event = 'Session Ended' DESC, seq DESC"
 _NEWEST_FIRST = f"""
-    SELECT {", ".join(StoredEvent._fields)} FROM events WHERE seq IN ({{}} ORDER BY timestamp DESC, seq DESC LIMIT ?)
-     ORDER BY timestamp DESC, seq DESC
+    SELECT {", ".join(StoredEvent._fields)} FROM events WHERE seq IN ({{}} {_ORDER} LIMIT ?)
+       AND NOT (event = 'Session Ended'
+                AND (scope, session_id) IN (SELECT scope, session_id FROM unanalysed WHERE noted_at > ?))
+    {_ORDER}
 """
-"""Sorted before their texts are read, which are much longer than what is sorted."""
+"""Sorted before their texts are read, which are much longer than what is sorted. As to those who listen, the end of a
+session is told after what the analysis makes, and waits for it."""
 
 
 async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:

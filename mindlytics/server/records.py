@@ -62,6 +62,12 @@ class StoredEvent(NamedTuple):
         return {name: value for name, value in told.items() if value is not None}
 
 
+class Ending(StoredEvent):
+    """The event that ended a conversation: an analysis of it is due."""
+
+    __slots__ = ()
+
+
 class App(NamedTuple):
     """Whose data: ``scope`` is the number that every row of this app carries."""
 
@@ -171,6 +177,10 @@ _ABSENT = {"origin_event_id": "''", "conversation_id": "''", "user_traits": "''"
 _INSERT_EVENT = (
     f"INSERT INTO events ({', '.join(StoredEvent._fields)})"
     f" VALUES ({', '.join(f'nullif(?, {_ABSENT[name]})' if name in _ABSENT else '?' for name in StoredEvent._fields)})"
+)
+_INSERT_DUE = (
+    "INSERT INTO unanalysed (scope, session_id, conversation_id, event_id, timestamp, noted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
 )
 _OPEN = "SELECT conversation_id FROM conversations WHERE scope = ? AND session_id = ? AND ended_at IS NULL ORDER BY seq"
 
@@ -338,6 +348,13 @@ class Records:
         if self._events:
             self.connection.executemany(_INSERT_EVENT, map(_event_row, self._events))
             self.written += self._events
+            due = [
+                (event.scope, event.session_id, event.conversation_id, event.event_id, event.timestamp, now())
+                for event in self._events
+                if type(event) is Ending
+            ]
+            if due:
+                self.connection.executemany(_INSERT_DUE, due)
             self._events.clear()
 
     def end_request(self) -> None:

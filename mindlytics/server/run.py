@@ -13,22 +13,26 @@ import logging
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 
 from ..errors import MindlyticsError
-from .antonnia.desk import Reply
+from .analysis.reading import unanalysed
 from .antonnia.posting import is_address
-from .app import create_app
+from .app import Options, create_app
 from .http import MAX_LINE, Connection
 from .live import LIVE, LIVE_PATH, create_live_app
 from .store import Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 SHUTDOWN_SECONDS = 5.0
 
@@ -56,30 +60,27 @@ async def listening(
     port: int,
     api_key: str | None = None,
     *,
-    super_key: str | None = None,
     live_port: int | None = None,
-    reply: Reply | str | None = None,
-    webhook: str | None = None,
+    **options: Unpack[Options],
 ) -> AsyncIterator[Addresses]:
     """Answer requests while the block runs; yields where.
 
     :param port: 0: any free one.
     :param live_port: one more port for live events, 0: any free one; None: 4000 for port 3000, up to 4009 for 3009,
         none for others. If it is taken, a warning is logged; live events are on the first port in any case.
-    :param reply: what agents of the Conversations API say: a text, in which ``{text}`` is what was said last, or a
-        function of an :class:`~mindlytics.server.antonnia.desk.Occasion`.
-    :param webhook: the address that is told of what happens there.
+    :param options: see :func:`~mindlytics.server.app.create_app`.
     :raises ServerError: the port is taken, the address is open to others and no key is asked for, or that of the
         webhook is none.
     """
+    webhook = options.get("webhook")
     if webhook is not None and not is_address(webhook):
         raise ServerError("the webhook's address must be of the form http://host[:port][/path]")
-    if not (api_key or super_key or is_loopback(host)):
+    if not (api_key or options.get("super_key") or is_loopback(host)):
         raise ServerError(
             f"{host} can be reached from other machines: give an API key or a super key, or listen on 127.0.0.1"
             " (without a key, anybody may read and write)"
         )
-    app = create_app(store, api_key=api_key, super_key=super_key, answer=reply, webhook=webhook)
+    app = create_app(store, api_key=api_key, **options)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_answering(app, host, port))
         addresses = Addresses(url, _ws(url) + LIVE_PATH)
@@ -135,20 +136,18 @@ async def serve(
     db: str | Path = "mindlytics.db",
     api_key: str | None = None,
     *,
-    super_key: str | None = None,
     live_port: int | None = None,
-    reply: Reply | str | None = None,
-    webhook: str | None = None,
     on_ready: Callable[[str], None] | None = None,
+    **options: Unpack[Options],
 ) -> None:
     """Run the server until the task is cancelled.
 
     :param db: the database file; it is made where there is none.
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is, on loopback
         addresses only.
-    :param super_key: the key that manages all keys.
-    :param live_port: see :func:`listening`, as for the two that follow.
+    :param live_port: see :func:`listening`.
     :param on_ready: called with the base URL as soon as requests are answered.
+    :param options: see :func:`~mindlytics.server.app.create_app`.
     :raises ServerError: the address cannot be used.
     :raises StoreError: the file cannot be used.
     """
@@ -156,9 +155,7 @@ async def serve(
     thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
-        async with listening(
-            store, host, port, api_key, super_key=super_key, live_port=live_port, reply=reply, webhook=webhook
-        ) as addresses:
+        async with listening(store, host, port, api_key, live_port=live_port, **options) as addresses:
             if on_ready is not None:
                 on_ready(addresses.url)
             await asyncio.Event().wait()
@@ -184,10 +181,8 @@ class LocalServer:
     :param db: the database file; None: a temporary one, removed at the end.
     :param port: 0: any free one.
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is.
-    :param super_key: the key that manages all keys.
-    :param live_port: one more port for live events; see :func:`listening`, as for the two that follow.
-    :param reply: what agents of the Conversations API say: a text or a function.
-    :param webhook: the address that is told of what happens there.
+    :param live_port: one more port for live events; see :func:`listening`.
+    :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events.
     """
@@ -202,18 +197,14 @@ class LocalServer:
         port: int = 0,
         api_key: str | None = None,
         *,
-        super_key: str | None = None,
         live_port: int | None = None,
-        reply: Reply | str | None = None,
-        webhook: str | None = None,
+        **options: Unpack[Options],
     ) -> None:
         self._db = db
         self._port = port
         self._api_key = api_key
-        self._super_key = super_key
         self._live_port = live_port
-        self._reply = reply
-        self._webhook = webhook
+        self._options = options
         self._temporary: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -257,6 +248,19 @@ class LocalServer:
         self.store.close()
         self._remove_temporary()
 
+    def settle(self, timeout: float = 10.0) -> bool:
+        """Wait until each conversation that has ended is analysed; whether that is so.
+
+        :param timeout: seconds.
+        """
+        until = time.monotonic() + timeout
+        while self._loop is not None:
+            left = asyncio.run_coroutine_threadsafe(self.store.read(unanalysed), self._loop).result()
+            if not left or time.monotonic() > until:
+                return not left
+            time.sleep(0.005)
+        return False
+
     def __enter__(self) -> LocalServer:
         return self.start()
 
@@ -268,14 +272,7 @@ class LocalServer:
     def _run(self, ready: threading.Event) -> None:
         async def main() -> None:
             async with listening(
-                self.store,
-                "127.0.0.1",
-                self._port,
-                self._api_key,
-                super_key=self._super_key,
-                live_port=self._live_port,
-                reply=self._reply,
-                webhook=self._webhook,
+                self.store, "127.0.0.1", self._port, self._api_key, live_port=self._live_port, **self._options
             ) as addresses:
                 self.url, self.live_url = addresses
                 self._stop = asyncio.Event()

@@ -83,6 +83,17 @@ CREATE TABLE antonnia (
 CREATE INDEX antonnia_by_session ON antonnia (scope, kind, session_id);
 CREATE INDEX antonnia_by_contact ON antonnia (scope, kind, json_extract(document, '$.contact_id'));
 CREATE INDEX antonnia_by_provider ON antonnia (scope, kind, json_extract(document, '$.provider_message_id'));
+CREATE TABLE intents (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, session_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
+    intent TEXT NOT NULL, intent_fulfilled TEXT NOT NULL, summary TEXT, sentiment TEXT,
+    informed_at INTEGER NOT NULL, informed_by TEXT NOT NULL, closed_at INTEGER NOT NULL, closed_by TEXT NOT NULL,
+    analysis TEXT NOT NULL
+);
+CREATE INDEX intents_of_session ON intents (session_id);
+CREATE TABLE unanalysed (
+    seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, session_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
+    event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, noted_at INTEGER NOT NULL
+);
 CREATE TABLE idempotency_keys (
     scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;

@@ -35,7 +35,7 @@ from ..events import (
 )
 from ..values import Scalar
 from ..wire.mindlytics import properties_of
-from .records import Conversation, Records, Session, StoredEvent
+from .records import Conversation, Ending, Records, Session, StoredEvent
 from .schema import microseconds
 from .users import UnknownUser, alias, identify, traits_json, user_of
 
@@ -104,19 +104,23 @@ class _Step:
         self.records.changed(conversation)
         return conversation
 
-    def end(self, conversation: Conversation) -> None:
-        """The conversation is over; a second end changes nothing."""
+    def end(
+        self, conversation: Conversation, properties: Mapping[str, Scalar] | None = None, *, generated: bool = False
+    ) -> None:
+        """The conversation is over, and is to be analysed; a second end changes nothing."""
+        kind = StoredEvent
         if conversation.ended_at is None:
+            kind = Ending
             conversation.ended_at = self.at
             self.session.open.pop(conversation.conversation_id, None)
             self.records.changed(conversation)
+        self.store(CONVERSATION_ENDED, properties, conversation=conversation, generated=generated, kind=kind)
 
     def end_open_conversations(self) -> None:
         """End each conversation that is open, with an event for each."""
         for conversation_id in list(self.session.open):
             conversation = self.conversation(conversation_id)
-            self.end(conversation)
-            self.store(CONVERSATION_ENDED, conversation=conversation, generated=True)
+            self.end(conversation, generated=True)
 
     def store(
         self,
@@ -126,13 +130,14 @@ class _Step:
         conversation: Conversation | None = None,
         generated: bool = False,
         message_index: int | None = None,
+        kind: type[StoredEvent] = StoredEvent,
     ) -> None:
         """Keep the event under this name, or one that the server adds because of it."""
         session = self.session
         session.event_count += 1
         if conversation is not None:
             conversation.event_count += 1
-        stored = StoredEvent(
+        stored = kind(
             self.scope,
             self.records.new_event_id() if generated else self.event_id,
             self.event_id if generated else None,
@@ -209,8 +214,7 @@ def _start_conversation(step: _Step, event: StartConversation) -> None:
 def _end_conversation(step: _Step, event: EndConversation) -> None:
     conversation = step.conversation(event.conversation_id)
     _merge(conversation, event)
-    step.end(conversation)
-    step.store(CONVERSATION_ENDED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
+    step.end(conversation, {**(event.attributes or {}), **event.properties})
 
 
 def _track(step: _Step, event: TrackedEvent) -> None:

@@ -104,12 +104,19 @@ class Store:
 
         :raises StoreError: the store is closed.
         """
+        return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Callable[[Records], T]) -> Future[T]:
+        """The same from any thread, to be waited for there.
+
+        :raises StoreError: the store is closed.
+        """
         with self._closing:
             if self._closed:
                 raise StoreError(f"{self.path} is closed")
             job = _Job(work, Future[T]())
             self._jobs.put(job)
-        return await asyncio.wrap_future(job.done)
+        return job.done
 
     def _write(self, connection: sqlite3.Connection) -> None:
         records = Records(connection)

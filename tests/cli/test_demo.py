@@ -28,6 +28,7 @@ def test_it_shows_the_sessions_the_refused_event_and_the_account(tmp_path: Path)
     assert ["Harbour Clinic", "blocking", "ml_... -> patient-40718", "4", "2", "1,455", "-"] in rows
     assert ["Meridian Travel", "asyncio", "ines.moreau", "3", "3", "-", "0.017"] in rows
     assert ["Nell's Hardware", "blocking", "teo", "2", "0", "583", "-"] in rows
+    assert "  move appointment (fulfilled), positive\n" in ended.stdout
     assert "refused (status 413)" in ended.stdout
     assert "39 events sent = 38 stored + 1 refused (it balances)" in ended.stdout
     table = ended.stdout[: ended.stdout.index("413")].splitlines()[:-1]

@@ -131,3 +131,30 @@ def test_a_place_where_no_file_can_be_made(db: str, tmp_path: Path) -> None:
 
 def test_an_address_open_to_others_wants_a_key(tmp_path: Path) -> None:
     assert "API key" in refused("--host", "0.0.0.0", cwd=tmp_path)
+
+
+ANALYSIS = """
+from mindlytics.server.analysis import Findings
+
+def shout(dialogue):
+    return Findings(summary=dialogue.steps[0].user.upper())
+"""
+
+
+def test_an_analysis_of_your_own_is_found_in_the_current_directory(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(ANALYSIS)
+    with running("serve", "--port", 0, "--analysis", "mine:shout", until="Ctrl-C", cwd=tmp_path) as command:
+        variables = dict(re.findall(r"export (\w+)=(\S+)", command.said))
+        subprocess.run([sys.executable, "-c", PROGRAM], env=environment(**variables), timeout=30, check=True)
+        with HTTPClient(server_endpoint=command.url, api_key="local", project_id="local") as http:
+            event = {"type": "end_session", "session_id": "s", "user_id": "u"}
+            turn = {"type": "track", "event": "Conversation Turn", "session_id": "s", "user_id": "u"}
+            turn |= {"conversation_id": "c", "properties": {"user": "hello", "assistant": "hi"}}
+            http.send_request(method="POST", url="/bc/v1/events/queue", data=[turn])
+            made = http.send_request(method="POST", url="/bc/v1/events/event/end-session", data=event)
+        assert ["HELLO"] == [e["properties"]["summary"] for e in made if e["event"] == "Conversation Summary"]
+
+
+@pytest.mark.parametrize("name", ["mine", "no.such.module:f", "json:no_such"])
+def test_an_analysis_that_is_not_there(name: str, tmp_path: Path) -> None:
+    assert name in refused("--port", 0, "--analysis", name, cwd=tmp_path)

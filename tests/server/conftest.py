@@ -13,7 +13,7 @@ from .calls import Caller
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[LocalServer]:
-    with LocalServer() as server:
+    with LocalServer(analysis=None) as server:  # what that adds, and when, is in test_analysis.py
         yield server
 
 

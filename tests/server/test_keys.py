@@ -209,8 +209,9 @@ def secrets(closed: LocalServer) -> Iterator[tuple[Keys, dict[str, str], list[Ke
     with callers(closed.url, key, key, foreign, foreign) as (owner, other_app, same_app, neither):
         for caller, app_id in ((owner, "app"), (other_app, "other"), (same_app, "app"), (neither, "other")):
             caller.http.headers["X-App-ID"] = app_id
-        owner.take(event("identify", id="u", traits={"word": "secret"}), turn("secret", "secret"), track("secret"))
-        owner.take(event("end_session"))
+        owner.take(event("identify", id="u", traits={"word": "secret"}), turn("Where is the secret?", "secret"))
+        owner.take(track("secret"), event("end_session"))
+        assert closed.settle()
         for caller in (other_app, same_app):
             caller.take(turn("mine", "mine", session_id="s2"))
         event_id = owner.one("events", filter={"event": "secret"})["event_id"]

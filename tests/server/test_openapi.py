@@ -153,12 +153,20 @@ def test_it_takes_the_very_filters_that_the_server_takes() -> None:
         assert accepted == described.is_valid(filter), filter
 
 
-def test_what_is_answered_is_as_described(caller: Caller) -> None:
-    caller.take(
-        event("start_session"),
-        *(each for each in WHOLE if each["type"] == "track"),
-        event("alias", id="v", previous_id="u"),
-    )
+def test_what_is_answered_is_as_described() -> None:
+    with LocalServer() as server, (caller := Caller(server.url)).http:
+        caller.take(
+            event("start_session"),
+            *(each for each in WHOLE if each["type"] == "track"),
+            event("alias", id="v", previous_id="u"),
+            turn("Where is my parcel?", conversation_id="parcel"),
+            event("end_session"),
+        )
+        server.settle()
+        check_answers(caller)
+
+
+def check_answers(caller: Caller) -> None:
     for name, operation in OPERATIONS.items():
         method, path = name.split()
         if method == "GET" and path.startswith("/bc/v1/db/") and path.endswith("/find"):

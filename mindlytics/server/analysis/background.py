@@ -1,0 +1,356 @@
+"""When a conversation is analysed, and what becomes of the findings: events and rows, once for each end.
+
+The end of a conversation is stored together with the note that its analysis is due (table ``unanalysed``), in one
+transaction. A thread of its own takes those notes in their order, after the commit: ingest waits for no analysis. What
+came of one is stored in one transaction that removes the note, so a server that is killed in between loses no summary
+and makes none twice; two servers on one file share the work.
+
+How a conversation is read is in ``reading.py``, what an analysis finds in ``local.py`` or elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+from aiohttp import web
+from attrs import Factory, define
+
+from ...events import check_name
+from ...values import Scalar, valid_text
+from ..records import Ending, Records, StoredEvent
+from ..schema import StoreError, open_for_reading
+from ..sessions import ML_ERROR, SESSION_ENDED
+from ..store import Store
+from ..users import traits_json
+from . import Analysis, AnalysisError, Dialogue, Findings, name_of
+from .reading import Due, Reading, due, read, unanalysed
+
+CONVERSATION_SUMMARY = "Conversation Summary"
+INTENT_INFORMED = "Intent Informed"
+INTENT_CLOSED = "Intent Closed"
+
+AT_ONCE = 64
+SHARE_SECONDS = 0.02
+"""So many conversations, and for about so long, before what was found is stored."""
+
+REST = 9
+"""While requests come in, the thread then rests for so many times the processor time that it took: they go first."""
+
+HOLD_SECONDS = 10.0
+"""So long after the end of a conversation, the ``Session Ended`` waits for its analysis; then it is told without."""
+
+RETRY_SECONDS = 5.0
+"""Where nothing can be stored (the disk is full), it is tried again so often."""
+
+FINDINGS_SECONDS = 10.0
+"""Who posts a single event waits so long for the analysis of a conversation that it ends."""
+
+STOP_SECONDS = 5.0
+"""When the server stops, an analysis that runs has so long to end."""
+
+logger = logging.getLogger("mindlytics.server")
+
+
+class _Made(NamedTuple):
+    """An event to be stored: its name, its properties as JSON, the event that it is due to, and when that was."""
+
+    event: str
+    properties: str
+    origin_event_id: str
+    timestamp: int
+
+
+@define
+class _Waiting:
+    """The conversations of a session that are due (the events that ended them), until when, and what waits for that."""
+
+    until: float
+    endings: set[str] = Factory(set)
+    held: list[StoredEvent] = Factory(list)
+
+
+@define
+class _Outcome:
+    """What came of one analysis: events, and rows of the table ``intents``."""
+
+    due: Due
+    made: list[_Made]
+    intents: list[tuple[Any, ...]]
+
+
+class Background:
+    """The thread that analyses the conversations of a store, and stores what it found there.
+
+    :param publish: handed the events of each commit; a ``Session Ended`` comes after what the analysis of its
+        conversations made, unless that takes too long.
+
+    The events of each commit go through :meth:`committed`, on the writer's thread.
+    """
+
+    def __init__(self, store: Store, analysis: Analysis, publish: Callable[[Sequence[StoredEvent]], None]) -> None:
+        self._store = store
+        self._analysis = analysis
+        self._name = name_of(analysis)
+        self._publish = publish
+        self._waiting: dict[tuple[int, str], _Waiting] = {}
+        self._settled: list[Due] = []
+        self._busy = False
+        self._releasing: asyncio.Task[None] | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mindlytics-analysis", daemon=True)
+
+    async def start(self, _: web.Application) -> None:
+        """Begin, with what another run has left over."""
+        self._wake.set()
+        self._thread.start()
+        self._releasing = asyncio.create_task(self._release())
+
+    async def stop(self, _: web.Application) -> None:
+        """End after the analysis that runs; what is left over is done after the next start."""
+        if self._releasing is not None:
+            self._releasing.cancel()
+        self._stopping.set()
+        self._wake.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, STOP_SECONDS)
+
+    async def findings(self, stored: Sequence[StoredEvent]) -> list[StoredEvent]:
+        """What the analysis of each conversation that ended among these events made, unless that takes too long."""
+        made: list[StoredEvent] = []
+        until = time.monotonic() + FINDINGS_SECONDS
+        for event in stored:
+            if type(event) is Ending:
+                found = await self._store.read(partial(_made, event))
+                while not found and time.monotonic() < until:
+                    await asyncio.sleep(0.005)
+                    found = await self._store.read(partial(_made, event))
+                made += found
+        return made
+
+    # -- on the writer's thread
+
+    def committed(self, events: Sequence[StoredEvent]) -> None:
+        """Take the events of a commit, and publish those that need not wait."""
+        if not self._settled:
+            self._busy = True
+        told = [event for event in events if not self._holds(event)]
+        for settled in self._settled:
+            told += self._settle(settled)
+        self._settled.clear()
+        now = time.monotonic()
+        while self._waiting and next(iter(self._waiting.values())).until <= now:  # they are in the order of their ends
+            told += self._waiting.pop(next(iter(self._waiting))).held
+        self._publish(told)
+
+    def _holds(self, event: StoredEvent) -> bool:
+        """Whether an event waits for the analysis of conversations, those included that it or one before it ended."""
+        if type(event) is Ending:
+            key = event.scope, event.session_id
+            if key not in self._waiting:
+                self._waiting[key] = _Waiting(time.monotonic() + HOLD_SECONDS)
+            self._waiting[key].endings.add(event.event_id)
+            self._wake.set()
+        elif event.event == SESSION_ENDED and (waiting := self._waiting.get((event.scope, event.session_id))):
+            waiting.held.append(event)
+            return True
+        return False
+
+    def _settle(self, settled: Due) -> list[StoredEvent]:
+        """A conversation is analysed; what need not wait any more."""
+        key = settled.scope, settled.session_id
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            return []
+        waiting.endings.discard(settled.event_id)
+        return [] if waiting.endings else self._waiting.pop(key).held
+
+    def _add(self, records: Records, outcomes: Sequence[_Outcome]) -> None:
+        """Store what came of analyses, but for those of which another server was first."""
+        for outcome in outcomes:
+            ended = outcome.due
+            self._settled.append(ended)
+            if not records.connection.execute(_CLAIM, (ended.seq, ended.event_id)).rowcount:
+                continue
+            session = records.session(ended.scope, ended.session_id)
+            conversation = records.conversation(ended.scope, ended.session_id, ended.conversation_id)
+            assert session is not None
+            assert conversation is not None
+            traits = traits_json(records.user(ended.scope, session.user_id))
+            for made in outcome.made:
+                records.add_event(
+                    StoredEvent(
+                        ended.scope,
+                        records.new_event_id(),
+                        made.origin_event_id,
+                        ended.session_id,
+                        ended.conversation_id,
+                        session.user_id,
+                        made.timestamp,
+                        made.event,
+                        made.properties,
+                        traits,
+                        None,
+                    )
+                )
+            records.connection.executemany(_ADD_INTENT, outcome.intents)
+            for counted in (session, conversation):
+                counted.event_count += len(outcome.made)
+                records.changed(counted)
+
+    def _forget(self, records: Records) -> None:
+        """Wait no longer for what is due no more: another server was first, or this one was emptied."""
+        if not unanalysed(records.connection):
+            for waiting in self._waiting.values():
+                waiting.until = 0.0
+
+    async def _release(self) -> None:
+        """See to it that what is held is looked at, even where nothing is committed."""
+        while True:
+            await asyncio.sleep(HOLD_SECONDS / 10)
+            if self._waiting:
+                with suppress(sqlite3.Error):
+                    await self._store.write(lambda records: None)
+
+    # -- on its own thread
+
+    def _run(self) -> None:
+        connection = open_for_reading(self._store.path)
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                while not self._stopping.is_set() and self._share(connection):
+                    pass
+            except StoreError:  # the store is closed
+                break
+            except Exception as error:
+                logger.warning("what was found in conversations cannot be stored, trying again: %s", error)
+                self._stopping.wait(RETRY_SECONDS)
+                self._wake.set()
+        connection.close()
+
+    def _share(self, connection: sqlite3.Connection) -> bool:
+        """Analyse some of the conversations that are due, store what was found, and rest; whether there were any."""
+        began, worked = time.monotonic(), time.thread_time()
+        outcomes = []
+        for ended in due(connection, AT_ONCE):
+            outcomes.append(self._outcome(read(connection, ended), ended))
+            if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
+                break
+        if not outcomes:
+            if self._waiting:
+                self._store.submit(self._forget).result()
+            return False
+        self._store.submit(lambda records: self._add(records, outcomes)).result()
+        busy, self._busy = self._busy, False
+        if busy:
+            self._stopping.wait(REST * (time.thread_time() - worked))
+        return True
+
+    def _outcome(self, reading: Reading, ended: Due) -> _Outcome:
+        """Analyse one conversation. If that fails, an ``MLError`` says so; what was counted is told all the same."""
+        outcome = _Outcome(ended, [], [])
+        counted = reading.count.properties(reading.started_at, ended.ended_at)
+        try:
+            found = self._analysis(_dialogue(reading, ended))
+            _check(found, len(reading.steps))
+        except BaseException as error:  # what others have written may even exit
+            logger.warning("the analysis %s failed: %s", self._name, type(error).__name__)
+            message = valid_text(f"the analysis failed: {type(error).__name__}: {error}")
+            self._make(outcome, ML_ERROR, ended.origin, error_message=message)
+            self._make(outcome, CONVERSATION_SUMMARY, ended.origin, **counted)
+            return outcome
+        for intent in found.intents:
+            informed = reading.places[intent.informed]
+            closed = ended.origin if intent.closed is None else reading.places[intent.closed]
+            fulfilled = "yes" if intent.fulfilled else "no"
+            self._make(outcome, INTENT_INFORMED, informed, intent=intent.name)
+            self._make(
+                outcome,
+                INTENT_CLOSED,
+                closed,
+                intent=intent.name,
+                intent_fulfilled=fulfilled,
+                summary=intent.summary,
+                sentiment=intent.sentiment,
+            )
+            about = (intent.name, fulfilled, intent.summary, intent.sentiment, *informed, *closed, self._name)
+            outcome.intents.append((ended.scope, ended.session_id, ended.conversation_id, *about))
+        won = sum(intent.fulfilled for intent in found.intents)
+        self._make(
+            outcome,
+            CONVERSATION_SUMMARY,
+            ended.origin,
+            summary=found.summary,
+            sentiment=found.sentiment,
+            successful_intents=won,
+            unsuccessful_intents=len(found.intents) - won,
+            **counted,
+        )
+        return outcome
+
+    def _make(self, outcome: _Outcome, event: str, origin: tuple[str, int], **properties: Scalar | None) -> None:
+        told = {name: value for name, value in properties.items() if value is not None}
+        outcome.made.append(_Made(event, orjson.dumps({"analysis": self._name, **told}).decode(), *origin))
+
+
+BACKGROUND = web.AppKey("background", Background)
+
+
+def _dialogue(reading: Reading, ended: Due) -> Dialogue:
+    return Dialogue(
+        session_id=ended.session_id,
+        conversation_id=ended.conversation_id,
+        started_at=reading.started_at,
+        ended_at=ended.ended_at,
+        steps=tuple(reading.steps),
+    )
+
+
+def _check(found: object, steps: int) -> None:
+    """Refuse what no analysis may give back.
+
+    :raises AnalysisError: naming the rule.
+    :raises InvalidEvent: an intent has no name.
+    """
+    if not isinstance(found, Findings):
+        raise AnalysisError(f"it must give back Findings, not {type(found).__name__}")
+    for intent in found.intents:
+        check_name("intent", intent.name)
+        if max(intent.informed, intent.closed or 0) >= steps:
+            raise AnalysisError(f"an intent names a step that is not among the {steps} of the conversation")
+    if any(
+        text and text != valid_text(text) for text in (found.summary, *(intent.summary for intent in found.intents))
+    ):
+        raise AnalysisError("a summary must be valid Unicode, without lone surrogates")
+
+
+_CLAIM = "DELETE FROM unanalysed WHERE seq = ? AND event_id = ?"
+_ADD_INTENT = (
+    "INSERT INTO intents (scope, session_id, conversation_id, intent, intent_fulfilled, summary, sentiment,"
+    " informed_by, informed_at, closed_by, closed_at, analysis) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_MADE = f"""
+    SELECT {", ".join(StoredEvent._fields)} FROM events
+     WHERE scope = ? AND session_id = ? AND conversation_id = ? AND origin_event_id IS NOT NULL
+       AND event IN (?, ?, ?, ?) AND seq > (SELECT seq FROM events WHERE event_id = ?)
+       AND seq <= (SELECT seq FROM events WHERE origin_event_id = ? AND event = ? AND session_id = ?)
+     ORDER BY seq
+"""
+_NAMES = (INTENT_INFORMED, INTENT_CLOSED, ML_ERROR, CONVERSATION_SUMMARY)
+
+
+def _made(ending: StoredEvent, connection: sqlite3.Connection) -> list[StoredEvent]:
+    """What the analysis made that was due with this event; empty while it has not ended."""
+    where = (ending.scope, ending.session_id, ending.conversation_id)
+    until = (ending.event_id, ending.event_id, CONVERSATION_SUMMARY, ending.session_id)
+    return [StoredEvent(*row) for row in connection.execute(_MADE, (*where, *_NAMES, *until))]

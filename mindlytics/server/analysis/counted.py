@@ -1,0 +1,69 @@
+"""What a conversation comes to in numbers: turns, calls, tokens, time and cost. Nothing here is a matter of opinion."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from attrs import define
+
+from ...values import Scalar
+from .prices import price
+
+
+@define
+class Count:
+    """The numbers of one conversation, event by event."""
+
+    turns: int = 0
+    calls: int = 0
+    runtime: float = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    unpriced_tokens: int = 0
+    cost: float | None = None
+
+    def turn(self) -> None:
+        """A turn."""
+        self.turns += 1
+
+    def call(self, runtime: float) -> None:
+        """A function call that took so many milliseconds."""
+        self.calls += 1
+        self.runtime += runtime
+
+    def usage(self, properties: dict[str, Any], at: datetime) -> None:
+        """Money or tokens, where the properties of an event tell of them; what the caller says of money is believed."""
+        cost = properties.get("cost")
+        if isinstance(cost, (int, float)):
+            self._spend(cost)
+            return
+        model, prompt, completion = (properties.get(name) for name in ("model", "prompt_tokens", "completion_tokens"))
+        if not (isinstance(model, str) and isinstance(prompt, int) and isinstance(completion, int)):
+            return
+        self.prompt_tokens += prompt
+        self.completion_tokens += completion
+        known = price(model, prompt, completion, at.date())
+        if known is None:
+            self.unpriced_tokens += prompt + completion
+        else:
+            self._spend(known)
+
+    def properties(self, started_at: datetime, ended_at: datetime) -> dict[str, Scalar]:
+        """The numbers as they stand in a ``Conversation Summary``. No cost is told where none is known."""
+        told: dict[str, Scalar] = {
+            "turn_count": self.turns,
+            "function_count": self.calls,
+            "duration": (ended_at - started_at).total_seconds(),
+            "function_runtime": self.runtime,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+        if self.cost is not None:
+            told["cost"] = round(self.cost, 9)
+        if self.unpriced_tokens:
+            told["unpriced_tokens"] = self.unpriced_tokens
+        return told
+
+    def _spend(self, cost: float) -> None:
+        self.cost = (self.cost or 0.0) + cost

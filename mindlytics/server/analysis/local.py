@@ -1,0 +1,151 @@
+"""The analysis that the server has by default: rules and word lists, in a moment, the same every time.
+
+It is made for English and claims little: a request is recognised by its form, or else by the function that was called
+for it; what became of it, by the last call and the last answer. How requests are recognised is in ``phrases.py``, how
+people felt in ``sentiment.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from ...events import MAX_NAME
+from . import Call, Dialogue, Findings, Intent, Step, Turn
+from .phrases import plain, request_in
+from .sentiment import MAX_TEXT, scores, verdict
+
+MAX_INTENTS = 20
+"""So many intents of a conversation are told; what is wanted after them counts as part of the last."""
+
+MAX_QUOTE = 80
+"""Characters of a quoted text."""
+
+_ERROR = re.compile(
+    r"\s*(?:error|exception|traceback|failed|failure)\b"
+    r'|.*?"(?:error|exception)"\s*:(?!\s*(?:null|false|""|\{\}|\[\]))'
+    r'|.*?"(?:ok|success)"\s*:\s*false',
+    re.IGNORECASE | re.DOTALL,
+)
+_REFUSAL = re.compile(
+    r"\b(?:can ?not|can't|unable to|not able to|could ?n't|could not|unfortunately|not possible"
+    r"|i (?:do not|don't) know|i(?: am|'m) afraid|(?:i am|i'm),? (?:so |very )?sorry)\b",
+    re.IGNORECASE,
+)
+
+
+@define
+class _Wish:
+    """A request, and what was done for it until the next one."""
+
+    name: str
+    informed: int
+    last: int
+    answer: str = ""
+    call: Call | None = None
+    scores: list[float] = field(factory=list)
+
+    def called(self, place: int, call: Call) -> None:
+        self.last, self.call = max(self.last, place), call
+
+    def answered(self, place: int, turn: Turn) -> None:
+        self.last, self.answer = place, turn.assistant
+
+    @property
+    def fulfilled(self) -> bool:
+        """A call that did not fail, or without any an answer that is no refusal; there must be an answer in the end."""
+        if not self.answer.strip():
+            return False
+        return not failed(self.call) if self.call is not None else not _REFUSAL.search(plain(self.answer[:MAX_TEXT]))
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a line."""
+        if not self.answer.strip():
+            return "Not answered."
+        if self.call is not None:
+            return f"{self.call.name} {'failed' if failed(self.call) else 'was called'}, then: {_quote(self.answer)}"
+        return f"Answered: {_quote(self.answer)}"
+
+
+def analyse(dialogue: Dialogue) -> Findings:
+    """What the rules find in a conversation."""
+    turns = {place: step for place, step in enumerate(dialogue.steps) if isinstance(step, Turn)}
+    found = scores([turn.user for turn in turns.values()], [turn.assistant for turn in turns.values()])
+    wishes = _wishes(dialogue.steps, {} if found is None else dict(zip(turns, found, strict=True)))
+    return Findings(
+        summary=_summary(dialogue.steps, wishes),
+        sentiment=None if found is None else verdict(found),
+        intents=[
+            Intent(
+                name=wish.name,
+                informed=wish.informed,
+                fulfilled=wish.fulfilled,
+                closed=wish.last if wish.fulfilled or wish is not wishes[-1] else None,
+                summary=wish.outcome,
+                sentiment=None if found is None else verdict(wish.scores),
+            )
+            for wish in wishes
+        ],
+    )
+
+
+def failed(call: Call) -> bool:
+    """Whether the result of a call tells of an error."""
+    return _ERROR.match((call.result or "")[:MAX_TEXT]) is not None
+
+
+def _wishes(steps: Sequence[Step], scores: dict[int, float]) -> list[_Wish]:
+    """The requests in their order. A call serves the turn after it; or the one before, while that has no answer.
+
+    :param scores: of the turns, by their place.
+    """
+    wishes: list[_Wish] = []
+    calls: list[tuple[int, Call]] = []
+    unanswered = False
+    for place, step in enumerate(steps):
+        if isinstance(step, Call):
+            calls.append((place, step))
+            continue
+        if unanswered:
+            _serve(wishes, calls)
+        name = request_in(step.user[:MAX_TEXT])
+        if name is None and calls and not wishes:
+            name = re.sub(r"[\W_]+", " ", calls[0][1].name).strip().lower()
+        name = name and name[:MAX_NAME]
+        if name and len(wishes) < MAX_INTENTS and all(wish.name != name for wish in wishes):
+            wishes.append(_Wish(name, place, place))
+        _serve(wishes, calls)
+        if wishes:
+            wishes[-1].answered(place, step)
+            wishes[-1].scores.append(scores.get(place, 0.0))
+        unanswered = not step.assistant
+    _serve(wishes, calls)
+    return wishes
+
+
+def _serve(wishes: Sequence[_Wish], calls: list[tuple[int, Call]]) -> None:
+    """The calls are for the newest wish, if there is one."""
+    if wishes:
+        for called in calls:
+            wishes[-1].called(*called)
+        calls.clear()
+
+
+def _summary(steps: Sequence[Step], wishes: Sequence[_Wish]) -> str:
+    if wishes:
+        return "; ".join(f"{wish.name} ({'fulfilled' if wish.fulfilled else 'not fulfilled'})" for wish in wishes)
+    said = next(
+        (step.user or step.assistant for step in steps if isinstance(step, Turn) and step.user + step.assistant), ""
+    )
+    if said:
+        return f"No request was recognised. It began with: {_quote(said)}"
+    called = dict.fromkeys(step.name for step in steps if isinstance(step, Call))
+    return f"Nothing was said; called: {', '.join(called)}" if called else "Nothing was said."
+
+
+def _quote(text: str) -> str:
+    words = " ".join(text[: 4 * MAX_QUOTE].split())
+    return f'"{words if len(words) <= MAX_QUOTE else words[: MAX_QUOTE - 1].rstrip() + "…"}"'

@@ -1,0 +1,121 @@
+"""What somebody asks for, by the form of an English sentence: ``I have to move my appointment`` is "move appointment".
+
+The name of a request is made for counting, not for reading aloud: a verb and its object, without articles and
+courtesies. Where no form is recognised, there is no request; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .words import CLAUSE_END, EMPTY, END, SKIPPED, VERBS
+
+MAX_WORDS = 5
+"""Words of an object; what a longer one adds makes it no easier to group."""
+
+_PAUSE = re.compile(r'[,:()"\u201c\u201d]')
+_SENTENCE = re.compile(r"[^.!?\n;]+[.!?]*")
+_WORD = re.compile(r"[^\W_](?:[\w'.-]*\w)?")
+
+_GREETING = re.compile(
+    r"^[\s,]*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?(?: very much| so much| a lot)?"
+    r"|yes|no|ok|okay|great|perfect|sure|well|so|and|but|also|then|now|please|sorry|excuse me|there)\b[\s,:!-]*)+",
+    re.IGNORECASE,
+)
+_I = r"(?:i|we)"
+_WANT_TO = re.compile(
+    rf"\b{_I}(?:\s+(?:really|just|also|still|only))?(?:'d|'m|'re|\s+would|\s+am|\s+are)?(?:\s+(?:really|just))?"
+    r"\s+(?:want|need|have|like|love|wish|try|trying|hope|hoping|plan|planning|going|got)\s+to\s+(?P<rest>\w.*)",
+    re.IGNORECASE,
+)
+_WANT = re.compile(
+    rf"\b{_I}(?:\s+(?:really|just|also|still|only))?(?:'d|\s+would)?\s+(?:want|need|like)\s+(?P<rest>\w.*)",
+    re.IGNORECASE,
+)
+_HAVE = re.compile(
+    rf"\b(?:{_I}(?:'ll|\s+will)\s+(?:have|take)|(?:can|could|may)\s+{_I}(?:\s+please)?\s+(?:have|get)"
+    rf"|{_I}(?:'m|\s+am|'re|\s+are)\s+looking\s+for)\s+(?P<rest>\w.*)",
+    re.IGNORECASE,
+)
+_CAN_YOU = re.compile(
+    r"\b(?:can|could|will|would)\s+you\s+(?:please\s+|kindly\s+|just\s+|also\s+)*(?P<rest>\w.*)", re.IGNORECASE
+)
+_CAN_I = re.compile(
+    rf"\b(?:can|could|may|how\s+(?:do|can|should|would))\s+{_I}\s+(?:please\s+)?(?P<rest>\w.*)", re.IGNORECASE
+)
+_PLEASE = re.compile(r"\bplease\s+(?P<rest>\w.*)", re.IGNORECASE)
+_SOMETHING_PLEASE = re.compile(r"^(?P<rest>.*\w)[\s,]+please[\s.!?]*$", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"^(?:(?:what|which|where|when|who|whose|why|how)\b|(?:is|are|was|were|do|does|did|has|have|will)\s+(?:there|it|you|your"
+    r"|the|this|that|my|our|i|we|they|he|she|a|an|any)\b)(?P<rest>.*)",
+    re.IGNORECASE,
+)
+
+
+def plain(text: str) -> str:
+    """The text with apostrophes as they are typed."""
+    return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+
+
+def request_in(text: str) -> str | None:
+    """The name of the first request in what somebody said, in lower case; None where none is recognised."""
+    for sentence in _SENTENCE.findall(plain(text)):
+        name = _request(_GREETING.sub("", sentence.strip()))
+        if name is not None:
+            return name
+    return None
+
+
+def _request(sentence: str) -> str | None:
+    """The request that one sentence makes; the forms are tried from the clearest to the vaguest."""
+    for form in (_WANT_TO, _CAN_YOU):
+        if found := form.search(sentence):
+            return _verb_and_object(found["rest"])
+    for form in (_HAVE, _WANT):
+        if found := form.search(sentence):
+            return _get(found["rest"])
+    if found := _CAN_I.search(sentence):
+        return _verb_and_object(found["rest"])
+    words = _WORD.findall(sentence.lower())
+    if words and words[0] in VERBS:
+        return _verb_and_object(sentence)
+    if (found := _PLEASE.search(sentence)) and (words := _WORD.findall(found["rest"].lower())) and words[0] in VERBS:
+        return _verb_and_object(found["rest"])
+    if found := _SOMETHING_PLEASE.match(sentence):
+        return _get(found["rest"])
+    if found := _QUESTION.match(sentence):
+        about = _words(found["rest"], SKIPPED | EMPTY, CLAUSE_END)
+        return f"ask about {' '.join(about)}" if about else None
+    return None
+
+
+def _verb_and_object(rest: str) -> str | None:
+    words = _WORD.findall(rest.lower())
+    if not words:
+        return None
+    verb = words[0]
+    if verb == "help" and len(words) > 2 and words[1] in ("me", "us"):
+        return _verb_and_object(rest[rest.lower().index(words[1]) + 2 :])
+    if verb in ("know", "ask", "tell"):
+        about = _words(rest.split(None, 1)[-1], SKIPPED | EMPTY, CLAUSE_END)
+        return f"ask about {' '.join(about)}" if about else None
+    wanted = _words(rest[rest.lower().index(verb) + len(verb) :], SKIPPED, END)
+    return f"{verb} {' '.join(wanted)}" if wanted else None
+
+
+def _get(rest: str) -> str | None:
+    wanted = _words(rest, SKIPPED | {"have", "get"}, END)
+    return f"get {' '.join(wanted)}" if wanted else None
+
+
+def _words(text: str, skipped: frozenset[str] | set[str], ends: frozenset[str]) -> list[str]:
+    """The words up to the end of a phrase, but for those that are skipped."""
+    found: list[str] = []
+    for word in _WORD.findall(_PAUSE.split(text, maxsplit=1)[0].lower()):
+        if found and word in ends:
+            break
+        if word not in skipped and word not in ends:
+            found.append(word)
+        if len(found) == MAX_WORDS:
+            break
+    return found

@@ -1,0 +1,34 @@
+"""What a model's work costs, in US dollars: the price table of ``genai-prices``, where that is installed.
+
+The table comes with the package; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+from functools import lru_cache
+from types import ModuleType
+
+
+@lru_cache(maxsize=10_000)
+def price(model: str, prompt_tokens: int, completion_tokens: int, day: date) -> float | None:
+    """What these tokens cost on that day; None where the model, or the whole table, is unknown."""
+    table = _table()
+    if table is None:
+        return None
+    usage = table.Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
+    at = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+    try:
+        return float(table.calc_price(usage, model_ref=model, genai_request_timestamp=at).total_price)
+    except (LookupError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def _table() -> ModuleType | None:
+    """The price table, loaded when it is needed first: that takes some 200 ms."""
+    try:
+        import genai_prices  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return None
+    return genai_prices
