@@ -194,13 +194,34 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return reply({"error": "internal error", "message": "the server failed; its log says why"}, 500)
 
 
+UNREADABLE = {"error": "bad request", "message": "this is no HTTP request that can be read"}
+
+
 class Connection(web.RequestHandler):
-    """A connection on which even what is no proper HTTP is answered in JSON.
+    """A connection on which even what is no proper HTTP is answered in JSON, and which ends when the server stops.
 
     It is not logged: what aiohttp says of it quotes what was sent, which may be a key.
     """
 
     __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; an address that is none passes the parser of older versions of aiohttp, and fails later."""
+        try:
+            super().data_received(data)
+        except ValueError:
+            told = orjson.dumps(UNREADABLE)
+            head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
+            if self.transport is not None:
+                self.transport.write(f"{head}{len(told)}\r\n\r\n".encode() + told)
+                self.transport.close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Close the connection; one whose client does not read its answer would stay open."""
+        transport = self.transport
+        await super().shutdown(timeout)
+        if transport is not None:
+            transport.abort()
 
     def handle_error(
         self,
@@ -211,13 +232,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         if status >= 500 or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
-        too_long = f"a line or a header is longer than {MAX_LINE} bytes"
-        response = reply(
-            {
-                "error": "bad request",
-                "message": too_long if isinstance(exc, LineTooLong) else "this is no HTTP request that can be read",
-            },
-            status,
-        )
+        too_long = {**UNREADABLE, "message": f"a line or a header is longer than {MAX_LINE} bytes"}
+        response = reply(too_long if isinstance(exc, LineTooLong) else UNREADABLE, status)
         response.force_close()
         return response

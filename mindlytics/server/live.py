@@ -21,7 +21,7 @@ from itertools import count
 from typing import Any
 
 import orjson
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
 
 from ..events import check_name
@@ -260,7 +260,7 @@ session is told after what the analysis makes, and waits for it."""
 
 async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
     """Send and receive until the listener leaves, or is told that it is over."""
-    tasks = [asyncio.create_task(listener.send(socket)), asyncio.create_task(_hear(socket))]
+    tasks = [asyncio.create_task(listener.send(socket)), asyncio.create_task(_hear(listener, socket))]
     waited: list[asyncio.Future[Any]] = [*tasks, listener.over]
     try:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -276,7 +276,13 @@ async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asy
         transport.abort()  # one who reads nothing would hold its buffers for long
 
 
-async def _hear(socket: web.WebSocketResponse) -> None:
-    """Let a listener say what it likes, until it leaves."""
-    async for _ in socket:
-        pass
+async def _hear(listener: Listener, socket: web.WebSocketResponse) -> None:
+    """Let a listener say what it likes, as long as that is JSON, until it leaves."""
+    async for said in socket:
+        if said.type is WSMsgType.BINARY:
+            listener.end(WSCloseCode.UNSUPPORTED_DATA, "a frame must be text")
+        elif said.type is WSMsgType.TEXT:
+            try:
+                orjson.loads(said.data)
+            except orjson.JSONDecodeError:
+                listener.end(WSCloseCode.INVALID_TEXT, "a frame must be JSON")

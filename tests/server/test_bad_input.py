@@ -6,11 +6,13 @@ import gzip
 import json
 import logging
 import socket
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
+from mindlytics.server import run
 from mindlytics.server.http import MAX_BODY, MAX_LINE
 from mindlytics.server.run import LocalServer
 
@@ -236,6 +238,24 @@ def test_odd_headers(caller: Caller, name: str, value: str | bytes, expected: in
     head = b"".join(b"%s: %s\r\n" % line for line in lines.items())
     status, _, body = answer(caller, b"POST " + QUEUE.encode() + b" HTTP/1.1\r\n" + head + b"\r\n[]")
     assert expected == status, body
+
+
+def test_clients_that_never_read_or_never_end_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "SHUTDOWN_SECONDS", 0.2)
+    with ExitStack() as stack:
+        server = stack.enter_context(LocalServer())
+        caller = Caller(server.url, KEY, "bad")
+        stack.enter_context(caller.http)
+        for number in range(20):
+            caller.take(track(properties={"text": "x" * 900_000, "number": number}))
+        url = urlsplit(server.url)
+        reading, half_a_head = get(FIND), b"POST " + QUEUE.encode()
+        for request in (reading, post(b"Content-Length: 2") + b"[", half_a_head) * 5:
+            connection = stack.enter_context(socket.create_connection((url.hostname, url.port), timeout=20))
+            connection.sendall(request)
+        caller.take(track("Last"))
+        assert 22 == len(caller.find("events", projection={"event": 1}))
+        server.stop()
 
 
 def test_others_see_nothing(caller: Caller, server: LocalServer) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -165,19 +164,34 @@ async def test_no_websocket_is_asked_for(caller: Caller, server: LocalServer) ->
 
 async def test_what_a_listener_says_does_no_harm(caller: Caller) -> None:
     async with listening(caller) as socket:
-        for said in ("", "hello", "{", '{"event": "Session Ended"}', "[" * 1000, "\x00", "é" * 1000):
+        for said in ('"hello"', '{"event": "Session Ended"}', "[" * 100 + "]" * 100, "0", json.dumps("é" * 1000)):
             await socket.send_str(said)
-        await socket.send_bytes(os.urandom(1000))
         await socket.ping(b"there?")
         caller.take(track())
         assert ["Session Started", "Bought"] == [e["event"] for e in await heard(socket, "Bought")]
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "reason"),
+    [
+        *((text, 1007, "a frame must be JSON") for text in ("", "hello", "{", "\x00", "[" * 5000, "NaN")),
+        *((data, 1003, "a frame must be text") for data in (b"", b"\xff\x00", b"{}")),
+        (bytes(5 * 1024 * 1024), 1009, ""),
+    ],
+    ids=range(10),
+)
+async def test_a_listener_who_says_no_json_is_told_so(
+    caller: Caller, said: str | bytes, code: int, reason: str
+) -> None:
     async with listening(caller) as loud, listening(caller) as socket:
-        with suppress(ConnectionError):  # it is cut off in the middle
-            await loud.send_bytes(bytes(5 * 1024 * 1024))
-        while not loud.closed:
-            await loud.receive(timeout=30)
+        with suppress(ConnectionError):  # a frame that is too large is cut off in the middle
+            await (loud.send_str(said) if isinstance(said, str) else loud.send_bytes(said))
+        message = await loud.receive(timeout=30)
+        if code != 1009 or message.type is aiohttp.WSMsgType.CLOSE:
+            assert (aiohttp.WSMsgType.CLOSE, code) == (message.type, message.data)
+            assert reason in message.extra
         caller.take(track())
-        assert ["Bought"] == [e["event"] for e in await heard(socket, "Bought")]
+        assert ["Session Started", "Bought"] == [e["event"] for e in await heard(socket, "Bought")]
 
 
 def deaf(socket: Socket) -> asyncio.ReadTransport:
