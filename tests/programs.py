@@ -11,6 +11,17 @@ from .sink import Sink
 
 BLOCKING = "from mindlytics import Client\nclient = Client()\nsession = client.create_session(id='u')\n"
 ASYNC = "import asyncio\n" + BLOCKING.replace("Client", "AsyncClient")
+ALIGN = """
+import itertools
+from mindlytics.align import AlignAI
+client, indexes = AlignAI(), itertools.count(1)
+class session:
+    def track_event(event): return client.create_message('s', next(indexes), 'user', event)
+client.create_session = lambda id: session
+"""
+"""The same over the wire of Align AI."""
+ASYNC_ALIGN = "import asyncio\n" + ALIGN.replace("AlignAI", "AsyncAlignAI")
+STARTS = {"blocking": BLOCKING, "asyncio": ASYNC, "AlignAI": ALIGN, "AsyncAlignAI": ASYNC_ALIGN}
 TRACK = "for n in range(50): session.track_event(event=str(n))\n"
 ATRACK = "async def main():\n    for n in range(50): await session.track_event(event=str(n))\n"
 AT_EXIT = f"import atexit\natexit.register(lambda: exec({TRACK!r}, globals()))\n"
@@ -19,7 +30,9 @@ STRICT = ("-W", "error", "-X", "dev")
 
 
 def environment(sink: Sink, **more: str) -> dict[str, str]:
-    return {**os.environ, "MLSDK_API_KEY": "k", "MLSDK_PROJECT_ID": "p", "MLSDK_SERVER_BASE": sink.url, **more}
+    of_align = {"ALIGNAI_API_KEY": "k", "ALIGNAI_PROJECT_ID": "p", "ALIGNAI_HOST": sink.url}
+    of_others = {"MLSDK_API_KEY": "k", "MLSDK_PROJECT_ID": "p", "MLSDK_SERVER_BASE": sink.url}
+    return {**os.environ, **of_align, **of_others, **more}
 
 
 def run(sink: Sink, program: str, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:

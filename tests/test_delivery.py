@@ -113,8 +113,8 @@ async def test_batches_keep_exactly_within_their_limits(any_face: Face, sink: Si
     assert max(len(request.body) for request in sink.requests) <= 2000
 
 
-async def test_no_event_waits_longer_than_the_flush_interval(face: Face, sink: Sink) -> None:
-    client = face.client(flush_interval=0.2)
+async def test_no_event_waits_longer_than_the_flush_interval(any_face: Face, sink: Sink) -> None:
+    client = any_face.client(flush_interval=0.2)
     session = client.create_session(id="u")
     began = time.monotonic()
     await result(session.track_event(event="alone"))
@@ -179,9 +179,9 @@ async def test_close_interrupts_back_off(any_face: Face, sink: Sink) -> None:
     assert outcome.delivered == 1
 
 
-async def test_a_pause_that_outlasts_the_deadline_ends_the_wait_for_it(face: Face, sink: Sink) -> None:
+async def test_a_pause_that_outlasts_the_deadline_ends_the_wait_for_it(any_face: Face, sink: Sink) -> None:
     sink.always = faults.status(429, Retry_After="20")
-    client = face.client(flush_interval=0, max_retry_wait=30)
+    client = any_face.client(flush_interval=0, max_retry_wait=30)
     await result(client.create_session(id="u").track_event(event="e"))
     began = time.monotonic()
     outcome = await result(client.close(1))
@@ -216,9 +216,9 @@ async def test_retry_for_bounds_what_a_batch_costs(any_face: Face, sink: Sink) -
 
 @pytest.mark.parametrize(("on_full", "kept"), [("drop_newest", range(10)), ("drop_oldest", range(20, 30))])
 async def test_the_queue_is_bounded_and_the_setting_says_who_loses(
-    face: Face, sink: Sink, on_full: str, kept: range, caplog: pytest.LogCaptureFixture
+    any_face: Face, sink: Sink, on_full: str, kept: range, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = face.client(max_queue_events=10, on_full=on_full, enabled=True, flush_interval=30)
+    client = any_face.client(max_queue_events=10, on_full=on_full, enabled=True, flush_interval=30)
     client.pipeline._attend = lambda: None  # the sender is late
     client.pipeline._unattended = False
     session = client.create_session(id="u")
@@ -256,9 +256,9 @@ async def test_block_waits_for_room_and_loses_nothing(any_face: Face, sink: Sink
     assert sink.names() == [f"{number}" for number in range(200)]
 
 
-async def test_block_gives_up_after_its_time(face: Face, sink: Sink) -> None:
+async def test_block_gives_up_after_its_time(any_face: Face, sink: Sink) -> None:
     sink.always = faults.hang
-    client = face.client(max_queue_events=2, on_full="block", block_timeout=0.2)
+    client = any_face.client(max_queue_events=2, on_full="block", block_timeout=0.2)
     session = client.create_session(id="u")
     began = time.monotonic()
     for number in range(3):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from . import sink as faults
-from .programs import ASYNC, AT_EXIT, ATRACK, BLOCKING, STRICT, TRACK, run
+from .programs import ALIGN, ASYNC, ASYNC_ALIGN, AT_EXIT, ATRACK, BLOCKING, STARTS, STRICT, TRACK, run
 from .sink import Sink
 
 ENDINGS = {
@@ -34,6 +34,9 @@ ENDINGS = {
     "sys.exit within a loop": ASYNC
     + ATRACK
     + "async def leave():\n    await main()\n    raise SystemExit(0)\nasyncio.run(leave())",
+    "last line, Align AI": ALIGN + TRACK,
+    "exit handler that tracks, Align AI": ALIGN + AT_EXIT,
+    "open client after asyncio.run, Align AI": ASYNC_ALIGN + ATRACK + "asyncio.run(main())",
 }
 
 
@@ -41,14 +44,15 @@ ENDINGS = {
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_everything_arrives_in_order_and_stderr_is_empty(sink: Sink, ending: str, host: str) -> None:
     quiet = () if "loop closed" in ending else STRICT
-    ran = run(sink, ENDINGS[ending], *quiet, MLSDK_SERVER_BASE=sink.url.replace("127.0.0.1", host))
+    url = sink.url.replace("127.0.0.1", host)
+    ran = run(sink, ENDINGS[ending], *quiet, MLSDK_SERVER_BASE=url, ALIGNAI_HOST=url)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert sink.names() == [str(number) for number in range(1 if "one event" in ending else 50)]
 
 
-@pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_an_exception_ends_the_program_not_the_delivery(sink: Sink, start: str) -> None:
-    ran = run(sink, start + "raise RuntimeError('the program is broken')")
+    ran = run(sink, start + TRACK + "raise RuntimeError('the program is broken')")
     assert ran.returncode == 1
     assert ran.stderr.rstrip().endswith("RuntimeError: the program is broken")
     assert "mindlytics" not in ran.stderr
@@ -75,7 +79,7 @@ def test_an_unreachable_service_harms_nobody(sink: Sink, start: str) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "mindlytics: 50 events were not delivered\n")
 
 
-@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_a_client_that_was_never_used_costs_an_exit_nothing(sink: Sink, start: str) -> None:
     ran = run(sink, start)
     assert (ran.returncode, ran.stderr, sink.requests) == (0, "", [])

@@ -13,9 +13,9 @@ from .programs import ASYNC, BLOCKING, STRICT, TRACK, run
 from .sink import Sink
 
 
-async def test_an_absurd_retry_after_does_not_silence_the_client(face: Face, sink: Sink) -> None:
+async def test_an_absurd_retry_after_does_not_silence_the_client(any_face: Face, sink: Sink) -> None:
     sink.faults(faults.status(429, Retry_After="3600"))
-    client = face.client(retry_for=0, flush_interval=0)
+    client = any_face.client(retry_for=0, flush_interval=0)
     session = client.create_session(id="u")
     await result(session.track_event(event="dropped"))
     await eventually(lambda: client.stats().dropped == 1)
@@ -72,9 +72,9 @@ async def test_hooks_that_raise_anything_at_all_harm_nobody(face: Face, sink: Si
     assert (await result(client.close(5))).delivered == 3
 
 
-async def test_every_loss_is_told_at_once_however_many_kinds_there_are(face: Face, sink: Sink) -> None:
+async def test_every_loss_is_told_at_once_however_many_kinds_there_are(any_face: Face, sink: Sink) -> None:
     told: list[Any] = []
-    client = face.client(on_error=told.append, max_batch_bytes=1000)
+    client = any_face.client(on_error=told.append, max_batch_bytes=1000)
     session = client.create_session(id="u")
     for number in range(300):
         await result(session.track_event(event="e", properties={"text": "x" * (1000 + number)}))
@@ -82,9 +82,9 @@ async def test_every_loss_is_told_at_once_however_many_kinds_there_are(face: Fac
     assert sink.requests == []
 
 
-async def test_a_loss_after_close_is_told(face: Face) -> None:
+async def test_a_loss_after_close_is_told(any_face: Face) -> None:
     told: list[Any] = []
-    client = face.client(on_error=told.append)
+    client = any_face.client(on_error=told.append)
     session = client.create_session(id="u")
     await result(client.close())
     await result(session.track_event(event="late"))
@@ -152,8 +152,8 @@ async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> Non
     assert len(told) <= 2
 
 
-async def test_a_stale_connection_is_no_outage(face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
-    client = face.client()
+async def test_a_stale_connection_is_no_outage(any_face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    client = any_face.client()
     session = client.create_session(id="u")
     await result(session.track_event(event="a"))
     await result(client.flush(5))

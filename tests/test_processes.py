@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from . import sink as faults
-from .programs import ASYNC, BLOCKING, STRICT, environment, run
+from .programs import ASYNC, BLOCKING, STARTS, STRICT, environment, run
 from .sink import Sink
 
 FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads
@@ -57,7 +57,7 @@ FORKS = {
 
 
 @pytest.mark.parametrize("way", FORKS)
-@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_a_forked_child_sends_its_own_events_and_none_of_its_parents(sink: Sink, way: str, start: str) -> None:
     program = "import os, sys, textwrap\n" + start + f"exec(textwrap.dedent({FORKS[way]!r}))"
     ran = run(sink, program, *FORKING)

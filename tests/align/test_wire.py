@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,15 +77,55 @@ def test_a_reply_is_judged_whatever_its_body_is(status: int, fate: Fate) -> None
     assert "no such key" == WIRE.judge(401, {}, b'{"code":"unauthenticated","message":"no such key"}', wall=0).message
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"no protobuf", b'{"events": 5}', b"\x12\xff\xff\xff\xff\x0f"])
-@pytest.mark.parametrize("as_json", [False, True])
-def test_what_is_no_request_is_undecodable(body: bytes, as_json: bool) -> None:
-    if as_json:
-        with pytest.raises(Undecodable, match="no CollectEventsRequest in JSON"):
-            decode_request(body, as_json=True)
-    elif body[:1] in (b"\xff", b"\x12"):
-        with pytest.raises(Undecodable, match="no CollectEventsRequest in protobuf"):
-            decode_request(body)
+@pytest.mark.parametrize("body", [b"\xff", b"\x12\xff\xff\xff\xff\x0f", b"\x0a\x01\xff"])
+def test_what_is_no_protobuf_is_undecodable(body: bytes) -> None:
+    with pytest.raises(Undecodable, match="no CollectEventsRequest in protobuf"):
+        decode_request(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"5", b'{"events": 5}', b'{"events": [' * 2000, b"[" * 900 + b"]" * 900]
+)
+def test_what_is_no_json_of_a_request_is_undecodable(body: bytes) -> None:
+    with pytest.raises(Undecodable, match="no CollectEventsRequest in JSON"):
+        decode_request(body, as_json=True)
+
+
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | texts
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=5
+)
+FIELDS = ["sessionId", "messageIndexHint", "messageRole", "messageContent", "userId", "userLocation", "userCreateTime"]
+KINDS = ["sessionProperties", "messageProperties", "userProperties", "feedbackProperties", "customProperties"]
+garbled = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["session_open", "session_close", "user_recognize", "message_create", "x"]),
+        "properties": st.dictionaries(
+            st.sampled_from(KINDS), st.dictionaries(st.sampled_from(FIELDS), anything, max_size=3), max_size=2
+        ),
+    },
+    optional={"id": anything, "createTime": anything, "projectId": anything},
+)
+
+
+def read_through(body: bytes, *, as_json: bool = False) -> None:
+    with suppress(Undecodable):
+        for message in decode_request(body, as_json=as_json)[1]:
+            with suppress(ValidationError):
+                decode(message)
+
+
+@given(st.one_of(anything, st.fixed_dictionaries({"events": st.lists(garbled, max_size=2)})))
+def test_json_of_any_shape_is_read_or_refused(body: object) -> None:
+    read_through(orjson.dumps(body), as_json=True)
+
+
+@given(events, st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=3))
+def test_protobuf_with_changed_bytes_is_read_or_refused(event: AlignEvent, changes: list[tuple[int, int]]) -> None:
+    body = bytearray(WIRE.body([WIRE.encode(event)], bare=False, key=new_key()))
+    for place, value in changes:
+        body[place % len(body)] = value
+    read_through(bytes(body))
 
 
 def test_json_is_read_as_connect_has_it() -> None:
