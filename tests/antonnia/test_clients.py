@@ -112,14 +112,27 @@ async def test_a_thousand_calls_at_once(server: LocalServer) -> None:
         assert {session.id for session in made} == {s.id for s in await everything(client.sessions.iter(page_size=500))}
 
 
-async def test_waiting_for_a_turn_takes_nothing_of_the_timeout(sink: Sink) -> None:
-    sink.always = lambda exchange: (exchange.sink.stopping.wait(0.4), exchange.reply(body=b"null"))[1]
-    async with AsyncConversations("t", sink.url, timeout=5.0) as client:
+async def test_so_many_calls_are_under_way_and_the_others_wait(sink: Sink) -> None:
+    sink.always = lambda exchange: (exchange.sink.stopping.wait(60), exchange.reply(body=b"null"))[1]
+    async with AsyncConversations("t", sink.url) as client:
         calls = [asyncio.create_task(client.sessions.get(str(i))) for i in range(MAX_CONNECTIONS + 20)]
         await eventually(lambda: len(sink.requests) >= MAX_CONNECTIONS)
         assert MAX_CONNECTIONS == len(sink.requests)
         sink.stopping.set()
         await asyncio.gather(*calls)
+    assert MAX_CONNECTIONS + 20 == len(sink.requests)
+
+
+async def test_waiting_for_a_turn_takes_nothing_of_the_timeout(sink: Sink) -> None:
+    sink.always = says(SESSION)
+    async with AsyncConversations("t", sink.url, timeout=1.0) as client:
+        turns = (await client._open()).turns
+        for _ in range(MAX_CONNECTIONS):
+            await turns.acquire()
+        call = asyncio.create_task(client.sessions.get("s"))
+        assert set() == (await asyncio.wait({call}, timeout=1.2))[0]
+        turns.release()
+        assert "sess_1" == (await call).id
 
 
 LOOPS = """

@@ -82,8 +82,9 @@ def test_absent_and_null_are_the_default() -> None:
         assert (None, {}, None) == (session.agent, session.metadata, session.thread_id)
 
 
-SCALARS = st.none() | st.integers() | st.text()
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+TEXTS = st.text(max_size=8)
+SCALARS = st.none() | st.integers() | TEXTS
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=10)
 
 
 @given(JSON)
