@@ -107,5 +107,6 @@ def _is_stale(error: Exception) -> bool:
 def _is_unsent(error: Exception) -> bool:
     """Whether no connection came about."""
     return isinstance(error, requests.ConnectTimeout) or (
-        isinstance(error, requests.ConnectionError) and "NewConnectionError" in repr(error)
+        isinstance(error, requests.ConnectionError)
+        and any(kind in repr(error) for kind in ("NewConnectionError", "NameResolutionError"))
     )

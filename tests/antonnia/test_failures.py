@@ -184,13 +184,14 @@ async def test_with_a_key_what_creates_is_tried_again(face: Face, call: Any, ans
     assert ["k", "k", "k"] == [request.key for request in face.sink.requests]
 
 
-async def test_what_creates_is_tried_again_where_nothing_was_sent(face: Face, unused_port: int) -> None:
-    client = face.client(f"http://127.0.0.1:{unused_port}")
+@pytest.mark.parametrize("host", ["127.0.0.1", "nobody.invalid"])
+async def test_what_creates_is_tried_again_where_nothing_was_sent(face: Face, unused_port: int, host: str) -> None:
+    client = face.client(f"http://{host}:{unused_port}", trust_env=False)
     judged = []
     with pytest.MonkeyPatch.context() as patch:
         judge = Exchange.judge
         patch.setattr(Exchange, "judge", lambda self, reply: (judged.append(reply), judge(self, reply))[1])
-        with pytest.raises(APIConnectionError, match=r"no reply from http://127\.0\.0\.1") as told:
+        with pytest.raises(APIConnectionError, match=f"no reply from http://{host}") as told:
             await result(client.sessions.create("ada", "Ada"))
     assert [True, True, True] == [reply.unsent for reply in judged]
     assert told.value.status_code is None

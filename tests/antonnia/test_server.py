@@ -256,11 +256,11 @@ def test_what_an_agent_says_can_be_plugged_in() -> None:
 def test_what_is_scheduled_happens_when_it_is_due(api: Conversations) -> None:
     session = api.sessions.create("ada", "Ada")
     message = ScheduledMessageConfig(message={"type": "text", "text": "Are you there?"})  # type: ignore[arg-type]
+    api.sessions.schedule(session.id, now() + timedelta(hours=1), ScheduledNodeConfig(node_id="later"))
     schedule = api.sessions.schedule(session.id, now() + timedelta(seconds=0.3), message)
     assert ("scheduled", session.id) == (schedule.status, schedule.session_id)
-    api.sessions.schedule(session.id, now() + timedelta(hours=1), ScheduledNodeConfig(node_id="later"))
-    assert [] == texts(api, session.id)
     wait_for(lambda: texts(api, session.id))
+    assert api.sessions.messages.search(session.id)[0].created_at >= schedule.scheduled_for
     api.sessions.schedule(session.id, now(), ScheduledNodeConfig(node_id="greet"))
     wait_for(lambda: len(texts(api, session.id)) == 2)
     assert ["Are you there?", "[greet]"] == texts(api, session.id)
