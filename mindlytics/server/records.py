@@ -234,7 +234,7 @@ class Records:
     def seen(self, app: App, key: str) -> bool:
         """Whether this Idempotency-Key came before; from now on it did."""
         inserted = self.connection.execute(
-            "INSERT OR IGNORE INTO idempotency_keys VALUES (?, ?, ?)", (app.scope, key, now())
+            "INSERT OR IGNORE INTO idempotency_keys (scope, key, seen_at) VALUES (?, ?, ?)", (app.scope, key, now())
         ).rowcount
         return not inserted
 

@@ -15,7 +15,7 @@ from ..errors import InvalidEvent, MindlyticsError
 from ..values import parse_timestamp
 
 APPLICATION_ID = 0x4D4C5953
-VERSION = 3
+VERSION = 4
 BUSY_SECONDS = 30
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -95,7 +95,7 @@ CREATE TABLE unanalysed (
     event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, noted_at INTEGER NOT NULL
 );
 CREATE TABLE idempotency_keys (
-    scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
+    scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, answer TEXT, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
 """
 

@@ -409,6 +409,23 @@ def test_an_idempotency_key_creates_once(api: Conversations) -> None:
     assert first == again
     messages = [api.sessions.messages.create(first.id, TEXT, idempotency_key="k").id for _ in range(2)]
     assert 1 == len(set(messages)) == len(api.sessions.messages.search(first.id)) == len(api.sessions.search())
+    assert "bob" == api.sessions.create("bob", "Bob", idempotency_key="another").contact_id
+
+
+def test_the_answer_to_a_key_outlives_the_server_but_not_what_it_created(tmp_path: Path) -> None:
+    def deleted(api: Conversations, agent_id: str) -> int:
+        headers = {"Authorization": "Bearer any", "Idempotency-Key": "k"}
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.delete(f"{api.base_url}/agents/{agent_id}", headers=headers, timeout=20).status_code
+
+    with LocalServer(tmp_path / "x.db") as server, client_of(server) as api:
+        agent = api.agents.create("Ann", "ai", "a", idempotency_key="k")
+        assert 204 == deleted(api, agent.id)
+    with LocalServer(tmp_path / "x.db") as server, client_of(server) as api:
+        assert agent == api.agents.create("Ann", "ai", "a", idempotency_key="k")
+        assert 204 == deleted(api, agent.id)
+        assert [] == api.agents.search()
 
 
 # -- what is refused

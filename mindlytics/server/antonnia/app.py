@@ -108,12 +108,12 @@ def _writing(action: Action) -> Handler:
 
         def write(records: Records) -> tuple[Any, list[Document]]:
             rows = Rows(records.connection, records.app(token, APP_ID))
-            before = None if place is None else rows.find("answer", place)
+            before = None if place is None else rows.answer_to(place)
             if before is not None:
-                return before["answer"], []
+                return orjson.loads(before), []
             answer = action(rows, body, **request.match_info)
             if place is not None:
-                rows.add("answer", {"id": place, "answer": answer})
+                rows.answered(place, answer)
             return answer, rows.events
 
         answer, events = await request.app[STORE].write(write)

@@ -88,6 +88,19 @@ class Rows:
         for row in self._connection.execute(f"{sql} ORDER BY seq", parameters):
             yield orjson.loads(row[0])
 
+    def answer_to(self, key: str) -> str | None:
+        """The JSON that answered the request of this key, for as long as the store remembers keys."""
+        row = self._connection.execute(
+            "SELECT answer FROM idempotency_keys WHERE scope = ? AND key = ?", (self._scope, key)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def answered(self, key: str, answer: Any) -> None:
+        """Remember what answered the request of this key."""
+        self._connection.execute(
+            "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?)", (self._scope, key, now(), orjson.dumps(answer).decode())
+        )
+
     def happened(self, type: str, session_id: str, told: Document) -> None:
         """Note an event for the webhooks."""
         self.events.append(
