@@ -15,7 +15,7 @@ from .delivery.ledger import FlushResult
 from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
 from .events import Event
-from .live.subscription import Subscription
+from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
 from .pipeline.base import LONGEST_WAIT
 from .pipeline.task import TaskPipeline
@@ -169,10 +169,13 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
         listening = self._begin_listening(session_id, on_event, on_error)
         self._started.append(listening)
         listening.start()
-        await listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
-        if listening.subscription.failure is not None:
-            self._started.remove(listening)
-            raise listening.subscription.failure
+        try:
+            await listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
+            if listening.subscription.failure is not None:
+                raise listening.subscription.failure
+        except BaseException:
+            self._no_longer(listening)
+            raise
 
     async def stop_listening(self) -> None:
         """End all that :meth:`start_listening` began. Without any, nothing happens."""
@@ -216,7 +219,7 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
 
     async def _hang_up(self, until: float) -> None:
         """End all listening; where a session was ended, once that has come back, if it does until then."""
-        listenings = list(self._listenings or ())
+        listenings = self._all_listenings()
         try:
             for listening in listenings:
                 if listening.subscription.ends_asked:
@@ -224,8 +227,9 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
         finally:
             for listening in listenings:
                 listening.cancel()
+        over = time.monotonic() + GRACE
         for listening in listenings:
-            await listening.stop()
+            await listening.stop(max(0.0, over - time.monotonic()))
 
     def _listening(self, subscription: Subscription) -> TaskListening:
         return TaskListening(self.settings, subscription)

@@ -6,6 +6,7 @@ What the clients of all services have in common, a place at a pipeline, is in ``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -16,6 +17,7 @@ from .delivery.ledger import APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, InvalidEvent, InvalidSetting
 from .events import check_name
+from .pipeline import lifecycle
 from .pipeline.base import LONGEST_WAIT, Pipeline, clock
 from .recorder import Recorder
 from .session import BaseSession, Properties
@@ -188,11 +190,22 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         subscription = Subscription(session_id, since, on_event, on_error, of_session)
         subscription.is_over = self.is_closed or not self.settings.enabled
         listening = self._listening(subscription)
-        if self._listenings is None:
-            self._listenings = WeakSet()
-            finalize(self, _cancel, self._listenings).atexit = False
-        self._listenings.add(listening)
+        with lifecycle.listening:
+            if self._listenings is None:
+                self._listenings = WeakSet()
+                finalize(self, _cancel, self._listenings).atexit = False
+            self._listenings.add(listening)
         return listening
+
+    def _all_listenings(self) -> list[L]:
+        with lifecycle.listening:
+            return list(self._listenings or ())
+
+    def _no_longer(self, listening: L) -> None:
+        """It could not be started, or nobody waits for that any more."""
+        listening.cancel()
+        with suppress(ValueError):
+            self._started.remove(listening)
 
     def _listening(self, subscription: Subscription) -> L:
         """What serves a subscription on this face."""

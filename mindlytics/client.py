@@ -163,10 +163,13 @@ class Client(BaseClient[ThreadPipeline, Session, "ThreadListening"]):
         listening = self._begin_listening(session_id, on_event, on_error)
         self._started.append(listening)
         listening.start()
-        listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
-        if listening.subscription.failure is not None:
-            self._started.remove(listening)
-            raise listening.subscription.failure
+        try:
+            listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
+            if listening.subscription.failure is not None:
+                raise listening.subscription.failure
+        except BaseException:
+            self._no_longer(listening)
+            raise
 
     def stop_listening(self) -> None:
         """End all that :meth:`start_listening` began. Without any, nothing happens."""
@@ -210,7 +213,11 @@ class Client(BaseClient[ThreadPipeline, Session, "ThreadListening"]):
 
     def _hang_up(self, until: float) -> None:
         """End all listening; where a session was ended, once that has come back, if it does until then."""
-        listenings = list(self._listenings or ())
+        listenings = self._all_listenings()
+        if not listenings:
+            return
+        from .live.subscription import GRACE  # noqa: PLC0415  few programs listen
+
         try:
             for listening in listenings:
                 if listening.subscription.ends_asked:
@@ -218,8 +225,9 @@ class Client(BaseClient[ThreadPipeline, Session, "ThreadListening"]):
         finally:
             for listening in listenings:
                 listening.cancel()
+        over = time.monotonic() + GRACE
         for listening in listenings:
-            listening.stop()
+            listening.stop(max(0.0, over - time.monotonic()))
 
     def _listening(self, subscription: Subscription) -> ThreadListening:
         from .live.thread import ThreadListening  # noqa: PLC0415  few programs listen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -63,6 +64,19 @@ async def test_a_refusal_for_good_is_told_and_not_waited_for(
     assert isinstance(error, LiveError)
     assert (code, [], 1) == (error.status, heard.names, len(service.asked))
     assert 2 == client.stats().delivered
+
+
+async def test_a_start_that_is_given_up_leaves_no_listener(live: Face, service: LiveService) -> None:
+    if not live.is_async:
+        pytest.skip("a call that blocks cannot be cancelled")
+    service.token_always = slow
+    client = live.client()
+    starting = asyncio.create_task(client.start_listening(print))
+    await eventually(lambda: len(service.asked) == 1)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await eventually(lambda: not [task for task in asyncio.all_tasks() if task.get_name() == "mindlytics-listener"])
 
 
 async def test_a_websocket_that_is_refused_again_is_refused_for_good(live: Face, service: LiveService) -> None:
@@ -203,7 +217,13 @@ async def test_what_is_no_event_is_passed_over(
 ) -> None:
     heard = Heard()
     good = orjson.dumps(service.make("a", colour="red", user_traits={"n": 1}))
-    service.socket_plan.append(sends("<html>", "[1]", '{"secret": 1}', "null", b"\xff\x00", good.decode(), b"" + good))
+    odd = [
+        orjson.dumps(service.make("b", **{name: value})).decode()
+        for name, value in {"event_id": ["secret"], "user_id": {}, "timestamp": 7, "properties": "secret"}.items()
+    ]
+    service.socket_plan.append(
+        sends("<html>", "[1]", '{"secret": 1}', "null", b"\xff\x00", *odd, good.decode(), b"" + good)
+    )
     await result(live.client().start_listening(heard.on_event, heard.on_error))
     await eventually(lambda: heard.names == ["a"])
     assert ({"colour": "red"}, {"n": 1}) == (heard.events[0].extra, heard.events[0].user_traits)
@@ -258,6 +278,23 @@ async def test_a_handler_that_fails_harms_nobody(
     assert [kind] * 3 == [type(error) for error in heard.errors]
     assert "secret" not in caplog.text
     assert 1 == sum("an on_event handler failed" in message for message in caplog.messages)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a task cannot tell there whether it is the one to be cancelled")
+async def test_a_handler_may_await_what_is_cancelled(live: Face, service: LiveService) -> None:
+    heard = Heard()
+
+    async def await_cancelled(event: Any) -> None:
+        heard.events.append(event)
+        cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        cancelled.cancel()
+        await cancelled
+
+    client = live.client()
+    async with entered(client.create_session(on_event=await_cancelled, on_error=heard.on_error)) as session:
+        await result(session.track_event(event="Hello"))
+    assert [STARTED, "Hello", ENDED] == heard.names
+    assert [asyncio.CancelledError] * 3 == [type(error) for error in heard.errors]
 
 
 async def test_a_handler_that_never_returns_holds_nobody_up(live: Face, service: LiveService) -> None:

@@ -156,9 +156,9 @@ class Listener:
         else:
             try:
                 await _call(subscription.on_event, event)
-            except (KeyboardInterrupt, asyncio.CancelledError):
-                raise
             except BaseException as error:
+                if _is_to_end(error):
+                    raise
                 subscription.warn_once("an on_event handler failed (%s)", type(error).__name__)
                 await self._tell(error)
         if event.event == END_EVENT:
@@ -181,9 +181,9 @@ class Listener:
             return
         try:
             await _call(handler, error)
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            raise
         except BaseException as failure:
+            if _is_to_end(failure):
+                raise
             self._subscription.warn_once("an on_error handler failed itself (%s)", type(failure).__name__)
 
     async def _give_up(self, failure: LiveError) -> None:
@@ -231,3 +231,14 @@ async def _call(handler: Callable[[Any], Any], argument: object) -> None:
     outcome = handler(argument)
     if inspect.isawaitable(outcome):
         await outcome
+
+
+def _is_to_end(error: BaseException) -> bool:
+    """Whether what a handler raised is meant for the listener.
+
+    A handler may have awaited what was cancelled, which is its own affair; before Python 3.11 nobody can tell.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        cancelling = getattr(asyncio.current_task(), "cancelling", None)
+        return cancelling is None or cancelling() > 0
+    return isinstance(error, KeyboardInterrupt)

@@ -132,5 +132,5 @@ class Listening(Protocol):
 
 def problem(event: MLEvent) -> LiveError:
     """What the service reports, as an error."""
-    words = event.properties.get("error_message") if isinstance(event.properties, dict) else None
+    words = event.properties.get("error_message")
     return LiveError(str(words) if words else "the service met a problem")

@@ -44,7 +44,8 @@ class ThreadListening:
             self._thread = threading.Thread(target=self._work, name="mindlytics-listener", daemon=True)
             try:
                 self._thread.start()
-                _alive.add(self)
+                with lifecycle.listening:
+                    _alive.add(self)
             except RuntimeError:
                 self._thread = None
 
@@ -140,7 +141,8 @@ class ThreadListening:
 def _at_exit() -> None:
     """Threads that call handlers while the interpreter is taken apart would take its output along."""
     until = time.monotonic() + GRACE
-    listening = list(_alive)
+    with lifecycle.listening:
+        listening = list(_alive)
     for each in listening:
         each.cancel()
     for each in listening:

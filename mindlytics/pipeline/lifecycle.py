@@ -24,6 +24,9 @@ exit_began: float | None = None
 importing = threading.Lock()
 """Held while a sender's thread imports; a fork waits for it, since a child could never finish a half-made import."""
 
+listening = threading.RLock()
+"""Held while it is noted, or looked up, who listens to live events."""
+
 exit_told = False
 """Whether the line that says what was lost has been written."""
 
@@ -139,8 +142,9 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, importing, _children_watched, exit_began, exit_told  # noqa: PLW0603
+    global _lock, importing, listening, _children_watched, exit_began, exit_told  # noqa: PLW0603
     importing = threading.Lock()
+    listening = threading.RLock()
     exit_began, exit_told = None, False
     _lock = threading.Lock()
     _ended.clear()

@@ -19,6 +19,16 @@ EVENTS_PATH = "/bc/v1/live-events/events"
 MAX_READ_BACK = 1000
 """Events that are read back at once at most, after a time without a connection."""
 
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "event": str,
+    "session_id": str,
+    "timestamp": str,
+    "event_id": (str, int, type(None)),
+    "user_id": (str, type(None)),
+    "properties": Mapping,
+}
+"""What a listener relies on in an event."""
+
 AHEAD = timedelta(days=1)
 """How far the clocks of those who make events may be ahead of ours."""
 
@@ -111,4 +121,8 @@ def as_event(given: Any) -> MLEvent:
     """
     if not isinstance(given, Mapping):
         raise ValueError("not an object")
-    return MLEvent.from_dict({"session_id": "", "timestamp": "", **{k: v for k, v in given.items() if v is not None}})
+    event = MLEvent.from_dict({"session_id": "", "timestamp": "", **{k: v for k, v in given.items() if v is not None}})
+    for name, kind in KINDS.items():
+        if not isinstance(getattr(event, name), kind):
+            raise ValueError(f"{name} is of another kind")
+    return event
