@@ -66,8 +66,6 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         **settings: Unpack[Options],
     ) -> None:
         self.destinations = self._fit(destinations)
-        if self.destinations:
-            self._session_type = self._mirrored_session_type
         given = {
             "api_key": api_key,
             "project_id": project_id,
@@ -76,6 +74,8 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
             "debug": debug,
         }
         self._join(Settings.load({**given, **settings}), _wire)
+        if self.destinations and self.settings.enabled:
+            self._session_type = self._mirrored_session_type
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
 

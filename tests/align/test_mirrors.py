@@ -169,6 +169,15 @@ async def test_a_session_that_is_not_sampled_goes_to_neither(face: Face, sink: S
     assert ([], []) == (sink.requests, other.requests)
 
 
+async def test_a_client_that_is_disabled_records_for_neither(face: Face, sink: Sink, other: Sink) -> None:
+    client = both(face, other, enabled=False)
+    session = client.create_session(id="ada")
+    await result(session.track_conversation_turn(user="q", assistant="a"))
+    assert {"disabled": 1} == client.stats().reasons
+    assert 0 == (await result(client.close(10))).delivered
+    assert ([], []) == (sink.requests, other.requests)
+
+
 @pytest.mark.parametrize("down", ["mindlytics", "align"])
 async def test_a_service_that_is_down_holds_up_nothing_of_the_other(
     face: Face, sink: Sink, other: Sink, down: str

@@ -122,7 +122,7 @@ def test_their_client_speaks_to_the_local_server() -> None:
     assert [1, 2**31 - 1] == [message["index"] for message in session["messages"]]
     assert ("Where is it? 🚚", "pro") == (session["messages"][0]["content"], session["user"]["traits"]["plan"])
     assert 2 == events.count("Feedback")
-    assert "Session Ended" == events[-1]
+    assert "Session Ended" in events
 
 
 def test_both_clients_live_in_one_process() -> None:

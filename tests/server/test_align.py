@@ -16,6 +16,7 @@ from mindlytics.server.run import LocalServer
 from mindlytics.wire import align as wire
 
 from .calls import Caller
+from .test_live import heard, listening
 
 
 @pytest.fixture
@@ -71,6 +72,26 @@ def test_what_is_recorded_shows_in_every_read(align: AlignAI, caller: Caller) ->
     assert [{"feedback": "thumbs_up", "message_index": 5}, {"feedback": "thumbs_down"}] == feedback
     turn = next(it for it in events if it["event"] == "Conversation Turn")
     assert {"lang": "en", "user": "Where is it?", "assistant": ""} == turn["properties"]
+
+
+async def test_those_who_listen_hear_it(caller: Caller) -> None:
+    caller.http.headers["X-App-ID"] = "p"
+    session = {"sessionId": "live", "userId": "u"}
+    async with listening(caller, "live") as socket:
+        post(
+            caller,
+            event("session_open", sessionProperties=session),
+            message("live"),
+            event("session_close", sessionProperties=session),
+        )
+        told = [it["event"] for it in await heard(socket, "Session Ended")]
+    assert [
+        "Session Started",
+        "Conversation Started",
+        "Conversation Turn",
+        "Conversation Ended",
+        "Session Ended",
+    ] == told
 
 
 def test_json_is_taken_as_well(caller: Caller) -> None:
