@@ -80,6 +80,7 @@ CREATE TABLE antonnia (
     seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, session_id TEXT,
     document TEXT NOT NULL, UNIQUE (scope, kind, id)
 );
+CREATE INDEX antonnia_in_order ON antonnia (scope, kind);
 CREATE INDEX antonnia_by_session ON antonnia (scope, kind, session_id);
 CREATE INDEX antonnia_by_contact ON antonnia (scope, kind, json_extract(document, '$.contact_id'));
 CREATE INDEX antonnia_by_provider ON antonnia (scope, kind, json_extract(document, '$.provider_message_id'));

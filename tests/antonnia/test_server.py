@@ -18,7 +18,10 @@ from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, V
 from mindlytics.antonnia.types import AIAgent, MessageContentImage, ScheduledMessageConfig, ScheduledNodeConfig
 from mindlytics.antonnia.webhooks import parse
 from mindlytics.server.antonnia.desk import Occasion
+from mindlytics.server.antonnia.rows import Rows
+from mindlytics.server.records import App
 from mindlytics.server.run import LocalServer, ServerError
+from mindlytics.server.schema import open_database
 from mindlytics.values import now
 
 from ..sink import Sink, status
@@ -402,6 +405,29 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
     with LocalServer(tmp_path / "x.db") as server, client_of(server) as api:
         assert [session] == api.sessions.search()
         assert [message] == api.sessions.messages.search(session.id)
+
+
+def test_no_search_sorts_all_that_there_is(tmp_path: Path) -> None:
+    asked: list[tuple[str, list[Any]]] = []
+
+    class Listening:
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self.connection = connection
+
+        def execute(self, sql: str, parameters: Any) -> Any:
+            asked.append((sql, list(parameters)))
+            return self.connection.execute(sql, parameters)
+
+    connection = open_database(tmp_path / "x.db")
+    rows = Rows(Listening(connection), App(1, "org", "antonnia"))  # type: ignore[arg-type]
+    for fields in ({}, {"contact_id": "ada"}, {"provider_message_id": "p"}, {"status": "open"}):
+        assert [] == list(rows.each("session", **fields))
+    assert [] == list(rows.each("message", "sess_1"))
+    plans = [str(connection.execute(f"EXPLAIN QUERY PLAN {sql}", given).fetchall()) for sql, given in asked]
+    connection.close()
+    assert [] == [plan for plan in plans if "TEMP B-TREE" in plan or "SCAN" in plan]
+    for plan, index in ((plans[1], "by_contact"), (plans[2], "by_provider"), (plans[4], "by_session")):
+        assert f"antonnia_{index}" in plan
 
 
 def test_an_idempotency_key_creates_once(api: Conversations) -> None:
