@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -75,3 +76,29 @@ def unused_port() -> int:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried again soon."""
     monkeypatch.setattr("mindlytics.delivery.retry.FIRST_WAIT", 0.02)
+
+
+def client_of(server: LocalServer, token: str = "any") -> Conversations:
+    """A blocking client for a server."""
+    return Conversations(token, f"{server.url}/conversations/v2", trust_env=False)
+
+
+@pytest.fixture
+def api(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Conversations]:
+    """A blocking client for the local server, with a token of its own for each test."""
+    with client_of(server, request.node.name[:100]) as client:
+        yield client
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """What the condition gives as soon as that counts as true."""
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.02)
+    return found
+
+
+def texts(api: Conversations, session_id: str) -> list[str]:
+    """What was said in a session."""
+    return [message.content.words for message in api.sessions.messages.iter(session_id)]

@@ -1,12 +1,9 @@
-"""The API of the local server: what each request does, who sees what, what happens later, and what is refused."""
+"""The API of the local server: what each request does, who sees what, and what is refused."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +12,16 @@ import requests
 
 from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, ValidationError
-from mindlytics.antonnia.types import AIAgent, MessageContentImage, ScheduledMessageConfig, ScheduledNodeConfig
-from mindlytics.antonnia.webhooks import parse
-from mindlytics.server.antonnia.desk import Occasion
+from mindlytics.antonnia.types import AIAgent, MessageContentImage
 from mindlytics.server.antonnia.rows import Rows
 from mindlytics.server.records import App
-from mindlytics.server.run import LocalServer, ServerError
+from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import open_database
 from mindlytics.values import now
 
-from ..sink import Sink, status
+from .conftest import client_of
 
 TEXT = {"type": "text", "text": "Hello"}
-
-
-def client_of(server: LocalServer, token: str = "any") -> Conversations:
-    return Conversations(token, f"{server.url}/conversations/v2", trust_env=False)
-
-
-@pytest.fixture
-def api(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Conversations]:
-    with client_of(server, request.node.name[:100]) as client:
-        yield client
 
 
 @pytest.fixture
@@ -49,18 +34,6 @@ def http(server: LocalServer) -> Iterator[Callable[..., requests.Response]]:
             return session.request(method, f"{server.url}/conversations/v2{path}", timeout=20, **options)
 
         yield send
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.02)
-    return found
-
-
-def texts(api: Conversations, session_id: str) -> list[str]:
-    return [message.content.words for message in api.sessions.messages.iter(session_id)]
 
 
 # -- sessions
@@ -188,114 +161,6 @@ def test_agents(api: Conversations) -> None:
         api.agents.update(api.agents.create("A", "ai", "a").id, profile_id="p")
 
 
-# -- replies
-
-
-def test_an_agent_answers_what_was_said_last(api: Conversations) -> None:
-    session = api.sessions.create("ada", "Ada")
-    api.sessions.reply(session.id)
-    assert [] == texts(api, session.id)
-    api.sessions.messages.create(session.id, TEXT)
-    api.sessions.reply(session.id)
-    api.sessions.reply(session.id)
-    said = api.sessions.messages.search(session.id)
-    assert ["Hello", "You said: Hello"] == [message.content.words for message in said]
-    assert ("assistant", True) == (said[1].role, bool(said[1].run_id))
-
-
-def test_a_person_answers_by_themselves(api: Conversations) -> None:
-    agent = api.agents.create("Bob", "human", profile_id="p")
-    session = api.sessions.create("ada", "Ada", agent.id)
-    api.sessions.messages.create(session.id, TEXT)
-    api.sessions.reply(session.id)
-    assert ["Hello"] == texts(api, session.id)
-
-
-def test_more_that_is_said_meanwhile_is_answered_at_once(api: Conversations) -> None:
-    session = api.sessions.create("ada", "Ada")
-    for text, seconds in (("one", 60), ("two", 1)):
-        api.sessions.messages.create(session.id, {"type": "text", "text": text})
-        api.sessions.reply(session.id, debounce_time=seconds)
-    wait_for(lambda: len(texts(api, session.id)) > 2)
-    one, two, answer = api.sessions.messages.search(session.id)
-    assert ["one", "two", "You said: two"] == [message.content.words for message in (one, two, answer)]
-    assert answer.created_at - two.created_at >= timedelta(seconds=1)
-
-
-def test_what_an_agent_says_can_be_plugged_in() -> None:
-    def answer(occasion: Occasion) -> Any:
-        last = occasion.messages[-1].content.words
-        if last == "fail":
-            raise RuntimeError("SECRET")
-        call = {"type": "function_call", "id": "c", "name": "who", "input": "{}"}
-        return [call, f"{occasion.session.contact_id}: {len(occasion.messages)}"] if last != "hush" else None
-
-    with LocalServer(reply=answer) as server, client_of(server) as api:
-        session = api.sessions.create("ada", "Ada")
-        for text in ("hi", "hush"):
-            api.sessions.messages.create(session.id, {"type": "text", "text": text})
-            api.sessions.reply(session.id)
-        said = api.sessions.messages.search(session.id)
-        assert ["text", "function_call", "text", "text"] == [message.content.type for message in said]
-        assert "ada: 1" == said[2].content.words
-        api.sessions.messages.create(session.id, {"type": "text", "text": "fail"})
-        with pytest.raises(ValidationError, match=r"the reply function failed: RuntimeError$"):
-            api.sessions.reply(session.id)
-
-    async def later(occasion: Occasion) -> str:
-        return "later"
-
-    for reply, words in ((later, "later"), ("Noted: {text}", "Noted: Hello")):
-        with LocalServer(reply=reply) as server, client_of(server) as api:
-            session = api.sessions.create("ada", "Ada")
-            api.sessions.messages.create(session.id, TEXT)
-            api.sessions.reply(session.id)
-            assert ["Hello", words] == texts(api, session.id)
-
-
-# -- schedules
-
-
-def test_what_is_scheduled_happens_when_it_is_due(api: Conversations) -> None:
-    session = api.sessions.create("ada", "Ada")
-    message = ScheduledMessageConfig(message={"type": "text", "text": "Are you there?"})  # type: ignore[arg-type]
-    api.sessions.schedule(session.id, now() + timedelta(hours=1), ScheduledNodeConfig(node_id="later"))
-    schedule = api.sessions.schedule(session.id, now() + timedelta(seconds=0.3), message)
-    assert ("scheduled", session.id) == (schedule.status, schedule.session_id)
-    wait_for(lambda: texts(api, session.id))
-    assert api.sessions.messages.search(session.id)[0].created_at >= schedule.scheduled_for
-    api.sessions.schedule(session.id, now(), ScheduledNodeConfig(node_id="greet"))
-    wait_for(lambda: len(texts(api, session.id)) == 2)
-    assert ["Are you there?", "[greet]"] == texts(api, session.id)
-
-
-def schedules(db: Path) -> list[str]:
-    with sqlite3.connect(db) as connection:
-        query = "SELECT json_extract(document, '$.status') FROM antonnia WHERE kind = 'schedule' ORDER BY seq"
-        found = [row[0] for row in connection.execute(query)]
-    connection.close()
-    return found
-
-
-def test_schedules_outlive_the_server_and_fail_in_closed_sessions(tmp_path: Path) -> None:
-    db = tmp_path / "x.db"
-    config = ScheduledMessageConfig(message={"type": "text", "text": "Hi"})  # type: ignore[arg-type]
-    with LocalServer(db) as server, client_of(server) as api:
-        open_, closed = (api.sessions.create(contact, "A") for contact in ("ada", "bob"))
-        for session in (open_, closed):
-            api.sessions.schedule(session.id, now() + timedelta(hours=1), config)
-        api.sessions.finish(closed.id)
-    assert ["scheduled", "scheduled"] == schedules(db)
-    with sqlite3.connect(db) as connection:  # an hour passes
-        due = "json_set(document, '$.scheduled_for', '2025-04-03T09:00:00Z')"
-        connection.execute(f"UPDATE antonnia SET document = {due} WHERE kind = 'schedule'")
-    connection.close()
-    with LocalServer(db) as server, client_of(server) as api:
-        wait_for(lambda: schedules(db) == ["completed", "failed"])
-        assert ["Hi"] == texts(api, open_.id)
-        assert [] == texts(api, closed.id)
-
-
 # -- surveys
 
 
@@ -320,46 +185,6 @@ def test_a_survey_begins_with_the_end_of_a_session(api: Conversations) -> None:
     assert "cancelled" == cancelled.status
     with pytest.raises(NotFoundError, match="survey not found"):
         surveys.get(session.id, cancelled.id)
-
-
-# -- webhooks
-
-
-def test_webhooks_tell_what_happened_in_order(sink: Sink) -> None:
-    sink.faults(status(500), status(503))
-    with LocalServer(webhook=f"{sink.url}/hooks") as server, client_of(server) as api:
-        agent = api.agents.create("Ann", "ai", "asst")
-        session = api.sessions.create("ada", "Ada")
-        api.sessions.messages.create(session.id, TEXT)
-        api.sessions.reply(session.id)
-        api.sessions.transfer(session.id, agent.id)
-        api.sessions.finish(session.id)
-        sink.wait(lambda: len(sink.requests) == 7)
-    events = [parse(request.body) for request in sink.requests]
-    assert 1 == len({event.id for event in events[:3]})
-    types = ["session.created", "message.created", "message.created", "session.transferred", "session.finished"]
-    assert types == [event.type for event in events[2:]]
-    assert [session.id] * 3 == [getattr(events[i], "session").id for i in (2, 5, 6)]  # noqa: B009
-    assert "You said: Hello" == getattr(events[4], "message").content.words  # noqa: B009
-    assert {"/hooks"} == {request.path for request in sink.requests}
-
-
-def test_the_sessions_do_not_wait_for_each_other(sink: Sink) -> None:
-    held = threading.Event()
-    sink.faults(lambda exchange: (held.wait(20), exchange.reply())[1])
-    with LocalServer(webhook=sink.url) as server, client_of(server) as api:
-        api.sessions.create("ada", "Ada")
-        sink.wait(lambda: len(sink.requests) == 1)
-        bob = api.sessions.create("bob", "Bob")
-        sink.wait(lambda: len(sink.requests) == 2)
-        assert bob.id == getattr(parse(sink.requests[1].body), "session").id  # noqa: B009
-        held.set()
-
-
-@pytest.mark.parametrize("address", ["localhost:80", "ftp://localhost/", "http://", "http://[", "http://a:99999", ""])
-def test_an_address_for_webhooks_that_is_none(address: str) -> None:
-    with pytest.raises(ServerError, match="the webhook's address must be of the form"):
-        LocalServer(webhook=address).start()
 
 
 # -- who sees what

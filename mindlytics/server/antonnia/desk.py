@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from sqlite3 import Connection
-from typing import Any, Union
+from typing import Any
 
 from attrs import frozen
 
 from ...antonnia.codec import read, tell
 from ...antonnia.exceptions import AntonniaError, ValidationError
-from ...antonnia.types import Message, MessageContent, Session
+from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
 from ..records import App, Records
 from ..store import Store
@@ -44,7 +44,6 @@ class Occasion:
     node_id: str | None = None
 
 
-Said = Union[str, Mapping[str, Any], MessageContent, None]
 Reply = Callable[[Occasion], Any]
 """Gives what the agent says: a text, a content, a list of them, or None for nothing. May be a coroutine function."""
 
@@ -116,7 +115,7 @@ class Desk:
 
         occasion = await self._store.read(look)
         said = None if occasion is None else await self._asked(occasion)
-        contents = [said] if isinstance(said, (str, Mapping, MessageContent)) else said or []
+        contents = said if isinstance(said, (list, tuple)) else [] if said is None else [said]
         run_id = new_id("run")
 
         def say(rows: Rows) -> None:
@@ -128,9 +127,8 @@ class Desk:
 
     async def _asked(self, occasion: Occasion) -> Any:
         try:
-            if inspect.iscoroutinefunction(self._reply):
-                return await self._reply(occasion)
-            return await asyncio.to_thread(self._reply, occasion)
+            said = await asyncio.to_thread(self._reply, occasion)
+            return await said if inspect.isawaitable(said) else said
         except Exception as error:
             logger.exception("the reply function failed")
             raise ValidationError(f"the reply function failed: {type(error).__name__}") from None
