@@ -30,6 +30,9 @@ STYLES = {
 }
 """How the names of events are shown; those of the program's own are green."""
 
+SUBJECTS = {"Conversation Summary": "summary", "Intent Informed": "intent", "Intent Closed": "intent"}
+"""Which property of an event is shown first, without its name."""
+
 NAME_WIDTH = 21
 """Cells for an event's name: as many as the longest that the service has."""
 ID_WIDTH = 12
@@ -80,8 +83,8 @@ def _words(event: MLEvent) -> str:
         words = f"{said.pop('user', '')} → {said.pop('assistant', '')}"
     elif event.event == "Conversation Function":
         words = f"{said.pop('name', '')}({said.pop('args', '')}) → {said.pop('result', '')}"
-    elif event.event == "Conversation Summary":
-        words = str(said.pop("summary", ""))
+    elif event.event in SUBJECTS:
+        words = str(said.pop(SUBJECTS[event.event], ""))
     return "  ".join([*([words] if words else []), *_pairs(said)])
 
 

@@ -174,6 +174,7 @@ def event(event: str, /, **properties: Any) -> MLEvent:
         (event("Conversation Turn", user="Hi", assistant="Yo", cost=0.1), "Hi → Yo  cost=0.1"),
         (event("Conversation Function", name="find", args="{}", result="7", runtime=3), "find({}) → 7  runtime=3"),
         (event("Conversation Summary", summary="All is well", sentiment="positive"), "All is well  sentiment=positive"),
+        (event("Intent Closed", sentiment="neutral", intent="cancel order"), "cancel order  sentiment=neutral"),
         (event("MLError", error_message="no such model"), "no such model"),
         (event("Bought", text="a\nb\x1b[31m\u202ec"), "text=a b [31m c"),
     ],
