@@ -64,12 +64,13 @@ def moment(text: str) -> datetime:
 class LiveService:
     """Takes events like the service; tells of them, and of the starts and ends of their sessions.
 
-    ``token_plan`` and ``socket_plan`` answer the next requests, one each; then all is well.
+    ``token_plan``, ``socket_plan`` and ``events_plan`` answer the next requests, one each; then all is well.
     """
 
     def __init__(self) -> None:
         self.token_plan: deque[TokenFault] = deque()
         self.socket_plan: deque[SocketFault] = deque()
+        self.events_plan: deque[TokenFault] = deque()
         self.token_always: TokenFault | None = None
         self.tells_of_ends = True
         self.reads_back = True
@@ -167,7 +168,9 @@ class LiveService:
         self._granted[key] = request.query.get("session_id")
         return web.json_response({"authorization_key": key, "url": self.live_url})
 
-    async def _events(self, request: web.Request) -> web.Response:
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if self.events_plan:
+            return await self.events_plan.popleft()(request)
         if not self.reads_back:
             return web.json_response({"message": "no"}, status=404)
         start = moment(request.query["start"])

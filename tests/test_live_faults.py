@@ -146,6 +146,22 @@ async def test_what_happens_without_a_connection_is_read_back_in_order(live: Fac
     assert [*"abcde"] == heard.names
 
 
+async def test_what_cannot_be_read_back_for_now_is_read_back_later(live: Face, service: LiveService) -> None:
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event))
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+    service.token_always = status(500)
+    service.cut()
+    await eventually(lambda: service.open == 0)
+    service.tell("b")
+    service.events_plan += [status(503), status(429)]
+    service.token_always = None
+    await eventually(lambda: heard.names == ["a", "b"])
+    service.tell("c")
+    await eventually(lambda: heard.names == [*"abc"])
+
+
 async def test_a_service_that_reads_nothing_back_is_listened_to_all_the_same(live: Face, service: LiveService) -> None:
     heard = Heard()
     service.reads_back = False

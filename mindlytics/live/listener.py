@@ -99,17 +99,25 @@ class Listener:
             return self._judge_refusal(url, opened)
         self._refusals = 0
         try:
-            await self._read_back(transport)
-            subscription.connected()
-            self._changed()
-            logger.debug("listening for live events")
-            while not subscription.is_over and (text := await opened.receive()) is not None:
+            unread = await self._read_back(transport)
+            if unread is None:
+                await self._hear(opened)
+        finally:
+            await opened.close()
+        return unread or Verdict(Fate.RETRY, 0, "the connection ended")
+
+    async def _hear(self, socket: WebSocket) -> None:
+        """Hand over what comes, until the connection ends."""
+        subscription = self._subscription
+        subscription.connected()
+        self._changed()
+        logger.debug("listening for live events")
+        try:
+            while not subscription.is_over and (text := await socket.receive()) is not None:
                 self._attempts = 1
                 await self._take(text)
         finally:
             subscription.lost_at = datetime.now(UTC)
-            await opened.close()
-        return Verdict(Fate.RETRY, 0, "the connection ended")
 
     async def _get(self, transport: AsyncTransport, url: str) -> bytes | Verdict:
         """The body of a good reply, or the verdict on any other."""
@@ -125,17 +133,22 @@ class Listener:
         fate = Fate.REFUSED if self._refusals >= REFUSALS else Fate.RETRY
         return Verdict(fate, verdict.status, "the WebSocket was refused")
 
-    async def _read_back(self, transport: AsyncTransport) -> None:
-        """Hand over what happened before there was a connection, where the service can be asked for that."""
+    async def _read_back(self, transport: AsyncTransport) -> Verdict | None:
+        """Hand over what happened before there was a connection, where the service can be asked for that.
+
+        The verdict, where it could not answer for now: to go on would be to miss events.
+        """
         subscription = self._subscription
         url = wire.events_url(
             self._settings.server_endpoint, subscription.session_id, subscription.read_back_from, datetime.now(UTC)
         )
         body = await self._get(transport, url)
-        if isinstance(body, bytes):
-            with suppress(ValueError):
-                for event in wire.read_events(body):
-                    await self._hand_over(event)
+        if not isinstance(body, bytes):
+            return body if body.fate is Fate.RETRY else None
+        with suppress(ValueError):
+            for event in wire.read_events(body):
+                await self._hand_over(event)
+        return None
 
     async def _take(self, text: str | bytes) -> None:
         try:
