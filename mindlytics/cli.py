@@ -104,6 +104,12 @@ def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
     metavar="NAME",
     help="What analyses conversations: local, none, or a function of yours, package.module:name.",
 )
+@click.option(
+    "--chaos",
+    default="",
+    metavar="TEXT",
+    help="What goes wrong, for programs to survive: 429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7",
+)
 def serve(  # noqa: PLR0917  click gives them by name
     host: str,
     port: int,
@@ -113,6 +119,7 @@ def serve(  # noqa: PLR0917  click gives them by name
     webhook: str | None,
     reply: str | None,
     analysis: str,
+    chaos: str,
 ) -> None:
     """Run a local server over one SQLite file.
 
@@ -129,6 +136,8 @@ def serve(  # noqa: PLR0917  click gives them by name
         click.echo(f"Mindlytics local server on {url}")
         click.echo(f"Live events: {url.replace('http', 'ws', 1)}{LIVE_PATH}")
         click.echo(f"Database: {Path(db).resolve()}")
+        if chaos:
+            click.echo(f"Chaos: {chaos}")
         click.echo("\nYour own program reaches it with these variables in its environment:\n")
         click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
         click.echo(f"  export MLSDK_API_KEY={known}")
@@ -153,6 +162,7 @@ def serve(  # noqa: PLR0917  click gives them by name
                 reply=reply,
                 webhook=webhook,
                 analysis=load(analysis),
+                chaos=chaos,
                 on_ready=ready,
             )
         except asyncio.CancelledError:

@@ -22,6 +22,7 @@ from .analysis.background import BACKGROUND, Background
 from .analysis.local import analyse
 from .antonnia import app as antonnia
 from .antonnia.desk import Reply
+from .chaos import CHAOS, CHAOS_PATH, Chaos
 from .find import COLLECTIONS, find, parse
 from .http import (
     API_KEY,
@@ -54,6 +55,7 @@ class Options(TypedDict, total=False):
     analysis: Analysis | None
     reply: Reply | str | None
     webhook: str | None
+    chaos: str
 
 
 def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
@@ -64,9 +66,13 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         :mod:`mindlytics.server.analysis`; by default the local one, None: none for now. ``reply`` is what agents of the
         Conversations API say: a text, in which ``{text}`` is what was said last, or a function of an
         :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that is told of it.
+        ``chaos`` is what goes wrong, see :mod:`mindlytics.server.chaos`.
+    :raises InvalidChaos: that says nothing that can go wrong.
     """
     analysis = options.get("analysis", analyse)
-    app = web.Application(middlewares=[errors_as_json], client_max_size=2 * MAX_BODY)
+    chaos = Chaos(options.get("chaos", ""))
+    app = web.Application(middlewares=[chaos.misbehave, errors_as_json], client_max_size=2 * MAX_BODY)
+    app[CHAOS] = chaos
     app[STORE] = store
     app[API_KEY] = api_key or ""
     app[SUPER_KEY] = options.get("super_key") or ""
@@ -81,6 +87,8 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/openapi.json", _openapi)
+    app.router.add_get(CHAOS_PATH, chaos.tell)
+    app.router.add_put(CHAOS_PATH, chaos.change)
     app.router.add_post(QUEUE_PATH, _queue)
     app.router.add_post(EVENT_PATH, _event)
     for last in EVENT_PATHS:

@@ -27,6 +27,7 @@ from ..errors import MindlyticsError
 from .analysis.reading import unanalysed
 from .antonnia.posting import is_address
 from .app import Options, create_app
+from .chaos import CHAOS
 from .http import MAX_LINE, Connection
 from .live import LIVE, LIVE_PATH, create_live_app
 from .store import Store
@@ -71,6 +72,7 @@ async def listening(
     :param options: see :func:`~mindlytics.server.app.create_app`.
     :raises ServerError: the port is taken, the address is open to others and no key is asked for, or that of the
         webhook is none.
+    :raises InvalidChaos: the text of that name says nothing that can go wrong.
     """
     webhook = options.get("webhook")
     if webhook is not None and not is_address(webhook):
@@ -88,7 +90,9 @@ async def listening(
             live_port = LIVE_PORTS.get(port)
         if live_port is not None:
             try:
-                live_url = await stack.enter_async_context(_answering(create_live_app(app[LIVE]), host, live_port))
+                live_url = await stack.enter_async_context(
+                    _answering(create_live_app(app[LIVE], app[CHAOS]), host, live_port)
+                )
                 addresses = Addresses(url, _ws(live_url))
             except ServerError as error:
                 logger.warning("live events are on %s only: %s", addresses.live_url, error)
@@ -182,7 +186,8 @@ class LocalServer:
     :param port: 0: any free one.
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is.
     :param live_port: one more port for live events; see :func:`listening`.
-    :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``.
+    :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
+        ``chaos``.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events.
     """

@@ -97,6 +97,15 @@ def test_it_answers_conversations_and_tells_of_them(tmp_path: Path, sink: Sink) 
     assert "the webhook's address must be of the form http://" in refused("--webhook", "nowhere", cwd=tmp_path)
 
 
+def test_it_misbehaves_on_demand(tmp_path: Path) -> None:
+    with running("serve", "--port", 0, "--chaos", "418:100%", until="Ctrl-C", cwd=tmp_path) as command:
+        assert "\nChaos: 418:100%\n" in command.said
+        with HTTPClient(server_endpoint=command.url, api_key="local", project_id="local") as http:
+            assert 418 == http.send_request(method="GET", url="/bc/v1/db/sessions/find")["status"]
+            assert {"418": 1} == http.send_request(method="GET", url="/_chaos")["met"]
+    assert "chaos: reset:1: a share must be from 0% to 100%" in refused("--chaos", "reset:1", cwd=tmp_path)
+
+
 def test_with_a_key_it_listens_on_every_address(tmp_path: Path) -> None:
     arguments = ("serve", "--port", 0, "--host", "0.0.0.0", "--api-key", "s3cret")
     with running(*arguments, until="Ctrl-C", cwd=tmp_path) as command:
