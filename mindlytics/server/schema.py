@@ -18,6 +18,9 @@ APPLICATION_ID = 0x4D4C5953
 VERSION = 4
 BUSY_SECONDS = 30
 
+PAGE_SIZE = 16 * 1024
+"""Bytes of a page of a new file: larger than usual, since events are written by hundreds and hold texts."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for moment in (datetime.min, datetime.max))
@@ -146,6 +149,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         ).fetchone()
         if application_id != APPLICATION_ID and (application_id or tables):
             raise StoreError(f"{path} is a SQLite database of another program")
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
