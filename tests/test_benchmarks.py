@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -97,6 +98,22 @@ def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
     for table in tables(result):
         assert table.title in ran.stdout
         assert all(len(table.head) == len(row) for row in table.rows)
+
+
+def test_what_the_local_server_takes_in_is_measured_in_its_file() -> None:
+    options = ("--events", "600", "--rounds", "1", "--growth", "5040")
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.ingest", *options],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COV_")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert ["504 events", "600 events"] == re.findall(r"\d+ events(?=  )", ran.stdout)[:2]
+    assert "ready-made, to 5 040" in ran.stdout
 
 
 def line(name: str, **figures: Any) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""``python -m benchmarks.ingest``: how many events per second the local server stores, and what memory it takes.
+
+The server is ``mindlytics serve`` in a process of its own, over a new file. Events are counted in the file, by another
+connection, after the last reply; so what is counted is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from .environment import machine
+from .figures import middle, short, whole
+from .process import ROOT, clean_environment, program
+
+MIB = 2**20
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Server:
+    """The running server, seen from outside."""
+
+    def __init__(self, pid: int, url: str, db: Path) -> None:
+        self.pid = pid
+        self.url = url
+        self.db = db
+
+    def memory(self) -> float:
+        """MiB that it has resident now."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(re.findall(r"^VmRSS:\s*(\d+) kB$", status, re.MULTILINE)[0]) * 1024 / MIB
+
+    def cpu(self) -> float:
+        """Seconds of CPU that it used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def turns(self) -> int:
+        """The turns that are in the file."""
+        with closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as connection:
+            query = "SELECT count(*) FROM events WHERE event = 'Conversation Turn'"
+            return int(connection.execute(query).fetchone()[0])
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server of its own, over a file that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="mindlytics-") as directory:
+        db = Path(directory, "ingest.db")
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "mindlytics", "serve", "--port", "0", "--db", str(db)],
+            cwd=ROOT,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            yield Server(process.pid, url, db)
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def measured(running: Server, name: str, *arguments: object) -> dict[str, Any]:
+    """One program that sends to the server: its rate, the server's CPU for an event, and what is lost."""
+    before, cpu = running.turns(), running.cpu()
+    report = program(name, *arguments)
+    cpu = running.cpu() - cpu
+    sent, stored = report["sent"], running.turns() - before
+    return {
+        "sent": sent,
+        "lost": sent - stored,
+        "rate": sent / (report["finished"] - report["first"]),
+        "cpu": cpu / sent * 1e6,
+        "memory": running.memory(),
+    }
+
+
+KINDS = {"ready-made bodies": ("ready",), "mindlytics, blocking": ("calls", "mindlytics")}
+"""Who sends: a program that posts bodies which it has, and one that records turns with a client."""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ingest",
+        description="Measures how many events per second the local server stores: it and who sends are processes.",
+        epilog="Exits with 1 if an event is not in the file at the end.",
+    )
+    parser.add_argument("--events", type=int, default=100_000, help="events in a run (default 100000)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each kind (default 3)")
+    parser.add_argument("--growth", type=int, default=0, help="then so many ready-made events, in ten steps")
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen, here = arguments(), machine()
+    found: list[dict[str, Any]] = []
+
+    def show(title: str, running: Server, name: str, *arguments: object) -> None:
+        figures = measured(running, name, *arguments)
+        found.append({"title": title, **figures})
+        sys.stdout.write(
+            f"{title:32}{whole(figures['sent']):>10} events{whole(figures['rate']):>9} events/s"
+            f"{short(figures['cpu']):>7} µs CPU each{figures['memory']:>7.1f} MiB\n"
+        )
+        sys.stdout.flush()
+
+    told = f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']}"
+    sys.stdout.write(f"{told}, load {here['load_before']}\n")
+    for _ in range(chosen.rounds):
+        for title, (name, *given) in KINDS.items():
+            with server() as running:
+                show(title, running, name, *given, running.url, chosen.events)
+    for title in KINDS if chosen.rounds else ():
+        rate = middle([figures for figures in found if figures["title"] == title], "rate")
+        sys.stdout.write(f"{title + ', median':32}{whole(rate):>26} events/s\n")
+    if chosen.growth:
+        step = chosen.growth // 10
+        with server() as running:
+            for number in range(10):
+                title = f"ready-made, to {whole(step * (number + 1))}"
+                show(title, running, "ready", running.url, step, "--first", number * step)
+    lost = sum(figures["lost"] for figures in found)
+    if lost:
+        sys.stderr.write(f"{lost} events are not in the file\n")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
