@@ -31,7 +31,7 @@ def test_it_shows_the_sessions_the_refused_event_and_the_account(tmp_path: Path)
     assert "  move appointment (fulfilled), positive\n" in ended.stdout
     assert "refused (status 413)" in ended.stdout
     assert "39 events sent = 38 stored + 1 refused (it balances)" in ended.stdout
-    table = ended.stdout[: ended.stdout.index("413")].splitlines()[:-1]
+    table = ended.stdout[: ended.stdout.index("status 413")].splitlines()[:-1]
     assert max(map(len, table)) <= 80
     assert [] == list(tmp_path.iterdir())
 
