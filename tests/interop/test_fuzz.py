@@ -10,6 +10,7 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from mindlytics.server.chaos import CHAOS_PATH
 from mindlytics.server.openapi import OPERATIONS
 from mindlytics.server.run import LocalServer
 
@@ -70,7 +71,7 @@ def ids(server: LocalServer) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_random_requests(described: Any, ids: dict[str, str], name: str) -> None:
+def test_random_requests(server: LocalServer, described: Any, ids: dict[str, str], name: str) -> None:
     method, path = name.split()
     operation = described[path][method]
     modes = schemathesis.GenerationMode
@@ -89,4 +90,8 @@ def test_random_requests(described: Any, ids: dict[str, str], name: str) -> None
             case.path_parameters = {place: ids.get(place, id) for place, id in (case.path_parameters or {}).items()}
         case.call_and_validate(headers=HEADERS if is_known else None, excluded_checks=ELSEWHERE)
 
-    ask()
+    try:
+        ask()
+    finally:
+        calm = requests.put(server.url + CHAOS_PATH, headers=HEADERS, timeout=20).json()
+        assert "" == calm["chaos"]

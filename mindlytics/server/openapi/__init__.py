@@ -12,10 +12,11 @@ from functools import cache
 from typing import Any
 
 from ... import __version__
-from . import align, antonnia, mindlytics
+from . import align, antonnia, mindlytics, server
 from .operation import Operation
 
 SERVICES: Mapping[str, Mapping[str, Operation]] = {
+    "This server": server.OPERATIONS,
     "Mindlytics": mindlytics.OPERATIONS,
     "Align AI": align.OPERATIONS,
     "Antonnia Conversations": antonnia.OPERATIONS,

@@ -80,9 +80,6 @@ def _find(name: str, *, one: bool) -> Operation:
 
 
 OPERATIONS: Mapping[str, Operation] = {
-    "GET /": Operation("Name and version", record(name=TEXTS, version=TEXTS), key=False),
-    "GET /healthz": Operation("Whether the server answers", ref("Ok"), key=False),
-    "GET /openapi.json": Operation("This document", {"type": "object"}, key=False),
     f"POST {QUEUE_PATH}": Operation(
         "Store events, all or none",
         ref("Ok"),

@@ -33,7 +33,7 @@ class Operation:
     :param answer: what is answered with ``status``; None: no body.
     :param query: the parameters, those that are no plain texts or numbers being JSON.
     :param required: which of them must be given.
-    :param media: other types of body than JSON that are taken, and answered in kind.
+    :param takes: the type of the body; ``media``: other types that are taken as well, and answered in kind.
     :param key: whether an API key is asked for; ``app``: whether a project id is, too.
     :param error: what is answered with the statuses in ``refusals`` and ``others``.
     """
@@ -44,6 +44,7 @@ class Operation:
     required: Sequence[str] = ()
     body: Schema | None = None
     headers: Mapping[str, Schema] = field(factory=dict)
+    takes: str = JSON
     media: Sequence[str] = ()
     key: bool = True
     app: bool = True
@@ -62,7 +63,7 @@ class Operation:
             "security": [{"key": []}] if self.key else [],
         }
         if self.body is not None:
-            told["requestBody"] = {"required": True, "content": self._content(self.body)}
+            told["requestBody"] = {"required": True, "content": self._content(self.body, self.takes)}
         return told
 
     def _parameters(self, path: str) -> list[dict[str, Any]]:
@@ -91,5 +92,5 @@ class Operation:
                 told[str(status)]["content"] = {JSON: {"schema": self.error}}
         return told
 
-    def _content(self, schema: Schema) -> dict[str, Any]:
-        return {JSON: {"schema": schema}, **{media: {} for media in self.media}}
+    def _content(self, schema: Schema, media: str = JSON) -> dict[str, Any]:
+        return {media: {"schema": schema}, **{other: {} for other in self.media}}
