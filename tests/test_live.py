@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -55,6 +55,22 @@ async def test_a_session_hears_of_itself_until_its_end(live: Face, service: Live
     assert {"mine"} == {event.session_id for event in heard.events}
     assert ([], ["session_id=mine"]) == (heard.errors, service.asked)
     await eventually(lambda: service.open == 0)
+
+
+async def test_a_session_is_read_back_from_its_earliest_event_on(live: Face, service: LiveService) -> None:
+    noon, hour = datetime(2025, 4, 3, 12, tzinfo=timezone.utc), timedelta(hours=1)
+    client = live.client()
+    session = client.create_session(id="ada", on_event=Heard().on_event)
+    for timestamp, earliest in (
+        ("2025-04-03T14:00:00.0000+02:00", noon),
+        (None, noon),
+        (noon - hour, noon - hour),
+        ("2025-04-03T11:59:00Z", noon - hour),
+        ("2025-04-03T10:00", noon - 2 * hour),
+    ):
+        await result(session.track_event(event="E", properties={"n": 1}, timestamp=timestamp))
+        assert earliest == session._live.subscription.read_back_from
+    await result(client.close())
 
 
 async def test_the_last_flush_waits_for_the_end_and_no_other_does(live: Face, service: LiveService) -> None:

@@ -65,6 +65,19 @@ async def test_a_session_in_the_past_is_read_back_beside_others(face: Face) -> N
     assert ["Session Started", *"01234", "Session Ended"] == heard.names
 
 
+async def test_what_is_dated_before_the_first_event_is_heard_too(face: Face) -> None:
+    heard = Heard()
+    with LocalServer() as server:
+        face.url = server.url
+        client = face.client()
+        session = client.create_session(id="u", on_event=heard.on_event)
+        await result(session.track_event(event="E"))
+        await result(session.end_session(timestamp="2025-04-03T07:35:00Z"))
+        await result(session.flush())
+        await result(client.close())
+    assert {"Session Started", "E", "Session Ended"} == set(heard.names)
+
+
 async def test_listeners_carry_on_when_the_server_comes_back(face: Face, tmp_path: Path) -> None:
     heard = Heard()
     db = tmp_path / "live.db"

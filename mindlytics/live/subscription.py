@@ -12,7 +12,7 @@ from attrs import define, field
 
 from ..errors import LiveError
 from ..stored import MLEvent
-from ..values import Timestamp
+from ..values import Timestamp, parse_timestamp
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -38,11 +38,15 @@ ERROR_EVENT = "MLError"
 END_EVENT = "Session Ended"
 
 
+def _moment(given: Timestamp) -> datetime:
+    return parse_timestamp(given) if isinstance(given, str) else given
+
+
 @define(eq=False)
 class Subscription:
     """Events of one session, or of the whole project, for a handler or an iteration.
 
-    :param since: what happened before is not of interest; in UTC where it is of the whole project.
+    :param since: what happened before is not of interest.
     :param on_event: called with each ``MLEvent``, a function or a coroutine function; None: events go into the mailbox.
     :param on_error: called with a ``LiveError`` for each problem that the service reports, and with what ``on_event``
         raised.
@@ -50,7 +54,7 @@ class Subscription:
     """
 
     session_id: str | None
-    since: Timestamp
+    since: datetime = field(converter=_moment)
     on_event: Callable[[MLEvent], Any] | None = None
     on_error: Callable[[Exception], Any] | None = None
     of_session: bool = False
@@ -83,11 +87,15 @@ class Subscription:
         return not self.is_over and session_id == self.session_id
 
     @property
-    def read_back_from(self) -> Timestamp:
+    def read_back_from(self) -> datetime:
         """Events since then may have been missed. A session is read back whole, since it may lie in the past."""
-        if self.lost_at is None or self.session_id is not None or isinstance(self.since, str):
+        if self.lost_at is None or self.session_id is not None:
             return self.since
         return max(self.since, self.lost_at - MARGIN)
+
+    def reach_back(self, timestamp: Timestamp) -> None:
+        """The session has an event of that time: where it is earlier than all others, it is of interest too."""
+        self.since = min(self.since, _moment(timestamp))
 
     def wants(self, event: MLEvent) -> bool:
         """Whether it is to be handed over: of this session, and for the first time."""

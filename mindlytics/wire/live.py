@@ -11,7 +11,6 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from ..stored import MLEvent
-from ..values import Timestamp
 
 TOKEN_PATH = "/bc/v1/live-events/realtime"
 EVENTS_PATH = "/bc/v1/live-events/events"
@@ -39,7 +38,7 @@ def token_url(server_endpoint: str, session_id: str | None) -> str:
     return server_endpoint + TOKEN_PATH + query
 
 
-def events_url(server_endpoint: str, session_id: str | None, since: Timestamp, now: datetime) -> str:
+def events_url(server_endpoint: str, session_id: str | None, since: datetime, now: datetime) -> str:
     """Where events are read back, newest first. A service that knows no ``session_id`` here gives those of all."""
     query = {"start": _iso(since), "end": _iso(now + AHEAD), "limit": str(MAX_READ_BACK)}
     if session_id is not None:
@@ -47,10 +46,8 @@ def events_url(server_endpoint: str, session_id: str | None, since: Timestamp, n
     return f"{server_endpoint}{EVENTS_PATH}?{urlencode(query)}"
 
 
-def _iso(moment: Timestamp) -> str:
-    """With milliseconds, rounded down; a text is ISO 8601 already."""
-    if isinstance(moment, str):
-        return moment
+def _iso(moment: datetime) -> str:
+    """With milliseconds, rounded down."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
