@@ -18,6 +18,7 @@ from mindlytics.server.app import create_app
 from mindlytics.server.openapi import OPERATIONS, document
 from mindlytics.server.query import Filter, InvalidQuery
 from mindlytics.server.run import LocalServer
+from mindlytics.wire import align as wire
 from mindlytics.wire.mindlytics import decode
 
 from .calls import AT, Caller, event, track, turn
@@ -214,6 +215,47 @@ def test_it_takes_the_very_conversations_that_the_server_takes(caller: Caller, p
     if answered.status_code != 422:
         assert operation.answer is not None
         assert is_valid(operation.answer, answered.json())
+
+
+ASKED = {"sessionId": "s", "messageIndexHint": 1, "messageRole": "ROLE_USER", "messageContent": "x"}
+LIKED = {"sessionId": "s", "feedbackTarget": "TARGET_MESSAGE", "messageIndexHint": 1, "type": "thumbs_up"}
+ALIGN: list[tuple[str, str, dict[str, Any]]] = [
+    *(("message_create", "messageProperties", {**ASKED, "messageIndexHint": index}) for index in (1, 0, -1, 2**31 - 1)),
+    *(("message_create", "messageProperties", {**ASKED, "messageRole": role}) for role in ("ROLE_ASSISTANT", "robot")),
+    *(("message_create", "messageProperties", {**ASKED, "messageContent": text}) for text in ("", "x" * 9000)),
+    *(("message_create", "messageProperties", {**ASKED, "sessionId": id}) for id in ("", "x" * 64, "x" * 65)),
+    ("message_create", "sessionProperties", {"sessionId": "s"}),
+    ("message_eat", "messageProperties", ASKED),
+    *(("session_open", "sessionProperties", {"sessionId": "s", "userId": id}) for id in ("u", "")),
+    ("session_open", "sessionProperties", {"sessionId": "s"}),
+    *(("user_recognize", "userProperties", {"userId": "u", "userEmail": "e" * length}) for length in (256, 257)),
+    *(
+        ("user_recognize", "userProperties", {"userId": "u", "userLocation": {"countryCode": code}})
+        for code in ("KR", "kr", "XX", "")
+    ),
+    *(("feedback_create", "feedbackProperties", {**LIKED, "type": kind}) for kind in ("thumbs_down", "thumbs", "")),
+    ("feedback_create", "feedbackProperties", {**LIKED, "feedbackTarget": "TARGET_UNSPECIFIED"}),
+    ("feedback_create", "feedbackProperties", {**LIKED, "messageIndexHint": 0}),
+    ("feedback_create", "feedbackProperties", {**LIKED, "feedbackTarget": "TARGET_SESSION"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "place", "properties"), ALIGN)
+@pytest.mark.parametrize(
+    "custom", [{}, {"a": "x" * 256}, {"a": "x" * 257}, {"1": "x"}, {f"p{i}": "" for i in range(11)}]
+)
+def test_it_takes_the_very_events_of_align_that_the_server_takes(
+    kind: str, place: str, properties: dict[str, Any], custom: dict[str, str]
+) -> None:
+    told = {name: {"stringValue": value} for name, value in custom.items()}
+    given = {"type": kind, "projectId": "p", "properties": {place: properties, "customProperties": told}}
+    _, (message,) = wire.decode_request(json.dumps({"events": [given]}).encode(), as_json=True)
+    try:
+        wire.decode(message)
+        accepted = True
+    except InvalidEvent:
+        accepted = False
+    assert accepted == schema("align.Event").is_valid(given)
 
 
 def is_valid(schema: dict[str, Any], given: object) -> bool:
