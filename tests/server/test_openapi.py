@@ -249,11 +249,11 @@ def test_it_takes_the_very_events_of_align_that_the_server_takes(
 ) -> None:
     told = {name: {"stringValue": value} for name, value in custom.items()}
     given = {"type": kind, "projectId": "p", "properties": {place: properties, "customProperties": told}}
-    _, (message,) = wire.decode_request(json.dumps({"events": [given]}).encode(), as_json=True)
     try:
+        _, (message,) = wire.decode_request(json.dumps({"events": [given]}).encode(), as_json=True)
         wire.decode(message)
         accepted = True
-    except InvalidEvent:
+    except (InvalidEvent, wire.Undecodable):  # an unknown role is either, by protobuf's version
         accepted = False
     assert accepted == schema("align.Event").is_valid(given)
 
