@@ -173,8 +173,8 @@ class LiveService:
             return await self.events_plan.popleft()(request)
         if not self.reads_back:
             return web.json_response({"message": "no"}, status=404)
-        start = moment(request.query["start"])
-        found = [event for event in self.told if moment(event["timestamp"]) >= start]
+        start, end = (moment(request.query[name]) for name in ("start", "end"))
+        found = [event for event in self.told if start <= moment(event["timestamp"]) <= end]
         return web.json_response(found[::-1][: int(request.query["limit"])])
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ import pytest
 from aiohttp import web
 
 from mindlytics import Client, LiveError
+from mindlytics.live.subscription import MAX_READ_BACK
+from mindlytics.wire.live import PAGE
 
 from . import sink as faults
 from .conftest import Face, entered, eventually, result
@@ -160,6 +163,30 @@ async def test_what_cannot_be_read_back_for_now_is_read_back_later(live: Face, s
     await eventually(lambda: heard.names == ["a", "b"])
     service.tell("c")
     await eventually(lambda: heard.names == [*"abc"])
+
+
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [(PAGE, PAGE), (2 * PAGE + 1, 2 * PAGE + 1), (MAX_READ_BACK + 2, MAX_READ_BACK - 4)],  # 5 pages share 4 events
+)
+async def test_many_missed_events_are_read_back_in_pages_the_newest_where_they_are_too_many(
+    live: Face, service: LiveService, missed: int, expected: int
+) -> None:
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event))
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+    service.token_always = status(500)
+    service.cut()
+    await eventually(lambda: service.open == 0)
+    began = datetime.now(timezone.utc)
+    moments = [(began + timedelta(microseconds=number)).isoformat() for number in range(missed)]
+    service.told += [service.make(str(number), timestamp=moment) for number, moment in enumerate(moments)]
+    service.token_always = None
+    await eventually(lambda: str(missed - 1) == heard.names[-1])
+    service.tell("z")
+    await eventually(lambda: "z" == heard.names[-1])
+    assert ["a", *map(str, range(missed - expected, missed)), "z"] == heard.names
 
 
 async def test_a_service_that_reads_nothing_back_is_listened_to_all_the_same(live: Face, service: LiveService) -> None:

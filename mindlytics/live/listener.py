@@ -10,7 +10,6 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -22,11 +21,11 @@ from ..stored import MLEvent
 from ..transport import NoReply, Reply
 from ..transport.asyncio import AsyncTransport
 from ..transport.websocket import WebSocket
-from ..values import UTC
+from ..values import UTC, Timestamp
 from ..wire import live as wire
 from ..wire.http import judge
 from ..wire.mindlytics import credentials
-from .subscription import END_EVENT, ERROR_EVENT, LOST, MAILBOX, Subscription, logger, problem
+from .subscription import END_EVENT, ERROR_EVENT, LOST, MAILBOX, MAX_READ_BACK, Subscription, logger, problem
 
 LINGER = 30.0
 """Seconds after a session's end in which its listener still hands over what the service finds in it."""
@@ -136,19 +135,39 @@ class Listener:
     async def _read_back(self, transport: AsyncTransport) -> Verdict | None:
         """Hand over what happened before there was a connection, where the service can be asked for that.
 
-        The verdict, where it could not answer for now: to go on would be to miss events.
+        It tells the newest first; further back is asked for until all of it is known. The verdict, where it could not
+        answer for now: to go on would be to miss events.
         """
         subscription = self._subscription
-        url = wire.events_url(
-            self._settings.server_endpoint, subscription.session_id, subscription.read_back_from, datetime.now(UTC)
-        )
+        since = subscription.read_back_from
+        until: Timestamp = datetime.now(UTC) + wire.AHEAD
+        missed: list[MLEvent] = []
+        while True:
+            page = await self._read_page(transport, since, until)
+            if isinstance(page, Verdict):
+                if page.fate is Fate.RETRY:
+                    return page
+                break
+            missed[:0] = page
+            if len(page) < wire.PAGE or len(missed) >= MAX_READ_BACK or all(map(subscription.has_seen, page)):
+                break
+            if until == page[0].timestamp or page[0].event_id is None:
+                break  # there is no telling what of the next page would be new
+            until = page[0].timestamp
+        for event in missed:
+            await self._hand_over(event)
+        return None
+
+    async def _read_page(self, transport: AsyncTransport, since: datetime, until: Timestamp) -> list[MLEvent] | Verdict:
+        """The newest events of a span of time, oldest first."""
+        url = wire.events_url(self._settings.server_endpoint, self._subscription.session_id, since, until)
         body = await self._get(transport, url)
         if not isinstance(body, bytes):
-            return body if body.fate is Fate.RETRY else None
-        with suppress(ValueError):
-            for event in wire.read_events(body):
-                await self._hand_over(event)
-        return None
+            return body
+        try:
+            return wire.read_events(body)
+        except ValueError:
+            return []
 
     async def _take(self, text: str | bytes) -> None:
         try:

@@ -22,6 +22,9 @@ logger = logging.getLogger("mindlytics")
 REMEMBERED = 10_000
 """Ids of events that are remembered, so that none is handed over twice."""
 
+MAX_READ_BACK = 5000
+"""Events that are read back at most, after a time without a connection; well below those that are remembered."""
+
 MARGIN = timedelta(seconds=60)
 """How much earlier than the loss of a connection an event may be that arrived only after it."""
 
@@ -109,6 +112,10 @@ class Subscription:
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+    def has_seen(self, event: MLEvent) -> bool:
+        """Whether it was handed over."""
+        return event.event_id in self._seen
 
     def warn_once(self, words: str, *values: object) -> None:
         """Log a warning, unless it was logged already."""

@@ -11,12 +11,13 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from ..stored import MLEvent
+from ..values import Timestamp
 
 TOKEN_PATH = "/bc/v1/live-events/realtime"
 EVENTS_PATH = "/bc/v1/live-events/events"
 
-MAX_READ_BACK = 1000
-"""Events that are read back at once at most, after a time without a connection."""
+PAGE = 1000
+"""Events that are read back with one request at most."""
 
 KINDS: dict[str, type | tuple[type, ...]] = {
     "event": str,
@@ -38,16 +39,18 @@ def token_url(server_endpoint: str, session_id: str | None) -> str:
     return server_endpoint + TOKEN_PATH + query
 
 
-def events_url(server_endpoint: str, session_id: str | None, since: datetime, now: datetime) -> str:
+def events_url(server_endpoint: str, session_id: str | None, since: datetime, until: Timestamp) -> str:
     """Where events are read back, newest first. A service that knows no ``session_id`` here gives those of all."""
-    query = {"start": _iso(since), "end": _iso(now + AHEAD), "limit": str(MAX_READ_BACK)}
+    query = {"start": _iso(since), "end": _iso(until), "limit": str(PAGE)}
     if session_id is not None:
         query["session_id"] = session_id
     return f"{server_endpoint}{EVENTS_PATH}?{urlencode(query)}"
 
 
-def _iso(moment: datetime) -> str:
-    """With milliseconds, rounded down."""
+def _iso(moment: Timestamp) -> str:
+    """With milliseconds, rounded down; a text is ISO 8601 already."""
+    if isinstance(moment, str):
+        return moment
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
