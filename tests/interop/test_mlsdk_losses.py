@@ -63,7 +63,7 @@ def test_what_is_not_flushed_is_lost_there_and_arrives_here(name: str, expected:
 
 
 UNHEARD = """
-import asyncio
+import asyncio, os
 from mlsdk import Client
 
 async def on_event(event):
@@ -73,7 +73,8 @@ async def main():
     session = Client(wss_endpoint="ws://127.0.0.1:9").create_session(session_id="s", id="u", on_event=on_event)
     track = asyncio.create_task(session.track_event(event="E", properties={}))
     done, _ = await asyncio.wait({track}, timeout=SECONDS)
-    print("tracked" if done else "waiting")
+    print("tracked" if done else "waiting", flush=True)
+    os._exit(0)  # the former client may keep a loop from ending
 
 asyncio.run(main())
 """
