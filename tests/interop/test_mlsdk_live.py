@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mindlytics.compat import mlsdk as ours
 from mindlytics.server.run import LocalServer
 
-mlsdk = pytest.importorskip("mlsdk")
+theirs = pytest.importorskip("mlsdk")
 
 
 @pytest.mark.parametrize("own_port", [False, True], ids=["port of the server", "port of its own"])
@@ -14,14 +15,14 @@ async def test_a_session_is_heard_to_its_end(own_port: bool) -> None:
     heard: list[tuple[str, str]] = []
     problems: list[Exception] = []
 
-    async def on_event(event: mlsdk.MLEvent) -> None:
+    async def on_event(event: theirs.MLEvent) -> None:
         heard.append((event.session_id, event.event))
 
     async def on_error(error: Exception) -> None:
         problems.append(error)
 
     with LocalServer(live_port=0) as server:
-        client = mlsdk.Client(
+        client = theirs.Client(
             api_key="k",
             project_id="p",
             server_endpoint=server.url,
@@ -36,3 +37,24 @@ async def test_a_session_is_heard_to_its_end(own_port: bool) -> None:
         await session.flush()
     assert [("s", name) for name in ("Session Started", "Bought", "Session Ended")] == heard
     assert [] == problems
+
+
+async def test_both_clients_hear_what_the_analysis_finds() -> None:
+    heard: dict[str, list[tuple[str, object]]] = {}
+    with LocalServer() as server:
+        for ml in (theirs, ours):
+            events = heard[ml.__name__] = []
+
+            async def on_event(event: theirs.MLEvent | ours.MLEvent, events: list[tuple[str, object]] = events) -> None:
+                if (event.properties or {}).get("analysis") == "local":
+                    events.append((event.event, event.properties))
+
+            client = ml.Client(api_key="k", project_id=ml.__name__, server_endpoint=server.url)
+            session = client.create_session(session_id="s", conversation_id="c", id="u", on_event=on_event)
+            await session.track_conversation_turn(
+                user="Book a flight to Rome, please.", assistant="Done. It is booked.", timestamp="2025-04-03T07:36:00Z"
+            )
+            await session.end_session(timestamp="2025-04-03T07:37:00Z")
+            await session.flush()
+    assert {"Intent Informed", "Intent Closed", "Conversation Summary"} == {name for name, _ in heard["mlsdk"]}
+    assert sorted(heard["mlsdk"], key=str) == sorted(heard[ours.__name__], key=str)
