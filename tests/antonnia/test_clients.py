@@ -61,16 +61,23 @@ async def test_the_other_faces_client_is_refused() -> None:
         AsyncConversations("t", http_client=session)
 
 
+class OwnSession(requests.Session):
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+        super().close()
+
+
 async def test_an_own_session_is_used_and_left_open(face: Face) -> None:
-    own = aiohttp.ClientSession if face.is_async else requests.Session
-    async with entered(own(headers={"X-Own": "yes"}) if face.is_async else own()) as session:
-        if not face.is_async:
-            session.headers["X-Own"] = "yes"
+    async with entered(aiohttp.ClientSession() if face.is_async else OwnSession()) as session:
+        session.headers["X-Own"] = "yes"
         face.sink.always = says(SESSION)
         async with entered(face.client(http_client=session)) as client:
             await result(client.sessions.get("s"))
         async with entered(face.client(http_client=session)) as client:
             await result(client.sessions.get("s"))
+        assert not session.closed
     assert ["yes", "yes"] == [request.headers["X-Own"] for request in face.sink.requests]
 
 
