@@ -25,12 +25,12 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
 
 from ..events import check_name
-from .analysis.background import BACKGROUND, HOLD_SECONDS
+from .analysis.background import BACKGROUND
 from .chaos import Chaos
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
 from .query import moment, whole
 from .records import App, StoredEvent, find_app
-from .schema import LAST, now
+from .schema import LAST
 
 LIVE_PATH = "/live"
 """Where the WebSocket is on the server's own port."""
@@ -235,7 +235,7 @@ async def recent(request: web.Request) -> web.Response:
         wanted.append(request.query["session_id"])
         sql += " AND session_id = ?"
     limit = whole(request.query, "limit", RECENT)
-    held_since = now() - int(HOLD_SECONDS * 1_000_000) if BACKGROUND in request.app else LAST
+    held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
 
     def read(connection: sqlite3.Connection) -> bytes:
         app = find_app(connection, *caller)

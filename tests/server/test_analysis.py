@@ -268,6 +268,21 @@ def test_the_end_of_a_session_is_read_back_after_what_was_found() -> None:
         assert [("s2", "Session Ended"), ("s", "Session Ended"), ("s", SUMMARY)] == read_back()[:3]
 
 
+def test_the_end_of_a_session_of_another_run_waits_for_nothing(tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def slow(dialogue: Dialogue) -> Findings:
+        go_on.wait(30)
+        return Findings()
+
+    with serving(tmp_path / "x.db", None) as caller:
+        caller.take(turn(), event("end_session"))
+    with serving(tmp_path / "x.db", slow) as caller:
+        assert "Session Ended" == caller.get("/bc/v1/live-events/events", start=AT, end=AT).json()[0]["event"]
+        go_on.set()
+        summaries(caller)
+
+
 # -- cost
 
 

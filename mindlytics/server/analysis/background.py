@@ -27,7 +27,7 @@ from attrs import Factory, define
 from ...events import check_name
 from ...values import Scalar, valid_text
 from ..records import Ending, Records, StoredEvent
-from ..schema import StoreError, open_for_reading
+from ..schema import StoreError, now, open_for_reading
 from ..sessions import ML_ERROR, SESSION_ENDED
 from ..store import Store
 from ..users import traits_json
@@ -104,6 +104,7 @@ class Background:
         self._waiting: dict[tuple[int, str], _Waiting] = {}
         self._settled: list[Due] = []
         self._busy = False
+        self._began = now()
         self._releasing: asyncio.Task[None] | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -122,6 +123,11 @@ class Background:
         self._stopping.set()
         self._wake.set()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, STOP_SECONDS)
+
+    @property
+    def holds_since(self) -> int:
+        """The end of a session waits for a conversation that ended after this moment, as it is stored, if at all."""
+        return max(self._began, now() - int(HOLD_SECONDS * 1_000_000))
 
     async def findings(self, stored: Sequence[StoredEvent]) -> list[StoredEvent]:
         """What the analysis of each conversation that ended among these events made, unless that takes too long."""
@@ -146,8 +152,8 @@ class Background:
         for settled in self._settled:
             told += self._settle(settled)
         self._settled.clear()
-        now = time.monotonic()
-        while self._waiting and next(iter(self._waiting.values())).until <= now:  # they are in the order of their ends
+        at = time.monotonic()
+        while self._waiting and next(iter(self._waiting.values())).until <= at:  # they are in the order of their ends
             told += self._waiting.pop(next(iter(self._waiting))).held
         self._publish(told)
 
