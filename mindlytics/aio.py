@@ -59,7 +59,7 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
         """
         until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
         result = await self.flush_and_continue(timeout)
-        await self._see_its_end(result, until - time.monotonic())
+        await self._see_its_end(until - time.monotonic())
         return result
 
     async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
@@ -67,9 +67,9 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
         result: FlushResult = await self._client.pipeline.flush(timeout, self._account)
         return result
 
-    async def _see_its_end(self, result: FlushResult, timeout: float) -> None:
+    async def _see_its_end(self, timeout: float) -> None:
         """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
-        if self._is_to_see_its_end(result):
+        if self._is_to_see_its_end():
             await self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
             if self._live.subscription.has_ended:
                 await self._live.stop()
@@ -92,9 +92,9 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
             except ClientClosed:
                 if kind is None:
                     raise
-            result = await self.flush_and_continue(self._client.settings.shutdown_timeout)
+            await self.flush_and_continue(self._client.settings.shutdown_timeout)
             if kind is None or issubclass(kind, Exception):
-                await self._see_its_end(result, self._client.settings.live_timeout)
+                await self._see_its_end(self._client.settings.live_timeout)
         finally:
             if self._live is not None:
                 self._live.cancel()

@@ -53,7 +53,7 @@ class Session(BaseSession[None, str]):
         """
         until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
         result = self.flush_and_continue(timeout)
-        self._see_its_end(result, until - time.monotonic())
+        self._see_its_end(until - time.monotonic())
         return result
 
     def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
@@ -61,9 +61,9 @@ class Session(BaseSession[None, str]):
         result: FlushResult = self._client.pipeline.flush(timeout, self._account)
         return result
 
-    def _see_its_end(self, result: FlushResult, timeout: float) -> None:
+    def _see_its_end(self, timeout: float) -> None:
         """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
-        if self._is_to_see_its_end(result):
+        if self._is_to_see_its_end():
             self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
             if self._live.subscription.has_ended:
                 self._live.stop()
@@ -86,9 +86,9 @@ class Session(BaseSession[None, str]):
             except ClientClosed:
                 if kind is None:
                     raise
-            result = self.flush_and_continue(self._client.settings.shutdown_timeout)
+            self.flush_and_continue(self._client.settings.shutdown_timeout)
             if kind is None or issubclass(kind, Exception):
-                self._see_its_end(result, self._client.settings.live_timeout)
+                self._see_its_end(self._client.settings.live_timeout)
         finally:
             if self._live is not None:
                 self._live.cancel()

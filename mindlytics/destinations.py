@@ -37,6 +37,8 @@ class Mirrored:
         for destination in client.destinations:
             account = destination.pipeline.ledger.open_account()
             account.on_error = self._account.on_error
+            if client.settings.on_error != destination.settings.on_error:
+                account.clients_on_error = client.settings.on_error
             mirrors.append(destination.mirror(account, client.settings))
 
     def _submit(self, event: Event) -> Any:

@@ -165,6 +165,10 @@ class AnyEvent:
         """About how many bytes of memory this event holds."""
         return EMPTY_SIZE
 
+    def translated(self) -> AnyEvent:
+        """The event as its service is to have it, where that is not the one it was recorded for."""
+        return self
+
     def without_texts(self) -> AnyEvent:
         """The event with what people and functions say left out, only its length told."""
         return self

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
-from .delivery.ledger import Account, APIResponse, FlushResult, Reason
+from .delivery.ledger import Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
@@ -573,9 +573,13 @@ class BaseSession(Generic[Done, Id]):
         if self._live is not None:
             self._live.start()
 
-    def _is_to_see_its_end(self, result: FlushResult) -> bool:
-        """Whether this was the last flush of a session whose live events somebody listens to, and its end arrived."""
-        return self._live is not None and self._ended and result.delivered > 0 and result.pending == 0
+    def _is_to_see_its_end(self) -> bool:
+        """Whether this was the last flush of a session whose live events somebody listens to, and its end arrived.
+
+        That a destination has it, or has it not, says nothing of that.
+        """
+        account = self._account
+        return self._live is not None and self._ended and account.delivered > 0 and account.pending == 0
 
     def _reopen(self) -> None:
         """After its end, a session is used again: under a new id, or under the given one, started anew."""

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from attrs import Factory, define
@@ -18,11 +18,22 @@ from attrs import Factory, define
 from ..delivery.ledger import Account
 from ..delivery.privacy import Withheld, released
 from ..errors import ValidationError
-from ..events import FEEDBACK, AnyEvent, ConversationTurn, CustomEvent, EndSession, Event, Identify, StartSession
+from ..events import (
+    FEEDBACK,
+    FEEDBACK_TYPES,
+    AnyEvent,
+    ConversationTurn,
+    CustomEvent,
+    EndSession,
+    Event,
+    Identify,
+    StartSession,
+)
 from ..settings import Settings
 from ..values import Scalar, parse_timestamp
 from .events import (
     DEFAULT_ASSISTANT_ID,
+    MAX_NAME,
     MAX_PROPERTIES,
     MAX_PROPERTY,
     PROPERTY_NAME,
@@ -45,6 +56,8 @@ USER_FIELDS |= {"country_code": "country_code"}
 
 Report = Callable[[str, str], None]
 """Told of a value that has no place: its name, and why."""
+Make = Callable[[Any, Report], AlignEvent]
+"""Makes the event of Align AI from what may leave of the event of Mindlytics."""
 
 
 @define(eq=False)
@@ -71,30 +84,42 @@ def _progress(settings: Settings, session_id: str) -> _Progress:
 class _Original:
     """An event of Mindlytics, as it may leave."""
 
-    def __init__(self, event: Event, settings: Settings, report: Report) -> None:
+    def __init__(self, event: Event, before_send: Callable[[Any], Any] | None, report: Report) -> None:
         self.event = event
         self.report = report
-        self._settings = settings
+        self._before_send = before_send
+        self._outcome: Any = None
 
-    @cached_property
     def released(self) -> Any:
-        """What the client's ``before_send`` makes of it.
+        """What the client's ``before_send`` makes of it, which is asked once.
 
         :raises Withheld: it must not leave.
         """
-        return released(self.event, self._settings.before_send, with_texts=True)
+        if self._outcome is None:
+            try:
+                self._outcome = released(self.event, self._before_send, with_texts=True)
+            except Withheld as withheld:
+                self._outcome = withheld
+        if isinstance(self._outcome, Withheld):
+            raise self._outcome
+        return self._outcome
 
     @property
-    def with_texts(self) -> bool:
-        return self._settings.content_mode == "full"
+    def assistant_id(self) -> str | None:
+        """The assistant's, where it is a turn that may leave."""
+        try:
+            return getattr(self.released(), "assistant_id", None)
+        except Withheld:
+            return None
 
 
 class Translation(AnyEvent):
     """What an event of Mindlytics is to become; queued in place of an event of Align AI's own."""
 
-    def __init__(self, original: _Original, make: Callable[[Any, Report], AlignEvent]) -> None:
+    def __init__(self, original: _Original, make: Make, *, with_texts: bool) -> None:
         self._original = original
         self._make = make
+        self._with_texts = with_texts
 
     @property
     def size(self) -> int:
@@ -106,8 +131,8 @@ class Translation(AnyEvent):
         :raises Withheld: it must not leave.
         :raises ValidationError: it breaks a limit of Align AI's.
         """
-        event = self._make(self._original.released, self._original.report)
-        return event if self._original.with_texts else event.without_texts()
+        event = self._make(self._original.released(), self._original.report)
+        return event if self._with_texts else event.without_texts()
 
 
 class Mirror:
@@ -121,7 +146,9 @@ class Mirror:
     def __init__(self, pipeline: Any, account: Account, settings: Settings) -> None:
         self.account = account
         self._pipeline = pipeline
-        self._settings = settings
+        self._before_send = settings.before_send
+        # What Align AI's own client shortens is not shortened here: the length would be that of a length.
+        self._with_texts = settings.content_mode == "full" or pipeline.settings.content_mode != "full"
         self._session_id: str | None = None
         self._progress = _Progress()
 
@@ -129,35 +156,38 @@ class Mirror:
         if event.session_id != self._session_id:
             self._session_id = event.session_id
             self._progress = _progress(self._pipeline.settings, event.session_id)
+        original = self._original(event)
         if isinstance(event, StartSession):
-            self._open(event)
+            self._open(original, None)
             return
         if not self._progress.is_open and not isinstance(event, EndSession):
-            self._open(_start_of(event), getattr(event, "assistant_id", None))
+            self._open(self._original(_start_of(event)), original)
         if isinstance(event, ConversationTurn):
-            self._take_turn(event)
+            self._take_turn(original, event)
         elif isinstance(event, EndSession):
             self._progress.is_open = False
-            self._queue(event, _session_close)
+            self._queue(original, _session_close)
         elif isinstance(event, Identify):
-            self._queue(event, _user_recognize)
-        elif isinstance(event, CustomEvent) and event.event == FEEDBACK:
-            self._queue(event, _feedback_create)
+            self._queue(original, _user_recognize)
+        elif isinstance(event, CustomEvent) and _is_feedback(event):
+            self._queue(original, _feedback_create)
 
-    def _open(self, start: StartSession, assistant_id: str | None = None) -> None:
+    def _original(self, event: Event) -> _Original:
+        return _Original(event, self._before_send, self._report)
+
+    def _open(self, start: _Original, first: _Original | None) -> None:
         self._progress.is_open = True
-        self._queue(start, partial(_session_open, assistant_id))
+        self._queue(start, partial(_session_open, first))
 
-    def _take_turn(self, turn: ConversationTurn) -> None:
+    def _take_turn(self, original: _Original, turn: ConversationTurn) -> None:
         number = next(self._progress.turns)
         said = ((ROLE_USER, turn.user, 2 * number - 1), (ROLE_ASSISTANT, turn.assistant, 2 * number))
-        makes = [partial(_message_create, role, index) for role, text, index in said if text]
-        self._queue(turn, *makes)
+        for role, text, index in said:
+            if text:
+                self._queue(original, partial(_message_create, role, index))
 
-    def _queue(self, event: Event, *makes: Callable[[Any, Report], AlignEvent]) -> None:
-        original = _Original(event, self._settings, self._report)
-        for make in makes:
-            self._pipeline.submit(Translation(original, make), self.account, may_block=False)
+    def _queue(self, original: _Original, make: Make) -> None:
+        self._pipeline.submit(Translation(original, make, with_texts=self._with_texts), self.account, aside=True)
 
     def _report(self, name: str, why: str) -> None:
         self._pipeline.warn_once(f"align {name}", "%s is not sent to Align AI: %s", name, why)
@@ -166,6 +196,11 @@ class Mirror:
 def index_of_turn(number: int) -> int:
     """The index of the message with the assistant's words in the turn of that number, from 1."""
     return 2 * number
+
+
+def _is_feedback(event: CustomEvent) -> bool:
+    """Whether it is from ``track_feedback``; another event may have that name as well."""
+    return event.event == FEEDBACK and event.properties.get("feedback") in FEEDBACK_TYPES
 
 
 def _start_of(event: Event) -> StartSession:
@@ -182,7 +217,11 @@ def _start_of(event: Event) -> StartSession:
 # -- what becomes of an event, in the sender
 
 
-def _session_open(assistant_id: str | None, event: StartSession, report: Report) -> AlignEvent:
+def _session_open(first: _Original | None, event: StartSession, report: Report) -> AlignEvent:
+    assistant_id = first.assistant_id if first else None
+    if assistant_id is not None and len(assistant_id) > MAX_NAME:
+        report("assistant_id", f"it has more than {MAX_NAME} characters")
+        assistant_id = None
     return SessionOpen(
         session_id=event.session_id,
         user_id=event.id or event.user_id or event.device_id or "",

@@ -127,6 +127,8 @@ class Account:
     reasons: defaultdict[Reason, int] = field(factory=lambda: defaultdict(int))
     errors: deque[APIResponse] | None = None
     on_error: Callable[[Exception], object] | None = None
+    clients_on_error: Callable[[Exception], object] | None = None
+    """That of the session's client, where the pipeline is another client's."""
 
     @property
     def pending(self) -> int:

@@ -153,7 +153,7 @@ class Outbox:
             drawn.popleft()
 
     def _released(self, event: AnyEvent) -> AnyEvent:
-        return released(event, self._before_send, with_texts=self._with_texts)
+        return released(event.translated(), self._before_send, with_texts=self._with_texts)
 
     def _mind(self, verdict: Verdict) -> None:
         """Log that batches fail, and that they no longer do: a line each."""

@@ -136,10 +136,10 @@ class Pipeline(ABC):
         lifecycle.remember(self)
         return self.ledger.result()
 
-    def _turn_away(self, event: AnyEvent, account: Account) -> None:
+    def _turn_away(self, event: AnyEvent, account: Account, aside: bool) -> None:
         """Count an event that comes while the pipeline is not open."""
         if self.settings.enabled:
-            if self.settings.strict:
+            if self.settings.strict and not aside:
                 raise ClientClosed("the client is closed; this event was not queued")
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
         self.count_dropped(event, account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
@@ -183,7 +183,7 @@ class Pipeline(ABC):
             self.warn_once(
                 f"lost {error.reason} {error.status}", "events are lost: %s (status %d)", error.reason, error.status
             )
-            for handler in (account.on_error, self.settings.on_error):
+            for handler in (account.on_error, account.clients_on_error, self.settings.on_error):
                 if handler is not None:
                     yield handler, error
 

@@ -81,20 +81,20 @@ class TaskPipeline(Pipeline):
         super().renew()
 
     def submit(
-        self, event: AnyEvent, account: Account, closed: bool = False, may_block: bool = True
+        self, event: AnyEvent, account: Account, closed: bool = False, aside: bool = False
     ) -> Coroutine[Any, Any, None]:
         """Accept an event at once; only with ``on_full="block"`` has the result to be awaited for it to count.
 
-        :param may_block: False: not even then.
+        :param aside: it comes of a call of another client's: not even then, and it raises nothing.
         """
         if closed or not self.is_open:
-            self._turn_away(event, account)
+            self._turn_away(event, account, aside)
             return DONE
         record = Record(event, account, event.size)
         if not self.intake.put(record):
             self.hurry = self.ledger.total.accepted
             self._wake_sender()
-            if self._blocks and may_block:
+            if self._blocks and not aside:
                 return self._submit_later(record)
             self._overflow(record)
         self._attend()

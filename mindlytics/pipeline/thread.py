@@ -43,17 +43,17 @@ class ThreadPipeline(Pipeline):
         self._start_anew()
         super().renew()
 
-    def submit(self, event: AnyEvent, account: Account, closed: bool = False, may_block: bool = True) -> None:
+    def submit(self, event: AnyEvent, account: Account, closed: bool = False, aside: bool = False) -> None:
         """Accept an event; waits for nothing but ``on_full="block"``, and never raises for the network.
 
-        :param may_block: False: not even for that.
+        :param aside: it comes of a call of another client's: it waits for nothing at all, and raises nothing.
         """
         if closed or not self.is_open:
-            self._turn_away(event, account)
+            self._turn_away(event, account, aside)
             return
         record = Record(event, account, event.size)
         if not self.intake.put(record):
-            self._wait_for_room(record, self._blocks and may_block)
+            self._wait_for_room(record, self._blocks and not aside)
         if self._unattended:
             self._attend()
 

@@ -226,7 +226,7 @@ class AlignWire:
         self._project_id = project_id
 
     def encode(self, event: Any) -> bytes:
-        return encode(event if isinstance(event, AlignEvent) else event.translated(), self._project_id)
+        return encode(event.translated(), self._project_id)
 
     def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
         request_id: bytes = _Request(request_id=key).SerializeToString()

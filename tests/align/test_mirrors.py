@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,13 @@ from attrs import evolve
 
 from mindlytics import AsyncClient, Client, InvalidEvent, InvalidSetting
 from mindlytics.align import AlignAI, AsyncAlignAI, mirror
+from mindlytics.align.events import AlignEvent, MessageCreate
 from mindlytics.events import ConversationTurn, Event
 
 from .. import sink as faults
 from ..conftest import Face, entered, eventually, result
+from ..live_service import Heard, LiveService
+from ..programs import STRICT, run
 from ..sink import Sink
 
 
@@ -286,3 +290,135 @@ async def test_threads_that_share_a_session_never_share_an_index(sink: Sink, oth
         event["decoded"].message_index for event in other.events if event["decoded"].type == "message_create"
     )
     assert list(itertools.islice(itertools.count(1), 400)) == indexes
+
+
+async def test_the_hook_decides_about_a_turn_once_there(face: Face, sink: Sink, other: Sink) -> None:
+    def hook(_: Event) -> None:
+        nonlocal calls
+        calls += 1
+
+    calls = 0
+    client = both(face, other, before_send=hook)
+    await result(client.create_session(id="ada").track_conversation_turn(user="q", assistant="a"))
+    await result(client.flush(10))
+    assert 3 == calls, "the turn here; the session's start and the turn there"
+    assert {"before_send": 3} == client.stats_of_each()["align"].reasons
+
+
+async def test_a_destination_holds_back_what_its_own_settings_say(face: Face, sink: Sink, other: Sink) -> None:
+    kind = AsyncAlignAI if face.is_async else AlignAI
+
+    def before_send(event: AlignEvent) -> AlignEvent:
+        return evolve(event, custom_properties={}) if isinstance(event, MessageCreate) else event
+
+    for mode in ("full", "metadata_only"):
+        destination = kind("p", "k", other.url, content_mode="metadata_only", before_send=before_send)
+        client = face.client(destinations=[destination], content_mode=mode)
+        await result(
+            client.create_session(id="ada").track_conversation_turn(
+                user="secret", assistant="", properties={"hidden": "too"}
+            )
+        )
+        await result(client.flush(10))
+    assert [("(6 characters)", {})] * 2 == [
+        (event["decoded"].content, event["decoded"].custom_properties)
+        for event in other.events
+        if event["decoded"].type == "message_create"
+    ]
+    assert "secret" == sink.events[0]["properties"]["user"]
+
+
+async def test_the_assistant_of_a_session_is_one_that_may_leave_and_fits(
+    face: Face, other: Sink, caplog: pytest.LogCaptureFixture
+) -> None:
+    def before_send(event: Event) -> Event | None:
+        if not isinstance(event, ConversationTurn) or event.user == "as it is":
+            return event
+        return evolve(event, assistant_id="bot") if event.user == "change" else None
+
+    client = both(face, other, before_send=before_send)
+    for user, assistant_id in (("change", "secret"), ("drop", "secret"), ("as it is", "x" * 65)):
+        session = client.create_session(id="ada")
+        await result(session.track_conversation_turn(user=user, assistant="", assistant_id=assistant_id))
+        await result(client.flush(10))
+    opened = [event["decoded"] for event in other.events if event["decoded"].type == "session_open"]
+    assert ["bot", "DEFAULT", "DEFAULT"] == [it.assistant_id for it in opened]
+    assert "assistant_id is not sent to Align AI: it has more than 64 characters" in caplog.text
+
+
+async def test_an_event_of_ones_own_may_be_named_feedback(face: Face, sink: Sink, other: Sink) -> None:
+    client = both(face, other)
+    session = client.create_session(id="ada")
+    await result(session.track_event(event="Feedback", properties={"rating": 5}))
+    flushed = await result(session.flush(10))
+    assert (2, 0) == (flushed.delivered, flushed.dropped)
+    assert [("session_open", "ada", "DEFAULT")] == told(other)
+
+
+async def test_a_strict_destination_that_was_closed_raises_nothing_here(face: Face, sink: Sink, other: Sink) -> None:
+    kind = AsyncAlignAI if face.is_async else AlignAI
+    destination = kind("p", "k", other.url, strict=True)
+    client = face.client(destinations=[destination])
+    session = client.create_session(id="ada")
+    await result(destination.close())
+    await result(session.track_conversation_turn(user="q", assistant="a"))
+    flushed = await result(session.flush(10))
+    assert (1, 3, 0) == (flushed.delivered, flushed.dropped, flushed.pending)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["handler", "handler of both"])
+async def test_the_clients_handler_is_told_of_losses_there(face: Face, sink: Sink, other: Sink, own: bool) -> None:
+    losses: list[Any] = []
+    other.always = faults.status(401)
+    kind = AsyncAlignAI if face.is_async else AlignAI
+    destination = kind("p", "k", other.url, on_error=losses.append if own else None)
+    client = face.client(destinations=[destination], on_error=losses.append)
+    await result(client.create_session(id="ada").track_conversation_turn(user="q", assistant="a"))
+    await result(client.close(10))
+    assert 3 == sum(loss.count for loss in losses)
+
+
+async def test_a_destination_that_is_down_keeps_nobody_from_hearing_the_end(
+    live: Face, service: LiveService, other: Sink
+) -> None:
+    heard = Heard()
+    other.always = faults.hang
+    service.tells_of_ends = False
+    client = both(live, other, shutdown_timeout=0.3, live_timeout=30)
+    session = client.create_session(session_id="s", on_event=heard.on_event)
+    timer = threading.Timer(0.6, service.tell, ["Session Ended"])
+    async with entered(session):
+        await result(session.track_event(event="Hello"))
+        timer.start()
+    assert ["Session Started", "Hello", "Session Ended"] == heard.names
+    timer.join()
+    other.stopping.set()
+
+
+def test_a_fork_while_the_hook_runs_holds_up_no_child(sink: Sink) -> None:
+    program = """
+        import os, threading, time
+        from mindlytics import Client
+        from mindlytics.align import AlignAI
+        inside, forked = threading.Event(), threading.Event()
+        def before_send(event):
+            if destination.pipeline._thread is threading.current_thread() and event.session_id == 'parent':
+                inside.set()
+                forked.wait(30)
+            return event
+        destination = AlignAI(flush_interval=0)
+        client = Client(before_send=before_send, destinations=[destination])
+        client.create_session(session_id='parent', id='u').track_event(event='e')
+        assert inside.wait(30)
+        child = os.fork()
+        client.create_session(session_id=f'child-{child == 0}', id='u').track_event(event='e')
+        if child:
+            forked.set()
+            os.waitpid(child, 0)
+        assert client.close(30).pending == 0
+    """
+    ran = run(sink, program, *STRICT, "-W", "ignore:This process:DeprecationWarning")
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert ["child-False", "child-True", "parent"] == sorted(
+        event["session_id"] for event in sink.events if "decoded" in event
+    )
