@@ -27,6 +27,7 @@ ATRACK = "async def main():\n    for n in range(50): await session.track_event(e
 AT_EXIT = f"import atexit\natexit.register(lambda: exec({TRACK!r}, globals()))\n"
 
 STRICT = ("-W", "error", "-X", "dev")
+FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads
 
 
 def environment(sink: Sink, **more: str) -> dict[str, str]:

@@ -24,6 +24,10 @@ from benchmarks.turns import TURNS
 
 ROOT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the benchmark is run on one Python; the package is not the benchmark"
+)
+
 
 def field(number: int, value: bytes) -> bytes:
     """A length-delimited protobuf field."""

@@ -15,10 +15,9 @@ import pytest
 import requests
 
 from . import sink as faults
-from .programs import ASYNC, BLOCKING, STARTS, STRICT, environment, run
+from .programs import ASYNC, BLOCKING, FORKING, STARTS, STRICT, environment, run
 from .sink import Sink
 
-FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads
 FORKS = {
     "os.fork, child leaves by sys.exit": """
         for n in range(20): session.track_event(event=f'parent-{n}')

@@ -233,19 +233,3 @@ def test_an_unknown_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = align.Nothing
     assert set(align.__all__) <= set(dir(align))
-
-
-def test_what_is_pending_is_delivered_at_the_end_of_the_program_and_of_a_child(sink: Sink) -> None:
-    program = f"""
-import os
-from mindlytics.align import AlignAI
-client = AlignAI("p", "k", {sink.url!r})
-client.create_message("s", 1, "user", "parent")
-if os.fork() == 0:
-    client.create_message("s", 2, "user", "child")
-else:
-    os.wait()
-"""
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (0, "") == (ran.returncode, ran.stderr)
-    assert ["child", "parent"] == sorted(sink.names())

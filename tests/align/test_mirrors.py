@@ -20,7 +20,7 @@ from mindlytics.events import ConversationTurn, Event
 from .. import sink as faults
 from ..conftest import Face, entered, eventually, result
 from ..live_service import Heard, LiveService
-from ..programs import STRICT, run
+from ..programs import FORKING, run
 from ..sink import Sink
 
 
@@ -417,7 +417,7 @@ def test_a_fork_while_the_hook_runs_holds_up_no_child(sink: Sink) -> None:
             os.waitpid(child, 0)
         assert client.close(30).pending == 0
     """
-    ran = run(sink, program, *STRICT, "-W", "ignore:This process:DeprecationWarning")
+    ran = run(sink, program, *FORKING)
     assert (0, "") == (ran.returncode, ran.stderr)
     assert ["child-False", "child-True", "parent"] == sorted(
         event["session_id"] for event in sink.events if "decoded" in event
