@@ -116,9 +116,15 @@ def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -
 
 
 def _indexes(records: Records, scope: int, session_id: str) -> set[int]:
-    """The indexes of the messages that earlier requests brought."""
-    query = "SELECT message_index FROM events WHERE scope = ? AND session_id = ? AND message_index IS NOT NULL"
-    return {row[0] for row in records.connection.execute(query, (scope, session_id))}
+    """The indexes of the messages that earlier requests brought.
+
+    The turns of Mindlytics, which may be in the same project, have indexes too: each in its own conversation.
+    """
+    query = (
+        "SELECT message_index FROM events"
+        " WHERE scope = ? AND session_id = ? AND conversation_id = ? AND message_index IS NOT NULL"
+    )
+    return {row[0] for row in records.connection.execute(query, (scope, session_id, session_id))}
 
 
 def _as_event(event: AlignEvent) -> Event:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from mindlytics import Client
 from mindlytics.align import ROLE_ASSISTANT, ROLE_USER, AlignAI
 from mindlytics.server.align import COLLECT_PATH
 from mindlytics.server.http import MAX_BODY
@@ -168,6 +169,19 @@ def test_an_index_is_taken_once_in_a_session(caller: Caller) -> None:
         reply = post(caller, *events)
         assert (400, "message_index") == (reply.status_code, reply.json()["field"])
     assert 200 == post(caller, message("taken", 3)).status_code
+
+
+def test_the_turns_of_mindlytics_in_the_same_session_take_no_index(align: AlignAI, caller: Caller) -> None:
+    settings = align.settings
+    with Client(
+        api_key=settings.api_key, project_id=settings.project_id, server_endpoint=settings.server_endpoint
+    ) as client:
+        session = client.create_session(session_id="s", id="ada")
+        for _ in range(3):
+            session.track_conversation_turn(user="q", assistant="a")
+    for index in range(1, 7):
+        align.create_message("s", index, ROLE_USER, "q")
+    assert (6, 0) == ((flushed := align.flush(20)).delivered, flushed.refused)
 
 
 def test_a_session_that_was_never_opened_is_somebodys(caller: Caller) -> None:
