@@ -122,7 +122,7 @@ def check_header(name: str, value: str) -> None:
 async def body_of(request: web.Request) -> bytes:
     """The body of a request, of ``MAX_BODY`` bytes at most.
 
-    :raises Problem: 400, it is not even what its headers say.
+    :raises Problem: 400, it is not even what its headers say, or broke off.
     """
     told = request.content_length or 0
     if told > MAX_BODY:
@@ -131,6 +131,8 @@ async def body_of(request: web.Request) -> bytes:
         body = await request.read()
     except (web.RequestPayloadError, HttpProcessingError):
         raise Problem(400, "invalid body", "the body is not encoded as its headers say") from None
+    except ConnectionError:  # nobody reads the answer, and nobody is to be told of that
+        raise Problem(400, "invalid body", "the body broke off") from None
     if len(body) > MAX_BODY:  # aiohttp's own limit is one byte lower in some of its versions
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
     return body

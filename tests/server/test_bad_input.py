@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import socket
+import struct
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -46,6 +47,7 @@ def get(path: str, *, method: str = "GET", version: str = "1.1") -> bytes:
 
 
 FIND = "/bc/v1/db/events/find"
+SEARCH = "/conversations/v2/sessions/s/messages/search"
 BROKEN = {
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "an unknown method": (get("/", method="DANCE"), 400),
@@ -90,6 +92,29 @@ def test_broken_requests(server: LocalServer, name: str, caplog: pytest.LogCaptu
     assert len(body) < 1000
     assert KEY not in caplog.text + body.decode()
     assert 200 == answer(server, get("/healthz"))[0]
+
+
+@pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("path", [QUEUE, SEARCH])
+def test_a_request_that_breaks_off_is_nobodys_trouble(
+    path: str, rudely: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LocalServer(analysis=None) as server:
+        url = urlsplit(server.url)
+        with socket.create_connection((url.hostname, url.port), timeout=20) as connection:
+            connection.sendall(post(b"Content-Length: 100", b"Expect: 100-continue", path=path))
+            assert b"HTTP/1.1 100" in connection.recv(100), "it reads the body now"
+            connection.sendall(b"[1, 2")
+            if rudely:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert 200 == answer(server, get("/healthz"))[0]
+    assert [] == [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_compressed_body_that_is_none_is_refused_by_every_service(server: LocalServer) -> None:
+    request = post(b"Content-Length: 5", b"Content-Encoding: gzip", path=SEARCH) + b"hello"
+    status, _, body = answer(server, request)
+    assert (422, {"detail": "the body is not encoded as its headers say"}) == (status, json.loads(body))
 
 
 def test_a_long_query_is_read(server: LocalServer) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from ...antonnia.calls import whole
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
 from ...antonnia.sessions import LONGEST_DEBOUNCE
-from ..http import API_KEY, MAX_BODY, MAX_HEADER, STORE, SUPER_KEY, Handler, Problem, key_of, logger, reply
+from ..http import API_KEY, MAX_HEADER, STORE, SUPER_KEY, Handler, Problem, body_of, key_of, logger, reply
 from ..records import App, Records, find_app
 from . import actions
 from .desk import Desk, Reply
@@ -161,9 +161,10 @@ async def _token(request: web.Request) -> str:
 
 
 async def _body(request: web.Request) -> Document:
-    body = await request.read()
-    if len(body) > MAX_BODY:  # aiohttp's own limit is higher
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    try:
+        body = await body_of(request)
+    except Problem as problem:
+        raise ValidationError(str(problem)) from None
     try:
         given = orjson.loads(body) if body else {}
         orjson.dumps([[[[given]]]])  # some of it is told within other objects, and orjson reads deeper than it writes
