@@ -149,12 +149,15 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         return [error for each in (self, *self.destinations) for error in each.pipeline.ledger.errors()]
 
     def _each(self, timeout: float | None) -> Iterator[tuple[Recorder[P], float]]:
-        """This client and its destinations, each with the seconds that are left for it; all hurry from the start."""
+        """This client and its destinations, each with the seconds that are left for it; all hurry from the start.
+
+        Once the time is up, that is below 0, so that each takes of the grace beyond it what the others left.
+        """
         until = clock() + (LONGEST_WAIT if timeout is None else timeout)
         for destination in self.destinations:
             destination.pipeline.hasten()
         for each in (self, *self.destinations):
-            yield each, max(0.0, until - clock())
+            yield each, until - clock()
 
     def _begin_listening(
         self,

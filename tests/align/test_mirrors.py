@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -199,6 +200,19 @@ async def test_a_service_that_is_down_holds_up_nothing_of_the_other(
     assert each[up].delivered == each[up].accepted > 0
     closed = await result(client.close(0.3))
     assert each[down].accepted == closed.dropped + closed.pending
+
+
+async def test_services_that_all_hang_are_closed_by_one_deadline(face: Face, sink: Sink, other: Sink) -> None:
+    sink.always = other.always = faults.hang
+    kind = AsyncAlignAI if face.is_async else AlignAI
+    destinations = [kind(f"p{number}", "k", other.url, flush_interval=0) for number in range(12)]
+    client = face.client(destinations=destinations, flush_interval=0)
+    await result(client.create_session(id="ada").track_event(event="e"))
+    await eventually(lambda: 12 == len(other.requests) == 12 * len(sink.requests))
+    began = time.monotonic()
+    closed = await result(client.close(0.2))
+    assert time.monotonic() - began < 3, "the grace of 0.3 seconds is not for each of them"
+    assert 13 == closed.dropped + closed.pending
 
 
 async def test_a_full_queue_there_makes_no_call_wait_here(face: Face, sink: Sink, other: Sink) -> None:
