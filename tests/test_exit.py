@@ -34,6 +34,11 @@ ENDINGS = {
     "sys.exit within a loop": ASYNC
     + ATRACK
     + "async def leave():\n    await main()\n    raise SystemExit(0)\nasyncio.run(leave())",
+    "a close that is cancelled": ASYNC
+    + ATRACK
+    + "async def leave():\n    await main()\n    closing = asyncio.create_task(client.close())\n"
+    "    await asyncio.sleep(0)\n    closing.cancel()\n    await asyncio.wait({closing})\n"
+    "    assert client.stats().pending == 50\nasyncio.run(leave())",
     "last line, Align AI": ALIGN + TRACK,
     "exit handler that tracks, Align AI": ALIGN + AT_EXIT,
     "open client after asyncio.run, Align AI": ASYNC_ALIGN + ATRACK + "asyncio.run(main())",
@@ -48,6 +53,18 @@ def test_everything_arrives_in_order_and_stderr_is_empty(sink: Sink, ending: str
     ran = run(sink, ENDINGS[ending], *quiet, MLSDK_SERVER_BASE=url, ALIGNAI_HOST=url)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert sink.names() == [str(number) for number in range(1 if "one event" in ending else 50)]
+
+
+def test_a_close_that_is_interrupted_is_made_up_for_at_the_exit(sink: Sink) -> None:
+    sink.plan.append(faults.slow(1))
+    program = (
+        "import signal\ndef interrupt(*_): raise KeyboardInterrupt\nsignal.signal(signal.SIGALRM, interrupt)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.1)\n"
+        "try: client.close()\nexcept KeyboardInterrupt: assert client.stats().pending == 50\nelse: assert False"
+    )
+    ran = run(sink, BLOCKING + TRACK + program, *STRICT)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert sink.names() == [str(number) for number in range(50)]
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)

@@ -37,6 +37,7 @@ _shared: dict[Hashable, Pipeline] = {}
 _alive: WeakSet[Pipeline] = WeakSet()
 _lock = threading.Lock()
 _ended: list[Ledger] = []
+_cut_short: list[Pipeline] = []
 _children_watched = False
 
 
@@ -81,6 +82,11 @@ def remember(pipeline: Pipeline) -> None:
         _ended.append(pipeline.ledger)
 
 
+def closing_was_cut_short(pipeline: Pipeline) -> None:
+    """Nobody waits for its closing any more: what it has pending is delivered when the program ends."""
+    _cut_short.append(pipeline)
+
+
 def watch_child_exit() -> None:
     """In a child of ``multiprocessing`` or Celery, which ends without ``atexit``: use what it has of its own."""
     global _children_watched  # noqa: PLW0603
@@ -119,14 +125,14 @@ def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
     global exit_began, exit_told  # noqa: PLW0603
     exit_began = time.monotonic()
-    pipelines = list(_shared.values())
+    pipelines = [*_shared.values(), *_cut_short]
     for pipeline in pipelines:  # all of them first, so that none waits for another's service
         pipeline.end_by(exit_began + pipeline.settings.shutdown_timeout)
     for kind in sorted({type(pipeline) for pipeline in pipelines}, key=lambda kind: kind.exit_turn):
         kind.finish_all([pipeline for pipeline in pipelines if type(pipeline) is kind])
     if exit_told:
         return
-    lost = sum(ledger.lost for ledger in _ended) + sum(pipeline.ledger.lost for pipeline in pipelines)
+    lost = sum(ledger.lost for ledger in {*_ended, *(pipeline.ledger for pipeline in pipelines)})
     if lost:
         exit_told = True
         events = "1 event was" if lost == 1 else f"{lost} events were"
@@ -148,6 +154,7 @@ def _after_fork_in_child() -> None:
     exit_began, exit_told = None, False
     _lock = threading.Lock()
     _ended.clear()
+    _cut_short.clear()
     _children_watched = False
     for pipeline in list(_alive):  # those too that another thread was just closing
         pipeline.renew()

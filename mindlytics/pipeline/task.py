@@ -140,8 +140,12 @@ class TaskPipeline(Pipeline):
             self.end_by(clock() + timeout)
             if asyncio.current_task() is self._task:  # an error handler closes: the sender goes on after it
                 return self._ended_with()
-            await self.flush(timeout)
-            await self._end_sender()
+            try:
+                await self.flush(timeout)
+                await self._end_sender()
+            except BaseException:  # cancellation above all
+                lifecycle.closing_was_cut_short(self)
+                raise
         return self._ended_with()
 
     async def _end_sender(self) -> None:

@@ -88,11 +88,15 @@ class ThreadPipeline(Pipeline):
             self.end_by(clock() + timeout)
             if threading.current_thread() is self._thread:  # an error handler closes: the sender goes on after it
                 return self._ended_with()
-            if self._thread is not None or self.ledger.pending:
-                if self._ensure_sender():
-                    self._ended.wait(timeout + GRACE)
-                else:
-                    self._deliver_here(self.deadline)
+            try:
+                if self._thread is not None or self.ledger.pending:
+                    if self._ensure_sender():
+                        self._ended.wait(timeout + GRACE)
+                    else:
+                        self._deliver_here(self.deadline)
+            except BaseException:  # Ctrl-C above all
+                lifecycle.closing_was_cut_short(self)
+                raise
         return self._ended_with()
 
     def flush_from_outside(self, timeout: float) -> None:
