@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mindlytics import AsyncClient
+from mindlytics.pipeline import lifecycle
 
 from . import sink as faults
 from .conftest import eventually
@@ -119,6 +120,20 @@ async def test_a_cancelled_flush_loses_nothing(sink: Sink, client: AsyncClient) 
             await waiting
     await eventually(lambda: client.stats().delivered == 10)
     assert sink.names() == [f"{number}" for number in range(10)]
+
+
+async def test_clients_whose_closing_was_cancelled_are_not_kept_for_ever(sink: Sink) -> None:
+    pipelines = []
+    for number in range(3):
+        client = AsyncClient(api_key="k", project_id=f"p{number}", server_endpoint=sink.url)
+        await client.create_session(id="u").track_event(event="e")
+        closing = asyncio.create_task(client.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing})
+        pipelines.append(client.pipeline)
+        await client.flush(30)
+    assert pipelines[2:] == [each for each in lifecycle._cut_short if each in pipelines]
 
 
 async def test_a_cancelled_sender_hands_its_batch_on_under_the_same_key(sink: Sink, client: AsyncClient) -> None:

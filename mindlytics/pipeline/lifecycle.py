@@ -84,7 +84,11 @@ def remember(pipeline: Pipeline) -> None:
 
 def closing_was_cut_short(pipeline: Pipeline) -> None:
     """Nobody waits for its closing any more: what it has pending is delivered when the program ends."""
-    _cut_short.append(pipeline)
+    with _lock:
+        for other in [each for each in _cut_short if not each.ledger.pending]:
+            _cut_short.remove(other)
+            remember(other)
+        _cut_short.append(pipeline)
 
 
 def watch_child_exit() -> None:
