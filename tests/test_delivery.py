@@ -50,7 +50,9 @@ def assert_all_arrived_in_order(sink: Sink, turns: int = 60, sessions: int = 3) 
 async def test_every_event_arrives_once_and_in_order(any_face: Face, sink: Sink, name: str) -> None:
     client = any_face.client(max_batch_events=25, request_timeout=0.5)
     sink.faults(*FAULTS[name])
+    began = time.monotonic()
     await play(any_face, client)
+    assert time.monotonic() - began < 1, "calls do not wait for the network"
     outcome = await result(client.flush(20))
     assert (outcome.delivered, outcome.refused, outcome.dropped, outcome.pending) == (180, 0, 0, 0)
     assert_all_arrived_in_order(sink)
@@ -156,11 +158,11 @@ async def test_flush_and_close_come_back_from_a_service_that_never_answers(any_f
     began = time.monotonic()
     for number in range(5):
         await result(session.track_event(event=f"{number}"))
-    assert time.monotonic() - began < 10, "calls do not wait for the network"
+    assert time.monotonic() - began < 1, "calls do not wait for the network"
     for wait, call in ((1.0, client.flush), (0.5, session.flush), (1.0, client.close)):
         began = time.monotonic()
         outcome = await result(call(wait))
-        assert wait <= time.monotonic() - began < wait + 10
+        assert time.monotonic() - began < wait + 0.5
         assert outcome.delivered == 0
         assert outcome.pending + outcome.dropped == 5
     stats = client.stats()
@@ -185,7 +187,7 @@ async def test_a_pause_that_outlasts_the_deadline_ends_the_wait_for_it(any_face:
     await result(client.create_session(id="u").track_event(event="e"))
     began = time.monotonic()
     outcome = await result(client.close(1))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 1.5
     assert outcome.dropped + outcome.pending == 1
 
 

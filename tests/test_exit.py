@@ -86,7 +86,7 @@ def test_a_service_that_fails_holds_no_exit_up_and_the_loss_is_one_line(
     sink.always = fault
     began = time.monotonic()
     ran = run(sink, start, MLSDK_SHUTDOWN_TIMEOUT="1", MLSDK_REQUEST_TIMEOUT="60", MLSDK_RETRY_FOR="60")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 5
     assert (ran.returncode, ran.stderr) == (0, "mindlytics: 50 events were not delivered\n")
 
 

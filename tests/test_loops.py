@@ -172,7 +172,7 @@ async def test_a_hung_service_does_not_hold_the_loop_up(sink: Sink) -> None:
     await client.flush(1)
     watcher.cancel()
     lags.sort()
-    assert lags[int(len(lags) * 0.99)] < 0.1, "half of a request's time; the machine's own hiccups are the rest"
+    assert lags[int(len(lags) * 0.99)] < 0.01, "the 99th percentile; the machine's own hiccups are the rest"
     sink.stopping.set()
     await client.close(0.5)
 
