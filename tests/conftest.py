@@ -123,7 +123,7 @@ def service() -> Iterator[LiveService]:
 
 
 @pytest.fixture
-def live(face: Face, service: LiveService) -> Face:
-    """A face whose clients are of the service of live events."""
+def live(service: LiveService, face: Face) -> Face:
+    """A face whose clients are of the service of live events; they are closed before it."""
     face.url = service.url
     return face

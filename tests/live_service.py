@@ -14,6 +14,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from mindlytics import MLEvent
+from mindlytics.server.run import accepting
 
 TokenFault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SocketFault = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -126,16 +127,13 @@ class LiveService:
         app.router.add_get("/bc/v1/live-events/events", self._events)
         app.router.add_get("/live", self._listen)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        self.live_url = self.url.replace("http", "ws") + "/live"
-        self._ready.set()
-        await self._stop.wait()
-        for socket in list(self._sockets):
-            await sends(code=0)(socket)
-        await runner.cleanup()
+        async with accepting(runner, "127.0.0.1", 0) as port:
+            self.url = f"http://127.0.0.1:{port}"
+            self.live_url = self.url.replace("http", "ws") + "/live"
+            self._ready.set()
+            await self._stop.wait()
+            for socket in list(self._sockets):
+                await sends(code=0)(socket)
 
     async def _take(self, request: web.Request) -> web.Response:
         events = orjson.loads(await request.read())

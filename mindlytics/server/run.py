@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -107,19 +107,48 @@ def _ws(url: str) -> str:
 async def _answering(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Answer requests to one application on one port; yields its URL."""
     runner = _Runner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
+    async with AsyncExitStack() as stack:
         try:
-            await site.start()
+            taken = await stack.enter_async_context(accepting(runner, host, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise ServerError(f"port {port} on {host} is in use by another program") from error
             raise ServerError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
         name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{runner.addresses[0][1]}"
+        yield f"http://{name}:{taken}"
+
+
+@asynccontextmanager
+async def accepting(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[int]:
+    """Accept connections for a runner while the block runs, then close them all; yields the port.
+
+    :raises OSError: the address cannot be used.
+    """
+    await runner.setup()
+    try:
+        protocols = runner.server
+        assert protocols is not None
+        listener = await asyncio.get_running_loop().create_server(protocols, host, port, backlog=128)
+        try:
+            yield listener.sockets[0].getsockname()[1]
+        finally:
+            await _close(listener)
     finally:
         await runner.cleanup()
+
+
+async def _close(listener: asyncio.Server) -> None:
+    """Accept no more, once all that was accepted is known to the runner, which closes what it knows.
+
+    Within three turns of the loop a connection becomes a task, a transport and a protocol. If the listener were closed
+    in between, asyncio would leave the connection open for good.
+    """
+    with suppress(NotImplementedError):
+        for socket in listener.sockets:
+            asyncio.get_running_loop().remove_reader(socket)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    listener.close()
 
 
 class _Runner(web.AppRunner):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,28 @@ def test_a_local_server_starts_anew_and_leaves_nothing() -> None:
                 server.start()
         assert not path.parent.exists()
     server.stop()
+
+
+def test_no_connection_is_left_open_that_comes_while_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    unraisable: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda problem: unraisable.append(str(problem.exc_value)))
+    for _ in range(10):
+        stopped = threading.Event()
+        with LocalServer() as server:
+            address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+
+            def connect(address: tuple[str, int] = address, stopped: threading.Event = stopped) -> None:
+                while not stopped.is_set():
+                    with suppress(OSError):
+                        socket.create_connection(address, 1).close()
+
+            visitors = [threading.Thread(target=connect) for _ in range(2)]
+            for visitor in visitors:
+                visitor.start()
+            assert 200 == requests.get(f"{server.url}/healthz", timeout=30).status_code
+        stopped.set()
+        for visitor in visitors:
+            visitor.join()
+    del server
+    gc.collect()
+    assert [] == unraisable
