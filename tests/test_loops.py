@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +153,14 @@ async def test_a_cancelled_sender_hands_its_batch_on_under_the_same_key(sink: Si
     assert sink.requests[0].key == sink.requests[1].key
 
 
+def waited_for_a_processor() -> float:
+    """Seconds in which this thread could have gone on but other programs had the processors; 0 where nobody counts."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 async def test_a_hung_service_does_not_hold_the_loop_up(sink: Sink) -> None:
     sink.always = faults.hang
     client = AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, request_timeout=0.2, retry_for=30)
@@ -160,9 +169,9 @@ async def test_a_hung_service_does_not_hold_the_loop_up(sink: Sink) -> None:
 
     async def watch() -> None:
         while True:
-            before = time.perf_counter()
+            before, waited = time.perf_counter(), waited_for_a_processor()
             await asyncio.sleep(0.001)
-            lags.append(time.perf_counter() - before - 0.001)
+            lags.append(time.perf_counter() - before - 0.001 - (waited_for_a_processor() - waited))
 
     watcher = asyncio.create_task(watch())
     for number in range(3000):
@@ -172,7 +181,7 @@ async def test_a_hung_service_does_not_hold_the_loop_up(sink: Sink) -> None:
     await client.flush(1)
     watcher.cancel()
     lags.sort()
-    assert lags[int(len(lags) * 0.99)] < 0.01, "the 99th percentile; the machine's own hiccups are the rest"
+    assert lags[int(len(lags) * 0.99)] < 0.01, "the 99th percentile; hiccups of the machine are the rest"
     sink.stopping.set()
     await client.close(0.5)
 

@@ -230,7 +230,7 @@ def test_a_local_server_starts_anew_and_leaves_nothing() -> None:
 def test_no_connection_is_left_open_that_comes_while_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     unraisable: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda problem: unraisable.append(str(problem.exc_value)))
-    for _ in range(10):
+    for _ in range(4):
         stopped = threading.Event()
         with LocalServer() as server:
             address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
