@@ -21,7 +21,6 @@ LONGEST = 1_000_000_000
 """Seconds that a setting may ask for at most: what is longer is a mistake, and no clock can wait for it."""
 
 PRODUCTION = "https://app.mindlytics.ai"
-ALIGN_PRODUCTION = "https://api.impaction.ai"
 
 
 class Options(TypedDict, total=False):
@@ -162,20 +161,34 @@ def _setting(
     )
 
 
+def credential(help: str, variable: str, **more: Any) -> Any:
+    """The field of a key or the like, which the environment may hold too."""
+    return _setting("", _credential, help, read=str, name=variable, **more)
+
+
+def base_address(default: str, variable: str, argument: str = "") -> Any:
+    """The field of a service's address.
+
+    :param argument: what a caller knows it as.
+    """
+    return _setting(
+        default,
+        _address("https", "http"),
+        "The service's base address.",
+        read=str,
+        name=variable,
+        argument=argument,
+        converter=lambda given: given.rstrip("/") if isinstance(given, str) else given,
+    )
+
+
 @frozen
 class Settings:
     """What a client works by. Made by :meth:`load`; equal settings share one pipeline."""
 
-    api_key: str = _setting("", _credential, "The workspace's API key.", read=str, name="MLSDK_API_KEY", repr=False)
-    project_id: str = _setting("", _credential, "The project that events belong to.", read=str, name="MLSDK_PROJECT_ID")
-    server_endpoint: str = _setting(
-        PRODUCTION,
-        _address("https", "http"),
-        "The service's base address.",
-        read=str,
-        name="MLSDK_SERVER_BASE",
-        converter=lambda given: given.rstrip("/") if isinstance(given, str) else given,
-    )
+    api_key: str = credential("The workspace's API key.", "MLSDK_API_KEY", repr=False)
+    project_id: str = credential("The project that events belong to.", "MLSDK_PROJECT_ID")
+    server_endpoint: str = base_address(PRODUCTION, "MLSDK_SERVER_BASE")
     wss_endpoint: str = _setting(
         "",
         lambda self, attribute, value: _address("wss", "ws")(self, attribute, value) if value else None,
@@ -269,14 +282,16 @@ class Settings:
                 value = _from_environment(attribute)
             if value is not None:
                 values[attribute.name] = value
+        missing = []
         for name in ("api_key", "project_id"):
             if isinstance(values.get(name), str):
                 values[name] = values[name].strip()
             if not values.get(name):
-                if values.get("enabled", True) is not False:
-                    source = variable(getattr(fields(cls), name))
-                    raise InvalidSetting(f"{name} is missing: pass {name}=… or set {source} in the environment")
+                source = variable(getattr(fields(cls), name))
+                missing.append(f"{name} is missing: pass {name}=… or set {source} in the environment")
                 values[name] = "disabled"
+        if missing and values.get("enabled", True) is not False:
+            raise InvalidSetting("; ".join(missing))
         unknown = given.keys() - {attribute.name for attribute in fields(cls)}
         if unknown:
             raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
@@ -287,23 +302,6 @@ class Settings:
         """What to verify certificates with: as told, else as requests does, the bundle that the environment names."""
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         return bundle if self.verify is True and self.trust_env and bundle else self.verify
-
-
-@frozen
-class AlignSettings(Settings):
-    """What a client of Align AI works by."""
-
-    api_key: str = _setting("", _credential, "The API key.", read=str, name="ALIGNAI_API_KEY", repr=False)
-    project_id: str = _setting("", _credential, "The project.", read=str, name="ALIGNAI_PROJECT_ID")
-    server_endpoint: str = _setting(
-        ALIGN_PRODUCTION,
-        _address("https", "http"),
-        "The service's base address.",
-        read=str,
-        name="ALIGNAI_HOST",
-        argument="api_host",
-        converter=lambda given: given.rstrip("/") if isinstance(given, str) else given,
-    )
 
 
 def variable(attribute: Attribute[Any]) -> str:

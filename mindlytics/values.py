@@ -14,7 +14,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
 from typing import Any, Union
 
 from .errors import InvalidEvent
@@ -200,6 +199,8 @@ def _clean_value(value: Any) -> Scalar | None:  # noqa: PLR0912  one row a type,
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
+    from decimal import Decimal  # noqa: PLC0415  only values as rare as this one come here
+
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise _Unfit(None, "left out: not a finite number")

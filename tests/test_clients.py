@@ -32,6 +32,11 @@ def test_a_missing_credential_names_both_ways_to_give_it(kind: Any, name: str, v
         kind(**other)
 
 
+def test_all_credentials_that_are_missing_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"set MLSDK_API_KEY in the environment; .* set MLSDK_PROJECT_ID in"):
+        Client()
+
+
 def test_the_environment_gives_what_arguments_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLSDK_API_KEY", "env-key\n")
     monkeypatch.setenv("MLSDK_PROJECT_ID", "env-project")

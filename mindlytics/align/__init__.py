@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..errors import ValidationError as ValidationError
     from .aio import AsyncAlignAI as AsyncAlignAI
-    from .base import Config as Config
     from .client import AlignAI as AlignAI
     from .events import DEFAULT_ASSISTANT_ID as DEFAULT_ASSISTANT_ID
     from .events import FEEDBACK_THUMBS_DOWN as FEEDBACK_THUMBS_DOWN
     from .events import FEEDBACK_THUMBS_UP as FEEDBACK_THUMBS_UP
     from .events import ROLE_ASSISTANT as ROLE_ASSISTANT
     from .events import ROLE_USER as ROLE_USER
+    from .settings import Config as Config
 
 _HOMES = {
     "DEFAULT_ASSISTANT_ID": ".events",
@@ -34,7 +34,7 @@ _HOMES = {
     "ROLE_USER": ".events",
     "AlignAI": ".client",
     "AsyncAlignAI": ".aio",
-    "Config": ".base",
+    "Config": ".settings",
     "ValidationError": "..errors",
 }
 

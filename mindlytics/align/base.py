@@ -10,9 +10,7 @@ import importlib.util
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-from attrs import Attribute, field, fields, frozen
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..delivery.ledger import Account, Reason
 from ..delivery.privacy import is_sampled
@@ -20,7 +18,6 @@ from ..delivery.verdict import Wire
 from ..errors import InvalidSetting
 from ..pipeline.base import Pipeline
 from ..recorder import Recorder
-from ..settings import AlignSettings, Settings
 from .events import (
     DEFAULT_ASSISTANT_ID,
     AlignEvent,
@@ -31,68 +28,16 @@ from .events import (
     UserRecognize,
 )
 from .mirror import Mirror
+from .settings import AlignSettings, Config
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..settings import Options
+    from ..settings import Options, Settings
 
 P = TypeVar("P", bound=Pipeline)
 Done = TypeVar("Done")
 """What a call hands back: None, or an awaitable of it."""
-
-REQUEST_SECONDS = 10
-"""Seconds that the service's own client gives one request; between two, it waits 1, 2, 4 … seconds."""
-MAX_RETRIES = 20
-
-
-def _at_least(least: int) -> Any:
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InvalidSetting(f"{attribute.name} must be an int of at least {least}")
-
-    return check
-
-
-def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
-        raise InvalidSetting(f"{attribute.name} must be a number of seconds of at least 0")
-
-
-@frozen
-class Config:
-    """How an Align AI client delivers.
-
-    :param flush_interval_ms: milliseconds that an event waits for company at most.
-    :param flush_batch_size: events in one request at most.
-    :param flush_timeout_seconds: seconds that ``flush()`` and ``close()`` take at most, where they are told no other.
-    :param max_buffer_size: events that wait for company at most; when there are so many, they are sent. It makes no
-        call wait: how many may be pending at all is the setting ``max_queue_events``, never less than this.
-    :param api_max_retries: a batch is tried again for as long as that many attempts of ten seconds, with pauses of
-        1, 2, 4 … seconds between them, may take: 3 stands for 33 seconds.
-    :raises InvalidSetting: a value breaks a rule.
-    """
-
-    flush_interval_ms: int = field(default=3000, validator=_at_least(0))
-    flush_batch_size: int = field(default=50, validator=_at_least(1))
-    flush_timeout_seconds: float = field(default=5, validator=_seconds)
-    max_buffer_size: int = field(default=200, validator=_at_least(1))
-    api_max_retries: int = field(default=3, validator=_at_least(0))
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The same as settings of the package."""
-        retries = min(self.api_max_retries, MAX_RETRIES)
-        given = {
-            "flush_interval": self.flush_interval_ms / 1000,
-            "max_batch_events": min(self.flush_batch_size, self.max_buffer_size),
-            "shutdown_timeout": self.flush_timeout_seconds,
-            "retry_for": retries * REQUEST_SECONDS + 2 ** max(retries - 1, 0) - 1,
-        }
-        least: Any = fields(Settings).max_queue_events.default
-        if self.max_buffer_size > least:
-            given["max_queue_events"] = self.max_buffer_size
-        return given
 
 
 class BaseAlignAI(Recorder[P], Generic[P, Done]):
