@@ -22,7 +22,7 @@ from ..align.events import (
 )
 from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
-from .http import MAX_BODY, MAX_HEADER, STORE, Problem, body_of, check_header, key_of, reply
+from .http import BODY_SECONDS, MAX_BODY, MAX_HEADER, STORE, Problem, body_of, check_header, key_of, reply
 from .records import Records
 from .sessions import apply
 from .store import RefusedEvent
@@ -35,6 +35,7 @@ CODES = {
     400: "invalid_argument",
     401: "unauthenticated",
     403: "permission_denied",
+    408: "deadline_exceeded",
     413: "resource_exhausted",
     415: "invalid_argument",
     501: "unimplemented",
@@ -52,6 +53,8 @@ async def collect(request: web.Request) -> web.Response:
         return reply(told, problem.status)
     except web.HTTPRequestEntityTooLarge:
         return reply({"code": CODES[413], "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
+    except web.HTTPRequestTimeout:
+        return reply({"code": CODES[408], "message": f"the body did not come within {BODY_SECONDS} seconds"}, 408)
     except RefusedEvent as refused:
         cause = refused.cause
         message = f"event {refused.index}: {cause}"

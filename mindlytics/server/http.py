@@ -5,6 +5,7 @@ Which routes there are is in ``app.py``.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,12 +16,16 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from ..errors import InvalidEvent
+from ..transport.limit import timeout
 from .query import InvalidQuery
 from .store import RefusedEvent, Store
 from .users import UnknownUser
 
 MAX_BODY = 1024 * 1024
 """Bytes; a longer body is answered with 413."""
+
+BODY_SECONDS = 60
+"""In which a whole body has to come; else the answer is 408."""
 
 MAX_LINE = 64 * 1024
 """Bytes of an address with its query, or of one header; a longer one is answered with 400."""
@@ -123,12 +128,16 @@ async def body_of(request: web.Request) -> bytes:
     """The body of a request, of ``MAX_BODY`` bytes at most.
 
     :raises Problem: 400, it is not even what its headers say, or broke off.
+    :raises web.HTTPException: 413, it is too long; 408, it does not come.
     """
     told = request.content_length or 0
     if told > MAX_BODY:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, told)
     try:
-        body = await request.read()
+        async with timeout(BODY_SECONDS):
+            body = await request.read()
+    except asyncio.TimeoutError:
+        raise web.HTTPRequestTimeout from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise Problem(400, "invalid body", "the body is not encoded as its headers say") from None
     except ConnectionError:  # nobody reads the answer, and nobody is to be told of that

@@ -13,7 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from mindlytics.server import run
+from mindlytics.server import http, run
+from mindlytics.server.align import COLLECT_PATH
 from mindlytics.server.http import MAX_BODY, MAX_LINE
 from mindlytics.server.run import LocalServer
 
@@ -109,6 +110,23 @@ def test_a_request_that_breaks_off_is_nobodys_trouble(
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert 200 == answer(server, get("/healthz"))[0]
     assert [] == [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (QUEUE, {"error": "request timeout", "message": f"POST {QUEUE}: Request Timeout"}),
+        (SEARCH, {"detail": f"POST {SEARCH}: Request Timeout"}),
+        (COLLECT_PATH, {"code": "deadline_exceeded", "message": "the body did not come within 60 seconds"}),
+    ],
+)
+def test_a_body_that_does_not_come_is_not_waited_for(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, path: str, told: dict[str, str]
+) -> None:
+    monkeypatch.setattr(http, "BODY_SECONDS", 0.2)
+    begun = post(b"Content-Length: 100", b"Content-Type: application/proto", path=path) + b"[1, 2"
+    status, _, body = answer(server, begun)
+    assert (408, told) == (status, json.loads(body))
 
 
 def test_a_compressed_body_that_is_none_is_refused_by_every_service(server: LocalServer) -> None:

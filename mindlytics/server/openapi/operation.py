@@ -16,6 +16,7 @@ REASONS = {
     401: "The key or the project id is missing.",
     403: "The key is not taken.",
     404: "There is no such thing.",
+    408: "The body did not come in time.",
     413: "The body is longer than 1 MiB.",
     415: "The body is of another type.",
     422: "A rule is broken; `detail` says which.",
@@ -80,7 +81,7 @@ class Operation:
         return found
 
     def _responses(self) -> dict[str, Any]:
-        refused = {*self.others, *(self.refusals if self.key else ()), *([413] if self.body is not None else ())}
+        refused = {*self.others, *(self.refusals if self.key else ()), *([408, 413] if self.body is not None else ())}
         told: dict[str, Any] = {}
         if 101 not in refused:
             told[str(self.status)] = {"description": "The answer."}
