@@ -42,8 +42,8 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
         done: Coroutine[Any, Any, None] = client.pipeline.submit(event, self._account, client.is_closed)
         return done
 
-    def _submit_all(self, *events: Event) -> Coroutine[Any, Any, None]:
-        return _All([self._submit(event) for event in events])
+    def _all(self, done: list[Any]) -> Coroutine[Any, Any, None]:
+        return _All(done)
 
     def _answer(self, done: Coroutine[Any, Any, None], id: str) -> Coroutine[Any, Any, str]:
         return _Answer(done, id)
@@ -287,11 +287,11 @@ class _Answer(_Handed[str]):
 
 
 class _All(_Handed[None]):
-    """Several events of one call, awaited in order."""
+    """What several calls handed back, awaited in order."""
 
     __slots__ = ("_done",)
 
-    def __init__(self, done: list[Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, done: list[Coroutine[Any, Any, Any]]) -> None:
         self._done = done
 
     def __await__(self) -> Generator[Any, Any, None]:

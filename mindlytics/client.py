@@ -35,9 +35,7 @@ class Session(BaseSession[None, str]):
         client = self._client
         client.pipeline.submit(event, self._account, client.is_closed)
 
-    def _submit_all(self, *events: Event) -> None:
-        for event in events:
-            self._submit(event)
+    def _all(self, done: list[Any]) -> None: ...
 
     def _answer(self, done: None, id: str) -> str:
         return id

@@ -142,8 +142,8 @@ class BaseSession(Generic[Done, Id]):
         """Hand an event to the client's pipeline."""
 
     @abstractmethod
-    def _submit_all(self, *events: Event) -> Done:
-        """The same for several events, or none, of one call."""
+    def _all(self, done: list[Any]) -> Done:
+        """What several calls handed back, as one."""
 
     @abstractmethod
     def _answer(self, done: Done, id: str) -> Id:
@@ -563,6 +563,10 @@ class BaseSession(Generic[Done, Id]):
             attributes=self._attributes,
         )
         return self._submit_all(start, event)
+
+    def _submit_all(self, *events: Event) -> Done:
+        """Submit several events, or none, of one call."""
+        return self._all([self._submit(event) for event in events])
 
     def _listen(self, since: Timestamp) -> None:
         """Begin to listen for the session's live events; one that began anew under its id goes on with what it has."""

@@ -122,12 +122,12 @@ def chat(messages: Iterable[object]) -> tuple[Step, ...]:
     return conversation.finish()
 
 
-def play(session: BaseSession[Done, Any], transcript: Transcript) -> list[Done]:
+def play(session: BaseSession[Done, Any], transcript: Transcript) -> Done:
     """Record a transcript in a session made with its arguments, from the session's start to its end.
 
-    :returns: what each call handed back; on the asyncio face, to be awaited.
+    :returns: None, or on the asyncio face something to await: what all of the calls handed back, in their order.
     """
-    done = [session.start_session(timestamp=transcript.began)]
+    done: list[Any] = [session.start_session(timestamp=transcript.began)]
     for step in transcript.steps:
         if isinstance(step, Turn):
             said = session.track_conversation_turn(user=step.user, assistant=step.assistant, timestamp=step.timestamp)
@@ -136,7 +136,8 @@ def play(session: BaseSession[Done, Any], transcript: Transcript) -> list[Done]:
                 name=step.name, args=step.args, result=step.result, timestamp=step.timestamp
             )
         done.append(said)
-    return [*done, session.end_session(timestamp=transcript.ended)]
+    done.append(session.end_session(timestamp=transcript.ended))
+    return session._all(done)
 
 
 # -- one line ----------------------------------------------------------------------------------------------------

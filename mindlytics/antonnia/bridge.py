@@ -20,14 +20,14 @@ def record(session: BaseSession[Done, Any], messages: Iterable[Message | Message
 
     :param session: made by ``create_session`` of a client of either face, and not used yet.
     :param messages: in any order, or the events of webhooks that bring them.
-    :returns: what ending the session hands back: None, or on the asyncio face something to await.
+    :returns: None, or on the asyncio face something to await; with ``on_full="block"`` only that makes all of it count.
     :raises InvalidEvent: a message breaks a rule of events.
     """
     said = [item.message if isinstance(item, MessageCreated) else item for item in messages]
     said.sort(key=lambda message: message.created_at)
     began, ended = (said[0].created_at, said[-1].created_at) if said else (None, None)
     steps = chat(_lines(said))
-    return play(session, Transcript(line=0, session={}, steps=steps, began=began, ended=ended))[-1]
+    return play(session, Transcript(line=0, session={}, steps=steps, began=began, ended=ended))
 
 
 def _lines(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:

@@ -85,3 +85,18 @@ async def test_events_of_webhooks_are_recorded_too(
     (turn,) = find(http, "events", filter={"event": "Conversation Turn"})
     assert ("Hello", "") == (turn["properties"]["user"], turn["properties"]["assistant"])
     assert [1, 0] == [session["turn_count"] for session in find(http, "sessions")]
+
+
+async def test_all_of_it_arrives_where_the_queue_is_smaller(
+    kind: Any, server: LocalServer, http: HTTPClient, request: pytest.FixtureRequest
+) -> None:
+    """What is awaited is every event, not only the last."""
+    settings = {"api_key": "any", "project_id": request.node.name, "server_endpoint": server.url}
+    full = {"on_full": "block", "max_queue_events": 2, "block_timeout": 60}
+    talk = [said(minute, "assistant" if minute % 2 else "user", str(minute)) for minute in range(20)]
+    async with entered(kind(**settings, **full)) as client:
+        await result(record(client.create_session(session_id="sess_1"), talk))
+    (stored,) = find(http, "sessions")
+    assert (10, "2025-04-03T09:19:00.000Z") == (stored["turn_count"], stored["ended_at"])
+    turns = find(http, "events", filter={"event": "Conversation Turn"})
+    assert [str(minute) for minute in range(0, 20, 2)] == [turn["properties"]["user"] for turn in turns]
