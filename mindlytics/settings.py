@@ -263,7 +263,11 @@ class Settings:
         read=float,
     )
     flush_on_sigterm: bool = _setting(
-        False, _boolean, "On SIGTERM, deliver what is pending before the handler that was there is called.", read=_flag
+        False,
+        _boolean,
+        "On SIGTERM, deliver what is pending before the handler that was there is called; "
+        "one of `add_signal_handler` of an event loop is called at once, beside that.",
+        read=_flag,
     )
     on_error: Callable[[Exception], Any] | None = _setting(
         None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."

@@ -2,6 +2,9 @@
 
 A handler runs between any two instructions of the main thread, maybe while that holds the queue's lock. So it takes no
 lock and delivers nothing itself: a thread does, and sends the signal again once it is done.
+
+An event loop hears of a signal from the interpreter, whatever handler is set, and calls what ``add_signal_handler`` was
+given at once. Then the thread delivers beside that, and the signal is not sent again: it would be heard twice.
 """
 
 from __future__ import annotations
@@ -50,15 +53,29 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 
 def _deliver(number: int) -> None:
-    global _delivered  # noqa: PLW0603
+    global _began  # noqa: PLW0603
     try:
         lifecycle.flush_all()
     finally:
-        _delivered = True
-        main = threading.main_thread().ident
-        while main is not None and _delivered:  # a signal that finds the main thread about to sleep does not wake it
-            signal.pthread_kill(main, number)
-            time.sleep(AGAIN_AFTER)
+        if _is_of_a_loop(_before):
+            _began = False
+        else:
+            _send_again(number)
+
+
+def _is_of_a_loop(handler: Any) -> bool:
+    """Whether an event loop set it, whose own way to hear of signals does not lead through it."""
+    owner = getattr(handler, "__self__", handler)
+    return str(getattr(owner, "__module__", "")).partition(".")[0] in {"asyncio", "uvloop"}
+
+
+def _send_again(number: int) -> None:
+    global _delivered  # noqa: PLW0603
+    _delivered = True
+    main = threading.main_thread().ident
+    while main is not None and _delivered:  # a signal that finds the main thread about to sleep does not wake it
+        signal.pthread_kill(main, number)
+        time.sleep(AGAIN_AFTER)
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:
