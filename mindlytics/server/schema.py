@@ -134,6 +134,19 @@ def iso(stored: int) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
+def file_at(path: str | Path) -> Path:
+    """The path of a database file, absolute: connections are opened one by one, the last of them in any directory.
+
+    :raises StoreError: SQLite would take it for something else than a file, of which each connection has its own.
+    """
+    if str(path) in ("", ":memory:") or str(path).startswith("file:"):
+        raise StoreError(
+            f'the database must be a file, named by its path, got "{path}"'
+            " (LocalServer takes a temporary file where it is given none)"
+        )
+    return Path(path).absolute()
+
+
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection for writing; the tables are made where the file is new.
 

@@ -24,7 +24,7 @@ from attrs import frozen
 from ..errors import InvalidEvent, MindlyticsError
 from ..events import Event
 from .records import App, Records, StoredEvent, forget_old_keys
-from .schema import StoreError, open_database, open_for_reading
+from .schema import StoreError, file_at, open_database, open_for_reading
 from .sessions import apply
 
 T = TypeVar("T")
@@ -57,11 +57,11 @@ class Store:
     """An open database file.
 
     :param path: the file; it is made where there is none.
-    :raises StoreError: the file is no database of ours, or cannot be written.
+    :raises StoreError: the path names no file, or the file is no database of ours, or cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = file_at(path)
         self.on_commit: Callable[[Sequence[StoredEvent]], None] = _to_nobody
         """Called on the writer thread with the events of each commit, in order, before the requests are answered."""
         connection = open_database(self.path)

@@ -174,6 +174,21 @@ def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
     assert text.read_text().startswith("hello")
 
 
+@pytest.mark.parametrize("path", [":memory:", Path(":memory:"), "", "file::memory:?cache=shared", "file:x.db"])
+def test_a_database_is_a_file(path: str | Path) -> None:
+    with pytest.raises(StoreError, match="the database must be a file, named by its path, got "), LocalServer(path):
+        pass
+
+
+async def test_the_file_is_read_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Store("x.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert 0 == await store.read(lambda connection: connection.execute("SELECT count(*) FROM events").fetchone()[0])
+    store.close()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
