@@ -117,7 +117,7 @@ class Filter:
             except ValueError:
                 rule = f"{name} must be compared with an ISO 8601 date, with or without a time"
                 raise InvalidQuery("filter", rule) from None
-        elif isinstance(operand, str) != (kind == TEXT):
+        elif kind == TIME or isinstance(operand, str) != (kind == TEXT):
             return "0"
         self.parameters.append(_number(operand))
         return f'"{column}" {sign} ?'
