@@ -65,7 +65,7 @@ class Filter:
                 parts += [self._condition(name, operator, value) for operator, value in operand.items()]
             else:
                 parts.append(self._condition(name, "$eq", operand))
-        return " AND ".join(parts) if parts else "1"
+        return " AND ".join(parts) if parts else self._constant("1")
 
     def _condition(self, name: str, operator: str, operand: object) -> str:
         if operator == "$exists":
@@ -76,13 +76,19 @@ class Filter:
         if operator in ("$in", "$nin"):
             if not isinstance(operand, list):
                 raise InvalidQuery("filter", f"{operator} must be a list")
-            found = "(" + (" OR ".join(self._compare(name, "$eq", item) for item in operand) or "0") + ")"
+            same = " OR ".join(self._compare(name, "$eq", item) for item in operand)
+            found = f"({same})" if same else self._constant("0")
             return found if operator == "$in" else f"NOT coalesce({found}, 0)"
         if operator == "$ne":
             return f"NOT coalesce({self._compare(name, '$eq', operand)}, 0)"
         if operator in _COMPARISONS:
             return self._compare(name, operator, operand)
         raise InvalidQuery("filter", f"unknown operator {operator}")
+
+    def _constant(self, sql: str) -> str:
+        """What a list without items comes to: a condition as well, as it takes its place in the expression."""
+        self._count()
+        return sql
 
     def _present(self, name: str) -> str:
         self._count()

@@ -133,6 +133,8 @@ def test_users_by_alias_and_trait(caller: Caller) -> None:
         ({"filter": {"$or": []}}, "$or"),
         ({"filter": {"timestamp": {"$gt": "soon"}}}, "timestamp"),
         ({"filter": {"event": {"$in": ["x"] * 501}}}, "500"),
+        ({"filter": {"$or": [{}] * 1500}}, "500"),
+        ({"filter": {f"f{i}": {"$in" if i % 2 else "$nin": []} for i in range(501)}}, "500"),
         ({"filter": "{"}, "filter"),
         ({"filter": [1]}, "filter"),
         ({"sort": {"event": 2}}, "event"),
