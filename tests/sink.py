@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import struct
@@ -131,6 +132,23 @@ def slow(seconds: float) -> Fault:
 
 def redirect(location: str, code: int = 307) -> Fault:
     return lambda exchange: exchange.reply(code, b"", Location=location)
+
+
+def compressed(body: bytes, code: int = 200) -> Fault:
+    """A reply as services compress it for all who can read that."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.store()
+        assert "gzip" in exchange.request.headers["Accept-Encoding"]
+        exchange.reply(code, gzip.compress(body), Content_Encoding="gzip")
+
+    return answer
+
+
+def not_compressed(exchange: Exchange) -> None:
+    """A reply that claims to be compressed and is not."""
+    exchange.store()
+    exchange.reply(Content_Encoding="gzip")
 
 
 def refuse_marked(exchange: Exchange) -> None:

@@ -25,6 +25,7 @@ FAULTS: dict[str, list[Fault]] = {
     "lost reply": [faults.lose_reply],
     "truncated reply": [faults.truncate],
     "wrong JSON": [faults.wrong_json],
+    "wrong encoding": [faults.not_compressed],
     "redirect within the host": [faults.redirect("/moved/bc/v1/events/queue")],
     "redirect by 302": [faults.redirect("/moved/bc/v1/events/queue", 302)],
     "several at once": [faults.reset, faults.status(503), faults.lose_reply, faults.status(429, Retry_After="0")],

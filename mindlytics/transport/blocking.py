@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,16 +80,21 @@ class BlockingTransport:
 
 def _read(reply: requests.Response, until: float) -> bytes:
     """The body, as it comes in; a service that trickles it is given up when the time is over."""
-    read = getattr(reply.raw, "read1", None)  # urllib3 has it since 2.1
-    if read is None:
-        return reply.content
+    raw = reply.raw
+    if not hasattr(raw, "read1") or raw.closed:
+        return reply.content  # urllib3 has read1 since 2.2; a hook of the caller's session may have read it all
     pieces: list[bytes] = []
-    while piece := read(PIECE):
+    while piece := raw.read1(PIECE):
         pieces.append(piece)
         if time.monotonic() > until:
             reply.close()
             raise requests.ReadTimeout("the reply took too long")
-    return b"".join(pieces)
+    whole = b"".join(pieces)
+    coding = reply.headers.get("Content-Encoding")
+    if coding is not None and not getattr(raw, "decode_content", True):
+        # Only now: while it comes, urllib3 would wait for what can be decoded, however long that takes.
+        whole = type(raw)(BytesIO(whole), {"Content-Encoding": coding}).data
+    return whole
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:

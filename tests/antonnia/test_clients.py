@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -17,11 +18,12 @@ import requests
 from mindlytics.antonnia import AsyncConversations, Conversations
 from mindlytics.antonnia.aio import MAX_CONNECTIONS
 from mindlytics.antonnia.base import BASE_URL
+from mindlytics.antonnia.exceptions import NotFoundError
 from mindlytics.errors import InvalidSetting
 from mindlytics.server.run import LocalServer
 
 from ..conftest import entered, eventually, result
-from ..sink import Sink, slow
+from ..sink import Sink, compressed, not_compressed, slow
 from .answers import SESSION, says
 from .conftest import TOKEN, Face, everything
 
@@ -59,6 +61,19 @@ async def test_the_other_faces_client_is_refused() -> None:
             Conversations("t", http_client=session)
     with requests.Session() as session, pytest.raises(InvalidSetting, match="must be an asyncio client"):
         AsyncConversations("t", http_client=session)
+
+
+async def test_an_answer_may_be_compressed(face: Face) -> None:
+    face.sink.faults(compressed(json.dumps(SESSION).encode()), compressed(b'{"detail": "no such session"}', 404))
+    client = face.client()
+    assert "sess_1" == (await result(client.sessions.get("s"))).id
+    with pytest.raises(NotFoundError, match="no such session"):
+        await result(client.sessions.get("s"))
+
+
+async def test_an_answer_that_only_claims_to_be_compressed_is_none(face: Face) -> None:
+    face.sink.faults(not_compressed, says(SESSION))
+    assert "sess_1" == (await result(face.client().sessions.get("s"))).id
 
 
 class OwnSession(requests.Session):

@@ -1,0 +1,97 @@
+"""How the bodies of replies are read: compressed, cut into chunks, in trickles, by a caller's own session."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+import requests
+import urllib3
+
+from mindlytics import AsyncHTTPClient, HTTPClient, MLHTTPError
+
+from . import sink as faults
+from .conftest import Face, entered, result
+from .sink import Exchange, Sink
+
+USER = {"id": "ada", "traits": {"text": "ä" * 100_000}}
+BODY = json.dumps(USER).encode()
+
+
+async def test_the_message_of_a_compressed_refusal_is_told(any_face: Face, sink: Sink) -> None:
+    sink.always = faults.compressed(b'{"message": "the project is unknown"}', 403)
+    session = any_face.client().create_session(id="u")
+    await result(session.track_event(event="e"))
+    await result(session.flush(20))
+    assert [(403, "the project is unknown")] == [(error.status, error.message) for error in session.get_errors()]
+
+
+async def test_a_user_may_be_told_compressed(face: Face, sink: Sink) -> None:
+    client = face.client()
+    sink.faults(faults.compressed(BODY), faults.compressed(b'{"message": "no such user"}', 404))
+    assert USER == await result(client.user_identify(id="ada"))
+    with pytest.raises(MLHTTPError, match="404 - no such user"):
+        await result(client.user_alias(id="ada", previous_id="a"))
+
+
+@pytest.mark.parametrize("kind", [HTTPClient, AsyncHTTPClient])
+async def test_any_endpoint_may_answer_compressed(kind: Any, sink: Sink) -> None:
+    sink.faults(faults.compressed(BODY), faults.compressed(b""), faults.not_compressed)
+    async with entered(kind(api_key="k", project_id="p", server_endpoint=sink.url)) as http:
+        assert USER == await result(http.send_request(method="GET", url="/x"))
+        assert None is await result(http.send_request(method="GET", url="/x"))
+        assert 0 == (await result(http.send_request(method="GET", url="/x")))["status"]
+        assert {"status": "ok"} == await result(http.send_request(method="GET", url="/x"))
+
+
+async def test_a_compressed_reply_may_come_in_chunks(face: Face, sink: Sink) -> None:
+    def in_chunks(exchange: Exchange) -> None:
+        handler, body = exchange.handler, gzip.compress(BODY)
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        for chunk in (body[:7], body[7:], b""):
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+
+    sink.faults(in_chunks)
+    assert USER == await result(face.client().user_identify(id="ada"))
+
+
+async def test_a_callers_own_session_reads_compressed_replies_alike(face: Face, sink: Sink) -> None:
+    sink.always = faults.compressed(BODY)
+    own: Any = aiohttp.ClientSession() if face.is_async else requests.Session()
+    assert USER == await result(face.client(http_client=own).user_identify(id="ada"))
+    if not face.is_async:
+        logged: list[str] = []
+        own.hooks["response"].append(lambda reply, **_: logged.append(reply.text))
+        assert USER == await result(face.client(http_client=own).user_identify(id="ada"))
+        assert [BODY.decode()] == logged
+    await result(own.close())
+
+
+@pytest.mark.parametrize("coding", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "compressed"])
+async def test_a_reply_that_trickles_is_given_up(face: Face, sink: Sink, coding: dict[str, str]) -> None:
+    if not face.is_async and not hasattr(urllib3.HTTPResponse, "read1"):
+        pytest.skip("this urllib3 cannot be asked for what has come")
+
+    def trickle(exchange: Exchange) -> None:
+        handler = exchange.handler
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        for name, value in coding.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        # A file's name without an end, of which nothing is decoded for as long as it comes.
+        for byte in itertools.chain(b"\x1f\x8b\x08\x08\0\0\0\0\0\3", itertools.repeat(ord("n"))):
+            handler.wfile.write(bytes([byte]))
+            if sink.stopping.wait(0.02):
+                break
+
+    sink.always = trickle
+    with pytest.raises(MLHTTPError, match="no reply"):
+        await result(face.client(request_timeout=0.3).user_identify(id="ada"))
