@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -68,17 +69,20 @@ class _Progress:
     turns: itertools.count[int] = Factory(lambda: itertools.count(1))
 
 
-_sessions: dict[tuple[str, str, str], _Progress] = {}
-"""The sessions of this process, so that one that is taken up again goes on with its numbers. No lock guards them, which
-could be held while the process forks: each step on the dict is one of the interpreter's."""
+_sessions: OrderedDict[tuple[str, str, str], _Progress] = OrderedDict()
+"""The sessions of this process, the one met last at the end, so that one that is taken up again goes on with its numbers.
+No lock guards them, which could be held while the process forks: each step on them is one of the interpreter's."""
 
 
-def _progress(settings: Settings, session_id: str) -> _Progress:
+def _met(settings: Settings, session_id: str, progress: _Progress) -> _Progress:
+    """How far that session has come: as it is remembered, else ``progress``."""
     place = (settings.server_endpoint, settings.project_id, session_id)
-    with contextlib.suppress(RuntimeError, StopIteration):  # another thread is at the same
-        while len(_sessions) >= MAX_SESSIONS and place not in _sessions:
-            _sessions.pop(next(iter(_sessions)), None)
-    return _sessions.setdefault(place, _Progress())
+    known = _sessions.setdefault(place, progress)
+    with contextlib.suppress(KeyError):  # another thread is at the same
+        _sessions.move_to_end(place)
+        while len(_sessions) > MAX_SESSIONS:
+            _sessions.popitem(last=False)
+    return known
 
 
 class _Original:
@@ -155,7 +159,8 @@ class Mirror:
     def take(self, event: Event) -> None:
         if event.session_id != self._session_id:
             self._session_id = event.session_id
-            self._progress = _progress(self._pipeline.settings, event.session_id)
+            self._progress = _Progress()
+        self._progress = _met(self._pipeline.settings, event.session_id, self._progress)
         original = self._original(event)
         if isinstance(event, StartSession):
             self._open(original, None)

@@ -137,6 +137,23 @@ async def test_a_session_that_is_taken_up_again_goes_on_with_its_numbers(
     assert len(mirror._sessions) <= 2
 
 
+@pytest.mark.parametrize("way", ["one session", "taken up again"])
+async def test_a_session_that_is_met_all_the_time_goes_on_with_its_numbers(
+    face: Face, other: Sink, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(mirror, "MAX_SESSIONS", 3)
+    client = both(face, other)
+    chat = client.create_session(session_id="chat", id="ada")
+    for number in range(8):
+        session = chat if way == "one session" and number < 7 else client.create_session(session_id="chat", id="ada")
+        await result(session.track_conversation_turn(user="q", assistant="a"))
+        await result(client.create_session(session_id=f"other-{number}", id="u").track_event(event="e"))
+    await result(client.flush(10))
+    mine = [event["decoded"] for event in other.events if event["session_id"] == "chat"]
+    assert list(range(1, 17)) == [it.message_index for it in mine if it.type == "message_create"]
+    assert len(mirror._sessions) <= 3
+
+
 async def test_neither_service_gets_what_is_held_back(face: Face, sink: Sink, other: Sink) -> None:
     def before_send(event: Event) -> Event | None:
         if not isinstance(event, ConversationTurn):
