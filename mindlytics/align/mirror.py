@@ -70,8 +70,9 @@ class _Progress:
 
 
 _sessions: OrderedDict[tuple[str, str, str], _Progress] = OrderedDict()
-"""The sessions of this process, the one met last at the end, so that one that is taken up again goes on with its numbers.
-No lock guards them, which could be held while the process forks: each step on them is one of the interpreter's."""
+"""The sessions of this process, the one met last at the end, so that one that is taken up again goes on with its
+numbers. No lock guards them, which could be held while the process forks: each step on them is one of the
+interpreter's."""
 
 
 def _met(settings: Settings, session_id: str, progress: _Progress) -> _Progress:
