@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -140,6 +141,24 @@ def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
     assert [name for name in names if name.isdigit()] == [str(number) for number in range(20000)]
     assert names.count("finalizer") == 20000
     assert "signal" in names
+
+
+@pytest.mark.parametrize("raised", [SystemExit, asyncio.CancelledError, ValueError])
+async def test_a_handler_that_raises_after_close_harms_no_call_and_is_told_again(
+    any_face: Face, raised: type[BaseException]
+) -> None:
+    told: list[Any] = []
+
+    def on_error(error: Exception) -> None:
+        told.append(error)
+        raise raised("a handler")
+
+    client = any_face.client(on_error=on_error)
+    session = client.create_session(id="u")
+    await result(client.close())
+    for number in range(2):
+        await result(session.track_event(event=str(number)))
+    assert ["closed", "closed"] == [error.reason for error in told]
 
 
 async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> None:

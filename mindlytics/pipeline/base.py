@@ -192,14 +192,18 @@ class Pipeline(ABC):
         if self._telling:  # a handler tracks, and that is lost as well
             return
         self._telling = True
-        for handler, error in self._losses():
-            try:
-                outcome = handler(error)
-                if inspect.iscoroutine(outcome):
-                    outcome.close()
-            except Exception as failure:
-                self._handler_failed(failure)
-        self._telling = False
+        try:
+            for handler, error in self._losses():
+                try:
+                    outcome = handler(error)
+                    if inspect.iscoroutine(outcome):
+                        outcome.close()
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as failure:
+                    self._handler_failed(failure)
+        finally:
+            self._telling = False
 
     def _handler_failed(self, error: BaseException) -> None:
         self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)
