@@ -143,7 +143,7 @@ def _as_event(event: AlignEvent) -> Event:
     shared: dict[str, Any] = {
         "session_id": event.session_id,
         "timestamp": event.timestamp,
-        "device_id": f"align:{event.session_id}",  # for a session that was never opened
+        "device_id": f"align:{event.session_id}",  # for a session that is not opened yet
     }
     if isinstance(event, SessionClose):
         return EndSession(**shared)

@@ -35,7 +35,7 @@ from ..events import (
 )
 from ..values import Scalar
 from ..wire.mindlytics import properties_of
-from .records import Conversation, Ending, Records, Session, StoredEvent
+from .records import Conversation, Ending, Records, Session, StoredEvent, User
 from .schema import microseconds
 from .users import UnknownUser, alias, identify, traits_json, user_of
 
@@ -89,6 +89,18 @@ class _Step:
         if not isinstance(event, StartSession):
             self.store(SESSION_STARTED, generated=True)
         return self.session
+
+    @property
+    def user(self) -> User:
+        """The user of the session."""
+        return self.records.user(self.scope, self.session.user_id)
+
+    def identify(self, name: str | None, device_id: str | None, traits: Mapping[str, Scalar] | None = None) -> None:
+        """The session's user is the one of this name or device; if that is another, the session moves."""
+        current = self.user
+        user = identify(self.records, self.scope, name=name, device_id=device_id, traits=traits, current=current)
+        if user is not current:
+            self.records.move_session(self.session, user)
 
     def conversation(self, conversation_id: str, *, explicit: bool = False) -> Conversation:
         """The conversation of the session, begun where it is unknown."""
@@ -147,7 +159,7 @@ class _Step:
             self.at,
             name,
             orjson.dumps(properties).decode() if properties else "{}",
-            traits_json(self.records.user(self.scope, session.user_id)),
+            traits_json(self.user),
             message_index,
         )
         self.records.add_event(stored)
@@ -167,6 +179,9 @@ def _named_user(event: Event) -> str | None:
 
 
 def _start_session(step: _Step, event: StartSession) -> None:
+    name = _named_user(event)
+    if name is not None and step.user.anonymous:  # an event of the session came before its start
+        step.identify(name, event.device_id)
     step.session.ended_at = None
     step.session.attributes.update(event.attributes)
     step.store(SESSION_STARTED, event.attributes)
@@ -182,12 +197,7 @@ def _end_session(step: _Step, event: EndSession) -> None:
 
 
 def _identify(step: _Step, event: Identify) -> None:
-    current = step.records.user(step.scope, step.session.user_id)
-    user = identify(
-        step.records, step.scope, name=event.id, device_id=event.device_id, traits=event.traits, current=current
-    )
-    if user is not current:
-        step.records.move_session(step.session, user)
+    step.identify(event.id, event.device_id, event.traits)
     step.store(USER_IDENTIFIED, {"id": event.id} if event.id is not None else None)
 
 

@@ -190,6 +190,15 @@ def test_a_session_that_was_never_opened_is_somebodys(caller: Caller) -> None:
     assert caller.one("sessions", filter={"session_id": "lost"})["user_id"].startswith("ml_")
 
 
+def test_a_session_that_is_opened_late_is_its_users(caller: Caller) -> None:
+    assert 200 == post(caller, message("late")).status_code
+    opened = {"sessionId": "late", "userId": "late-ada", "assistantId": "bot"}
+    assert 200 == post(caller, event("session_open", sessionProperties=opened), message("late", 2)).status_code
+    session = caller.one("sessions", filter={"session_id": "late"}, include=["user", "events"])
+    assert ("late-ada", {"assistant_id": "bot"}) == (session["user"]["id"], session["attributes"])
+    assert {session["user_id"]} == {stored["user_id"] for stored in session["events"]}
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status", "code"),
     [

@@ -158,6 +158,27 @@ def test_identify_moves_the_session_to_a_known_user(caller: Caller) -> None:
     assert bob["user_id"] == caller.one("sessions", filter={"session_id": "s3"})["user_id"]
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_start_that_comes_late_names_the_user(caller: Caller, known: bool) -> None:
+    if known:
+        caller.take(event("identify", "before", id="ada", traits={"plan": "pro"}))
+    caller.take(turn(device_id="d"), event("start_session", device_id="d", id="ada"), turn(device_id="d"))
+    ada = caller.one("users", filter={"id": "ada"})
+    assert {ada["user_id"]} == {row["user_id"] for row in caller.find("events")}
+    for collection in ("sessions", "conversations"):
+        assert ada["user_id"] == caller.one(collection, filter={"session_id": "s"})["user_id"]
+    started = caller.find("events", filter={"event": "Session Started", "session_id": "s"})[-1]
+    assert ({"plan": "pro"} if known else None) == started.get("user_traits")
+    caller.take(track(session_id="s2", device_id="d"))
+    assert ada["user_id"] == caller.one("sessions", filter={"session_id": "s2"})["user_id"]
+
+
+def test_a_start_does_not_take_a_session_from_a_named_user(caller: Caller) -> None:
+    caller.take(track(user_id="ada"), event("start_session", id="bob"), event("start_session", device_id="d"))
+    assert ["ada"] == [user["id"] for user in caller.find("users")]
+    assert "ada" == caller.one("sessions")["user_id"]
+
+
 def test_identify_as_first_event(caller: Caller) -> None:
     caller.take(event("identify", id="bob", device_id="d"))
     (user,) = caller.find("users")
