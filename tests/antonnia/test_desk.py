@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import ValidationError
@@ -108,6 +110,53 @@ def test_what_cannot_be_said_is_told(said: Any, words: str) -> None:
         with pytest.raises(ValidationError, match=words):
             api.sessions.reply(session.id)
         assert [] == texts(api, session.id)
+
+
+def reply_under(api: Conversations, session_id: str, key: str, **body: Any) -> Any:
+    """What a call of reply with an Idempotency-Key is answered with."""
+    headers = {"Authorization": "Bearer any", "Idempotency-Key": key}
+    with requests.Session() as http:
+        http.trust_env = False
+        return http.post(f"{api.base_url}/sessions/{session_id}/reply", json=body, headers=headers, timeout=30).json()
+
+
+def test_what_is_asked_twice_under_a_key_is_answered_once() -> None:
+    said: list[str] = []
+
+    def answer(occasion: Occasion) -> str:
+        said.append(f"answer {len(said)}")
+        return said[-1]
+
+    with LocalServer(reply=answer) as server, client_of(server) as api:
+        session = api.sessions.create("ada", "Ada")
+        api.sessions.messages.create(session.id, TEXT)
+        first = reply_under(api, session.id, "k")
+        assert session.id == first["id"]
+        api.sessions.update(session.id, metadata={"seen": True})
+        assert first == reply_under(api, session.id, "k")
+        assert ["Hello", "answer 0"] == texts(api, session.id)
+        for _ in range(2):
+            assert session.id == reply_under(api, session.id, "later", debounce_time=1)["id"]
+        wait_for(lambda: len(texts(api, session.id)) > 2)
+        reply_under(api, session.id, "later", debounce_time=0)
+        reply_under(api, session.id, "other")
+        assert ["Hello", "answer 0", "answer 1", "answer 2"] == texts(api, session.id)
+        assert {"detail"} == set(reply_under(api, session.id, "k" * 20_000))
+
+
+def test_what_is_asked_again_before_it_is_answered_is_said_once() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def answer(occasion: Occasion) -> str:
+        both.wait()
+        return "Yes"
+
+    with LocalServer(reply=answer) as server, client_of(server) as api, ThreadPoolExecutor(2) as threads:
+        session = api.sessions.create("ada", "Ada")
+        api.sessions.messages.create(session.id, TEXT)
+        one, two = threads.map(lambda _: reply_under(api, session.id, "k"), range(2))
+        assert one == two
+        assert ["Hello", "Yes"] == texts(api, session.id)
 
 
 # -- schedules

@@ -100,21 +100,11 @@ def _reading(action: Action) -> Handler:
 
 def _writing(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        token, body = await _token(request), await _body(request)
-        key = request.headers.get("Idempotency-Key")
-        if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable()):
-            raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} printable characters")
-        place = None if key is None else f"{request.method} {request.path} {key}"
+        token, body, key = await _token(request), await _body(request), _key(request)
 
         def write(records: Records) -> tuple[Any, list[Document]]:
             rows = Rows(records.connection, records.app(token, APP_ID))
-            before = None if place is None else rows.answer_to(place)
-            if before is not None:
-                return orjson.loads(before), []
-            answer = action(rows, body, **request.match_info)
-            if place is not None:
-                rows.answered(place, answer)
-            return answer, rows.events
+            return rows.once(key, lambda: action(rows, body, **request.match_info)), rows.events
 
         answer, events = await request.app[STORE].write(write)
         request.app[POSTING].post(events)
@@ -128,22 +118,23 @@ def _writing(action: Action) -> Handler:
 
 
 async def _reply(request: web.Request) -> web.Response:
-    token, body = await _token(request), await _body(request)
+    token, body, key = await _token(request), await _body(request), _key(request)
     session_id = request.match_info["session_id"]
     seconds = whole("debounce_time", body.get("debounce_time"), 0, LONGEST_DEBOUNCE)
 
-    def look(connection: sqlite3.Connection) -> App:
+    def look(connection: sqlite3.Connection) -> tuple[App, str | None]:
         app = find_app(connection, token, APP_ID)
-        actions.open_session(Rows(connection, app), session_id)
+        rows = Rows(connection, app)
+        before = rows.answer_to(key)
+        if before is None:
+            actions.open_session(rows, session_id)
         assert app is not None
-        return app
+        return app, before
 
-    def read(connection: sqlite3.Connection) -> Document:
-        return actions.get_session(Rows(connection, app), {}, session_id)
-
-    app = await request.app[STORE].read(look)
-    await request.app[DESK].reply(app, session_id, seconds or 0)
-    return reply(await request.app[STORE].read(read))
+    app, before = await request.app[STORE].read(look)
+    if before is not None:
+        return reply(orjson.loads(before))
+    return reply(await request.app[DESK].reply(app, session_id, seconds or 0, key))
 
 
 # -- what all of them share
@@ -158,6 +149,16 @@ async def _token(request: web.Request) -> str:
         return await key_of(request)
     except Problem as problem:
         raise AuthenticationError(str(problem)) from None
+
+
+def _key(request: web.Request) -> str | None:
+    """What the answer is remembered by: the Idempotency-Key, of this very request; None without one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not (0 < len(key) <= MAX_HEADER and key.isprintable()):
+        raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} printable characters")
+    return f"{request.method} {request.path} {key}"
 
 
 async def _body(request: web.Request) -> Document:

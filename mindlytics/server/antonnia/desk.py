@@ -7,8 +7,9 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -21,6 +22,8 @@ from ..store import Store
 from . import actions
 from .posting import Posting
 from .rows import APP_ID, Document, Rows, new_id
+
+T = TypeVar("T")
 
 LOOK_AGAIN = 60.0
 """Seconds after which schedules are looked at again, since another server may have written to the file."""
@@ -88,15 +91,22 @@ class Desk:
         """A schedule was added."""
         self._changed.set()
 
-    async def reply(self, app: App, session_id: str, debounce: float) -> None:
-        """Answer in a session: at once, or after so many seconds without another call."""
+    async def reply(self, app: App, session_id: str, debounce: float, key: str | None = None) -> Document:
+        """Answer in a session: at once, or after so many seconds without another call. Gives the session.
+
+        :param key: see :meth:`~.rows.Rows.once`; under one key, nothing is said twice.
+        """
+        told = None
+        if debounce:
+            told = await self._write(
+                app, lambda rows: rows.once(key, partial(actions.get_session, rows, {}, session_id))
+            )
         place = (app.scope, session_id)
         waiting = self._pending.pop(place, None)
         if waiting is not None:
             waiting.cancel()
-        if not debounce:
-            await self._answer(app, session_id)
-            return
+        if told is None:
+            return await self._answer(app, session_id, key=key)
 
         async def later() -> None:
             await asyncio.sleep(debounce)
@@ -104,8 +114,11 @@ class Desk:
             await _logged(self._answer(app, session_id))
 
         self._pending[place] = asyncio.create_task(later())
+        return told
 
-    async def _answer(self, app: App, session_id: str, node_id: str | None = None) -> None:
+    async def _answer(
+        self, app: App, session_id: str, node_id: str | None = None, *, key: str | None = None
+    ) -> Document:
         def look(connection: Connection) -> Occasion | None:
             rows = Rows(connection, app)
             session = read(Session, actions.tell_session(rows, actions.open_session(rows, session_id)))
@@ -118,12 +131,13 @@ class Desk:
         contents = said if isinstance(said, (list, tuple)) else [] if said is None else [said]
         run_id = new_id("run")
 
-        def say(rows: Rows) -> None:
+        def say(rows: Rows) -> Document:
             for content in contents:
                 told = {"type": "text", "text": content} if isinstance(content, str) else tell(content)
                 actions.create_message(rows, {"role": "assistant", "content": told}, session_id, run_id)
+            return actions.get_session(rows, {}, session_id)
 
-        await self._write(app, say)
+        return await self._write(app, lambda rows: rows.once(key, partial(say, rows)))
 
     async def _asked(self, occasion: Occasion) -> Any:
         try:
@@ -133,13 +147,14 @@ class Desk:
             logger.exception("the reply function failed")
             raise ValidationError(f"the reply function failed: {type(error).__name__}") from None
 
-    async def _write(self, app: App, work: Callable[[Rows], None]) -> None:
-        def run(records: Records) -> list[Document]:
+    async def _write(self, app: App, work: Callable[[Rows], T]) -> T:
+        def run(records: Records) -> tuple[T, list[Document]]:
             rows = Rows(records.connection, app)
-            work(rows)
-            return rows.events
+            return work(rows), rows.events
 
-        self._posting.post(await self._store.write(run))
+        result, events = await self._store.write(run)
+        self._posting.post(events)
+        return result
 
     # -- schedules
 
@@ -183,7 +198,7 @@ class Desk:
             try:
                 await self._answer(app, session_id, config["node_id"])
             except AntonniaError:
-                await self._write(app, lambda rows: _none(rows.put("schedule", {**schedule, "status": "failed"})))
+                await self._write(app, lambda rows: rows.put("schedule", {**schedule, "status": "failed"}))
 
 
 def _scheduled(connection: Connection) -> list[tuple[App, Document]]:
@@ -201,10 +216,7 @@ def _due(schedule: Document) -> datetime:
     return parse_timestamp(schedule["scheduled_for"])
 
 
-def _none(_: object) -> None: ...
-
-
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
+async def _logged(work: Coroutine[Any, Any, object]) -> None:
     """Nobody waits for the outcome: what fails is logged."""
     try:
         await work

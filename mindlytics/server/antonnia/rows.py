@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -21,6 +21,7 @@ APP_ID = "antonnia"
 """The app of each organization to which the documents belong."""
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 def moment(later: timedelta = timedelta()) -> str:
@@ -88,18 +89,23 @@ class Rows:
         for row in self._connection.execute(f"{sql} ORDER BY seq", parameters):
             yield orjson.loads(row[0])
 
-    def answer_to(self, key: str) -> str | None:
-        """The JSON that answered the request of this key, for as long as the store remembers keys."""
+    def answer_to(self, key: str | None) -> str | None:
+        """The JSON that answered the request of this key, for as long as the store remembers keys; None: of no key."""
         row = self._connection.execute(
             "SELECT answer FROM idempotency_keys WHERE scope = ? AND key = ?", (self._scope, key)
         ).fetchone()
         return None if row is None else row[0]
 
-    def answered(self, key: str, answer: Any) -> None:
-        """Remember what answered the request of this key."""
-        self._connection.execute(
-            "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?)", (self._scope, key, now(), orjson.dumps(answer).decode())
-        )
+    def once(self, key: str | None, work: Callable[[], T]) -> T:
+        """What answered the request of this key; else what ``work`` gives, which answers the next one."""
+        before = self.answer_to(key)
+        answer: T = work() if before is None else orjson.loads(before)
+        if key is not None and before is None:
+            self._connection.execute(
+                "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?)",
+                (self._scope, key, now(), orjson.dumps(answer).decode()),
+            )
+        return answer
 
     def happened(self, type: str, session_id: str, told: Document) -> None:
         """Note an event for the webhooks."""

@@ -110,7 +110,7 @@ _OPERATIONS: Mapping[str, Operation] = {
     ),
     "POST /sessions/{session_id}/transfer": _done("Give a session to an agent", _SESSION, body=given(agent_id=_ID)),
     "POST /sessions/{session_id}/finish": _done("Close a session", _SESSION, body=given(ending_survey_id=_ID)),
-    "POST /sessions/{session_id}/reply": _asked(
+    "POST /sessions/{session_id}/reply": _done(
         "Have the agent answer",
         _SESSION,
         body=given(debounce_time=or_null({"type": "integer", "minimum": 0, "maximum": LONGEST_DEBOUNCE})),
