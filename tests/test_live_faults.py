@@ -16,13 +16,13 @@ import orjson
 import pytest
 from aiohttp import web
 
-from mindlytics import Client, LiveError
+from mindlytics import Client, LiveError, MLEvent
 from mindlytics.live.subscription import MAX_READ_BACK
 from mindlytics.wire.live import PAGE
 
 from . import sink as faults
 from .conftest import Face, entered, eventually, result
-from .live_service import Heard, LiveService, body, is_dead, sends, status
+from .live_service import Heard, LiveService, body, is_dead, moment, sends, status
 from .sink import Sink
 
 STARTED, ENDED = "Session Started", "Session Ended"
@@ -147,6 +147,65 @@ async def test_what_happens_without_a_connection_is_read_back_in_order(live: Fac
     service.tell("e")
     await eventually(lambda: len(heard.events) == 5)
     assert [*"abcde"] == heard.names
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["cut off", "silent"])
+async def test_what_is_missed_while_a_handler_is_slow_is_read_back(
+    live: Face, service: LiveService, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    monkeypatch.setattr("mindlytics.live.subscription.MARGIN", timedelta(0))
+    monkeypatch.setattr("mindlytics.transport.websocket.QUIET", 0.1)
+    monkeypatch.setattr("mindlytics.transport.websocket.PATIENCE", 0.1)
+    monkeypatch.setattr("mindlytics.transport.websocket.CALM", timedelta(seconds=0.1))
+    heard: list[str] = []
+
+    def on_event(event: MLEvent) -> None:
+        heard.append(event.event)
+        if event.event == "a":
+            service.cut()
+            service.tell("b")
+            service.tell("c")
+            time.sleep(0.02)
+
+    async def begin(socket: web.WebSocketResponse) -> None:
+        await socket.send_str(orjson.dumps(service.make("a")).decode())
+        await is_dead(socket)
+
+    if silent:
+        service.socket_plan.append(begin)
+    await result(live.client().start_listening(on_event))
+    if not silent:
+        await eventually(lambda: service.open == 1)
+        service.tell("a")
+    await eventually(lambda: len(heard) == 3)
+    assert [*"abc"] == heard
+
+
+@pytest.mark.parametrize("sign", ["an event", "an answer"])
+async def test_what_was_surely_heard_is_not_asked_for_again(
+    live: Face, service: LiveService, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    asked: list[str] = []
+
+    async def read_back(request: web.Request) -> web.Response:
+        asked.append(request.query["start"])
+        return web.json_response([])
+
+    monkeypatch.setattr("mindlytics.live.subscription.MARGIN", timedelta(0))
+    monkeypatch.setattr("mindlytics.transport.websocket.QUIET", 0.1 if sign == "an answer" else 20)
+    monkeypatch.setattr("mindlytics.transport.websocket.CALM", timedelta(seconds=0.1))
+    service.events_plan += [read_back, read_back]
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event))
+    service.tell("a")
+    await eventually(lambda: heard.names == ["a"])
+    await asyncio.sleep(0.3)
+    service.tell("b")
+    await eventually(lambda: heard.names == ["a", "b"])
+    service.cut()
+    await eventually(lambda: len(asked) == 2)
+    rounding = timedelta(milliseconds=1)
+    assert moment(asked[1]) + rounding > moment(service.told[0]["timestamp"])
 
 
 async def test_what_cannot_be_read_back_for_now_is_read_back_later(live: Face, service: LiveService) -> None:

@@ -116,7 +116,7 @@ class Listener:
                 self._attempts = 1
                 await self._take(text)
         finally:
-            subscription.lost_at = datetime.now(UTC)
+            subscription.heard_until = socket.caught_up_at
 
     async def _get(self, transport: AsyncTransport, url: str) -> bytes | Verdict:
         """The body of a good reply, or the verdict on any other."""

@@ -26,7 +26,7 @@ MAX_READ_BACK = 5000
 """Events that are read back at most, after a time without a connection; well below those that are remembered."""
 
 MARGIN = timedelta(seconds=60)
-"""How much earlier than the loss of a connection an event may be that arrived only after it."""
+"""How much earlier than that an event may be that arrived only after it."""
 
 MAILBOX = 1000
 """Events that wait for an iteration that is slow; the service is not listened to while there are more."""
@@ -75,8 +75,8 @@ class Subscription:
     is_awaited: bool = False
     """Somebody waits for that."""
     mailbox: deque[MLEvent] = field(factory=deque)
-    lost_at: datetime | None = None
-    """When the last connection ended."""
+    heard_until: datetime | None = None
+    """When the last connection had certainly handed over all that there was."""
     _seen: dict[str, None] = field(factory=dict)
     _warned: set[str] = field(factory=set)
 
@@ -92,9 +92,9 @@ class Subscription:
     @property
     def read_back_from(self) -> datetime:
         """Events since then may have been missed. A session is read back whole, since it may lie in the past."""
-        if self.lost_at is None or self.session_id is not None:
+        if self.heard_until is None or self.session_id is not None:
             return self.since
-        return max(self.since, self.lost_at - MARGIN)
+        return max(self.since, self.heard_until - MARGIN)
 
     def reach_back(self, timestamp: Timestamp) -> None:
         """The session has an event of that time: where it is earlier than all others, it is of interest too."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType
 
+from ..values import UTC
 from .limit import timeout
 
 QUIET = 20.0
 """Seconds without a message after which the other end is asked whether it is there."""
 PATIENCE = 10.0
 """Seconds in which it has to answer."""
+CALM = timedelta(seconds=1)
+"""A message that came only after such a wait left none behind it, neither here nor on the way."""
 FAREWELL = 0.5
 """Seconds that closing waits for the other end."""
 
@@ -30,6 +34,9 @@ class WebSocket:
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
+        self.caught_up_at = datetime.now(UTC)
+        """When there was last nothing left to receive. A connection that ended while its user was busy with a message
+        is noticed long after; so neither its end nor silence counts, but only what the other end then still said."""
 
     @classmethod
     async def open(
@@ -46,18 +53,20 @@ class WebSocket:
 
     async def receive(self) -> str | bytes | None:
         """The next message; None where the connection has ended, or the other end is gone."""
-        asked = False
+        asked, waiting_since = False, datetime.now(UTC)
         while True:
             try:
                 message = await self._socket.receive(timeout=PATIENCE if asked else QUIET)
+                if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG):
+                    return None
+                if datetime.now(UTC) - waiting_since >= CALM:
+                    self.caught_up_at = waiting_since
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     data: str | bytes = message.data
                     return data
                 if message.type is WSMsgType.PING:
                     await self._socket.pong(message.data)
-                elif message.type is not WSMsgType.PONG:
-                    return None
-                asked = False
+                asked, waiting_since = False, datetime.now(UTC)
             except asyncio.TimeoutError:
                 if asked:
                     return None
