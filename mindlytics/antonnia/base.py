@@ -19,7 +19,7 @@ from ..transport import NoReply, Reply
 from ..transport.httpx import is_httpx
 from ..wire.http import MAX_MESSAGE, RETRIED, message, retry_after
 from .calls import Call
-from .codec import Misfit, read, tell
+from .codec import Misfit, parse, read, tell
 from .exceptions import (
     AntonniaError,
     APIConnectionError,
@@ -163,9 +163,10 @@ class Exchange:
         if call.answer is None:
             return None
         try:
-            told = orjson.loads(reply.body)
-        except orjson.JSONDecodeError:
-            raise APIError(f"the reply is no JSON: {_text(reply)}", reply.status) from None
+            told = parse(reply.body)
+        except ValueError:
+            text = reply.body.decode("utf-8", "replace").strip()[:MAX_MESSAGE]
+            raise APIError(f"the reply is no JSON: {len(reply.body)} bytes", reply.status, response_text=text) from None
         if told is None:
             return None
         try:
@@ -194,10 +195,7 @@ _ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = 
 
 def error_of(reply: Reply) -> AntonniaError:
     """The error that a reply stands for."""
-    try:
-        told = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        told = None
+    told = _told(reply)
     data: dict[str, Any] = told if isinstance(told, dict) else {}
     if 300 <= reply.status < 400:
         words = f"redirected to {reply.headers.get('Location', 'nowhere')}, which is not followed"
@@ -225,15 +223,16 @@ def _detail(detail: object) -> str:
 
 def _wait(reply: Reply) -> float | None:
     """Seconds that the service wants to be left alone: ``retry_after`` of the body, or the header in either form."""
-    try:
-        told = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        told = None
+    told = _told(reply)
     seconds = told.get("retry_after") if isinstance(told, dict) else None
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
         return seconds
     return retry_after(reply.headers, time.time())
 
 
-def _text(reply: Reply) -> str:
-    return reply.body.decode("utf-8", "replace").strip()[:MAX_MESSAGE] or "it is empty"
+def _told(reply: Reply) -> Any:
+    """The JSON of a reply that may have none."""
+    try:
+        return parse(reply.body)
+    except ValueError:
+        return None

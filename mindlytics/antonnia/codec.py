@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeVar, get_origin
 
+import orjson
 from attrs import NOTHING, fields, has
 from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn
@@ -42,6 +44,21 @@ class Misfit(ValueError):
 
 class _Wrong(ValueError):
     """A value breaks a rule, given in words that follow the field's name."""
+
+
+def parse(text: bytes | str) -> Any:
+    """What JSON text says, also where it holds what only some write: ``NaN`` and its like are None.
+
+    :raises ValueError: it is no JSON; the message quotes nothing.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # takes lone surrogates, too
+        return json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        raise ValueError("it is no JSON") from None
 
 
 def read(kind: type[T], given: object, name: str = "") -> T:

@@ -68,7 +68,20 @@ class RateLimitError(AntonniaError):
 
 
 class APIError(AntonniaError):
-    """The service answered with another error, or with what cannot be read."""
+    """The service answered with another error, or with what cannot be read.
+
+    :param response_text: a reply of success that is no JSON, 500 characters at most; it may hold what people said.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int | None = None,
+        response_data: Mapping[str, Any] | None = None,
+        response_text: str = "",
+    ) -> None:
+        super().__init__(message, status_code, response_data)
+        self.response_text = response_text
 
 
 class APIConnectionError(APIError):

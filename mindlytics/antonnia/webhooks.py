@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, Union, overload
 
-import orjson
 from attrs import field, frozen
 
 from .codec import Misfit, read
+from .codec import parse as parse_json
 from .exceptions import ValidationError
 from .types import Message, Model, Session
 
@@ -117,8 +117,8 @@ def parse(body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
         given: Any = body
     else:
         try:
-            given = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            given = parse_json(body)
+        except ValueError:
             raise ValidationError("body must be JSON") from None
         if not isinstance(given, dict):
             raise ValidationError(f"body must be a JSON object, got {type(given).__name__}")

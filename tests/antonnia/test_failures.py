@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from traceback import format_exception
 from typing import Any
 
 import aiohttp
@@ -117,8 +120,8 @@ async def test_a_rate_limit_says_how_long(face: Face) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("<html>all is well</html>", "the reply is no JSON: <html>all is well</html>"),
-        ("", "the reply is no JSON: it is empty"),
+        ("<html>all is well</html>", "the reply is no JSON: 24 bytes"),
+        ("", "the reply is no JSON: 0 bytes"),
         ({"id": "s"}, "the reply is not as expected: contact_id is missing"),
         ([], "the reply is not as expected: the JSON must be an object, got list"),
         ({**SESSION, "created_at": "yesterday"}, "created_at must be an ISO 8601 date and time"),
@@ -130,6 +133,26 @@ async def test_a_reply_that_cannot_be_read_is_told(face: Face, body: Any, words:
         await result(face.client().sessions.get("s"))
     assert words in told.value.message
     assert 200 == told.value.status_code
+
+
+async def test_a_reply_that_is_no_json_is_quoted_nowhere_but_in_its_place(face: Face) -> None:
+    body = json.dumps({**SESSION, "metadata": {"note": "my address is"}})[:-1]
+    face.sink.faults(says(body), says(body + " " * 600 + "!"))
+    for _ in range(2):
+        with pytest.raises(APIError) as told:
+            await result(face.client().sessions.get("s"))
+        assert "address" not in "".join(format_exception(told.value))
+        assert body == told.value.response_text.strip()
+
+
+async def test_what_python_writes_as_json_is_read(face: Face) -> None:
+    metadata = {"score": math.nan, "most": -math.inf, "note": "half a \ud83d"}
+    face.sink.faults(says({**SESSION, "metadata": metadata}), says({"detail": "no", "score": math.nan}, 422))
+    session = await result(face.client().sessions.get("s"))
+    assert {"score": None, "most": None, "note": "half a \ud83d"} == session.metadata
+    with pytest.raises(ValidationError) as told:
+        await result(face.client().sessions.get("s"))
+    assert ("no", {"detail": "no", "score": None}) == (told.value.message, told.value.response_data)
 
 
 async def test_a_list_that_is_none_is_told(face: Face) -> None:

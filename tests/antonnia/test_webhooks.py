@@ -43,6 +43,12 @@ def test_each_type_has_its_class(type: str, kind: Any, told: Any, name: str) -> 
         assert told["id"] == getattr(event, name).id
 
 
+def test_what_python_writes_as_json_is_read() -> None:
+    event = parse(json.dumps(body("session.created", {**SESSION, "metadata": {"score": float("nan")}})))
+    assert isinstance(event, SessionCreated)
+    assert {"score": None} == event.session.metadata
+
+
 def test_a_session_that_expired() -> None:
     events = [parse(body("session.finished", SESSION, **data)) for data in ({"action": "expired"}, {})]
     assert [("expired", True), (None, False)] == [(event.action, event.expired) for event in events]  # type: ignore[union-attr]
