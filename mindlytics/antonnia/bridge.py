@@ -19,12 +19,12 @@ def record(session: BaseSession[Done, Any], messages: Iterable[Message | Message
     other content the transcript or the address is what was said; thoughts are left out.
 
     :param session: made by ``create_session`` of a client of either face, and not used yet.
-    :param messages: in any order, or the events of webhooks that bring them.
+    :param messages: in any order, or the events of webhooks that bring them; of several with one id, the last counts.
     :returns: None, or on the asyncio face something to await; with ``on_full="block"`` only that makes all of it count.
     :raises InvalidEvent: a message breaks a rule of events.
     """
-    said = [item.message if isinstance(item, MessageCreated) else item for item in messages]
-    said.sort(key=lambda message: message.created_at)
+    given = (item.message if isinstance(item, MessageCreated) else item for item in messages)
+    said = sorted({message.id: message for message in given}.values(), key=lambda message: message.created_at)
     began, ended = (said[0].created_at, said[-1].created_at) if said else (None, None)
     steps = chat(_lines(said))
     return play(session, Transcript(line=0, session={}, steps=steps, began=began, ended=ended))

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from mindlytics import AsyncClient, Client, HTTPClient
 from mindlytics.antonnia import record
 from mindlytics.antonnia.codec import read
-from mindlytics.antonnia.types import Message
+from mindlytics.antonnia.types import Message, MessageContentText
 from mindlytics.antonnia.webhooks import parse
 from mindlytics.server.run import LocalServer
 
@@ -85,6 +86,21 @@ async def test_events_of_webhooks_are_recorded_too(
     (turn,) = find(http, "events", filter={"event": "Conversation Turn"})
     assert ("Hello", "") == (turn["properties"]["user"], turn["properties"]["assistant"])
     assert [1, 0] == [session["turn_count"] for session in find(http, "sessions")]
+
+
+async def test_a_message_that_comes_twice_was_said_once(
+    kind: Any, server: LocalServer, http: HTTPClient, request: pytest.FixtureRequest
+) -> None:
+    draft = evolve(CONVERSATION[0], content=MessageContentText(text="Where is my par"))
+    twice = [draft, *(message for message in CONVERSATION for _ in range(2))]
+    async with entered(kind(api_key="any", project_id=request.node.name, server_endpoint=server.url)) as client:
+        await result(record(client.create_session(session_id="sess_1"), twice))
+    turns = find(http, "events", filter={"event": "Conversation Turn"})
+    assert [
+        ("Where is my parcel?\nNumber 41.", "It is on its way."),
+        ("Thank you!", "[image] https://example.com/heart.png"),
+    ] == [(turn["properties"]["user"], turn["properties"]["assistant"]) for turn in turns]
+    assert 2 == len(find(http, "events", filter={"event": "Conversation Function"}))
 
 
 async def test_all_of_it_arrives_where_the_queue_is_smaller(
