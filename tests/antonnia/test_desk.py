@@ -29,16 +29,18 @@ TEXT = {"type": "text", "text": "Hello"}
 # -- replies
 
 
-def test_an_agent_answers_what_was_said_last(api: Conversations) -> None:
-    session = api.sessions.create("ada", "Ada")
-    api.sessions.reply(session.id)
-    assert [] == texts(api, session.id)
-    api.sessions.messages.create(session.id, TEXT)
-    api.sessions.reply(session.id)
-    api.sessions.reply(session.id)
-    said = api.sessions.messages.search(session.id)
-    assert ["Hello", "You said: Hello"] == [message.content.words for message in said]
-    assert ("assistant", True) == (said[1].role, bool(said[1].run_id))
+@pytest.mark.parametrize("reply", [None, lambda occasion: f"You said: {occasion.messages[-1].content.words}"])
+def test_an_agent_answers_what_the_contact_said_last(reply: Any) -> None:
+    with LocalServer(reply=reply) as server, client_of(server) as api:
+        session = api.sessions.create("ada", "Ada")
+        api.sessions.reply(session.id)
+        assert [] == texts(api, session.id)
+        api.sessions.messages.create(session.id, TEXT)
+        api.sessions.reply(session.id)
+        api.sessions.reply(session.id)
+        said = api.sessions.messages.search(session.id)
+        assert ["Hello", "You said: Hello"] == [message.content.words for message in said]
+        assert ("assistant", True) == (said[1].role, bool(said[1].run_id))
 
 
 def test_a_person_answers_by_themselves(api: Conversations) -> None:
@@ -107,9 +109,10 @@ def test_what_an_agent_says_can_be_plugged_in() -> None:
 def test_what_cannot_be_said_is_told(said: Any, words: str) -> None:
     with LocalServer(reply=lambda occasion: said) as server, client_of(server) as api:
         session = api.sessions.create("ada", "Ada")
+        api.sessions.messages.create(session.id, TEXT)
         with pytest.raises(ValidationError, match=words):
             api.sessions.reply(session.id)
-        assert [] == texts(api, session.id)
+        assert ["Hello"] == texts(api, session.id)
 
 
 def reply_under(api: Conversations, session_id: str, key: str, **body: Any) -> Any:

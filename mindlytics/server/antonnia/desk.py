@@ -38,7 +38,7 @@ class Occasion:
     """What an agent is to answer.
 
     :param session: with its agent and metadata.
-    :param messages: all of the session, oldest first.
+    :param messages: all of the session, oldest first; unless there is a node, the last one is the contact's.
     :param node_id: the node to go on at, where a schedule names one.
     """
 
@@ -57,11 +57,10 @@ def rule(template: str = ECHO) -> Reply:
     :param template: what it says; ``{text}`` in it is what the contact said last.
     """
 
-    def answer(occasion: Occasion) -> str | None:
+    def answer(occasion: Occasion) -> str:
         if occasion.node_id is not None:
             return f"[{occasion.node_id}]"
-        last = occasion.messages[-1] if occasion.messages else None
-        return template.replace("{text}", last.content.words) if last is not None and last.role == "user" else None
+        return template.replace("{text}", occasion.messages[-1].content.words)
 
     return answer
 
@@ -124,7 +123,10 @@ class Desk:
             session = read(Session, actions.tell_session(rows, actions.open_session(rows, session_id)))
             if session.agent is not None and session.agent.type == "human":
                 return None
-            return Occasion(session, [read(Message, told) for told in rows.each("message", session_id)], node_id)
+            messages = [read(Message, told) for told in rows.each("message", session_id)]
+            if node_id is None and (not messages or messages[-1].role != "user"):
+                return None
+            return Occasion(session, messages, node_id)
 
         occasion = await self._store.read(look)
         said = None if occasion is None else await self._asked(occasion)
