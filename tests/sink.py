@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, repeat
 from typing import Any
 
 from attrs import define, field
@@ -120,6 +121,19 @@ def wrong_json(exchange: Exchange) -> None:
 def hang(exchange: Exchange) -> None:
     exchange.sink.stopping.wait(60)
     exchange.hang_up()
+
+
+def trickle(**headers: str) -> Fault:
+    """A reply of which there is always a little more. Where it is gzipped, that is a file's name: nothing to decode."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.reply(body=b"", length=1_000_000, **headers)
+        for byte in chain(b"\x1f\x8b\x08\x08\0\0\0\0\0\3", repeat(ord("n"))):
+            exchange.handler.wfile.write(bytes([byte]))
+            if exchange.sink.stopping.wait(0.02):
+                break
+
+    return fault
 
 
 def slow(seconds: float) -> Fault:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 from typing import Any
 
@@ -74,24 +73,10 @@ async def test_a_callers_own_session_reads_compressed_replies_alike(face: Face, 
     await result(own.close())
 
 
-@pytest.mark.parametrize("coding", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "compressed"])
+@pytest.mark.parametrize("coding", [{}, {"Content_Encoding": "gzip"}], ids=["plain", "compressed"])
 async def test_a_reply_that_trickles_is_given_up(face: Face, sink: Sink, coding: dict[str, str]) -> None:
     if not face.is_async and not hasattr(urllib3.HTTPResponse, "read1"):
         pytest.skip("this urllib3 cannot be asked for what has come")
-
-    def trickle(exchange: Exchange) -> None:
-        handler = exchange.handler
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000000")
-        for name, value in coding.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        # A file's name without an end, of which nothing is decoded for as long as it comes.
-        for byte in itertools.chain(b"\x1f\x8b\x08\x08\0\0\0\0\0\3", itertools.repeat(ord("n"))):
-            handler.wfile.write(bytes([byte]))
-            if sink.stopping.wait(0.02):
-                break
-
-    sink.always = trickle
+    sink.always = faults.trickle(**coding)
     with pytest.raises(MLHTTPError, match="no reply"):
         await result(face.client(request_timeout=0.3).user_identify(id="ada"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,13 +28,14 @@ class HttpxTransport:
     ) -> Reply | NoReply:
         """Send it once. Never raises.
 
-        :param timeout: seconds for the connection, and for each wait for a part of the reply.
+        :param timeout: seconds for the connection, for each wait for the reply's head, and for all of its body.
         """
         try:
-            reply = self._client.request(method, url, **_options(body, headers, timeout))
+            with self._client.stream(method, url, **_options(body, headers, timeout)) as reply:
+                content = _read(reply, time.monotonic() + timeout)
         except Exception as error:
             return _no_reply(error)
-        return Reply(reply.status_code, reply.headers, reply.content)
+        return Reply(reply.status_code, reply.headers, content)
 
     def close(self) -> None:
         """The client is the caller's own: it is left open."""
@@ -64,6 +66,19 @@ class AsyncHttpxTransport:
 
     def forget(self) -> None:
         """Nothing is held."""
+
+
+def _read(reply: Any, until: float) -> bytes:
+    """The body, as it comes in; a service that trickles it is given up when the time is over."""
+    if not reply.is_stream_consumed:  # as a hook of the caller's client may have done
+        pieces: list[bytes] = []
+        for piece in reply.iter_raw():  # as it is sent: of what is compressed, nothing may be decoded for long
+            pieces.append(piece)
+            if time.monotonic() > until:
+                raise TimeoutError("the reply took too long")
+        reply = type(reply)(reply.status_code, headers=reply.headers, content=b"".join(pieces))
+    content: bytes = reply.content
+    return content
 
 
 def _options(body: bytes | None, headers: Mapping[str, str], timeout: float) -> dict[str, Any]:

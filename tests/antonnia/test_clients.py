@@ -18,12 +18,12 @@ import requests
 from mindlytics.antonnia import AsyncConversations, Conversations
 from mindlytics.antonnia.aio import MAX_CONNECTIONS
 from mindlytics.antonnia.base import BASE_URL
-from mindlytics.antonnia.exceptions import NotFoundError
+from mindlytics.antonnia.exceptions import APITimeoutError, NotFoundError
 from mindlytics.errors import InvalidSetting
 from mindlytics.server.run import LocalServer
 
 from ..conftest import entered, eventually, result
-from ..sink import Sink, compressed, not_compressed, slow
+from ..sink import Sink, compressed, not_compressed, slow, trickle
 from .answers import SESSION, says
 from .conftest import TOKEN, Face, everything
 
@@ -107,6 +107,34 @@ async def test_a_client_of_httpx_is_used_and_left_open(face: Face) -> None:
     assert [("yes", f"Bearer {TOKEN}")] * 3 == [
         (request.headers["X-Own"], request.headers["Authorization"]) for request in face.sink.requests
     ]
+
+
+@pytest.mark.parametrize("coding", [{}, {"Content_Encoding": "gzip"}], ids=["plain", "compressed"])
+async def test_the_timeout_of_a_client_of_httpx_is_for_the_whole_reply(face: Face, coding: dict[str, str]) -> None:
+    own = httpx.AsyncClient if face.is_async else httpx.Client
+    face.sink.faults(trickle(**coding))
+    async with entered(own()) as session:
+        client = face.client(http_client=session, timeout=0.3, max_retries=0)
+        with pytest.raises(APITimeoutError):
+            await result(client.sessions.get("s"))
+
+
+async def test_a_hook_of_a_client_of_httpx_may_read_replies(face: Face) -> None:
+    read: list[bytes] = []
+
+    def hook(reply: httpx.Response) -> None:
+        read.append(reply.read())
+
+    async def async_hook(reply: httpx.Response) -> None:
+        read.append(await reply.aread())
+
+    told = json.dumps(SESSION).encode()
+    face.sink.always = compressed(told)
+    hooked: Any = httpx.AsyncClient if face.is_async else httpx.Client
+    for hooks in ([], [async_hook if face.is_async else hook]):
+        async with entered(hooked(event_hooks={"response": hooks})) as session:
+            assert "sess_1" == (await result(face.client(http_client=session).sessions.get("s"))).id
+    assert [told] == read
 
 
 async def test_a_closed_client_opens_its_connections_again(face: Face) -> None:
