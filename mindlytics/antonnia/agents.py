@@ -85,6 +85,9 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
     ) -> Each:
         """The same as :meth:`search`, one by one and without an end: the next page is asked for when it is needed.
 
+        A loop that changes whether an agent is found passes others over, since pages are found by their offset: make a
+        ``list`` of all first.
+
         :param page_size: agents of one request.
         """
         whole("page_size", page_size, 1)

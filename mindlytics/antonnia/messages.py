@@ -99,6 +99,9 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
     ) -> Each:
         """The same as :meth:`search`, one by one and without an end: the next page is asked for when it is needed.
 
+        A loop that changes whether a message is found passes others over, since pages are found by their offset: make a
+        ``list`` of all first.
+
         :param page_size: messages of one request.
         """
         whole("page_size", page_size, 1)

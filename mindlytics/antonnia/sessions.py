@@ -136,6 +136,9 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
     ) -> Each:
         """The same as :meth:`search`, one by one and without an end: the next page is asked for when it is needed.
 
+        A loop that changes whether a session is found passes others over, since pages are found by their offset: make a
+        ``list`` of all first.
+
         :param page_size: sessions of one request.
         """
         whole("page_size", page_size, 1)
