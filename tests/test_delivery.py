@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from mindlytics.wire.align import AlignWire
+from mindlytics.wire.mindlytics import MindlyticsWire
+
 from . import sink as faults
 from .conftest import Face, eventually, result
 from .sink import Fault, Sink
@@ -27,6 +30,7 @@ FAULTS: dict[str, list[Fault]] = {
     "wrong JSON": [faults.wrong_json],
     "wrong encoding": [faults.not_compressed],
     "redirect within the host": [faults.redirect("/moved/bc/v1/events/queue")],
+    "503 until a year that is none": [faults.status(503, Retry_After=f"Sun, 06 Nov {'9' * 20} 08:49:37 GMT")],
     "redirect by 302": [faults.redirect("/moved/bc/v1/events/queue", 302)],
     "several at once": [faults.reset, faults.status(503), faults.lose_reply, faults.status(429, Retry_After="0")],
 }
@@ -288,6 +292,35 @@ async def test_one_warning_for_an_outage_and_one_line_on_recovery(
     assert told == [warning, ("INFO", "the service answers again")] * 2
     assert "private" not in caplog.text
     assert "very-secret" not in caplog.text + repr(client) + repr(session)
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.1:PORT/x", "http://127.0.0.1:99999/x", "http://[x/y"])
+async def test_a_redirect_to_nowhere_is_a_refusal(any_face: Face, sink: Sink, location: str) -> None:
+    sink.faults(faults.redirect(location))
+    client = any_face.client(flush_interval=0)
+    session = client.create_session(id="u")
+    await result(session.track_event(event="lost"))
+    assert 1 == (await result(client.flush(20))).refused
+    assert "redirected to an address that cannot be read" == client.get_errors()[0].message
+    await result(session.track_event(event="e"))
+    assert 1 == (await result(client.flush(20))).delivered
+
+
+async def test_a_reply_that_we_fail_to_judge_is_tried_again_no_longer_than_any_other(
+    any_face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise KeyError
+
+    for wire in (AlignWire, MindlyticsWire):
+        monkeypatch.setattr(wire, "judge", fail)
+    client = any_face.client(flush_interval=0, retry_for=0)
+    await result(client.create_session(id="u").track_event(event="a-secret"))
+    assert 1 == (await result(client.flush(20))).dropped
+    assert "the reply could not be judged" in client.get_errors()[0].message
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert "a reply could not be judged" == told.message
+    assert "a-secret" not in caplog.text
 
 
 async def test_credentials_follow_no_redirect_to_another_host(any_face: Face, sink: Sink) -> None:

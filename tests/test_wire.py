@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import InvalidEvent
@@ -118,6 +120,17 @@ def test_retry_after_in_both_forms() -> None:
     assert retry_after({}, wall) is None
 
 
+@pytest.mark.parametrize("year", ["10000", "9" * 20, "9" * 5000])
+def test_a_retry_after_that_cannot_be_read_is_none(year: str) -> None:
+    assert retry_after({"Retry-After": f"Sun, 06 Nov {year} 08:49:37 GMT"}, time.time()) is None
+
+
+@given(st.integers(200, 599), st.text(), st.text(), st.binary())
+def test_every_reply_is_judged(status: int, location: str, wait: str, body: bytes) -> None:
+    for place in (location, f"http://{location}", f"//h:{location}"):
+        assert judge(URL, status, {"Location": place, "Retry-After": wait}, body, wall=0).fate in Fate
+
+
 @pytest.mark.parametrize(
     ("location", "fate"),
     [
@@ -126,6 +139,8 @@ def test_retry_after_in_both_forms() -> None:
         ("http://app.example/other", Fate.REFUSED),
         ("https://app.example:444/other", Fate.REFUSED),
         ("https://evil.example/", Fate.REFUSED),
+        ("https://app.example:port/other", Fate.REFUSED),
+        ("https://[app.example/other", Fate.REFUSED),
     ],
 )
 def test_only_redirects_within_the_host_are_followed(location: str, fate: Fate) -> None:

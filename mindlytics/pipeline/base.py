@@ -236,7 +236,11 @@ class Pipeline(ABC):
         if isinstance(reply, NoReply):
             verdict = Verdict(Fate.RETRY, 0, f"no reply ({reply.cause})", stale=reply.stale)
         else:
-            verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
+            try:
+                verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
+            except Exception:  # ours, and yet retry_for is to hold
+                logger.exception("a reply could not be judged")
+                verdict = Verdict(Fate.RETRY, reply.status, "the reply could not be judged")
         if verdict.fate is Fate.RETRY and not (first and verdict.stale):
             self.outbox.failing(verdict)
         logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)

@@ -23,7 +23,7 @@ class BlockingTransport:
     def __init__(self, settings: Settings) -> None:
         self._verify = settings.tls
         self._own = settings.http_client is None
-        self._session: requests.Session = requests.Session() if self._own else settings.http_client
+        self._session: requests.Session = _Session() if self._own else settings.http_client
         if self._own:
             self._session.trust_env = settings.trust_env
         self._reach: dict[tuple[str, str], Any] = {}
@@ -76,6 +76,13 @@ class BlockingTransport:
         """Close the connections, unless the session is the caller's own."""
         if self._own:
             self._session.close()
+
+
+class _Session(requests.Session):
+    """Looks at no redirect: to prepare the next request, which nobody asks for, may fail and then hides the reply."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 def _read(reply: requests.Response, until: float) -> bytes:

@@ -18,7 +18,7 @@ MAX_MESSAGE = 500
 
 
 def judge(url: str, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
-    """Judge a reply to a batch that was posted to ``url``.
+    """Judge a reply to a batch that was posted to ``url``; whatever it holds, it is judged.
 
     :param headers: the reply's, found in any case.
     :param wall: the time of day in seconds since the epoch, for ``Retry-After`` as a date.
@@ -33,13 +33,21 @@ def judge(url: str, status: int, headers: Mapping[str, str], body: bytes, *, wal
     if status == 413:
         return Verdict(Fate.SHRINK, status, text)
     if status in REDIRECTS:
-        location = urljoin(url, headers.get("Location", ""))
-        here, there = urlsplit(url), urlsplit(location)
-        safer = there.scheme in (here.scheme, "https")
-        if there.hostname == here.hostname and safer and (there.port == here.port or here.scheme != there.scheme):
-            return Verdict(Fate.MOVED, status, "redirected too often", location=location)
-        return Verdict(Fate.REFUSED, status, f"redirected to {there.scheme}://{there.netloc}, which is not followed")
+        return _redirected(url, status, headers.get("Location", ""))
     return Verdict(Fate.REFUSED, status, text)
+
+
+def _redirected(url: str, status: int, location: str) -> Verdict:
+    try:
+        location = urljoin(url, location)
+        here, there = urlsplit(url), urlsplit(location)
+        same_port = there.port == here.port
+    except ValueError:
+        return Verdict(Fate.REFUSED, status, "redirected to an address that cannot be read")
+    safer = there.scheme in (here.scheme, "https")
+    if there.hostname == here.hostname and safer and (same_port or here.scheme != there.scheme):
+        return Verdict(Fate.MOVED, status, "redirected too often", location=location)
+    return Verdict(Fate.REFUSED, status, f"redirected to {there.scheme}://{there.netloc}, which is not followed")
 
 
 def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
@@ -51,7 +59,7 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - wall)
-    except (ValueError, TypeError):
+    except Exception:  # of a date that is none, or of the year 10000, the library raises many things
         return None
 
 

@@ -258,6 +258,18 @@ async def test_the_token_follows_no_redirect(face: Face) -> None:
     assert 1 == len(face.sink.requests)
 
 
+async def test_a_redirect_to_nowhere_is_told(face: Face) -> None:
+    face.sink.faults(redirect("http://[x/y"))
+    with pytest.raises(APIError, match=r"redirected to http://\[x/y, which is not followed"):
+        await result(face.client().sessions.get("s"))
+    assert 1 == len(face.sink.requests)
+
+
+async def test_a_retry_after_that_cannot_be_read_is_none(face: Face) -> None:
+    face.sink.faults(says({"detail": "busy"}, 429, Retry_After="Sun, 06 Nov 99999 08:49:37 GMT"), says(SESSION))
+    assert "sess_1" == (await result(face.client().sessions.get("s"))).id
+
+
 async def test_the_token_is_told_nowhere(face: Face, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     client = face.client(max_retries=0)
