@@ -435,6 +435,36 @@ def test_what_can_be_loaded() -> None:
 # -- whatever happens
 
 
+def test_absurd_numbers_are_counted_up_to_a_limit(caller: Caller) -> None:
+    most = {"model": "nobody's", "prompt_tokens": 2**63, "completion_tokens": 2**64 - 1}
+    turns = [turn(properties=most), turn(properties=most), turn(properties={"cost": sys.float_info.max})]
+    caller.take(*turns, *turns, *(call("wait", runtime=n) for n in (2**64 - 1, 2**64 - 1)))
+    caller.take(*(call("wait", runtime=sys.float_info.max) for _ in range(2)), event("end_session"))
+    (summary,) = summaries(caller)
+    properties = summary["properties"]
+    assert {2**53} == {properties[name] for name in ("prompt_tokens", "completion_tokens", "unpriced_tokens")}
+    assert {sys.float_info.max} == {properties[name] for name in ("cost", "function_runtime")}
+
+
+def test_a_conversation_that_cannot_be_read_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = reading._take
+
+    def failing(found: Any, event: str, place: Any, text: str) -> None:
+        if '"bad"' in text:
+            raise TypeError("Integer exceeds 64-bit range")
+        take(found, event, place, text)
+
+    monkeypatch.setattr(reading, "_take", failing)
+    with serving() as caller:
+        for session_id in ("bad", "good"):
+            caller.take(turn(session_id, session_id=session_id), event("end_session", session_id))
+        bad, good = summaries(caller, 2)
+        assert ({"analysis": "local"}, "good") == (bad["properties"], good["session_id"])
+        problem = caller.one("events", filter={"event": "MLError"})
+        assert "the analysis failed: TypeError: Integer exceeds" in problem["properties"]["error_message"]
+        assert "bad" == problem["session_id"]
+
+
 def test_of_a_huge_conversation_the_last_steps_are_analysed_and_all_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_STEPS", 3)
     with serving(analysis=mine) as caller:

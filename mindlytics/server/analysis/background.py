@@ -249,7 +249,7 @@ class Background:
         began, worked = time.monotonic(), time.thread_time()
         outcomes = []
         for ended in due(connection, AT_ONCE):
-            outcomes.append(self._outcome(read(connection, ended), ended))
+            outcomes.append(self._outcome(connection, ended))
             if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
                 break
         if not outcomes:
@@ -262,19 +262,27 @@ class Background:
             self._stopping.wait(REST * (time.thread_time() - worked))
         return True
 
-    def _outcome(self, reading: Reading, ended: Due) -> _Outcome:
-        """Analyse one conversation. If that fails, an ``MLError`` says so; what was counted is told all the same."""
+    def _outcome(self, connection: sqlite3.Connection, ended: Due) -> _Outcome:
+        """Read and analyse one conversation. What fails for it alone is told, and holds up no other.
+
+        :raises sqlite3.Error: the file cannot be read for now.
+        """
+        try:
+            return self._analyse(read(connection, ended), ended)
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            return self._failure(ended, error)
+
+    def _analyse(self, reading: Reading, ended: Due) -> _Outcome:
+        """Analyse one conversation. If that fails, what was counted is told all the same."""
         outcome = _Outcome(ended, [], [])
         counted = reading.count.properties(reading.started_at, ended.ended_at)
         try:
             found = self._analysis(_dialogue(reading, ended))
             _check(found, len(reading.steps))
         except BaseException as error:  # what others have written may even exit
-            logger.warning("the analysis %s failed: %s", self._name, type(error).__name__)
-            message = valid_text(f"the analysis failed: {type(error).__name__}: {error}")
-            self._make(outcome, ML_ERROR, ended.origin, error_message=message)
-            self._make(outcome, CONVERSATION_SUMMARY, ended.origin, **counted)
-            return outcome
+            return self._failure(ended, error, **counted)
         for intent in found.intents:
             informed = reading.places[intent.informed]
             closed = ended.origin if intent.closed is None else reading.places[intent.closed]
@@ -302,6 +310,15 @@ class Background:
             unsuccessful_intents=len(found.intents) - won,
             **counted,
         )
+        return outcome
+
+    def _failure(self, ended: Due, error: BaseException, **counted: Scalar) -> _Outcome:
+        """An ``MLError``, and a summary of nothing but what was counted."""
+        logger.warning("the analysis %s failed: %s", self._name, type(error).__name__)
+        outcome = _Outcome(ended, [], [])
+        message = valid_text(f"the analysis failed: {type(error).__name__}: {error}")
+        self._make(outcome, ML_ERROR, ended.origin, error_message=message)
+        self._make(outcome, CONVERSATION_SUMMARY, ended.origin, **counted)
         return outcome
 
     def _make(self, outcome: _Outcome, event: str, origin: tuple[str, int], **properties: Scalar | None) -> None:

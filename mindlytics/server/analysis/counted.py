@@ -1,14 +1,22 @@
-"""What a conversation comes to in numbers: turns, calls, tokens, time and cost. Nothing here is a matter of opinion."""
+"""What a conversation comes to in numbers: turns, calls, tokens, time and cost. Nothing here is a matter of opinion.
+
+Sums stay numbers that JSON can hold, whatever the events tell.
+"""
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from typing import Any
 
 from attrs import define
 
 from ...values import Scalar
+from ..sessions import MAX_COUNT
 from .prices import price
+
+MAX_SUM = sys.float_info.max
+"""Milliseconds and money are summed up to here."""
 
 
 @define
@@ -17,7 +25,7 @@ class Count:
 
     turns: int = 0
     calls: int = 0
-    runtime: float = 0
+    runtime: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     unpriced_tokens: int = 0
@@ -30,7 +38,7 @@ class Count:
     def call(self, runtime: float) -> None:
         """A function call that took so many milliseconds."""
         self.calls += 1
-        self.runtime += runtime
+        self.runtime = min(self.runtime + runtime, MAX_SUM)
 
     def usage(self, properties: dict[str, Any], at: datetime) -> None:
         """Money or tokens, where the properties of an event tell of them; what the caller says of money is believed."""
@@ -41,11 +49,11 @@ class Count:
         model, prompt, completion = (properties.get(name) for name in ("model", "prompt_tokens", "completion_tokens"))
         if not (isinstance(model, str) and isinstance(prompt, int) and isinstance(completion, int)):
             return
-        self.prompt_tokens += prompt
-        self.completion_tokens += completion
+        self.prompt_tokens = min(self.prompt_tokens + prompt, MAX_COUNT)
+        self.completion_tokens = min(self.completion_tokens + completion, MAX_COUNT)
         known = price(model, prompt, completion, at.date())
         if known is None:
-            self.unpriced_tokens += prompt + completion
+            self.unpriced_tokens = min(self.unpriced_tokens + prompt + completion, MAX_COUNT)
         else:
             self._spend(known)
 
@@ -66,4 +74,4 @@ class Count:
         return told
 
     def _spend(self, cost: float) -> None:
-        self.cost = (self.cost or 0.0) + cost
+        self.cost = min((self.cost or 0.0) + cost, MAX_SUM)
