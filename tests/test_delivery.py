@@ -242,6 +242,25 @@ async def test_the_queue_is_bounded_and_the_setting_says_who_loses(
     assert sum("too many events are pending" in record.getMessage() for record in caplog.records) == 1
 
 
+async def test_an_event_takes_the_place_of_as_many_old_ones_as_it_needs(face: Face, sink: Sink) -> None:
+    client = face.client(max_queue_bytes=100_000, on_full="drop_oldest", flush_interval=30)
+    client.pipeline._attend = lambda: None  # the sender is late
+    client.pipeline._unattended = False
+    session = client.create_session(id="u")
+    for number in range(100):
+        await result(session.track_event(event=f"old {number}"))
+    await result(session.track_conversation_turn(user="u" * 70_000, assistant=""))
+    for number in range(20):
+        await result(session.track_event(event=f"new {number}"))
+    del client.pipeline._attend
+    client.pipeline._unattended = True
+    outcome = await result(client.close(10))
+    kept = [name for name in sink.names() if name.startswith("old")]
+    assert [f"new {number}" for number in range(20)] == sink.names()[-20:]
+    assert [f"old {number}" for number in range(100)][-len(kept) :] == kept
+    assert (121 - outcome.dropped, 100 - len(kept)) == (outcome.delivered, outcome.dropped)
+
+
 async def test_bytes_are_bounded_too(any_face: Face, sink: Sink) -> None:
     sink.always = faults.hang
     client = any_face.client(max_queue_bytes=100_000)

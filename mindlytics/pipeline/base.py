@@ -147,11 +147,11 @@ class Pipeline(ABC):
 
     def _overflow(self, record: Record) -> None:
         """Too much is pending: somebody loses."""
-        victims = self.intake.draw(1, 1) if self.settings.on_full == "drop_oldest" else []
-        if victims:
-            self.ledger.dropped(victims, Reason.QUEUE_FULL)
-        if not self.intake.put(record):
-            self._drop_at_once(record, Reason.QUEUE_FULL)
+        with self.intake.lock:  # nobody else takes the room that is made
+            if self.settings.on_full == "drop_oldest":
+                self.ledger.dropped(self.intake.make_room(), Reason.QUEUE_FULL)
+            if not self.intake.put(record):
+                self._drop_at_once(record, Reason.QUEUE_FULL)
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
     def count_dropped(self, event: AnyEvent, account: Account, reason: Reason) -> None:

@@ -72,6 +72,17 @@ class Intake:
                 max_bytes -= drawn[-1].size
         return drawn
 
+    def make_room(self) -> list[Record]:
+        """Take out as many of the oldest events as stand in the way of another."""
+        taken: list[Record] = []
+        with self.lock:
+            pending, held = self.ledger.pending, self.ledger.held
+            while self._items and (pending >= self._max_events or held >= self._max_bytes):
+                taken.append(self._items.popleft())
+                pending -= 1
+                held -= taken[-1].size
+        return taken
+
     def arm(self, count: int) -> bool:
         """Ask to be woken when that many events wait; False where so many do already."""
         with self.lock:
