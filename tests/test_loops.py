@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from mindlytics.pipeline import lifecycle
 
 from . import sink as faults
 from .conftest import eventually
+from .live_service import LiveService
 from .sink import Sink
 
 
@@ -38,6 +40,22 @@ def test_one_client_survives_several_loops(sink: Sink, client: AsyncClient) -> N
         asyncio.run(part(first))
     asyncio.run(client.flush(10))
     assert sink.names() == [f"{number}" for number in range(50)]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks are never eager before Python 3.12")
+def test_a_loop_whose_tasks_are_eager_delivers_and_listens(service: LiveService) -> None:
+    heard: list[str] = []
+
+    async def program() -> Any:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        client = AsyncClient(api_key="key-1", project_id="proj-1", server_endpoint=service.url)
+        async with client:
+            async with client.create_session(on_event=lambda event: heard.append(event.event)) as session:
+                await session.track_event(event="a")
+            return client.stats()
+
+    assert 2 == asyncio.run(program()).delivered
+    assert ["Session Started", "a", "Session Ended"] == heard
 
 
 def test_two_loops_at_once_in_two_threads(sink: Sink, client: AsyncClient) -> None:

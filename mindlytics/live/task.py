@@ -32,7 +32,7 @@ class TaskListening:
         if loop is not None and not self.subscription.is_over and not self._is_at_work():
             self._loop = loop
             self._listener = Listener(self._settings, self.subscription, self._changed, threads=True)
-            self._task = loop.create_task(self._listener.run(), name="mindlytics-listener")
+            self._task = asyncio.Task(self._listener.run(), loop=loop, name="mindlytics-listener")  # never an eager one
             self._task.add_done_callback(self._done)
 
     async def wait(self, condition: Callable[[], object], timeout: float) -> None:

@@ -230,7 +230,8 @@ class TaskPipeline(Pipeline):
         if loop is not None:
             with self._adopting:
                 self._adopt(loop)
-                self._task = loop.create_task(self._work(), name="mindlytics-sender")
+                # not by the loop's factory: an eager one would run it before it is known to be the sender
+                self._task = asyncio.Task(self._work(), loop=loop, name="mindlytics-sender")
         elif lifecycle.exit_began is not None:
             self.end_by(lifecycle.exit_began + self.settings.shutdown_timeout)
             self.finish_all([self])
