@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import orjson
 
 from .errors import MLHTTPError
-from .settings import Settings
+from .settings import Settings, check_face
 from .transport import NoReply, Reply
 from .wire.http import message
 from .wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, credentials
@@ -34,6 +34,8 @@ class _Requests:
     :param settings: credentials, address and reach, as a client's; see the reference page of settings.
     """
 
+    _is_async: bool
+
     def __init__(
         self,
         *,
@@ -54,6 +56,7 @@ class _Requests:
         return made
 
     def _take(self, settings: Settings) -> None:
+        check_face(settings.http_client, is_async=self._is_async)
         self._settings = settings
         self._headers = credentials(settings.api_key, settings.project_id)
 
@@ -101,6 +104,8 @@ def _as_errored(error: MLHTTPError) -> dict[str, Any]:
 
 class HTTPClient(_Requests):
     """Requests to any endpoint of the service, blocking."""
+
+    _is_async = False
 
     def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
         """Send one request.
@@ -162,6 +167,8 @@ class HTTPClient(_Requests):
 class AsyncHTTPClient(_Requests):
     """Requests to any endpoint of the service, for asyncio. In an ``async with`` block the connection is kept."""
 
+    _is_async = True
+
     def _take(self, settings: Settings) -> None:
         super()._take(settings)
         self._kept: AsyncTransport | None = None
@@ -204,7 +211,7 @@ class AsyncHTTPClient(_Requests):
     async def __aenter__(self) -> Self:
         from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
 
-        self._kept = await AsyncTransport.open(self._settings)
+        self._kept = AsyncTransport(self._settings)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -214,7 +221,7 @@ class AsyncHTTPClient(_Requests):
         from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
 
         request = self._prepare(method, url, data)
-        transport = self._kept or await AsyncTransport.open(self._settings)
+        transport = self._kept or AsyncTransport(self._settings)
         try:
             reply = await transport.request(*request)
         finally:

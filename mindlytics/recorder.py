@@ -12,7 +12,7 @@ from .delivery.ledger import APIResponse, FlushResult, Stats
 from .delivery.verdict import Wire
 from .pipeline import lifecycle
 from .pipeline.base import Pipeline
-from .settings import Settings
+from .settings import Settings, check_face
 
 P = TypeVar("P", bound=Pipeline)
 
@@ -28,6 +28,8 @@ class Recorder(Generic[P]):
 
     def _join(self, settings: Settings, make_wire: Callable[[Settings], Wire]) -> None:
         """Take the place. ``make_wire`` is called by the sender, so that its imports cost no caller anything."""
+        make = self._pipeline_type
+        check_face(settings.http_client, is_async=make.is_async)
         self.settings = settings
         if settings.debug:
             log_to_stderr()
@@ -35,7 +37,6 @@ class Recorder(Generic[P]):
             from .pipeline.signals import flush_on_sigterm  # noqa: PLC0415  few programs ask for it
 
             flush_on_sigterm()
-        make = self._pipeline_type
         self.pipeline: P = lifecycle.acquire(
             self, _key(make, settings), lambda: make(settings, lambda: make_wire(settings))
         )

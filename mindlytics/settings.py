@@ -308,6 +308,15 @@ class Settings:
         return bundle if self.verify is True and self.trust_env and bundle else self.verify
 
 
+def check_face(http_client: Any, *, is_async: bool) -> None:
+    """An own HTTP client has to be of the face's kind.
+
+    :raises InvalidSetting: it is of the other.
+    """
+    if http_client is not None and hasattr(http_client, "__aenter__") is not is_async:
+        raise InvalidSetting(f"http_client must be {'an asyncio' if is_async else 'a blocking'} client")
+
+
 def variable(attribute: Attribute[Any]) -> str:
     """The environment variable of a setting."""
     return attribute.metadata["variable"] or f"MLSDK_{attribute.name.upper()}"

@@ -17,9 +17,11 @@ import pytest
 import requests
 import trustme
 
-from mindlytics import AsyncHTTPClient, HTTPClient
+from mindlytics import AsyncClient, AsyncHTTPClient, Client, HTTPClient
+from mindlytics.errors import InvalidSetting, MLHTTPError
 
 from .conftest import Face, result
+from .programs import run
 from .sink import Sink
 
 
@@ -60,6 +62,68 @@ async def test_a_private_ca_is_named_by_the_environment(
     assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
     strict = face.client(server_endpoint=secure, trust_env=False, retry_for=0)
     assert (await deliver_one(strict)).dropped == 1
+
+
+@pytest.fixture
+def unreadable(tmp_path: Path) -> str:
+    """A bundle of certificates that is none."""
+    path = tmp_path / "none.pem"
+    path.write_text("no certificate", encoding="ascii")
+    return str(path)
+
+
+async def test_certificates_that_cannot_be_read_are_read_again(
+    face: Face, secure: str, authority: trustme.CA, unreadable: str
+) -> None:
+    client = face.client(server_endpoint=secure, verify=unreadable)
+    assert (await deliver_one(client, 0.1)).pending == 1
+    with pytest.raises(MLHTTPError, match="no reply"):
+        await result(client.user_identify(id="u"))
+    authority.cert_pem.write_to_path(unreadable)
+    assert (await result(client.flush(30))).delivered == 1
+
+
+async def test_certificates_that_cannot_be_read_cost_what_a_service_that_is_down_costs(
+    face: Face, secure: str, unreadable: str
+) -> None:
+    client = face.client(server_endpoint=secure, verify=unreadable, retry_for=0.2)
+    assert (await deliver_one(client, 30)).dropped == 1
+    assert client.stats().reasons == {"gave_up": 1}
+
+
+def test_certificates_that_cannot_be_read_cost_no_other_client_an_event(sink: Sink) -> None:
+    ended = run(
+        sink,
+        """
+        import asyncio
+        from mindlytics import AsyncClient
+        async def main():
+            for address in (None, "https://127.0.0.1:9"):
+                client = AsyncClient(server_endpoint=address, flush_interval=30)
+                await client.create_session(id="u").track_event(event="e")
+        asyncio.run(main())
+        """,
+        REQUESTS_CA_BUNDLE="/there/is/none.pem",
+        MLSDK_SHUTDOWN_TIMEOUT="1",
+    )
+    assert (0, "mindlytics: 1 event was not delivered\n") == (ended.returncode, ended.stderr)
+    assert ["e"] == sink.names()
+
+
+@pytest.mark.parametrize(
+    ("kind", "session"),
+    [
+        (Client, aiohttp.ClientSession),
+        (HTTPClient, aiohttp.ClientSession),
+        (AsyncClient, requests.Session),
+        (AsyncHTTPClient, requests.Session),
+    ],
+)
+async def test_an_own_session_is_of_the_faces_kind(kind: Any, session: Any) -> None:
+    made = session()
+    with pytest.raises(InvalidSetting, match="http_client must be a"):
+        kind(api_key="k", project_id="p", http_client=made)
+    await result(made.close())
 
 
 def test_no_socket_outlives_its_loop(secure: str, bundle: str) -> None:

@@ -135,7 +135,7 @@ class AsyncConversations(BaseConversations):
     async def _connect(self) -> AsyncTransport | AsyncHttpxTransport:
         if self._httpx is not None:
             return AsyncHttpxTransport(self._httpx)
-        return await AsyncTransport.open(self._settings, again=False)
+        return AsyncTransport(self._settings, again=False)
 
     def _forget_ended_loops(self) -> None:
         for loop in [loop for loop in self._lines if loop.is_closed()]:

@@ -14,7 +14,7 @@ from tenacity import RetryCallState
 from ..delivery.retry import policy
 from ..delivery.verdict import Fate, Verdict
 from ..errors import InvalidSetting
-from ..settings import LONGEST, Settings
+from ..settings import LONGEST, Settings, check_face
 from ..transport import NoReply, Reply
 from ..transport.httpx import is_httpx
 from ..wire.http import MAX_MESSAGE, RETRIED, message, retry_after
@@ -70,8 +70,7 @@ class BaseConversations:
             raise InvalidSetting("token must be a str of printable ASCII characters without spaces")
         if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
             raise InvalidSetting("max_retries must be an int of at least 0")
-        if http_client is not None and hasattr(http_client, "__aenter__") is not self._is_async:
-            raise InvalidSetting(f"http_client must be {'an asyncio' if self._is_async else 'a blocking'} client")
+        check_face(http_client, is_async=self._is_async)
         self._max_retries = max_retries
         try:
             self._settings = Settings(

@@ -58,7 +58,7 @@ class Listener:
 
     async def run(self) -> None:
         """Listen."""
-        transport = await AsyncTransport.open(self._settings, threads=self._threads)
+        transport = AsyncTransport(self._settings, threads=self._threads)
         try:
             while not self._subscription.is_over:
                 try:

@@ -109,6 +109,9 @@ class Pipeline(ABC):
     def close(self, timeout: float) -> Any:
         """Accept nothing more, deliver what is pending, and end the sender; the same."""
 
+    is_async: bool
+    """Which face it is of."""
+
     exit_turn: int
     """When the program ends, pipelines of a lower number are finished first."""
 

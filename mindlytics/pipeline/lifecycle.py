@@ -127,13 +127,21 @@ def _begin_exit() -> None:
 
 def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
-    global exit_began, exit_told  # noqa: PLW0603
+    global exit_began  # noqa: PLW0603
     exit_began = time.monotonic()
     pipelines = [*_shared.values(), *_cut_short]
     for pipeline in pipelines:  # all of them first, so that none waits for another's service
         pipeline.end_by(exit_began + pipeline.settings.shutdown_timeout)
-    for kind in sorted({type(pipeline) for pipeline in pipelines}, key=lambda kind: kind.exit_turn):
-        kind.finish_all([pipeline for pipeline in pipelines if type(pipeline) is kind])
+    try:
+        for kind in sorted({type(pipeline) for pipeline in pipelines}, key=lambda kind: kind.exit_turn):
+            kind.finish_all([pipeline for pipeline in pipelines if type(pipeline) is kind])
+    finally:
+        _tell(pipelines)
+
+
+def _tell(pipelines: list[Pipeline]) -> None:
+    """One line for what was lost, if something was."""
+    global exit_told  # noqa: PLW0603
     if exit_told:
         return
     lost = sum(ledger.lost for ledger in {*_ended, *(pipeline.ledger for pipeline in pipelines)})

@@ -58,6 +58,7 @@ BREATH = _Breath()
 class TaskPipeline(Pipeline):
     """The sender is a task. It lives on one loop at a time and leaves nothing behind on it."""
 
+    is_async = True
     exit_turn = 0
     _policy = staticmethod(policy)
 
@@ -270,7 +271,7 @@ class TaskPipeline(Pipeline):
 
     async def _deliver(self, *, drain: bool) -> None:
         """Send batch after batch: until nothing is pending (``drain``, or once closed), or until the deadline."""
-        transport = self._transport = await AsyncTransport.open(self.settings, threads=not drain)
+        transport = self._transport = AsyncTransport(self.settings, threads=not drain)
         me, loop = asyncio.current_task(), asyncio.get_running_loop()
         try:
             while self._task is me:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class ThreadPipeline(Pipeline):
     """The sender is a daemon thread, started by the first event."""
 
+    is_async = False
     exit_turn = 1
     _retrying: Callable[..., Callable[..., Verdict]]
 

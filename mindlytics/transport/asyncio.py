@@ -28,41 +28,47 @@ LARGE = 2**20
 
 
 class AsyncTransport:
-    """Kept-alive connections to the service, for the event loop on which it is opened.
+    """Kept-alive connections to the service, for the event loop of the first request.
 
-    :param tls: a context to verify certificates with, or whether to.
     :param threads: False where no thread can be started any more; names are then looked up on the loop itself.
     :param again: False: aiohttp sends nothing a second time by itself, as it else does with GET and its like.
     """
 
-    @classmethod
-    async def open(cls, settings: Settings, *, threads: bool = True, again: bool = True) -> AsyncTransport:
-        """Make one, without holding the loop up: a bundle of certificates takes some 30 ms to read."""
+    def __init__(self, settings: Settings, *, threads: bool = True, again: bool = True) -> None:
+        client = settings.http_client
+        self._own = client is None or client.closed or not threads
+        self._session: aiohttp.ClientSession | None = None if self._own else client
+        self._settings = settings
+        self._threads = threads
+        self._again = again
+        self._proxies: dict[tuple[str, str], str | None] = {}  # to look through the environment takes 0.3 ms
+        self._ssl: ssl.SSLContext | bool | None = None
+
+    async def _open(self) -> aiohttp.ClientSession:
+        """The session; what it needs is read by the first request, without holding the loop up.
+
+        :raises OSError: the bundle of certificates cannot be read, or is none.
+        """
+        if self._ssl is None:
+            self._ssl = await self._trust()
+        if self._session is None:
+            resolver = None if self._threads else _PatientResolver()
+            connector = _Connector(ssl=self._ssl, resolver=resolver, limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            if not self._again and hasattr(self._session, "_retry_connection"):  # some of its versions cannot leave it
+                self._session._retry_connection = False
+        return self._session
+
+    async def _trust(self) -> ssl.SSLContext | bool:
+        """What to verify certificates with; a bundle of them takes some 30 ms to read."""
+        settings = self._settings
         is_used = settings.server_endpoint.startswith("https:") or settings.wss_endpoint.startswith("wss:")
         tls = settings.tls if is_used else True
         if not isinstance(tls, str):
-            return cls(settings, tls, threads=threads, again=again)
-        if threads:
-            context = await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
-        else:
-            context = _trusting(tls)
-        return cls(settings, context, threads=threads, again=again)
-
-    def __init__(
-        self, settings: Settings, tls: ssl.SSLContext | bool, *, threads: bool = True, again: bool = True
-    ) -> None:
-        client = settings.http_client
-        self._own = client is None or client.closed or not threads
-        self._trust_env = settings.trust_env
-        self._proxies: dict[tuple[str, str], str | None] = {}  # to look through the environment takes 0.3 ms
-        self._ssl = tls
-        if self._own:
-            resolver = None if threads else _PatientResolver()
-            connector = _Connector(ssl=self._ssl, resolver=resolver, limit=0)
-            client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-            if not again and hasattr(client, "_retry_connection"):  # some of its versions cannot leave it
-                client._retry_connection = False
-        self._session: aiohttp.ClientSession = client
+            return tls
+        if self._threads:
+            return await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
+        return _trusting(tls)
 
     async def request(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
@@ -73,7 +79,8 @@ class AsyncTransport:
         """
         bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         try:
-            async with self._session.request(
+            session = await self._open()
+            async with session.request(
                 method,
                 url,
                 data=io.BytesIO(body) if body is not None and len(body) > LARGE else body,
@@ -85,7 +92,7 @@ class AsyncTransport:
             ) as reply:
                 return Reply(reply.status, reply.headers, await reply.read())
         except Exception as error:
-            unsent = isinstance(error, aiohttp.ClientConnectorError)
+            unsent = self._session is None or isinstance(error, aiohttp.ClientConnectorError)
             return NoReply(type(error).__name__, stale=isinstance(error, STALE), unsent=unsent)
 
     async def connect(self, url: str, headers: Mapping[str, str], timeout: float) -> WebSocket | Reply | NoReply:
@@ -95,7 +102,7 @@ class AsyncTransport:
         :returns: the reply, without its body, where the handshake failed.
         """
         try:
-            return await WebSocket.open(self._session, url, headers, timeout, **self._options(url))
+            return await WebSocket.open(await self._open(), url, headers, timeout, **self._options(url))
         except aiohttp.WSServerHandshakeError as error:
             return Reply(error.status, error.headers or {}, b"")
         except Exception as error:
@@ -105,7 +112,7 @@ class AsyncTransport:
         options: dict[str, Any] = {}
         if self._own or self._ssl is not True:
             options["ssl"] = self._ssl
-        if self._own and self._trust_env:
+        if self._own and self._settings.trust_env:
             host = urlsplit(url)[:2]
             if host not in self._proxies:
                 self._proxies[host] = _proxy(url)
@@ -114,7 +121,7 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""
-        if self._own:
+        if self._own and self._session is not None:
             if isinstance(self._session.connector, _Connector):
                 self._session.connector.abort()
             await self._session.close()  # before any other wait: a loop that ends may cancel it
@@ -122,7 +129,7 @@ class AsyncTransport:
 
     def forget(self) -> None:
         """The loop was closed, and the connections with it: do not complain of them."""
-        if self._own and self._session.connector is not None:
+        if self._own and self._session is not None and self._session.connector is not None:
             for _ in self._session.connector.close().__await__():
                 pass  # nothing can be waited for on a closed loop, so nothing is
 
