@@ -161,6 +161,56 @@ async def test_a_handler_that_raises_after_close_harms_no_call_and_is_told_again
     assert ["closed", "closed"] == [error.reason for error in told]
 
 
+FINALIZERS = {
+    "closes a client while another is made": (
+        "made = ThreadPipeline.__init__\n"
+        "def make(self, *given): client.close(0); made(self, *given)\n"
+        "ThreadPipeline.__init__ = make\n"
+        "other = Client(project_id='other')\n"
+        "ThreadPipeline.__init__ = made\n"
+    ),
+    "closes the last client of a pipeline that another joins": (
+        "class Owners(weakref.WeakSet):\n"
+        "    def add(self, owner): owner is client or client.close(0); super().add(owner)\n"
+        "client.pipeline.owners = Owners(client.pipeline.owners)\n"
+        "other = Client()\n"
+    ),
+}
+"""What a finalizer does that runs in the middle of something else, as garbage is collected between any two steps."""
+
+
+@pytest.mark.parametrize("does", FINALIZERS)
+def test_a_finalizer_that(sink: Sink, does: str) -> None:
+    program = (
+        "import faulthandler, weakref\n"
+        "faulthandler.dump_traceback_later(20, exit=True)\n"
+        "from mindlytics.pipeline.thread import ThreadPipeline\n"
+        f"{BLOCKING}{FINALIZERS[does]}"
+        "other.create_session(id='u').track_event(event='e')\n"
+        "assert 1 == other.close().delivered\n"
+    )
+    ran = run(sink, program, *STRICT)
+    assert (0, "") == (ran.returncode, ran.stderr)
+
+
+def test_a_finalizer_that_tracks_while_a_sender_is_started(sink: Sink) -> None:
+    program = (
+        "import faulthandler\n"
+        "faulthandler.dump_traceback_later(20, exit=True)\n"
+        "from mindlytics.pipeline.task import TaskPipeline\n"
+        "adopt = TaskPipeline._adopt\n"
+        "def adopt_and_track(self, loop): session.track_event(event='finalizer'); adopt(self, loop)\n"
+        "TaskPipeline._adopt = adopt_and_track\n"
+        f"{ASYNC}"
+        "async def main():\n"
+        "    await session.track_event(event='e')\n"
+        "    assert 2 == (await client.close()).delivered\n"
+        "asyncio.run(main())\n"
+    )
+    ran = run(sink, program, *STRICT)
+    assert (0, "") == (ran.returncode, ran.stderr)
+
+
 async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> None:
     told: list[Exception] = []
     client = face.client(on_error=lambda error: (told.append(error), session.track_event(event="more")))

@@ -35,7 +35,7 @@ first_at_exit: list[Callable[[], None]] = []
 
 _shared: dict[Hashable, Pipeline] = {}
 _alive: WeakSet[Pipeline] = WeakSet()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a finalizer may close a client while its thread holds it
 _ended: list[Ledger] = []
 _cut_short: list[Pipeline] = []
 _children_watched = False
@@ -43,14 +43,17 @@ _children_watched = False
 
 def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
     """The pipeline of that key, with ``owner`` among those who keep it alive; made where there is none."""
-    with _lock:
-        pipeline: Any = _shared.get(key)
-        if pipeline is None:
-            pipeline = _shared[key] = make()
-            _alive.add(pipeline)
-        pipeline.owners.add(owner)
-        found: P = pipeline
-        return found
+    while True:
+        with _lock:
+            pipeline: Any = _shared.get(key)
+            if pipeline is None:
+                pipeline = _shared.setdefault(key, make())
+                _alive.add(pipeline)
+            pipeline.owners.add(owner)
+            was_left = _shared.get(key) is not pipeline  # a finalizer came in between, and it was the last client's
+        if not was_left:
+            found: P = pipeline
+            return found
 
 
 def release(owner: object, pipeline: Pipeline) -> bool:
@@ -164,7 +167,7 @@ def _after_fork_in_child() -> None:
     importing = threading.Lock()
     listening = threading.RLock()
     exit_began, exit_told = None, False
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _ended.clear()
     _cut_short.clear()
     _children_watched = False

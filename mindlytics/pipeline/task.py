@@ -229,10 +229,13 @@ class TaskPipeline(Pipeline):
         lifecycle.watch_child_exit()
         loop = _running_loop()
         if loop is not None:
-            with self._adopting:
-                self._adopt(loop)
-                # not by the loop's factory: an eager one would run it before it is known to be the sender
-                self._task = asyncio.Task(self._work(), loop=loop, name="mindlytics-sender")
+            if self._adopting.acquire(blocking=False):  # else somebody else is about to start it
+                try:
+                    self._adopt(loop)
+                    # not by the loop's factory: an eager one would run it before it is known to be the sender
+                    self._task = asyncio.Task(self._work(), loop=loop, name="mindlytics-sender")
+                finally:
+                    self._adopting.release()
         elif lifecycle.exit_began is not None:
             self.end_by(lifecycle.exit_began + self.settings.shutdown_timeout)
             self.finish_all([self])
