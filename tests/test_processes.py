@@ -117,6 +117,57 @@ def test_a_fork_while_other_threads_are_inside_calls(sink: Sink) -> None:
     assert counts == {f"child-{c}": 1 for c in range(15)}
 
 
+OWN_SESSIONS = {
+    "Client": """
+        from mindlytics import Client
+        client = Client(http_client=own)
+        def send():
+            client.create_session(id='u').track_event(event='e')
+            assert client.flush(20).pending == 0
+    """,
+    "HTTPClient": """
+        from mindlytics import HTTPClient
+        client = HTTPClient(http_client=own)
+        def send(): client.send_request(method='POST', url='/x')
+    """,
+    "Conversations": """
+        from mindlytics.antonnia import Conversations, exceptions
+        client = Conversations('t', os.environ['MLSDK_SERVER_BASE'], http_client=own)
+        def send():
+            with contextlib.suppress(exceptions.APIError): client.sessions.get('s')
+    """,
+}
+
+
+@pytest.mark.parametrize("user", OWN_SESSIONS)
+def test_a_forked_child_shares_no_connection_of_a_callers_session(sink: Sink, user: str) -> None:
+    came: list[tuple[str, int]] = []
+
+    def noted(exchange: faults.Exchange) -> None:
+        came.append((exchange.request.headers["X-From"], exchange.handler.client_address[1]))
+        faults.fine(exchange)
+
+    sink.always = noted
+    program = (
+        "import contextlib, os, requests, textwrap\n"
+        "own = requests.Session(); own.headers['X-From'] = 'parent'\n"
+        f"exec(textwrap.dedent({OWN_SESSIONS[user]!r}))\n"
+        "send()\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    own.headers['X-From'] = 'child'\n"
+        "    send()\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(pid, 0)[1] == 0\n"
+        "send()\n"
+    )
+    ran = run(sink, program, *FORKING)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (first, own), (second, childs), (third, kept) = came
+    assert ["parent", "child", "parent"] == [first, second, third]
+    assert own == kept != childs
+
+
 def test_gevents_patching_is_harmless(sink: Sink) -> None:
     pytest.importorskip("gevent")
     program = (

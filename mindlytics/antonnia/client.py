@@ -49,7 +49,7 @@ class Conversations(BaseConversations):
     """The Conversations API, blocking. Any thread may call; each call has a kept-alive connection of its own.
 
     A context manager, which closes the connections; an own ``http_client`` is left open. A forked child opens
-    connections of its own (but not in place of an own ``http_client``).
+    connections of its own, with an own ``requests.Session`` too (but not with an own ``httpx.Client``).
     The arguments are those of :class:`~mindlytics.antonnia.base.BaseConversations`.
     """
 

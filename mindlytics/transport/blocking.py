@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from ..settings import Settings
 from . import NoReply, Reply
 
 PIECE = 64 * 1024
 """Bytes that are read of a body at once, at most."""
+
+_callers: WeakSet[requests.Session] = WeakSet()
+"""Callers' sessions that were used here."""
+
+_of_the_parent: list[object] = []
+"""Connections that a forked child must not use. They are kept, since to let go of them is to close them, under locks
+that a thread of the parent may have held at the fork."""
 
 
 class BlockingTransport:
@@ -26,6 +36,8 @@ class BlockingTransport:
         self._session: requests.Session = _Session() if self._own else settings.http_client
         if self._own:
             self._session.trust_env = settings.trust_env
+        elif isinstance(self._session, requests.Session):
+            _callers.add(self._session)
         self._reach: dict[tuple[str, str], Any] = {}
 
     def request(
@@ -123,3 +135,16 @@ def _is_unsent(error: Exception) -> bool:
         isinstance(error, requests.ConnectionError)
         and any(kind in repr(error) for kind in ("NewConnectionError", "NameResolutionError"))
     )
+
+
+def _after_fork_in_child() -> None:
+    """Callers' sessions begin without connections, as an adapter does that is unpickled."""
+    for session in list(_callers):
+        adapters: list[Any] = [each for each in session.adapters.values() if isinstance(each, HTTPAdapter)]
+        for adapter in adapters:
+            _of_the_parent.append((adapter.poolmanager, adapter.proxy_manager))
+            adapter.__setstate__(adapter.__getstate__())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
