@@ -120,6 +120,10 @@ class Pipeline(ABC):
         """Let what is pending leave without waiting for company."""
 
     @abstractmethod
+    def begin(self) -> None:
+        """See to it that a sender is at work on what is pending, if there can be one."""
+
+    @abstractmethod
     def flush_from_outside(self, timeout: float) -> None:
         """Deliver what is pending within so many seconds, called from a thread that no loop runs on."""
 

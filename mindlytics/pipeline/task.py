@@ -201,6 +201,10 @@ class TaskPipeline(Pipeline):
                 pass
             self.ledger.tear(ticket)
 
+    def begin(self) -> None:
+        if self.ledger.pending and _running_loop() is not None:
+            self._attend()
+
     def hasten(self) -> None:
         self._hurry(self.ledger.total.accepted)
 

@@ -114,6 +114,10 @@ class ThreadPipeline(Pipeline):
             if pipeline.ledger.pending:
                 pipeline._deliver_here(pipeline.deadline)
 
+    def begin(self) -> None:
+        if self.ledger.pending:
+            self._ensure_sender()
+
     def hasten(self) -> None:
         self._unattended = self._unattended or lifecycle.exit_began is not None
         self._hurry(self.ledger.total.accepted)

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -217,6 +218,28 @@ async def test_a_service_that_is_down_holds_up_nothing_of_the_other(
     assert each[up].delivered == each[up].accepted > 0
     closed = await result(client.close(0.3))
     assert each[down].accepted == closed.dropped + closed.pending
+
+
+@pytest.mark.parametrize("on", ["an earlier loop", "no loop"])
+def test_what_was_recorded_on(on: str, sink: Sink, other: Sink) -> None:
+    """It goes to the service that is well, while the client that closes waits for the one that hangs."""
+    sink.always = faults.hang
+    align = AsyncAlignAI("p", "k", other.url)
+    client = AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, destinations=[align])
+
+    async def record() -> None:
+        await client.create_session(id="ada").track_conversation_turn(user="u", assistant="a")
+
+    if on == "no loop":
+        with suppress(StopIteration):
+            record().send(None)
+    else:
+        asyncio.run(record())
+    asyncio.run(client.close(0.5))
+    sink.stopping.set()
+    assert {"mindlytics": (0, 1), "align": (3, 0)} == {
+        name: (stats.delivered, stats.dropped) for name, stats in client.stats_of_each().items()
+    }
 
 
 async def test_services_that_all_hang_are_closed_by_one_deadline(face: Face, sink: Sink, other: Sink) -> None:
