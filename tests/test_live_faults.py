@@ -248,6 +248,21 @@ async def test_many_missed_events_are_read_back_in_pages_the_newest_where_they_a
     assert ["a", *map(str, range(missed - expected, missed)), "z"] == heard.names
 
 
+async def test_what_is_no_event_makes_no_page_the_last(live: Face, service: LiveService) -> None:
+    heard = Heard()
+    await result(live.client().start_listening(heard.on_event))
+    service.token_always = status(500)
+    service.cut()
+    await eventually(lambda: service.open == 0)
+    began = datetime.now(timezone.utc)
+    moments = [(began + timedelta(microseconds=number)).isoformat() for number in range(PAGE + 10)]
+    service.told += [service.make(str(number), timestamp=moment) for number, moment in enumerate(moments)]
+    service.told[-5]["properties"] = "none"
+    service.token_always = None
+    await eventually(lambda: len(heard.events) == PAGE + 9)
+    assert [str(number) for number in range(PAGE + 10) if number != PAGE + 5] == heard.names
+
+
 async def test_a_service_that_reads_nothing_back_is_listened_to_all_the_same(live: Face, service: LiveService) -> None:
     heard = Heard()
     service.reads_back = False

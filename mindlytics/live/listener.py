@@ -148,26 +148,27 @@ class Listener:
                 if page.fate is Fate.RETRY:
                     return page
                 break
-            missed[:0] = page
-            if len(page) < wire.PAGE or len(missed) >= MAX_READ_BACK or all(map(subscription.has_seen, page)):
+            events = page.events
+            missed[:0] = events
+            if not page.is_full or len(missed) >= MAX_READ_BACK or all(map(subscription.has_seen, events)):
                 break
-            if until == page[0].timestamp or page[0].event_id is None:
+            if until == events[0].timestamp or events[0].event_id is None:
                 break  # there is no telling what of the next page would be new
-            until = page[0].timestamp
+            until = events[0].timestamp
         for event in missed:
             await self._hand_over(event)
         return None
 
-    async def _read_page(self, transport: AsyncTransport, since: datetime, until: Timestamp) -> list[MLEvent] | Verdict:
-        """The newest events of a span of time, oldest first."""
+    async def _read_page(self, transport: AsyncTransport, since: datetime, until: Timestamp) -> wire.Page | Verdict:
+        """The newest events of a span of time."""
         url = wire.events_url(self._settings.server_endpoint, self._subscription.session_id, since, until)
         body = await self._get(transport, url)
         if not isinstance(body, bytes):
             return body
         try:
-            return wire.read_events(body)
+            return wire.read_page(body)
         except ValueError:
-            return []
+            return wire.Page([], is_full=False)
 
     async def _take(self, text: str | bytes) -> None:
         try:

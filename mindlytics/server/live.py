@@ -229,31 +229,32 @@ async def realtime(request: web.Request) -> web.Response:
 async def recent(request: web.Request) -> web.Response:
     """Answer with the stored events of a span of time, newest first."""
     caller = await caller_of(request)
-    wanted: list[str | int] = [moment(request.query, "start"), moment(request.query, "end")]
+    held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
+    wanted: list[str | int] = [moment(request.query, "start"), moment(request.query, "end"), held_since]
     sql = _OF_SPAN
     if "session_id" in request.query:
         wanted.append(request.query["session_id"])
         sql += " AND session_id = ?"
     limit = whole(request.query, "limit", RECENT)
-    held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
 
     def read(connection: sqlite3.Connection) -> bytes:
         app = find_app(connection, *caller)
         if app is None:
             return b"[]"
-        rows = connection.execute(_NEWEST_FIRST.format(sql), (app.scope, *wanted, limit or -1, held_since))
+        rows = connection.execute(_NEWEST_FIRST.format(sql), (app.scope, *wanted, limit or -1))
         return orjson.dumps([StoredEvent(*row).to_json(app) for row in rows])
 
     return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
 
 
-_OF_SPAN = "SELECT seq FROM events WHERE +scope = ? AND timestamp BETWEEN ? AND ?"
-_ORDER = "ORDER BY timestamp DESC, event = 'Session Ended' DESC, seq DESC"
-_NEWEST_FIRST = f"""
-    SELECT {", ".join(StoredEvent._fields)} FROM events WHERE seq IN ({{}} {_ORDER} LIMIT ?)
+_OF_SPAN = """
+    SELECT seq FROM events WHERE +scope = ? AND timestamp BETWEEN ? AND ?
        AND NOT (event = 'Session Ended'
                 AND (scope, session_id) IN (SELECT scope, session_id FROM unanalysed WHERE noted_at > ?))
-    {_ORDER}
+"""
+_ORDER = "ORDER BY timestamp DESC, event = 'Session Ended' DESC, seq DESC"
+_NEWEST_FIRST = f"""
+    SELECT {", ".join(StoredEvent._fields)} FROM events WHERE seq IN ({{}} {_ORDER} LIMIT ?) {_ORDER}
 """
 """Sorted before their texts are read, which are much longer than what is sorted. As to those who listen, the end of a
 session is told after what the analysis makes, and waits for it."""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
+from attrs import frozen
 
 from ..stored import MLEvent
 from ..values import Timestamp
@@ -31,6 +32,14 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 AHEAD = timedelta(days=1)
 """How far the clocks of those who make events may be ahead of ours."""
+
+
+@frozen
+class Page:
+    """Events that were read back with one request, oldest first, and whether there may be more."""
+
+    events: list[MLEvent]
+    is_full: bool
 
 
 def token_url(server_endpoint: str, session_id: str | None) -> str:
@@ -97,8 +106,8 @@ def read_event(text: str | bytes) -> MLEvent:
     return as_event(orjson.loads(text))
 
 
-def read_events(body: bytes) -> list[MLEvent]:
-    """Events that were read back, oldest first; what is none is passed over.
+def read_page(body: bytes) -> Page:
+    """Events that were read back; what is none is passed over.
 
     :raises ValueError: it is no list.
     """
@@ -111,7 +120,7 @@ def read_events(body: bytes) -> list[MLEvent]:
             events.append(as_event(each))
         except ValueError:
             continue
-    return events
+    return Page(events, len(given) >= PAGE)
 
 
 def as_event(given: Any) -> MLEvent:

@@ -257,12 +257,13 @@ def test_the_end_of_a_session_is_read_back_after_what_was_found() -> None:
     with serving(analysis=slow) as caller:
         caller.take(turn(), event("end_session"), track(session_id="s2"), event("end_session", "s2"))
 
-        def read_back() -> list[tuple[str, str]]:
-            events = caller.get("/bc/v1/live-events/events", start=AT, end=AT).json()
+        def read_back(**more: int) -> list[tuple[str, str]]:
+            events = caller.get("/bc/v1/live-events/events", start=AT, end=AT, **more).json()
             return [(e["session_id"], e["event"]) for e in events]
 
         assert [("s2", "Session Ended"), ("s2", "Bought"), ("s2", "Session Started")] == read_back()[:3]
         assert ("s", "Conversation Ended") == read_back()[3]
+        assert read_back()[:4] == read_back(limit=4)
         go_on.set()
         summaries(caller)
         assert [("s2", "Session Ended"), ("s", "Session Ended"), ("s", SUMMARY)] == read_back()[:3]
