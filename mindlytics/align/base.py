@@ -46,7 +46,7 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
     :param project_id: the project; default ``ALIGNAI_PROJECT_ID`` in the environment.
     :param api_key: the API key; default ``ALIGNAI_API_KEY``.
     :param api_host: the service's address; default ``ALIGNAI_HOST``, else the production service.
-    :param config: how events are delivered; default ``Config()``.
+    :param config: how events are delivered. All of it wins over the environment, which wins over what ``Config()`` says.
     :param settings: every other setting of the package by its name; one of these wins over ``config``.
     :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
     :raises ImportError: protobuf is not installed.
@@ -69,7 +69,8 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
             raise ImportError("Align AI's protocol needs protobuf: pip install 'mindlytics[align]'")
         given = {"project_id": project_id, "api_key": api_key, "server_endpoint": api_host}
         chosen = {name: value for name, value in settings.items() if value is not None}
-        self._join(AlignSettings.load({**(config or Config()).settings, **chosen, **given}), _wire)
+        configured = {} if config is None else config.settings
+        self._join(AlignSettings.load({**configured, **chosen, **given}), _wire)
         self._account = self.pipeline.ledger.open_account()
 
     def identify_user(  # noqa: PLR0917  as its reference page has it

@@ -65,9 +65,14 @@ class Config:
         return given
 
 
-@frozen
+def _of_config(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    defaults = Config().settings
+    return [each.evolve(default=defaults.get(each.name, each.default)) for each in attributes]
+
+
+@frozen(field_transformer=_of_config)
 class AlignSettings(Settings):
-    """The package's settings, with the credentials and the address of Align AI."""
+    """The package's settings, with the credentials and the address of Align AI, and the defaults of :class:`Config`."""
 
     api_key: str = credential("The API key.", "ALIGNAI_API_KEY", repr=False)
     project_id: str = credential("The project.", "ALIGNAI_PROJECT_ID")

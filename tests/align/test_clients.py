@@ -116,6 +116,25 @@ def test_a_config_becomes_settings() -> None:
         assert 5 == client.settings.max_batch_events
 
 
+def test_the_environment_wins_over_the_defaults_of_a_config_and_over_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLSDK_FLUSH_INTERVAL", "0.1")
+    monkeypatch.setenv("MLSDK_MAX_BATCH_EVENTS", "10")
+    monkeypatch.setenv("MLSDK_SHUTDOWN_TIMEOUT", "30")
+    monkeypatch.setenv("MLSDK_RETRY_FOR", "600")
+    names = ("flush_interval", "max_batch_events", "shutdown_timeout", "retry_for")
+    given: list[tuple[dict[str, Any], tuple[float, ...]]] = [
+        ({}, (0.1, 10, 30, 600)),
+        ({"flush_interval": 2}, (2, 10, 30, 600)),
+        ({"config": Config(flush_batch_size=7)}, (3, 7, 5, 33)),
+        ({"config": Config(flush_batch_size=7), "retry_for": 1}, (3, 7, 5, 1)),
+    ]
+    for arguments, expected in given:
+        with AlignAI("p", "k", **arguments) as client:
+            assert expected == tuple(getattr(client.settings, name) for name in names)
+
+
 @pytest.mark.parametrize(
     "given",
     [
