@@ -46,7 +46,8 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
     :param project_id: the project; default ``ALIGNAI_PROJECT_ID`` in the environment.
     :param api_key: the API key; default ``ALIGNAI_API_KEY``.
     :param api_host: the service's address; default ``ALIGNAI_HOST``, else the production service.
-    :param config: how events are delivered. All of it wins over the environment, which wins over what ``Config()`` says.
+    :param config: how events are delivered. All of it wins over the environment, which wins over the defaults of
+        ``Config``.
     :param settings: every other setting of the package by its name; one of these wins over ``config``.
     :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
     :raises ImportError: protobuf is not installed.
