@@ -1,9 +1,7 @@
 """A support desk over the Conversations API, blocking: from the first message to the analysed conversation.
 
-It brings a local server along, so that it runs anywhere. With the real service, only token and address differ.
+It brings a local server along, so that it runs anywhere. With the real services, only keys and addresses differ.
 """
-
-import os
 
 from mindlytics import Client
 from mindlytics.antonnia import Conversations, record
@@ -33,7 +31,7 @@ def main() -> None:
     with (
         LocalServer(reply="I looked up “{text}” for you.") as server,
         Conversations("any", f"{server.url}/conversations/v2") as conversations,
-        Client(server_endpoint=os.environ.get("MLSDK_SERVER_BASE", server.url)) as client,
+        Client(api_key="any", project_id="support", server_endpoint=server.url) as client,
     ):
         session = begin(conversations, "+351 912 345 678", "Ada")
         say(conversations, session, "Where is my parcel?")
@@ -44,6 +42,7 @@ def main() -> None:
             print(f"{message.role}: {message.content.words}")
         print(conversations.sessions.finish(session.id).status)
         record(client.create_session(session_id=session.id, id=session.contact_id), messages)
+        print(f"{client.flush().delivered} events delivered")
         try:
             say(conversations, session, "One more thing")
         except AntonniaError as error:

@@ -28,17 +28,32 @@ SLOW = re.compile(r"Executing <.*> took [\d.]+ seconds")
 """What development mode says of a step on a machine that is busy."""
 
 
+def run(name: str, *flags: str, **settings: str) -> str:
+    """Run an example to its end, in development mode unless there are flags; what it printed.
+
+    :param settings: all that is set of the package in its environment.
+    """
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", *(flags or ("-X", "dev")), EXAMPLES / name],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = [line for line in ran.stderr.splitlines() if not SLOW.fullmatch(line)]
+    assert (0, []) == (ran.returncode, said)
+    return ran.stdout
+
+
 class Place:
-    """A local server, an environment that leads to it, and what it has stored."""
+    """A local server, settings that lead to it, and what it has stored."""
 
     def __init__(self, server: LocalServer) -> None:
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
+        self.settings = {
             "MLSDK_SERVER_BASE": server.url,
             "MLSDK_API_KEY": "any",
             "MLSDK_PROJECT_ID": "examples",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
         }
         self._http = HTTPClient(api_key="any", project_id="examples", server_endpoint=server.url)
 
@@ -53,26 +68,16 @@ class Place:
         recorded = {"session_id": session_id, "properties.analysis": {"$exists": False}}
         return [event["event"] for event in self.find("events", filter=recorded)]
 
-    def run(self, name: str, *flags: str) -> str:
-        """Run an example to its end, in development mode unless there are flags; what it printed."""
-        ran = subprocess.run(
-            [sys.executable, "-W", "error", *(flags or ("-X", "dev")), EXAMPLES / name],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        said = [line for line in ran.stderr.splitlines() if not SLOW.fullmatch(line)]
-        assert (0, []) == (ran.returncode, said)
-        return ran.stdout
+    def run(self, name: str) -> str:
+        """Run an example to its end, with this server; what it printed."""
+        return run(name, **self.settings)
 
     @contextmanager
     def serve(self, *command: str) -> Iterator[str]:
         """Run an example that serves; yields its address."""
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
-            env=self.environment,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.settings},
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -153,7 +158,7 @@ def test_live(place: Place) -> None:
     assert {"Conversation Turn", "Offer Shown", "Intent Informed", "Conversation Summary"} < set(said)
 
 
-def test_align(place: Place) -> None:
+def test_align() -> None:
     assert [
         "Align AI: 6 events delivered",
         "mindlytics: 2 of 2 events delivered",
@@ -162,7 +167,7 @@ def test_align(place: Place) -> None:
         "chat-1 2 assistant: It arrives tomorrow before noon.",
         "chat-2 1 user: And the other one?",
         "chat-2 2 assistant: On Friday.",
-    ] == place.run("align.py").splitlines()
+    ] == run("align.py").splitlines()
 
 
 def test_flask(place: Place) -> None:
@@ -216,22 +221,25 @@ SERVES_ITSELF = ("-b",)
 """Flags for examples that run a server in their own process: in development mode, its loop tells of every delay."""
 
 
-def test_antonnia_support(place: Place) -> None:
-    told = place.run("antonnia_support.py", *SERVES_ITSELF).splitlines()
-    assert ["1 session from Portugal", "user: Where is my parcel?"] == told[:2]
-    assert ["closed", "the session must be open, it is closed"] == told[-2:]
-    session = place.one("sessions", filter={"user_id": "+351 912 345 678"}, include=["messages"])
-    assert 2 == session["turn_count"]
-    said = [message["content"] for message in session["messages"]]
-    assert ["And the invoice?", "I looked up “And the invoice?” for you."] == said[2:]
+def test_antonnia_support() -> None:
+    assert [
+        "1 session from Portugal",
+        "user: Where is my parcel?",
+        "assistant: I looked up “Where is my parcel?” for you.",
+        "user: And the invoice?",
+        "assistant: I looked up “And the invoice?” for you.",
+        "closed",
+        "4 events delivered",
+        "the session must be open, it is closed",
+    ] == run("antonnia_support.py", *SERVES_ITSELF).splitlines()
 
 
-def test_antonnia_async(place: Place) -> None:
+def test_antonnia_async() -> None:
     assert [
         "user: Hello, I need help with my account",
         "assistant: You said: Hello, I need help with my account",
         "['ada', 'alan', 'edsger', 'grace']",
-    ] == place.run("antonnia_async.py", *SERVES_ITSELF).splitlines()
+    ] == run("antonnia_async.py", *SERVES_ITSELF).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +251,7 @@ def test_antonnia_async(place: Place) -> None:
     ids=["flask", "fastapi"],
 )
 def test_antonnia_webhooks(place: Place, command: tuple[str, ...]) -> None:
-    base = place.environment["MLSDK_SERVER_BASE"]
+    base = place.settings["MLSDK_SERVER_BASE"]
     with (
         Conversations("any", f"{base}/conversations/v2", trust_env=False) as conversations,
         place.serve(*command) as url,
