@@ -50,6 +50,19 @@ async def test_a_call_of_a_chat_model_is_a_turn(session: Session, sink: Sink) ->
     ] == await properties(session, sink)
 
 
+ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-3-5-sonnet-20241022-v2:0"
+
+
+@pytest.mark.parametrize(("name", "kept"), [("", "unknown"), (ARN, ARN[:100])], ids=["none", "long"])
+async def test_a_model_may_have_any_name(session: Session, sink: Sink, name: str, kept: str) -> None:
+    chat = model(session, reply("Hello!", (3, 4), response_metadata={"model_name": name}))
+    await chat.ainvoke([HumanMessage("Hi")])
+    await MLPostModellHook(name)(
+        {"messages": [HumanMessage("Hi"), reply("Hello!", (3, 4))]}, {"configurable": {"session": session}}
+    )
+    assert [kept, kept] == [turn["model"] for turn in await properties(session, sink)]
+
+
 async def test_what_a_model_does_not_tell(session: Session, sink: Sink) -> None:
     chat = model(session, reply("one"), reply([{"type": "text", "text": "two"}, {"type": "image"}], (1, 2)))
     await chat.ainvoke([HumanMessage("a")])

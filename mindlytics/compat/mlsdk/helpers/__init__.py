@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from ....events import MAX_NAME
+
 UNKNOWN = "unknown"
-"""The model's name, where nobody tells it; 1 to 100 characters are needed."""
+"""The model's name, where nobody tells it."""
+
+
+def name_of_model(told: object) -> str:
+    """A model's name as a turn can have it: no more than 100 characters of it are kept."""
+    return told[:MAX_NAME] if isinstance(told, str) and told else UNKNOWN
 
 
 def text_of(content: str | list[str | dict[str, object]]) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from langchain_core.callbacks import AsyncCallbackHandler
 
 from .. import Session, TokenBasedCost
-from . import UNKNOWN, text_of
+from . import name_of_model, text_of
 
 
 class MLChatRecorderCallback(AsyncCallbackHandler):  # type: ignore[misc]  # it has no types where it is not installed
@@ -40,7 +40,7 @@ class MLChatRecorderCallback(AsyncCallbackHandler):  # type: ignore[misc]  # it 
         usage = None
         if message is not None and used:
             told = {**(response.llm_output or {}), **(answer.generation_info or {}), **message.response_metadata}
-            usage = TokenBasedCost(told.get("model_name") or UNKNOWN, used["input_tokens"], used["output_tokens"])
+            usage = TokenBasedCost(name_of_model(told.get("model_name")), used["input_tokens"], used["output_tokens"])
         await self.session.track_conversation_turn(
             user=self._said.pop(run_id, ""),
             assistant=answer.text if message is None else text_of(message.content),

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import Session, TokenBasedCost
-from . import UNKNOWN, text_of
+from . import name_of_model, text_of
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -27,11 +27,11 @@ ASSISTANT = frozenset({"ai", "AIMessageChunk"})
 class MLPostModellHook:
     """Called with the state after every reply of the model; records once the model has answered in words.
 
-    :param model_name: whose tokens they are; ``unknown`` where it is not given.
+    :param model_name: whose tokens they are, of which 100 characters are kept; ``unknown`` where it is not given.
     """
 
     def __init__(self, model_name: str | None = None) -> None:
-        self.model_name = UNKNOWN if model_name is None else model_name
+        self.model_name = name_of_model(model_name)
         self._asked_at: dict[str, float] = {}
         """When a function call that has not been recorded yet was first seen, by the call's id."""
 
