@@ -7,16 +7,16 @@ client builds events through them, the local server decodes into them. What prop
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from math import isfinite
 from sys import getsizeof
 from typing import Any, ClassVar, TypeVar, Union
 
 from attrs import Attribute, evolve, field, frozen
 
 from .errors import InvalidEvent
-from .values import UTC, Scalar, Timestamp, check_timestamp, now, valid_text
+from .values import INT64, UTC, Scalar, Timestamp, check_timestamp, now, plain_datetime, plain_number, valid_text
 
 FEEDBACK = "Feedback"
 """The name of the custom event that says what somebody thought of a session or of a turn."""
@@ -27,8 +27,10 @@ MAX_NAME = 100
 
 _NAME = f"a str of 1 to {MAX_NAME} characters"
 _SCALARS = (str, int, float)  # bool is an int
+MAX_INT = INT64[-1]
 
-# Each validator begins with a test that plain good values pass at once; what does not is looked at thoroughly.
+# Each validator begins with a test that plain good values pass at once; what does not is looked at thoroughly. Numbers
+# and datetimes of other classes are kept as plain ones: encoders take no others.
 Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 
@@ -64,9 +66,11 @@ def _optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
         raise InvalidEvent(attribute.name, "a str or None", value)
 
 
-def _timestamp(_: Any, attribute: Attribute[Any], value: object) -> None:
+def _timestamp(event: Any, attribute: Attribute[Any], value: object) -> None:
     if type(value) is not datetime or value.tzinfo is not UTC:
         check_timestamp(attribute.name, value)
+        if isinstance(value, datetime) and type(value) is not datetime:
+            _set(event, attribute.name, plain_datetime(value))
 
 
 def _scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
@@ -81,21 +85,28 @@ def _scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
             raise InvalidEvent(f"{attribute.name}.{key}", "a string, a number or a boolean", item)
 
 
-def _count(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if type(value) is not int or value < 0:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return
-        raise InvalidEvent(attribute.name, "an int of at least 0", value)
+def _count(usage: Any, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is not int or not 0 <= value <= MAX_INT:
+        plain = plain_number(value)
+        if type(plain) is not int or not 0 <= plain <= MAX_INT:
+            raise InvalidEvent(attribute.name, "an int of at least 0, of 64 bits at most", value)
+        _set(usage, attribute.name, plain)
 
 
-def _finite(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        raise InvalidEvent(attribute.name, "a finite number", value)
+def _finite(holder: Any, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is float and isfinite(value):
+        return
+    plain = plain_number(value)
+    fits = plain in INT64 if type(plain) is int else type(plain) is float and isfinite(plain)
+    if not fits:
+        raise InvalidEvent(attribute.name, "a finite number (of 64 bits at most where it is an int)", value)
+    if plain is not value:
+        _set(holder, attribute.name, plain)
 
 
-def _milliseconds(_: Any, attribute: Attribute[Any], value: object) -> None:
-    _finite(_, attribute, value)
-    if value < 0:  # type: ignore[operator]
+def _milliseconds(event: Any, attribute: Attribute[Any], value: Any) -> None:
+    _finite(event, attribute, value)
+    if value < 0:
         raise InvalidEvent(attribute.name, "a number of milliseconds of at least 0", value)
 
 
@@ -104,8 +115,8 @@ class TokenBasedCost:
     """What a model's work is counted in; the service knows the price.
 
     :param model: the model's name, 1 to 100 characters.
-    :param prompt_tokens: tokens read, an int of at least 0.
-    :param completion_tokens: tokens written, an int of at least 0.
+    :param prompt_tokens: tokens read, an int of at least 0, of 64 bits at most.
+    :param completion_tokens: tokens written, likewise.
     """
 
     model: str = field(validator=_name)
@@ -130,8 +141,9 @@ def as_usage(given: object, field_name: str = "usage") -> Usage | None:
     """
     if given is None or isinstance(given, (TokenBasedCost, Cost)):
         return given
-    if isinstance(given, (int, float)):
-        return Cost(given)
+    plain = plain_number(given)
+    if isinstance(plain, (int, float)):
+        return Cost(plain)
     if isinstance(given, Mapping):
         if "cost" in given:
             return Cost(given["cost"])

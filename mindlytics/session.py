@@ -37,7 +37,7 @@ from .events import (
     check_name,
     trusted,
 )
-from .values import UTC, Scalar, Timestamp, clean_scalars, moment, valid_text
+from .values import UTC, Scalar, Timestamp, clean_scalars, moment, plain_number, valid_text
 
 if TYPE_CHECKING:
     from .stored import MLEvent
@@ -459,6 +459,7 @@ class BaseSession(Generic[Done, Id]):
         """
         if not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES:
             raise InvalidEvent("feedback", " or ".join(f'"{each}"' for each in FEEDBACK_TYPES), feedback)
+        turn = plain_number(turn)
         if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 1):
             raise InvalidEvent("turn", "an int of at least 1, or None", turn)
         return self.track_event(

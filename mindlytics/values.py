@@ -74,6 +74,30 @@ def check_timestamp(field: str, value: object) -> None:
         raise InvalidEvent(field, "an ISO 8601 text or an aware datetime", value)
 
 
+def plain_datetime(given: datetime) -> datetime:
+    """The same moment, of an aware datetime of whatever class (pandas', pendulum's), as one of that very class."""
+    offset = given.utcoffset()
+    zone = timezone(offset) if offset else UTC
+    date_and_time = given.year, given.month, given.day, given.hour, given.minute, given.second, given.microsecond
+    return datetime(*date_and_time, tzinfo=zone)
+
+
+def plain_number(given: Any) -> Any:
+    """An int or a float of that very class for one of another (NumPy's above all); all else as it is."""
+    kind = type(given)
+    if kind is int or kind is float or kind is bool:
+        return given
+    if isinstance(given, float):
+        return float(given)
+    if isinstance(given, int):
+        return int(given)
+    return given.item() if _is_numpy_scalar(given) else given
+
+
+def _is_numpy_scalar(given: Any) -> bool:
+    return type(given).__module__.partition(".")[0] == "numpy" and getattr(given, "ndim", None) == 0
+
+
 def read_timestamp(field: str, text: str) -> datetime:
     """The moment that a text names.
 
@@ -213,7 +237,7 @@ def _clean_value(value: Any) -> Scalar | None:  # noqa: PLR0912  one row a type,
         raise _Unfit(bytes(value).decode("utf-8", "replace"), "changed: bytes became text")
     if isinstance(value, (Mapping, list, tuple, set, frozenset)):
         raise _Unfit(_as_json(value), "changed: a nested container became JSON text")
-    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", None) == 0:
+    if _is_numpy_scalar(value):
         return _clean_value(value.item())
     raise _Unfit(None, f"left out: no scalar can be made of a {type(value).__name__}")
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mindlytics import Cost, InvalidEvent, TokenBasedCost
-from mindlytics.wire.mindlytics import QUEUE_PATH
+from mindlytics.events import ConversationFunction, ConversationUsage, as_usage
+from mindlytics.values import now, parse_timestamp
+from mindlytics.wire.mindlytics import QUEUE_PATH, encode
 
 from .conftest import Face, entered, result
 from .sink import Sink
@@ -199,6 +205,59 @@ async def test_user_id_is_another_spelling_of_id(face: Face) -> None:
         client.create_session(user_id="u", id="v")
 
 
+class Moment(datetime):
+    """A moment of another library's (pandas, pendulum)."""
+
+
+@pytest.mark.parametrize("zone", [timezone.utc, timezone(timedelta(hours=-9, minutes=-30))], ids=str)
+async def test_numbers_and_moments_of_other_libraries_are_taken(face: Face, sink: Sink, zone: timezone) -> None:
+    client = face.client()
+    session = client.create_session(id="u")
+    moment = Moment(2025, 4, 3, 7, 35, 10, 123456, zone)
+    counted = TokenBasedCost("m", numpy.int64(1), numpy.uint8(2))
+    await result(session.track_conversation_turn(user="a", assistant="b", usage=counted, timestamp=moment))
+    await result(session.track_conversation_usage(usage=numpy.float64(0.25)))
+    await result(session.track_conversation_usage(cost=numpy.float32(0.5)))
+    await result(session.track_conversation_usage(cost={"cost": numpy.int16(3)}))
+    await result(session.track_function_call(name="f", runtime=numpy.float64(1.5)))
+    await result(session.track_feedback("thumbs_up", turn=numpy.int64(1)))
+    assert 6 == (await result(client.flush(20))).delivered
+    turn, *others = sink.events
+    assert moment == parse_timestamp(turn["timestamp"])
+    assert (1, 2) == (turn["properties"]["prompt_tokens"], turn["properties"]["completion_tokens"])
+    assert [0.25, 0.5, 3] == [event["properties"]["cost"] for event in others[:3]]
+    assert [1.5, 1] == [others[3]["properties"]["runtime"], others[4]["properties"]["turn"]]
+
+
+async def test_what_a_stopped_clock_and_before_send_give_is_sent(
+    face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(event: Any) -> Any:
+        return evolve(event, properties={"n": numpy.float64(0.5)})
+
+    monkeypatch.setattr("mindlytics.session.datetime", Moment)
+    client = face.client(before_send=add)
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert 1 == (await result(client.flush(20))).delivered
+    assert {"n": 0.5} == sink.events[0]["properties"]
+    assert parse_timestamp(sink.events[0]["timestamp"]) <= now()
+
+
+@given(st.one_of(st.integers(), st.floats(), st.integers(2**60, 2**66), st.integers(-(2**66), -(2**60))))
+def test_a_number_is_refused_at_the_call_or_can_be_sent(number: float) -> None:
+    where: dict[str, Any] = {"session_id": "s", "conversation_id": "c"}
+    for make in (
+        lambda: ConversationUsage(usage=as_usage(number), **where),
+        lambda: ConversationUsage(usage=as_usage({**TOKENS, "prompt_tokens": number}), **where),
+        lambda: ConversationFunction(name="f", runtime=number, **where),
+    ):
+        try:
+            event = make()
+        except InvalidEvent:
+            continue
+        assert number in json.loads(encode(event))["properties"].values()
+
+
 MISUSE = [
     ("track_event", {}, "event must be a str of 1 to 100 characters, got NoneType"),
     ("track_event", {"event": ""}, "event must be a str of 1 to 100 characters, got str of 0"),
@@ -215,12 +274,20 @@ MISUSE = [
     ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": "much"}, "cost must be a TokenBasedCost"),
     ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": 1, "usage": 1}, "cost must be left out"),
     ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": float("nan")}, "cost must be a finite number"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": 10**400}, "cost must be a finite .*64 bits"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": -(2**63) - 1}, "cost must be a finite number"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": numpy.True_}, "cost must be a finite number"),
+    ("track_conversation_turn", {"user": "u", "assistant": "a", "cost": numpy.ones(2)}, "cost must be a Token"),
     ("track_conversation_turn", {"user": "u", "assistant": "a", "assistant_id": ""}, "assistant_id must be"),
     ("track_conversation_usage", {}, "usage must be given"),
     ("track_conversation_usage", {"usage": {**TOKENS, "prompt_tokens": -1}}, "prompt_tokens must be an int"),
+    ("track_conversation_usage", {"usage": {**TOKENS, "prompt_tokens": 2**64}}, "prompt_tokens must be .*64 bits"),
+    ("track_conversation_usage", {"usage": {**TOKENS, "prompt_tokens": numpy.int64(-1)}}, "prompt_tokens must be an"),
     ("track_function_call", {}, "name must be a str of 1 to 100"),
     ("track_function_call", {"name": "f", "args": {"a": 1}}, "args must be a str or None, got dict"),
     ("track_function_call", {"name": "f", "runtime": -1}, "runtime must be a number of milliseconds"),
+    ("track_function_call", {"name": "f", "runtime": numpy.float64(-1)}, "runtime must be a number of milliseconds"),
+    ("track_function_call", {"name": "f", "runtime": 10**400}, "runtime must be a finite number .*64 bits"),
     ("end_conversation", {}, "conversation_id must be given, since no conversation is open"),
     ("user_identify", {"id": ""}, "id must be"),
     ("user_alias", {"id": "a"}, "previous_id must be"),

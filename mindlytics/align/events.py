@@ -18,7 +18,7 @@ from attrs import Attribute, evolve, field, frozen
 
 from ..errors import ValidationError
 from ..events import EMPTY_SIZE, FEEDBACK_TYPES, AnyEvent
-from ..values import UTC, now, valid_text
+from ..values import UTC, now, plain_datetime, plain_number, valid_text
 
 ROLE_USER = "user"
 ROLE_ASSISTANT = "assistant"
@@ -108,13 +108,19 @@ def _country(_: Any, attribute: Attribute[Any], value: Any) -> None:
 
 
 def _datetime(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if value is not None and not isinstance(value, datetime):
+    if value is not None and type(value) is not datetime:
         raise ValidationError(attribute.name, "a datetime", value)
 
 
 def _aware(given: Any) -> Any:
     """A datetime without a zone is in UTC, as the service's own client has it."""
-    return given.replace(tzinfo=UTC) if isinstance(given, datetime) and given.utcoffset() is None else given
+    if not isinstance(given, datetime):
+        return given
+    try:
+        aware = given.replace(tzinfo=UTC) if given.tzinfo is None or given.utcoffset() is None else given
+        return aware if type(aware) is datetime else plain_datetime(aware)
+    except (TypeError, ValueError):  # pandas' NaT is a datetime, and none
+        return given
 
 
 def _valid(given: Any) -> Any:
@@ -202,7 +208,7 @@ class MessageCreate(AlignEvent):
     type: ClassVar[str] = "message_create"
 
     session_id: str = field(validator=_name)
-    message_index: int = field(validator=_index)
+    message_index: int = field(converter=plain_number, validator=_index)
     role: str = field(validator=_one_of(*ROLES))
     content: str = field(converter=_valid, validator=_content)
 
@@ -223,4 +229,4 @@ class FeedbackCreate(AlignEvent):
 
     session_id: str = field(validator=_name)
     feedback_type: str = field(validator=_one_of(*FEEDBACK_TYPES))
-    message_index: int | None = field(default=None, validator=_index)
+    message_index: int | None = field(default=None, converter=plain_number, validator=_index)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from attrs import evolve, frozen
 
-from ..values import UTC, parse_timestamp
+from ..values import UTC, parse_timestamp, plain_datetime, plain_number
 from .codec import Misfit, read, tell
 from .exceptions import ValidationError
 from .types import MessageContent, ScheduleConfig
@@ -139,6 +139,7 @@ def whole(name: str, value: object, least: int, most: int | None = None) -> int 
     """The value, if it is None or a whole number of that range."""
     if value is None:
         return None
+    value = plain_number(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValidationError(f"{name} must be an int {bounds}")
@@ -159,10 +160,10 @@ def moment(name: str, value: object) -> str:
             value = parse_timestamp(value)
         except ValueError:
             raise ValidationError(f"{name} must be an ISO 8601 date and time") from None
-    if not isinstance(value, datetime) or value.utcoffset() is None:
+    if not isinstance(value, datetime) or value.tzinfo is None or value.utcoffset() is None:
         raise ValidationError(f"{name} must be an aware datetime or an ISO 8601 text, got {type(value).__name__}")
     try:
-        return value.astimezone(UTC).isoformat()
+        return plain_datetime(value).astimezone(UTC).isoformat()
     except OverflowError:
         raise ValidationError(f"{name} must be a moment within the years 1 to 9999 in UTC") from None
 

@@ -13,7 +13,7 @@ from attrs import NOTHING, fields, has
 from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn
 
-from ..values import parse_timestamp
+from ..values import parse_timestamp, plain_number
 from . import types
 from .types import Agent, MessageContent, Model, ScheduleConfig
 
@@ -88,6 +88,7 @@ def tell(value: Any) -> Any:
     if isinstance(value, Model):
         own = {a.name: tell(getattr(value, a.name)) for a in fields(type(value)) if a.name != "extra"}
         return {**own, **value.extra}
+    value = plain_number(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise TypeError(f"JSON cannot hold {value}")
     if isinstance(value, datetime):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from mindlytics import MindlyticsError
@@ -106,6 +107,43 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
     assert datetime(2020, 1, 1, 12, tzinfo=timezone.utc) == user.create_time
     east = datetime(2020, 1, 1, 12, tzinfo=timezone(timedelta(hours=9)))
     assert east == UserRecognize(user_id="u", create_time=east).create_time
+
+
+class Moment(datetime):
+    """A moment of another library's."""
+
+
+class NoMoment(Moment):
+    """As pandas' NaT is."""
+
+    tzinfo = None
+
+    def utcoffset(self) -> timedelta:
+        raise ValueError
+
+    def replace(self, **_: Any) -> NoMoment:  # type: ignore[override]
+        return self
+
+
+@pytest.mark.parametrize("zone", [None, timezone.utc, timezone(timedelta(hours=9))], ids=str)
+async def test_numbers_and_moments_of_other_libraries_are_taken(
+    align_face: Face, sink: Sink, zone: timezone | None
+) -> None:
+    moment = Moment(2020, 1, 1, 12, tzinfo=zone)
+    client = align_face.client()
+    await result(client.identify_user("u", create_time=moment))
+    await result(client.create_message("s", numpy.int64(7), "user", "x"))
+    await result(client.create_message_feedback("s", numpy.int8(7), "thumbs_up"))
+    assert 3 == (await result(client.flush(20))).delivered
+    user, message, feedback = (event["decoded"] for event in sink.events)
+    assert datetime(2020, 1, 1, 12, tzinfo=zone or timezone.utc) == user.create_time
+    assert (7, 7) == (message.message_index, feedback.message_index)
+
+
+def test_a_moment_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="create_time must be a datetime, got NoMoment"):
+        UserRecognize(user_id="u", create_time=NoMoment(2020, 1, 1))
+    assert datetime is type(UserRecognize(user_id="u", create_time=Moment(2020, 1, 1)).create_time)
 
 
 def test_what_the_caller_changes_later_changes_nothing() -> None:

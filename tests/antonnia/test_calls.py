@@ -7,6 +7,7 @@ import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy
 import pytest
 
 from mindlytics.antonnia import types
@@ -228,6 +229,28 @@ def test_every_call_is_in_the_table() -> None:
     assert calls == {call[0] for call in CALLS}
 
 
+class Moment(datetime):
+    """A moment of another library's, which writes it in a way of its own."""
+
+    def isoformat(self, *_: Any) -> str:
+        return "noon"
+
+    def astimezone(self, *_: Any) -> Moment:  # type: ignore[override]
+        return self
+
+
+async def test_numbers_and_moments_of_other_libraries_are_taken(face: Face) -> None:
+    client = face.client()
+    face.sink.faults(says([SESSION]), says(SCHEDULE), says(SESSION))
+    await result(client.sessions.search(limit=numpy.int64(3)))
+    at = Moment(2025, 4, 3, 9, tzinfo=timezone(timedelta(hours=2)))
+    await result(client.sessions.schedule("sess_1", at, {"type": "node", "node_id": "n"}))
+    await result(client.sessions.create("ada", "Ada", metadata={"n": numpy.float64(0.5), "m": [numpy.int64(1)]}))
+    searched, scheduled, created = (request.json for request in face.sink.requests)
+    assert (3, "2025-04-03T07:00:00+00:00") == (searched["limit"], scheduled["scheduled_for"])
+    assert {"n": 0.5, "m": [1]} == created["metadata"]
+
+
 ENDLESS: dict[str, Any] = {}
 ENDLESS["again"] = ENDLESS
 
@@ -238,6 +261,8 @@ WRONG: list[Any] = [
     ("sessions.create", ("ada", "Ada", None, "open", []), "metadata must be a mapping, got list"),
     ("sessions.create", ("ada", "Ada", None, "open", {"x": object()}), "metadata must hold only what JSON can hold"),
     ("sessions.create", ("ada", "Ada", None, "open", {"x": math.nan}), "metadata must hold only what JSON can hold"),
+    ("sessions.create", ("ada", "Ada", None, "open", {"x": numpy.float64("inf")}), "metadata must hold only what JSON"),
+    ("sessions.create", ("ada", "Ada", None, "open", {"x": 2**64}), "metadata must hold only what JSON can hold"),
     ("sessions.create", ("ada", "Ada", None, "open", ENDLESS), "metadata must hold only what JSON can hold"),
     ("sessions.create", ("ada", "\ud800"), "contact_name must hold only what JSON can hold"),
     ("sessions.update", ("s", {"metadata": {1: 2}}), "fields must hold only what JSON can hold"),
