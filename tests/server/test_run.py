@@ -19,9 +19,9 @@ import pytest
 import requests
 
 from mindlytics.errors import MindlyticsError
-from mindlytics.server.records import KEY_SECONDS, MAX_CACHED
+from mindlytics.server.records import KEY_SECONDS, MAX_CACHED, Records
 from mindlytics.server.run import LocalServer, ServerError, is_loopback, serve
-from mindlytics.server.schema import StoreError
+from mindlytics.server.schema import StoreError, open_database
 from mindlytics.server.store import Store
 
 from .calls import Caller, event, track, turn
@@ -137,6 +137,14 @@ def test_more_sessions_than_memory_holds(tmp_path: Path, monkeypatch: pytest.Mon
             caller.take(*(turn(session_id=f"s{i}", user_id=f"u{i}") for i in range(30)))
         assert [2] * 30 == [c["turn_count"] for c in caller.find("conversations")]
         assert 30 == len(caller.find("users"))
+
+
+def test_the_ids_of_events_are_in_their_order(tmp_path: Path) -> None:
+    connection = open_database(tmp_path / "x.db")
+    records = Records(connection)
+    ids = [records.new_event_id() for _ in range(10_000)]
+    assert sorted(set(ids)) == ids
+    connection.close()
 
 
 def test_old_idempotency_keys_are_dropped(tmp_path: Path) -> None:
