@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mindlytics import MLEvent
+from mindlytics.server.analysis import Dialogue, Findings
 from mindlytics.server.run import LocalServer
 
 from .cli.processes import Stored, running
@@ -76,6 +78,33 @@ async def test_what_is_dated_before_the_first_event_is_heard_too(face: Face) -> 
         await result(session.flush())
         await result(client.close())
     assert {"Session Started", "E", "Session Ended"} == set(heard.names)
+
+
+async def test_who_reopens_a_session_waits_for_its_second_end(face: Face) -> None:
+    heard, go_on = Heard(), threading.Event()
+
+    def slow(_: Dialogue) -> Findings:
+        go_on.wait(30)
+        return Findings()
+
+    with LocalServer(analysis=slow) as server:
+        face.url = server.url
+        client = face.client(flush_interval=30)
+        async with entered(client.create_session(session_id="s", id="u")) as session:
+            await result(session.track_conversation_turn(user="Hello!", assistant="Good morning."))
+        session = client.create_session(session_id="s", id="u", on_event=heard.on_event)
+        await result(session.start_session())
+        await eventually(lambda: session._live.subscription.is_connected)
+        await result(session.track_conversation_turn(user="One more thing.", assistant="Yes?"))
+        await result(session.flush_and_continue())
+        await eventually(lambda: "Conversation Turn" in heard.names)
+        await result(session.end_session())
+        await result(session.flush_and_continue())
+        go_on.set()
+        await result(session.flush())
+        await result(client.close())
+    told = [name for name in heard.names if name.startswith("Session")]
+    assert ["Session Ended", "Session Started", "Session Ended"] == told
 
 
 async def test_listeners_carry_on_when_the_server_comes_back(face: Face, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from ..values import UTC, Timestamp
 from ..wire import live as wire
 from ..wire.http import judge
 from ..wire.mindlytics import credentials
-from .subscription import END_EVENT, ERROR_EVENT, LOST, MAILBOX, MAX_READ_BACK, Subscription, logger, problem
+from .subscription import ERROR_EVENT, LOST, MAILBOX, MAX_READ_BACK, START_EVENT, Subscription, logger, problem
 
 LINGER = 30.0
 """Seconds after a session's end in which its listener still hands over what the service finds in it."""
@@ -194,7 +194,9 @@ class Listener:
                     raise
                 subscription.warn_once("an on_event handler failed (%s)", type(error).__name__)
                 await self._tell(error)
-        if event.event == END_EVENT:
+        if event.event == START_EVENT:
+            subscription.has_begun = True
+        if subscription.is_over_with(event):
             subscription.ends_seen += 1
             self._changed()
             if subscription.of_session:

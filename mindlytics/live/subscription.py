@@ -38,6 +38,7 @@ LONGEST_WAIT = 1e6
 
 LOST = "live events cannot be had for now (%s); trying again"
 ERROR_EVENT = "MLError"
+START_EVENT = "Session Started"
 END_EVENT = "Session Ended"
 
 
@@ -74,6 +75,8 @@ class Subscription:
     """How often its end was among the events."""
     is_awaited: bool = False
     """Somebody waits for that."""
+    has_begun: bool = False
+    """The session's start was among the events."""
     mailbox: deque[MLEvent] = field(factory=deque)
     heard_until: datetime | None = None
     """When the last connection had certainly handed over all that there was."""
@@ -112,6 +115,15 @@ class Subscription:
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+    def is_over_with(self, event: MLEvent) -> bool:
+        """Whether an event is the session's end: not one that was still to be told when it began anew under its id."""
+        if event.event != END_EVENT:
+            return False
+        try:
+            return self.has_begun or _moment(event.timestamp) >= self.since
+        except ValueError:
+            return True
 
     def has_seen(self, event: MLEvent) -> bool:
         """Whether it was handed over."""

@@ -250,14 +250,17 @@ async def recent(request: web.Request) -> web.Response:
 _OF_SPAN = """
     SELECT seq FROM events WHERE +scope = ? AND timestamp BETWEEN ? AND ?
        AND NOT (event = 'Session Ended'
-                AND (scope, session_id) IN (SELECT scope, session_id FROM unanalysed WHERE noted_at > ?))
+                AND (scope, session_id) IN (SELECT scope, session_id FROM unanalysed WHERE noted_at > ?)
+                AND NOT EXISTS (SELECT * FROM events AS later
+                                 WHERE +later.scope = events.scope AND later.session_id = events.session_id
+                                   AND later.event = 'Session Started' AND later.seq > events.seq))
 """
 _ORDER = "ORDER BY timestamp DESC, event = 'Session Ended' DESC, seq DESC"
 _NEWEST_FIRST = f"""
     SELECT {", ".join(StoredEvent._fields)} FROM events WHERE seq IN ({{}} {_ORDER} LIMIT ?) {_ORDER}
 """
 """Sorted before their texts are read, which are much longer than what is sorted. As to those who listen, the end of a
-session is told after what the analysis makes, and waits for it."""
+session is told after what the analysis makes, and waits for it, unless the session has begun again."""
 
 
 async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:

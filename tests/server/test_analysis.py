@@ -225,6 +225,28 @@ async def test_the_end_of_a_session_waits_for_a_slow_analysis_so_long(monkeypatc
             assert "1 steps" == (await heard(socket, SUMMARY))[-1]["properties"]["summary"]
 
 
+async def test_the_end_of_a_session_that_begins_again_is_heard_before_that() -> None:
+    go_on = threading.Event()
+
+    def slow(_: Dialogue) -> Findings:
+        go_on.wait(30)
+        return Findings()
+
+    with serving(analysis=slow) as caller:
+        async with listening(caller) as socket:
+            caller.take(turn(), event("end_session"))
+            caller.take(event("start_session"), turn("a", "b", "c2"), event("end_session"))
+            events = await heard(socket, "Session Ended")
+            assert "Conversation Ended" == events[-2]["event"]
+            read_back = [e["event_id"] for e in caller.get("/bc/v1/live-events/events", start=AT, end=AT).json()]
+            events += (more := await heard(socket, "Conversation Ended"))
+            assert "Session Started" == more[0]["event"]
+            assert {e["event_id"] for e in events} == set(read_back)
+            go_on.set()
+            last = await heard(socket, "Session Ended")
+            assert 2 == sum(e["event"] == SUMMARY for e in last)
+
+
 async def test_what_another_server_has_analysed_is_waited_for_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from ...events import check_name
 from ...values import Scalar, valid_text
 from ..records import Ending, Records, StoredEvent
 from ..schema import StoreError, now, open_for_reading
-from ..sessions import ML_ERROR, SESSION_ENDED
+from ..sessions import ML_ERROR, SESSION_ENDED, SESSION_STARTED
 from ..store import Store
 from ..users import traits_json
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
@@ -148,7 +148,12 @@ class Background:
         """Take the events of a commit, and publish those that need not wait."""
         if not self._settled:
             self._busy = True
-        told = [event for event in events if not self._holds(event)]
+        told: list[StoredEvent] = []
+        for event in events:
+            if event.event == SESSION_STARTED:  # whoever hears that it began again is to know that it ended before
+                told += self._let_go(event)
+            if not self._holds(event):
+                told.append(event)
         for settled in self._settled:
             told += self._settle(settled)
         self._settled.clear()
@@ -169,6 +174,14 @@ class Background:
             waiting.held.append(event)
             return True
         return False
+
+    def _let_go(self, started: StoredEvent) -> list[StoredEvent]:
+        """What is held of a session that begins again."""
+        waiting = self._waiting.get((started.scope, started.session_id))
+        if waiting is None:
+            return []
+        held, waiting.held = waiting.held, []
+        return held
 
     def _settle(self, settled: Due) -> list[StoredEvent]:
         """A conversation is analysed; what need not wait any more."""
