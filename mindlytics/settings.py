@@ -129,8 +129,18 @@ def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
     return check
 
 
+def _is_one_word(text: str) -> bool:
+    """Whether there are neither blanks nor control characters in it."""
+    return text.isprintable() and " " not in text
+
+
+def _stripped(given: Any) -> Any:
+    """Without the blanks and line ends that mounted secrets and variables may have around what is meant."""
+    return given.strip() if isinstance(given, str) else given
+
+
 def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+    if not isinstance(value, str) or not value.isascii() or not _is_one_word(value):
         rule = "a str of printable ASCII characters without spaces"
         raise InvalidSetting(f"{told(attribute)} must be {rule}")
 
@@ -142,7 +152,7 @@ def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
             usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
         except (ValueError, AttributeError, TypeError):
             usable = False
-        if not usable or parts.query or parts.fragment or parts.username is not None:
+        if not usable or parts.query or parts.fragment or parts.username is not None or not _is_one_word(value):
             example = f"{schemes[0]}://host[:port][/path]"
             raise InvalidSetting(f"{told(attribute)} must be of the form {example}")
 
@@ -178,7 +188,7 @@ def base_address(default: str, variable: str, argument: str = "") -> Any:
         read=str,
         name=variable,
         argument=argument,
-        converter=lambda given: given.rstrip("/") if isinstance(given, str) else given,
+        converter=lambda given: _stripped(given).rstrip("/") if isinstance(given, str) else given,
     )
 
 
@@ -195,6 +205,7 @@ class Settings:
         "The address of live events; derived from the base address where it is not given.",
         read=str,
         name="MLSDK_WSS_ENDPOINT",
+        converter=_stripped,
     )
     debug: bool = _setting(False, _boolean, "Log what is done, on the logger `mindlytics`.", read=_flag)
     flush_interval: float = _setting(0.5, _seconds, "Seconds that an event waits for company at most.", read=float)
@@ -288,9 +299,8 @@ class Settings:
                 values[attribute.name] = value
         missing = []
         for name in ("api_key", "project_id"):
-            if isinstance(values.get(name), str):
-                values[name] = values[name].strip()
-            if not values.get(name):
+            values[name] = _stripped(values.get(name))
+            if not values[name]:
                 source = variable(getattr(fields(cls), name))
                 missing.append(f"{name} is missing: pass {name}=… or set {source} in the environment")
                 values[name] = "disabled"

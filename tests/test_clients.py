@@ -51,6 +51,18 @@ def test_the_environment_gives_what_arguments_do_not(monkeypatch: pytest.MonkeyP
     client.close()
 
 
+async def test_blanks_around_what_the_environment_gives_do_not_count(
+    face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"API_KEY": "k", "PROJECT_ID": "p", "SERVER_BASE": sink.url, "WSS_ENDPOINT": "ws://h"}.items():
+        monkeypatch.setenv(f"MLSDK_{name}", f" {value}\r\n")
+    client = face.client(api_key=None, project_id=None, server_endpoint=None)
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert 1 == (await result(client.flush(20))).delivered
+    assert (sink.url, "ws://h") == (client.settings.server_endpoint, client.settings.wss_endpoint)
+    assert {"status": "ok"} == await result(client.user_identify(id="u"))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -59,6 +71,10 @@ def test_the_environment_gives_what_arguments_do_not(monkeypatch: pytest.MonkeyP
             r"server_endpoint \(environment: MLSDK_SERVER_BASE\) must be of the form",
         ),
         ({"server_endpoint": "http://host:port"}, "server_endpoint"),
+        ({"server_endpoint": "http://ho st"}, "server_endpoint .* must be of the form"),
+        ({"server_endpoint": "http://host/a\nb"}, "server_endpoint .* must be of the form"),
+        ({"server_endpoint": "http://host/\x00"}, "server_endpoint .* must be of the form"),
+        ({"wss_endpoint": "wss://ho\tst"}, "wss_endpoint .* must be of the form wss://host"),
         ({"server_endpoint": "ftp://host"}, "server_endpoint"),
         ({"server_endpoint": 5}, "server_endpoint"),
         ({"flush_interval": -1}, "flush_interval .* must be a number of seconds from 0 to .*, got -1"),

@@ -73,13 +73,13 @@ def test_the_environment_gives_what_arguments_do_not(monkeypatch: pytest.MonkeyP
     with pytest.raises(ValueError, match="api_key is missing: pass api_key=… or set ALIGNAI_API_KEY"):
         AlignAI("p")
     monkeypatch.setenv("ALIGNAI_PROJECT_ID", "env-project")
-    monkeypatch.setenv("ALIGNAI_API_KEY", "env-key")
+    monkeypatch.setenv("ALIGNAI_API_KEY", "env-key\n")
     monkeypatch.setenv("MLSDK_API_KEY", "another service's")
     with AlignAI() as client:
         assert ("env-project", "env-key") == (client.settings.project_id, client.settings.api_key)
         assert "https://api.impaction.ai" == client.settings.server_endpoint
         assert "env-key" not in repr(client) + repr(client.settings)
-    monkeypatch.setenv("ALIGNAI_HOST", "http://127.0.0.1:9/")
+    monkeypatch.setenv("ALIGNAI_HOST", "http://127.0.0.1:9/\n")
     with AlignAI("p", "k") as client:
         assert ("p", "k", "http://127.0.0.1:9") == (
             client.settings.project_id,

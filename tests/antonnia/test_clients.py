@@ -32,7 +32,7 @@ def test_the_defaults() -> None:
     client = Conversations(token="t")
     assert ("https://api.antonnia.com", 60.0, 2) == (BASE_URL, client._settings.request_timeout, client._max_retries)
     assert BASE_URL == client.base_url
-    assert "https://example.com/v2" == AsyncConversations("t", "https://example.com/v2/").base_url
+    assert "https://example.com/v2" == AsyncConversations("t", " https://example.com/v2/\n").base_url
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_the_defaults() -> None:
         ({"token": "two words"}, "token must be"),
         ({"token": None}, "token must be"),
         ({"base_url": "api.antonnia.com"}, "^base_url must be of the form https://host"),
+        ({"base_url": "https://api.antonnia .com"}, "^base_url must be of the form https://host"),
         ({"timeout": 0}, "^timeout must be a number of seconds above 0"),
         ({"verify": "/nowhere.pem"}, "^verify must be True, False or a CA bundle's path"),
         ({"max_retries": -1}, "max_retries must be an int of at least 0"),
