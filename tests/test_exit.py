@@ -100,3 +100,40 @@ def test_an_unreachable_service_harms_nobody(sink: Sink, start: str) -> None:
 def test_a_client_that_was_never_used_costs_an_exit_nothing(sink: Sink, start: str) -> None:
     ran = run(sink, start)
     assert (ran.returncode, ran.stderr, sink.requests) == (0, "", [])
+
+
+def test_pipelines_of_dropped_clients_end_where_no_sender_ends_them(sink: Sink) -> None:
+    program = (
+        "import asyncio\n"
+        "from mindlytics import AsyncClient, Client\n"
+        "from mindlytics.pipeline import lifecycle\n"
+        "kept = [Client(on_error=lambda error: None) for _ in range(20)]\n"
+        "for kind in (Client, AsyncClient):\n"
+        "    for _ in range(200):\n"
+        "        client = kind(on_error=lambda error: None, sample_rate=0.0)\n"
+        "        client.create_session(id='u').track_event(event='of nobody')\n"
+        "async def main():\n"
+        "    session = AsyncClient(on_error=lambda error: None).create_session(id='u')\n"
+        "    await session.track_event(event='dropped')\n"
+        "    await session.flush()\n"
+        "for _ in range(40): asyncio.run(main())\n"
+        "print(len(lifecycle._shared) < 60, len(lifecycle._shared) >= 20)\n"
+        "for client in kept: client.create_session(id='u').track_event(event='kept')\n"
+    )
+    ran = run(sink, program)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "True True\n", "")
+    assert ["dropped"] * 40 + ["kept"] * 20 == sink.names()
+
+
+def test_the_line_tells_what_dropped_clients_lost_too(sink: Sink) -> None:
+    sink.always = faults.status(403)
+    program = (
+        "import time\n"
+        "from mindlytics import Client\n"
+        "from mindlytics.pipeline import lifecycle, thread\n"
+        "thread.IDLE = 0.05\n"
+        "for _ in range(3): Client(on_error=lambda error: None).create_session(id='u').track_event(event='e')\n"
+        "while lifecycle._shared: time.sleep(0.05)\n"
+    )
+    ran = run(sink, program)
+    assert (ran.returncode, ran.stderr) == (0, "mindlytics: 3 events were not delivered\n")

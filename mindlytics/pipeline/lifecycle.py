@@ -33,7 +33,13 @@ exit_told = False
 first_at_exit: list[Callable[[], None]] = []
 """What is done once the program ends, before anything is delivered."""
 
+FEW = 16
+"""Pipelines among which it is not looked for some that nobody is at any more."""
+
 _shared: dict[Hashable, Pipeline] = {}
+_enough = FEW
+_lost = 0
+"""Events that were lost by pipelines that are no more."""
 _alive: WeakSet[Pipeline] = WeakSet()
 _lock = threading.RLock()  # a finalizer may close a client while its thread holds it
 _ended: list[Ledger] = []
@@ -47,6 +53,7 @@ def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
         with _lock:
             pipeline: Any = _shared.get(key)
             if pipeline is None:
+                _retire_idle()
                 pipeline = _shared.setdefault(key, make())
                 _alive.add(pipeline)
             pipeline.owners.add(owner)
@@ -66,10 +73,30 @@ def release(owner: object, pipeline: Pipeline) -> bool:
 def retire(pipeline: Pipeline) -> bool:
     """End a pipeline that has nothing to do and whose clients are all gone; False where one is left."""
     with _lock:
-        if pipeline.owners or pipeline.ledger.pending:
-            return False
+        return _end_idle(pipeline) and _forget(pipeline)
+
+
+def _retire_idle() -> None:
+    """The same for all that are shared, since one without a sender has nobody to do it.
+
+    It is done when there are twice as many as were left the last time, and so costs a client next to nothing.
+    """
+    global _enough  # noqa: PLW0603
+    if len(_shared) >= _enough:
+        for key, pipeline in list(_shared.items()):
+            if _end_idle(pipeline) and _shared.get(key) is pipeline:
+                del _shared[key]
+        _enough = max(FEW, 2 * len(_shared))
+
+
+def _end_idle(pipeline: Pipeline) -> bool:
+    global _lost  # noqa: PLW0603
+    if pipeline.owners or pipeline.ledger.pending or exit_began is not None:
+        return False
+    if not pipeline.closed:
         pipeline.closed, pipeline.is_open = True, False
-        return _forget(pipeline)
+        _lost += pipeline.ledger.lost
+    return True
 
 
 def _forget(pipeline: Pipeline) -> bool:
@@ -147,7 +174,7 @@ def _tell(pipelines: list[Pipeline]) -> None:
     global exit_told  # noqa: PLW0603
     if exit_told:
         return
-    lost = sum(ledger.lost for ledger in {*_ended, *(pipeline.ledger for pipeline in pipelines)})
+    lost = _lost + sum(ledger.lost for ledger in {*_ended, *(pipeline.ledger for pipeline in pipelines)})
     if lost:
         exit_told = True
         events = "1 event was" if lost == 1 else f"{lost} events were"
@@ -163,11 +190,11 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, importing, listening, _children_watched, exit_began, exit_told  # noqa: PLW0603
+    global _lock, _lost, importing, listening, _children_watched, exit_began, exit_told  # noqa: PLW0603
     importing = threading.Lock()
     listening = threading.RLock()
     exit_began, exit_told = None, False
-    _lock = threading.RLock()
+    _lock, _lost = threading.RLock(), 0
     _ended.clear()
     _cut_short.clear()
     _children_watched = False
