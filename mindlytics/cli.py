@@ -409,8 +409,10 @@ def tail(
 
     What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
-    from .tail import leave_stdout, matching, write_json, write_lines  # noqa: PLC0415  for the same reason
+    from .tail import leave_stdout, matching, user_ids, write_json, write_lines  # noqa: PLC0415  for the same reason
 
+    if sys.stdout is None:
+        fail("stdout is closed", 1)
     key, project, local = _credentials(server, api_key, project_id)
     _show_warnings("mindlytics", logging.INFO)
     try:
@@ -422,7 +424,8 @@ def tail(
             enabled=True,
             max_retry_wait=5.0,
         ) as client:
-            events = matching(client.events(session), users, names)
+            http = HTTPClient.of(client.settings)
+            events = matching(client.events(session), users, names, lambda: user_ids(http, users))
             click.echo(f"mindlytics: listening to {server}; Ctrl-C ends it", err=True)
             if as_json:
                 write_json(events, sys.stdout.buffer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any, BinaryIO
 
 import orjson
@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from .http import HTTPClient
 from .stored import MLEvent
 from .values import parse_timestamp
 
@@ -48,7 +49,7 @@ def write_json(events: Iterable[MLEvent], out: BinaryIO) -> None:
 
 def write_lines(events: Iterable[MLEvent], console: Console) -> None:
     """One line an event, cut to the terminal's width; whole where it is none."""
-    whole = not console.is_terminal
+    whole = not console.file.isatty()  # to rich, a pipe is a terminal where FORCE_COLOR is set
     for event in events:
         with console.capture() as shown:  # rich itself would end the program when the pipe is closed
             console.print(line(event), no_wrap=True, overflow="ignore" if whole else "ellipsis", crop=not whole)
@@ -56,9 +57,32 @@ def write_lines(events: Iterable[MLEvent], console: Console) -> None:
         console.file.flush()
 
 
-def matching(events: Iterable[MLEvent], users: Container[str], names: Container[str]) -> Iterable[MLEvent]:
-    """Those of one of these users and of one of these names; none of either means all."""
-    return (event for event in events if (not users or event.user_id in users) and (not names or event.event in names))
+def matching(
+    events: Iterable[MLEvent], users: Collection[str], names: Container[str], look_up: Callable[[], Iterable[str]]
+) -> Iterable[MLEvent]:
+    """Those of one of these users and of one of these names; none of either means all.
+
+    :param look_up: the ``user_id`` of each of these users, as far as the service knows them by now. It is asked at the
+        first event, and again when an event says that somebody has become one of them.
+    """
+    wanted = None
+    for event in events:
+        if users and (wanted is None or _tells_of(event, users)):
+            wanted = {*users, *look_up()}
+        if (wanted is None or event.user_id in wanted) and (not names or event.event in names):
+            yield event
+
+
+def _tells_of(event: MLEvent, users: Collection[str]) -> bool:
+    """Whether somebody got the id of one of these users."""
+    return event.event in ("User Identified", "User Aliased") and any(id in users for id in event.properties.values())
+
+
+def user_ids(http: HTTPClient, users: Collection[str]) -> Iterable[str]:
+    """The ``user_id`` of each user who has one of these ids; none where the service cannot tell."""
+    query = {"filter": {"aliases": {"$in": list(users)}}, "projection": {"user_id": 1}}
+    reply = http.send_request(method="GET", url="/bc/v1/db/users/find", data=query)
+    return [row["user_id"] for row in reply] if isinstance(reply, list) else []
 
 
 def line(event: MLEvent) -> Text:

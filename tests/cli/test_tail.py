@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -105,6 +106,46 @@ def test_what_is_asked_for(server: Running, project: str, options: list[str], ex
     assert expected == [(event["user_id"], event["event"]) for event in events]
 
 
+def test_a_user_is_known_by_any_id(server: Running, project: str) -> None:
+    with (
+        Client(server_endpoint=server.url, api_key="local", project_id=project, trust_env=False) as client,
+        client.create_session(device_id="phone") as early,
+        client.create_session(device_id="tablet") as late,
+    ):
+        early.user_identify(id="bob")
+        late.track_event(event="Unknown")
+        client.flush()
+        with tailing(server.url, "--json", "--user", "bob", "--user", "eve", project=project) as process:
+            early.track_event(event="Parcel Rescheduled")
+            client.flush()
+            events = read(process, 1)
+            late.track_event(event="Still Unknown")
+            client.flush()
+            late.user_identify(id="eve")
+            late.track_event(event="Known")
+            client.flush()
+            events += read(process, 2)
+    told = [json.loads(words) for words in events]
+    assert ["Parcel Rescheduled", "User Identified", "Known"] == [event["event"] for event in told]
+    assert all(event["user_id"].startswith("ml_") for event in told)
+
+
+def test_into_a_pipe_lines_go_whole_even_in_colour(server: Running, project: str) -> None:
+    with tailing(server.url, "--event", "Long", project=project, FORCE_COLOR="1") as process:
+        with Client(server_endpoint=server.url, api_key="local", project_id=project, trust_env=False) as client:
+            client.create_session(id="ada").track_event(event="Long", properties={"text": "x" * 500})
+        (shown,) = read(process, 1)
+    assert ("x" * 500, True) == (re.sub(r"\x1b\[[\d;]*m", "", shown).partition("text=")[2], "\x1b[" in shown)
+
+
+def test_without_a_stdout_it_says_so(server: Running) -> None:
+    closing = f"{shlex.join(COMMAND)} tail --server {server.url} >&-"
+    ended = subprocess.run(
+        closing, shell=True, check=False, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    assert (1, "mindlytics: stdout is closed\n") == (ended.returncode, ended.stderr)
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["lines", "json"])
 def test_it_ends_quietly_when_nobody_reads(server: Running, project: str, options: list[str]) -> None:
     with tailing(server.url, *options, project=project) as process:
@@ -192,6 +233,7 @@ def test_columns_stay_columns_where_letters_are_wide() -> None:
 
 def test_a_terminal_gets_colours_and_lines_of_its_width() -> None:
     out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
     console = Console(file=out, force_terminal=True, width=80, color_system="standard", highlight=False)
     write_lines([event("MLError", error_message="[bold]x" * 50), event("Session Ended")], console)
     first, second, rest = out.getvalue().split("\n")
