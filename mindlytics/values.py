@@ -120,15 +120,6 @@ def moment(given: Timestamp | None) -> Timestamp:
     return given
 
 
-def checked_timestamp(given: object, field: str = "timestamp") -> Timestamp:
-    """A timestamp that is fit for an event.
-
-    :raises InvalidEvent: it is neither an ISO 8601 text nor an aware datetime.
-    """
-    check_timestamp(field, given)
-    return moment(given)  # type: ignore[arg-type]
-
-
 def valid_text(text: str) -> str:
     """The text with every lone surrogate, which no UTF-8 can hold, replaced by U+FFFD."""
     if text.isascii():
