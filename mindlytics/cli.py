@@ -174,6 +174,13 @@ def serve(  # noqa: PLR0917  click gives them by name
         fail(error, 2)
 
 
+def _console() -> Console:
+    """Stdout; for letters that it lacks it gets others."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return Console(highlight=False)
+
+
 def _show_warnings(logger: str, level: int = logging.WARNING) -> None:
     """Put on stderr what a program of its own would have to set up logging for."""
     handler = logging.StreamHandler()
@@ -201,7 +208,7 @@ def demo(keep: bool) -> None:
     from .demo import run  # noqa: PLC0415  for the same reason
 
     try:
-        balances = run(Console(highlight=False), keep=keep)
+        balances = run(_console(), keep=keep)
     except MindlyticsError as error:
         fail(error, 1)
     if not balances:
@@ -430,8 +437,7 @@ def tail(
             if as_json:
                 write_json(events, sys.stdout.buffer)
             else:
-                cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
-                write_lines(events, Console(highlight=False))
+                write_lines(events, _console())
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:

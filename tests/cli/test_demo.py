@@ -49,6 +49,12 @@ def test_an_account_that_does_not_balance_is_status_1(monkeypatch: pytest.Monkey
     assert "39 events sent is not 0 stored + 1 refused (IT DOES NOT BALANCE)" in ended.output
 
 
+def test_a_terminal_that_lacks_letters_gets_others(tmp_path: Path) -> None:
+    ended = mindlytics("demo", cwd=tmp_path, PYTHONIOENCODING="ascii", COLUMNS="60")
+    assert (0, LOST) == (ended.returncode, ended.stderr)
+    assert "39 events sent = 38 stored + 1 refused" in ended.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_kept_it_serves_the_program_that_it_prints(number: int, tmp_path: Path) -> None:
     with running("demo", "--keep", until="Ctrl-C", cwd=tmp_path) as command:
