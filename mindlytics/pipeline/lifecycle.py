@@ -71,7 +71,7 @@ def release(owner: object, pipeline: Pipeline) -> bool:
 
 
 def retire(pipeline: Pipeline) -> bool:
-    """End a pipeline that has nothing to do and whose clients are all gone; False where one is left."""
+    """End a pipeline that has nothing to do and whose clients are all gone; False where one is left, or at the exit."""
     with _lock:
         return _end_idle(pipeline) and _forget(pipeline)
 
