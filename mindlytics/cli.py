@@ -423,15 +423,15 @@ def tail(
     key, project, local = _credentials(server, api_key, project_id)
     _show_warnings("mindlytics", logging.INFO)
     try:
-        with Client(
+        client = Client(
             api_key=key,
             project_id=project,
             server_endpoint=server,
             trust_env=not local,
             enabled=True,
             max_retry_wait=5.0,
-        ) as client:
-            http = HTTPClient.of(client.settings)
+        )
+        with client, HTTPClient.of(client.settings) as http:
             events = matching(client.events(session), users, names, lambda: user_ids(http, users))
             click.echo(f"mindlytics: listening to {server}; Ctrl-C ends it", err=True)
             if as_json:

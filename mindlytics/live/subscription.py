@@ -26,7 +26,7 @@ MAX_READ_BACK = 5000
 """Events that are read back at most, after a time without a connection; well below those that are remembered."""
 
 MARGIN = timedelta(seconds=60)
-"""How much earlier than that an event may be that arrived only after it."""
+"""How much earlier than the moment up to which all was heard an event may be that arrived only after it."""
 
 MAILBOX = 1000
 """Events that wait for an iteration that is slow; the service is not listened to while there are more."""

