@@ -81,6 +81,7 @@ class LiveService:
         self.keys: list[str] = []
         """With which WebSockets were opened."""
         self.stored: list[dict[str, Any]] = []
+        self._taken: set[str] = set()
         self._sockets: dict[web.WebSocketResponse, str | None] = {}
         self._numbers = itertools.count(1)
         self._granted: dict[str, str | None] = {}
@@ -137,6 +138,10 @@ class LiveService:
 
     async def _take(self, request: web.Request) -> web.Response:
         events = orjson.loads(await request.read())
+        key = request.headers["Idempotency-Key"]
+        if key in self._taken:  # the reply came too late for a loop that ended
+            return web.json_response({"status": "ok"})
+        self._taken.add(key)
         for event in events if isinstance(events, list) else [events]:
             known = {stored["session_id"] for stored in self.stored}
             self.stored.append(event)
