@@ -7,13 +7,15 @@ import time
 from collections import defaultdict
 from typing import Any
 
+import aiohttp
 import pytest
+import requests
 
 from mindlytics.wire.align import AlignWire
 from mindlytics.wire.mindlytics import MindlyticsWire
 
 from . import sink as faults
-from .conftest import Face, eventually, result
+from .conftest import Face, entered, eventually, result
 from .sink import Fault, Sink
 
 FAULTS: dict[str, list[Fault]] = {
@@ -323,6 +325,16 @@ async def test_a_redirect_to_nowhere_is_a_refusal(any_face: Face, sink: Sink, lo
     assert "redirected to an address that cannot be read" == client.get_errors()[0].message
     await result(session.track_event(event="e"))
     assert 1 == (await result(client.flush(20))).delivered
+
+
+async def test_a_redirect_to_nowhere_is_a_refusal_in_a_callers_own_session(face: Face, sink: Sink) -> None:
+    sink.faults(faults.redirect("http://[x/y"))
+    async with entered(aiohttp.ClientSession() if face.is_async else requests.Session()) as own:
+        client = face.client(http_client=own)
+        await result(client.create_session(id="u").track_event(event="lost"))
+        assert 1 == (await result(client.flush(20))).refused
+    assert "redirected to an address that cannot be read" == client.get_errors()[0].message
+    assert 1 == len(sink.requests)
 
 
 async def test_a_reply_that_we_fail_to_judge_is_tried_again_no_longer_than_any_other(

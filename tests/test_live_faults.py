@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
 
-from mindlytics import Client, LiveError, MLEvent
+from mindlytics import AsyncClient, Client, LiveError, MLEvent
 from mindlytics.live.subscription import MAX_READ_BACK
 from mindlytics.wire.live import PAGE
 
@@ -87,6 +88,17 @@ async def test_a_websocket_that_is_refused_again_is_refused_for_good(live: Face,
     with pytest.raises(LiveError, match=r"status 404.*the WebSocket was refused"):
         await result(client.start_listening(print))
     assert 2 == len(service.asked)
+
+
+async def test_a_websocket_is_refused_where_the_callers_session_raises_for_bad_statuses(service: LiveService) -> None:
+    nowhere = service.live_url.replace("/live", "/nowhere")
+    face = Face(AsyncClient, service.url)
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as own,
+        face.client(wss_endpoint=nowhere, http_client=own) as client,
+    ):
+        with pytest.raises(LiveError, match=r"status 404.*the WebSocket was refused"):
+            await client.start_listening(print)
 
 
 async def test_an_address_where_nobody_is_does_not_hold_delivery_up(live: Face, service: LiveService) -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 import urllib3
 
-from mindlytics import AsyncHTTPClient, HTTPClient, MLHTTPError
+from mindlytics import AsyncHTTPClient, Client, HTTPClient, MLHTTPError
 
 from . import sink as faults
 from .conftest import Face, entered, result
@@ -80,3 +80,43 @@ async def test_a_reply_that_trickles_is_given_up(face: Face, sink: Sink, coding:
     sink.always = faults.trickle(**coding)
     with pytest.raises(MLHTTPError, match="no reply"):
         await result(face.client(request_timeout=0.3).user_identify(id="ada"))
+
+
+def raising(face: Face) -> Any:
+    """A session of the caller's own that raises for bad statuses, as many programs set theirs up."""
+    if face.is_async:
+        return aiohttp.ClientSession(raise_for_status=True)
+    session = requests.Session()
+    session.hooks["response"].append(lambda reply, **_: reply.raise_for_status())
+    return session
+
+
+async def test_a_refusal_is_one_where_the_callers_session_raises_for_it(any_face: Face, sink: Sink) -> None:
+    sink.faults(faults.status(503, Retry_After="0"), faults.status(403, "the project is unknown"))
+    async with entered(raising(any_face)) as own:
+        session = any_face.client(http_client=own).create_session(id="u")
+        await result(session.track_event(event="e"))
+        assert 1 == (await result(session.flush(20))).refused
+    assert [(403, "the project is unknown")] == [(error.status, error.message) for error in session.get_errors()]
+    assert 2 == len(sink.requests)
+
+
+async def test_one_bad_event_is_refused_alone_where_the_callers_session_raises(face: Face, sink: Sink) -> None:
+    sink.always = faults.refuse_marked
+    async with entered(raising(face)) as own:
+        session = face.client(http_client=own).create_session(id="u")
+        for name in ("a", "poison", "b"):
+            await result(session.track_event(event=name))
+        told = await result(session.flush(20))
+    assert (2, 1, ["a", "b"]) == (told.delivered, told.refused, sink.names())
+
+
+def test_where_a_hook_cannot_read_a_reply_there_is_none(sink: Sink) -> None:
+    sink.faults(faults.not_compressed)
+    read: list[str] = []
+    settings = {"api_key": "k", "project_id": "p", "server_endpoint": sink.url, "max_retry_wait": 0.05}
+    with requests.Session() as own, Client(**settings, http_client=own) as client:  # type: ignore[arg-type]
+        own.hooks["response"] = lambda reply, **_: read.append(reply.text)  # one function, as requests takes it too
+        client.create_session(id="u").track_event(event="e")
+        assert 1 == client.flush(20).delivered
+    assert (2, ["e"], 1) == (len(sink.requests), sink.names(), len(read))

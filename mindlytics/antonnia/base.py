@@ -46,7 +46,8 @@ class BaseConversations:
     :param base_url: what the paths of the API hang off.
     :param timeout: seconds for one attempt.
     :param http_client: an own ``requests.Session`` or ``httpx.Client`` (asyncio: ``aiohttp.ClientSession`` or
-        ``httpx.AsyncClient``); it is used and left open.
+        ``httpx.AsyncClient``); it is used and left open. A hook of httpx that raises for bad statuses has to read the
+        reply first, or the service's words are lost.
     :param max_retries: how often a call that is safe to repeat is tried again: without a reply, on 408, 425, 429, 5xx.
     :param verify: TLS verification: True, False, or the path of a CA bundle.
     :param trust_env: take proxies from the environment.

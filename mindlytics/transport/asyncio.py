@@ -23,6 +23,10 @@ from .websocket import WebSocket
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 """What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
 
+REFUSED = (aiohttp.WSServerHandshakeError, aiohttp.ClientResponseError)
+"""What aiohttp raises for a handshake that fails; the second where the caller's session raises for bad statuses. Its
+other kinds are a proxy's answers and the like."""
+
 LARGE = 2**20
 """Bytes of a body from which on aiohttp warns of sending them in one piece."""
 
@@ -87,6 +91,7 @@ class AsyncTransport:
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
+                raise_for_status=False,  # whatever the caller's session does
                 **bodiless,
                 **self._options(url),
             ) as reply:
@@ -103,9 +108,9 @@ class AsyncTransport:
         """
         try:
             return await WebSocket.open(await self._open(), url, headers, timeout, **self._options(url))
-        except aiohttp.WSServerHandshakeError as error:
-            return Reply(error.status, error.headers or {}, b"")
         except Exception as error:
+            if isinstance(error, aiohttp.ClientResponseError) and type(error) in REFUSED:
+                return Reply(error.status, error.headers or {}, b"")
             return NoReply(type(error).__name__)
 
     def _options(self, url: str) -> dict[str, Any]:

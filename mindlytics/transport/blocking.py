@@ -12,12 +12,16 @@ from weakref import WeakSet
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 
 from ..settings import Settings
 from . import NoReply, Reply
 
 PIECE = 64 * 1024
 """Bytes that are read of a body at once, at most."""
+
+CUT_OFF = (requests.ConnectionError, requests.Timeout, ChunkedEncodingError, ContentDecodingError)
+"""What requests raises where no whole reply comes."""
 
 _callers: WeakSet[requests.Session] = WeakSet()
 """Callers' sessions that were used here."""
@@ -72,17 +76,32 @@ class BlockingTransport:
     def _send_by_callers_session(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> requests.Response:
-        return self._session.request(
-            method,
-            url,
-            data=body,
-            headers=dict(headers),
-            timeout=timeout,
-            allow_redirects=False,
-            verify=None if self._verify is True else self._verify,
-            auth=_leave_alone,
-            stream=True,
-        )
+        """As the caller has set it up; of a session that raises for bad statuses, the reply is what counts."""
+        replies: list[requests.Response] = []
+
+        def keep(reply: requests.Response, **_: Any) -> None:
+            replies.append(reply)
+
+        hooks = (getattr(self._session, "hooks", None) or {}).get("response") or []
+        try:
+            return self._session.request(
+                method,
+                url,
+                data=body,
+                headers=dict(headers),
+                timeout=timeout,
+                allow_redirects=False,
+                verify=None if self._verify is True else self._verify,
+                auth=_leave_alone,
+                stream=True,
+                hooks={"response": [keep, *([hooks] if callable(hooks) else hooks)]},  # or they would replace these
+            )
+        except CUT_OFF:
+            raise
+        except Exception:
+            if not replies:
+                raise
+            return replies[-1]
 
     def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""

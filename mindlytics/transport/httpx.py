@@ -34,7 +34,7 @@ class HttpxTransport:
             with self._client.stream(method, url, **_options(body, headers, timeout)) as reply:
                 content = _read(reply, time.monotonic() + timeout)
         except Exception as error:
-            return _no_reply(error)
+            return _reply_of(error)
         return Reply(reply.status_code, reply.headers, content)
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class AsyncHttpxTransport:
             async with limit.timeout(timeout):
                 reply = await self._client.request(method, url, **_options(body, headers, timeout))
         except Exception as error:
-            return _no_reply(error)
+            return _reply_of(error)
         return Reply(reply.status_code, reply.headers, reply.content)
 
     async def close(self) -> None:
@@ -85,6 +85,17 @@ def _options(body: bytes | None, headers: Mapping[str, str], timeout: float) -> 
     return {"content": body, "headers": dict(headers), "timeout": timeout, "follow_redirects": False}
 
 
-def _no_reply(error: Exception) -> NoReply:
-    name = type(error).__name__
-    return NoReply(name, stale=name == "RemoteProtocolError", unsent=name in UNSENT)
+def _reply_of(error: Exception) -> Reply | NoReply:
+    """The reply that an error is about, where a hook of the caller's client raises for bad statuses.
+
+    Of its body there is what the hook has read; httpx closes it.
+    """
+    reply: Any = getattr(error, "response", None)
+    if not is_httpx(reply):
+        name = type(error).__name__
+        return NoReply(name, stale=name == "RemoteProtocolError", unsent=name in UNSENT)
+    try:
+        body = reply.content
+    except Exception:
+        body = b""
+    return Reply(reply.status_code, reply.headers, body)

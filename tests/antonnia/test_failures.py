@@ -11,7 +11,9 @@ from traceback import format_exception
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
+import requests
 
 from mindlytics import MindlyticsError
 from mindlytics.antonnia.base import Exchange
@@ -26,7 +28,7 @@ from mindlytics.antonnia.exceptions import (
     ValidationError,
 )
 
-from ..conftest import result
+from ..conftest import entered, result
 from ..sink import hang, lose_reply, redirect, reset
 from .answers import AGENT, AT, MESSAGE, SCHEDULE, SESSION, says
 from .conftest import TOKEN, Face
@@ -75,6 +77,41 @@ async def test_a_status_is_an_error_of_its_kind(face: Face, status: int, kind: t
         await result(face.client(max_retries=0).sessions.get("s"))
     assert kind is type(told.value)
     assert ("no such thing", status, body) == (told.value.message, told.value.status_code, told.value.response_data)
+
+
+def raising(package: str, face: Face) -> Any:
+    """A client of the caller's own that raises for bad statuses."""
+
+    def of_requests(reply: requests.Response, **_: Any) -> None:
+        reply.raise_for_status()
+
+    def of_httpx(reply: httpx.Response) -> None:
+        reply.raise_for_status()
+
+    async def of_async_httpx(reply: httpx.Response) -> None:
+        await reply.aread()
+        reply.raise_for_status()
+
+    if package == "httpx":
+        if face.is_async:
+            return httpx.AsyncClient(event_hooks={"response": [of_async_httpx]})
+        return httpx.Client(event_hooks={"response": [of_httpx]})
+    if face.is_async:
+        return aiohttp.ClientSession(raise_for_status=True)
+    session = requests.Session()
+    session.hooks["response"].append(of_requests)
+    return session
+
+
+@pytest.mark.parametrize("package", ["of the face", "httpx"])
+async def test_a_status_is_an_error_of_its_kind_where_an_own_client_raises_for_it(face: Face, package: str) -> None:
+    face.sink.faults(says({"detail": "busy"}, 503, Retry_After="0"), says({"detail": "no such thing"}, 404))
+    async with entered(raising(package, face)) as own:
+        with pytest.raises(NotFoundError) as told:
+            await result(face.client(http_client=own).sessions.get("s"))
+    unread = package == "httpx" and not face.is_async  # its hook has not read it
+    assert ("status 404" if unread else "no such thing") == told.value.message
+    assert 2 == len(face.sink.requests)
 
 
 @pytest.mark.parametrize(
