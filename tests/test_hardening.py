@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import time
 from typing import Any
 
 import pytest
+
+from mindlytics import Client
 
 from . import sink as faults
 from .conftest import Face, entered, eventually, result
@@ -209,6 +213,80 @@ def test_a_finalizer_that_tracks_while_a_sender_is_started(sink: Sink) -> None:
     )
     ran = run(sink, program, *STRICT)
     assert (0, "") == (ran.returncode, ran.stderr)
+
+
+@pytest.mark.parametrize("call", ["close", "flush"])
+def test_a_signal_in_the_midst_of_a_call_is_handled_without_waiting_for_it(sink: Sink, call: str) -> None:
+    program = (
+        "import collections, faulthandler, signal\n"
+        "faulthandler.dump_traceback_later(20, exit=True)\n"
+        f"{BLOCKING}"
+        f"signal.signal(signal.SIGTERM, lambda *_: client.{call}())\n"
+        "class Queue(collections.deque):\n"
+        "    def append(self, record): super().append(record); signal.raise_signal(signal.SIGTERM)\n"
+        "client.pipeline.intake._items = Queue()\n"
+        "session.track_event(event='e')\n"
+    )
+    ran = run(sink, program, *STRICT)
+    assert (0, "", ["e"]) == (ran.returncode, ran.stderr, sink.names())
+
+
+async def test_a_call_on_a_closed_client_takes_nobodys_losses_away(face: Face, sink: Sink) -> None:
+    sink.faults(faults.hang)
+    told: list[Any] = []
+
+    async def on_error(error: Any) -> None:
+        told.append((error.reason, error.count))
+
+    closed, client = (face.client(flush_interval=0, max_queue_events=2, request_timeout=1) for _ in range(2))
+    gone = closed.create_session(id="gone")
+    session = client.create_session(id="here", on_error=on_error)
+    await result(closed.close())
+    await result(session.track_event(event="0"))
+    await eventually(lambda: len(sink.requests) == 1)
+    for number in range(1, 5):
+        await result(session.track_event(event=str(number)))
+    await result(gone.track_event(event="late"))
+    assert (2, 4) == ((outcome := await result(client.flush(30))).delivered, outcome.dropped)
+    await eventually(lambda: bool(told))
+    assert [("queue_full", 3)] == told
+
+
+def test_threads_that_record_after_close_are_told_of_each_loss() -> None:
+    told: list[Any] = []
+    busy, both = threading.Event(), threading.Event()
+
+    def on_error(error: Any) -> None:
+        told.append(error.count)
+        busy.set()
+        both.wait(30)
+
+    client = Client(api_key="k", project_id="p", server_endpoint="http://127.0.0.1:9", on_error=on_error)
+    session = client.create_session(id="u")
+    client.close()
+    other = threading.Thread(target=session.track_event, kwargs={"event": "first"})
+    other.start()
+    assert busy.wait(30)
+    threading.Timer(0.2, both.set).start()
+    session.track_event(event="second")
+    other.join(30)
+    assert [1, 1] == told
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="nobody can tell whom a cancellation is meant for")
+async def test_a_handler_that_meets_a_cancelled_future_ends_no_sender(face: Face, sink: Sink) -> None:
+    sink.always = faults.refuse_marked
+
+    async def on_error(_: Exception) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    client = face.client(flush_interval=0.1, on_error=on_error)
+    session = client.create_session(id="u")
+    for name in ("poison", "next"):
+        await result(session.track_event(event=name))
+    await eventually(lambda: (1, 1) == (client.stats().refused, client.stats().delivered))
 
 
 async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> None:

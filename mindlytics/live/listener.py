@@ -7,15 +7,14 @@ connection that is lost, or that is silent to a ping, is made anew with a fresh 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from ..delivery.retry import backoff
 from ..delivery.verdict import Fate, Verdict
 from ..errors import LiveError
+from ..handlers import call, is_to_end
 from ..settings import Settings
 from ..stored import MLEvent
 from ..transport import NoReply, Reply
@@ -188,9 +187,9 @@ class Listener:
             await self._tell(problem(event))
         else:
             try:
-                await _call(subscription.on_event, event)
+                await call(subscription.on_event, event)
             except BaseException as error:
-                if _is_to_end(error):
+                if is_to_end(error):
                     raise
                 subscription.warn_once("an on_event handler failed (%s)", type(error).__name__)
                 await self._tell(error)
@@ -215,9 +214,9 @@ class Listener:
         if handler is None:
             return
         try:
-            await _call(handler, error)
+            await call(handler, error)
         except BaseException as failure:
-            if _is_to_end(failure):
+            if is_to_end(failure):
                 raise
             self._subscription.warn_once("an on_error handler failed itself (%s)", type(failure).__name__)
 
@@ -260,20 +259,3 @@ def _judge(url: str, reply: Reply | NoReply) -> Verdict:
     if isinstance(reply, NoReply):
         return Verdict(Fate.RETRY, 0, reply.cause)
     return judge(url, reply.status, reply.headers, reply.body, wall=time.time())
-
-
-async def _call(handler: Callable[[Any], Any], argument: object) -> None:
-    outcome = handler(argument)
-    if inspect.isawaitable(outcome):
-        await outcome
-
-
-def _is_to_end(error: BaseException) -> bool:
-    """Whether what a handler raised is meant for the listener.
-
-    A handler may have awaited what was cancelled, which is its own affair; before Python 3.11 nobody can tell.
-    """
-    if isinstance(error, asyncio.CancelledError):
-        cancelling = getattr(asyncio.current_task(), "cancelling", None)
-        return cancelling is None or cancelling() > 0
-    return isinstance(error, KeyboardInterrupt)

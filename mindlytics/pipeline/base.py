@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
@@ -67,7 +68,6 @@ class Pipeline(ABC):
         self._make_wire = make_wire
         self._blocks = settings.on_full == "block"
         self._warned: set[str] = set()
-        self._telling = False
         self._begin(None)
 
     def _begin(self, intake: Intake | None) -> None:
@@ -85,6 +85,7 @@ class Pipeline(ABC):
         self.asked_to_wait = False
         """The last verdict asked for a pause: then a flush does not cut it short."""
         self._outbox: Outbox | None = None
+        self._telling: set[int] = set()
 
     @property
     def outbox(self) -> Outbox:
@@ -100,6 +101,10 @@ class Pipeline(ABC):
     @abstractmethod
     def _wake_sender(self) -> None:
         """Make the sender look again; may be called from any thread, with the queue's lock held."""
+
+    @abstractmethod
+    def _attend(self) -> None:
+        """See to it that a sender is at work, if there can be one."""
 
     @abstractmethod
     def flush(self, timeout: float | None, account: Account | None = None) -> Any:
@@ -150,7 +155,11 @@ class Pipeline(ABC):
                 raise ClientClosed("the client is closed; this event was not queued")
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
         self.count_dropped(event, account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
-        self._tell_now()
+        if self.is_open:  # other clients are at it, and a sender that tells them of their losses
+            self._attend()
+            self._wake_sender()
+        else:
+            self._tell_now()
 
     def _overflow(self, record: Record) -> None:
         """Too much is pending: somebody loses."""
@@ -196,9 +205,10 @@ class Pipeline(ABC):
 
     def _tell_now(self) -> None:
         """Call the error handlers here, where no sender is at work to do so; coroutine functions are passed over."""
-        if self._telling:  # a handler tracks, and that is lost as well
+        me = threading.get_ident()
+        if me in self._telling:  # a handler tracks, and that is lost as well
             return
-        self._telling = True
+        self._telling.add(me)
         try:
             for handler, error in self._losses():
                 try:
@@ -210,7 +220,7 @@ class Pipeline(ABC):
                 except BaseException as failure:
                     self._handler_failed(failure)
         finally:
-            self._telling = False
+            self._telling.discard(me)
 
     def _handler_failed(self, error: BaseException) -> None:
         self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)

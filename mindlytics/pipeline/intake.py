@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from ..delivery.ledger import Ledger, Record
 from ..delivery.outbox import NEVER
@@ -89,6 +90,11 @@ class Intake:
             waits = len(self._items) < count
             self._wake_at = count if waits else NEVER
             return waits
+
+    def is_held_here(self) -> bool:
+        """Whether this thread is in the midst of a step on the queue: a signal handler or a finalizer asks."""
+        lock: Any = self.lock
+        return bool(lock._is_owned())  # threading.Condition asks so, too
 
     def freed(self) -> None:
         """Events were settled: those who wait for room may look again."""

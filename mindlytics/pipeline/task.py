@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
@@ -16,6 +15,7 @@ from ..delivery.ledger import Account, FlushResult, Record
 from ..delivery.retry import policy
 from ..delivery.verdict import Verdict, Wire
 from ..events import AnyEvent
+from ..handlers import call, is_to_end
 from ..settings import Settings
 from ..transport.asyncio import AsyncTransport
 from . import lifecycle
@@ -355,12 +355,10 @@ class TaskPipeline(Pipeline):
         """Call the error handlers. One that fails harms nothing."""
         for handler, error in self._losses():
             try:
-                outcome = handler(error)
-                if inspect.isawaitable(outcome):
-                    await outcome
-            except (KeyboardInterrupt, asyncio.CancelledError):
-                raise
+                await call(handler, error)
             except BaseException as failure:
+                if is_to_end(failure):
+                    raise
                 self._handler_failed(failure)
 
 

@@ -69,7 +69,7 @@ class ThreadPipeline(Pipeline):
         """Send what is pending, of that account or of all, and wait for the outcome, ``timeout`` seconds at most."""
         done = _Bell()
         ticket = self.ledger.ticket(account, done.ring)
-        if ticket is not None and threading.current_thread() is not self._thread:
+        if ticket is not None and self._may_wait():
             timeout = LONGEST_WAIT if timeout is None else min(timeout, LONGEST_WAIT)
             try:
                 self._hurry(ticket.last)
@@ -87,7 +87,8 @@ class ThreadPipeline(Pipeline):
             timeout = min(timeout, LONGEST_WAIT)
             self.closed, self.is_open = True, False
             self.end_by(clock() + timeout)
-            if threading.current_thread() is self._thread:  # an error handler closes: the sender goes on after it
+            if not self._may_wait():  # the sender goes on after it
+                lifecycle.closing_was_cut_short(self)
                 return self._ended_with()
             try:
                 if self._thread is not None or self.ledger.pending:
@@ -99,6 +100,10 @@ class ThreadPipeline(Pipeline):
                 lifecycle.closing_was_cut_short(self)
                 raise
         return self._ended_with()
+
+    def _may_wait(self) -> bool:
+        """Not in an error handler, which the sender calls, nor where a step on the queue was interrupted for this."""
+        return threading.current_thread() is not self._thread and not self.intake.is_held_here()
 
     def flush_from_outside(self, timeout: float) -> None:
         self.flush(max(0.0, timeout))
