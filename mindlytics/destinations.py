@@ -18,8 +18,11 @@ class Mirror(Protocol):
 
     account: Account
 
-    def take(self, event: Event) -> None:
-        """Queue what the destination's service is to have of it; raises nothing and waits for nothing."""
+    def take(self, event: Event, *, closed: bool) -> None:
+        """Queue what the destination's service is to have of it; raises nothing and waits for nothing.
+
+        :param closed: the client is: then it is counted, and dropped.
+        """
 
 
 class Mirrored:
@@ -44,7 +47,7 @@ class Mirrored:
     def _submit(self, event: Event) -> Any:
         done = super()._submit(event)  # type: ignore[misc]
         for mirror in self._mirrors:
-            mirror.take(event)
+            mirror.take(event, closed=self._client.is_closed)
         return done
 
     def has_errors(self) -> bool:

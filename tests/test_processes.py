@@ -279,6 +279,28 @@ def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
 # -- signals -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("handler", ["", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"])
+def test_sigterm_delivers_first_where_gevent_has_patched_threads(sink: Sink, handler: str) -> None:
+    pytest.importorskip("gevent")
+    program = (
+        f"from gevent import monkey; monkey.patch_all()\nimport signal, sys, time\n{handler}\n{BLOCKING}"
+        "session.track_event(event='e')\n"
+        "print('ready', flush=True)\n"
+        "while True: time.sleep(0.05)\n"
+    )
+    settings = environment(sink, MLSDK_FLUSH_ON_SIGTERM="true", MLSDK_FLUSH_INTERVAL="600")
+    process = subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert "ready\n" == process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert (7 if handler else -signal.SIGTERM) == process.wait(20)
+        assert ["e"] == sink.names()
+    finally:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize("handler", ["", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"])
 @pytest.mark.parametrize("face", ["blocking", "asyncio"])
 def test_sigterm_delivers_first_and_then_goes_on_to_the_handler_that_was_there(

@@ -156,8 +156,10 @@ class Mirror:
         self._with_texts = settings.content_mode == "full" or pipeline.settings.content_mode != "full"
         self._session_id: str | None = None
         self._progress = _Progress()
+        self._closed = False
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Event, *, closed: bool) -> None:
+        self._closed = closed
         if event.session_id != self._session_id:
             self._session_id = event.session_id
             self._progress = _Progress()
@@ -193,7 +195,8 @@ class Mirror:
                 self._queue(original, partial(_message_create, role, index))
 
     def _queue(self, original: _Original, make: Make) -> None:
-        self._pipeline.submit(Translation(original, make, with_texts=self._with_texts), self.account, aside=True)
+        translation = Translation(original, make, with_texts=self._with_texts)
+        self._pipeline.submit(translation, self.account, self._closed, aside=True)
 
     def _report(self, name: str, why: str) -> None:
         self._pipeline.warn_once(f"align {name}", "%s is not sent to Align AI: %s", name, why)

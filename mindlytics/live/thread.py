@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from attrs import evolve
 
+from ..errors import LiveError
 from ..pipeline import lifecycle
 from ..settings import Settings
 from ..stored import MLEvent
@@ -131,8 +132,9 @@ class ThreadListening:
                     await self._listener.run()
 
             asyncio.run(listen(), debug=False)  # nobody minds a slow step: the loop is ours alone
-        except Exception:
+        except Exception as error:
             logger.exception("the listener failed")
+            self.subscription.failure = LiveError(f"the listener failed ({type(error).__name__})")
         finally:
             self.subscription.is_over = True
             self._changed()

@@ -72,9 +72,8 @@ def _is_of_a_loop(handler: Any) -> bool:
 def _send_again(number: int) -> None:
     global _delivered  # noqa: PLW0603
     _delivered = True
-    main = threading.main_thread().ident
-    while main is not None and _delivered:  # a signal that finds the main thread about to sleep does not wake it
-        signal.pthread_kill(main, number)
+    while _delivered:  # a signal that finds the main thread about to sleep does not wake it
+        os.kill(os.getpid(), number)
         time.sleep(AGAIN_AFTER)
 
 

@@ -280,15 +280,18 @@ async def test_what_does_not_fit_at_all_is_a_loss_there(face: Face, sink: Sink, 
     assert 1 == len(sink.events)
 
 
-async def test_closing_the_client_closes_its_destinations(face: Face, other: Sink) -> None:
+@pytest.mark.parametrize("shared", [False, True])
+async def test_closing_the_client_closes_its_destinations(face: Face, sink: Sink, other: Sink, shared: bool) -> None:
     client = both(face, other)
+    if shared:
+        both(face, other)  # goes on, with the same pipelines
     session = client.create_session(id="ada")
     await result(session.track_event(event="e"))
     assert 2 == (await result(client.close())).delivered
     (destination,) = client.destinations
     assert destination.is_closed
     await result(session.track_conversation_turn(user="q", assistant=""))
-    assert {"closed": 1} == destination.stats().reasons
+    assert [{"closed": 1}] * 2 == [stats.reasons for stats in client.stats_of_each().values()]
 
 
 @pytest.mark.parametrize(
