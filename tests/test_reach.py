@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -22,7 +23,7 @@ from mindlytics.errors import InvalidSetting, MLHTTPError
 
 from .conftest import Face, result
 from .programs import run
-from .sink import Sink
+from .sink import Sink, redirect
 
 
 @pytest.fixture
@@ -62,6 +63,46 @@ async def test_a_private_ca_is_named_by_the_environment(
     assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
     strict = face.client(server_endpoint=secure, trust_env=False, retry_for=0)
     assert (await deliver_one(strict)).dropped == 1
+
+
+@pytest.fixture
+def directory(authority: trustme.CA, tmp_path: Path) -> str:
+    """The authority's certificate, under the name by which OpenSSL looks for it."""
+    path = tmp_path / "authorities"
+    path.mkdir()
+    authority.cert_pem.write_to_path(str(path / "ca.pem"))
+    try:
+        subprocess.run(["openssl", "rehash", str(path)], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not there to name the certificate")
+    return str(path)
+
+
+async def test_a_directory_of_authorities_is_trusted(
+    face: Face, secure: str, directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await deliver_one(face.client(server_endpoint=secure, verify=directory))).delivered == 1
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", directory)
+    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.parametrize("verified", [True, False])
+async def test_a_redirect_to_https_is_verified_as_told(face: Face, secure: str, bundle: str, verified: bool) -> None:
+    plain = Sink()
+    try:
+        plain.always = redirect(f"{secure}/bc/v1/events/queue", 308)
+        address = plain.url.replace("127.0.0.1", "localhost")
+        client = face.client(server_endpoint=address, verify=bundle if verified else False)
+        assert (await deliver_one(client)).delivered == 1
+        assert 1 == len(plain.requests)
+    finally:
+        plain.close()
+
+
+async def test_capitals_in_a_scheme_do_not_count(face: Face, secure: str, bundle: str) -> None:
+    address = secure.replace("https", "HTTPS")
+    assert (await deliver_one(face.client(server_endpoint=address, verify=bundle))).delivered == 1
 
 
 @pytest.fixture

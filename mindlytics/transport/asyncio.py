@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import socket
 import ssl
 import weakref
@@ -46,33 +47,33 @@ class AsyncTransport:
         self._threads = threads
         self._again = again
         self._proxies: dict[tuple[str, str], str | None] = {}  # to look through the environment takes 0.3 ms
-        self._ssl: ssl.SSLContext | bool | None = None
+        self._tls: ssl.SSLContext | bool | str = settings.tls
 
-    async def _open(self) -> aiohttp.ClientSession:
-        """The session; what it needs is read by the first request, without holding the loop up.
-
-        :raises OSError: the bundle of certificates cannot be read, or is none.
-        """
-        if self._ssl is None:
-            self._ssl = await self._trust()
+    def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            resolver = None if self._threads else _PatientResolver()
-            connector = _Connector(ssl=self._ssl, resolver=resolver, limit=0)
+            connector = _Connector(resolver=None if self._threads else _PatientResolver(), limit=0)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             if not self._again and hasattr(self._session, "_retry_connection"):  # some of its versions cannot leave it
                 self._session._retry_connection = False
         return self._session
 
-    async def _trust(self) -> ssl.SSLContext | bool:
-        """What to verify certificates with; a bundle of them takes some 30 ms to read."""
-        settings = self._settings
-        is_used = settings.server_endpoint.startswith("https:") or settings.wss_endpoint.startswith("wss:")
-        tls = settings.tls if is_used else True
+    async def _trust(self, url: str) -> ssl.SSLContext | bool:
+        """What to verify the certificate of an address with.
+
+        A bundle takes some 30 ms to read: the first request that needs it does so, without holding the loop up.
+
+        :raises OSError: the bundle of certificates cannot be read, or is none.
+        """
+        tls = self._tls
         if not isinstance(tls, str):
             return tls
+        if urlsplit(url).scheme not in {"https", "wss"}:
+            return True
         if self._threads:
-            return await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
-        return _trusting(tls)
+            self._tls = made = await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
+        else:
+            self._tls = made = _trusting(tls)
+        return made
 
     async def request(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
@@ -82,8 +83,11 @@ class AsyncTransport:
         :param timeout: seconds for all of it.
         """
         bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
+        unsent = True
         try:
-            session = await self._open()
+            options = await self._options(url)
+            session = self._open()
+            unsent = False
             async with session.request(
                 method,
                 url,
@@ -93,11 +97,11 @@ class AsyncTransport:
                 allow_redirects=False,
                 raise_for_status=False,  # whatever the caller's session does
                 **bodiless,
-                **self._options(url),
+                **options,
             ) as reply:
                 return Reply(reply.status, reply.headers, await reply.read())
         except Exception as error:
-            unsent = self._session is None or isinstance(error, aiohttp.ClientConnectorError)
+            unsent = unsent or isinstance(error, aiohttp.ClientConnectorError)
             return NoReply(type(error).__name__, stale=isinstance(error, STALE), unsent=unsent)
 
     async def connect(self, url: str, headers: Mapping[str, str], timeout: float) -> WebSocket | Reply | NoReply:
@@ -107,16 +111,18 @@ class AsyncTransport:
         :returns: the reply, without its body, where the handshake failed.
         """
         try:
-            return await WebSocket.open(await self._open(), url, headers, timeout, **self._options(url))
+            options = await self._options(url)
+            return await WebSocket.open(self._open(), url, headers, timeout, **options)
         except Exception as error:
             if isinstance(error, aiohttp.ClientResponseError) and type(error) in REFUSED:
                 return Reply(error.status, error.headers or {}, b"")
             return NoReply(type(error).__name__)
 
-    def _options(self, url: str) -> dict[str, Any]:
+    async def _options(self, url: str) -> dict[str, Any]:
         options: dict[str, Any] = {}
-        if self._own or self._ssl is not True:
-            options["ssl"] = self._ssl
+        trust = await self._trust(url)
+        if trust is not True:  # else what a session of the caller's own is set up with
+            options["ssl"] = trust
         if self._own and self._settings.trust_env:
             host = urlsplit(url)[:2]
             if host not in self._proxies:
@@ -163,6 +169,9 @@ class _Connector(aiohttp.TCPConnector):
 
 @lru_cache(maxsize=4)
 def _trusting(bundle: str) -> ssl.SSLContext:
+    """From a file of certificates or, as requests takes it too, a directory of them."""
+    if os.path.isdir(bundle):
+        return ssl.create_default_context(capath=bundle)
     return ssl.create_default_context(cafile=bundle)
 
 
