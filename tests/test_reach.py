@@ -21,7 +21,8 @@ import trustme
 from mindlytics import AsyncClient, AsyncHTTPClient, Client, HTTPClient
 from mindlytics.errors import InvalidSetting, MLHTTPError
 
-from .conftest import Face, result
+from .conftest import Face, entered, result
+from .live_service import Heard, LiveService
 from .programs import run
 from .sink import Sink, redirect
 
@@ -234,15 +235,62 @@ async def test_the_environments_proxy_is_used_unless_told_otherwise(
     assert len(sink.events) == 2
 
 
-async def test_an_entry_in_netrc_does_not_replace_the_key(
-    face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
+@pytest.fixture
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of somebody else for this machine."""
+    path = tmp_path / "netrc"
+    path.write_text("machine 127.0.0.1 login somebody password else\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+
+
+@pytest.mark.usefixtures("netrc")
+async def test_an_entry_in_netrc_does_not_replace_the_key(face: Face, sink: Sink) -> None:
     assert (await deliver_one(face.client())).delivered == 1
     assert sink.requests[0].headers["Authorization"] == "Bearer key-1"
+
+
+AUTH_WARNS = pytest.mark.filterwarnings("ignore:(BasicAuth is|The 'auth' parameter is) deprecated:DeprecationWarning")
+"""From aiohttp 3.14 on."""
+
+
+@AUTH_WARNS
+@pytest.mark.usefixtures("netrc")
+async def test_credentials_of_a_callers_own_session_do_not_replace_the_key(face: Face, sink: Sink) -> None:
+    by_netrc: Any = aiohttp.ClientSession(trust_env=True) if face.is_async else requests.Session()
+    by_auth: Any = aiohttp.ClientSession(auth=aiohttp.BasicAuth("a", "b")) if face.is_async else requests.Session()
+    if not face.is_async:
+        by_auth.auth = ("a", "b")
+    for own in (by_netrc, by_auth):
+        async with entered(own):
+            client = face.client(http_client=own)
+            assert (await deliver_one(client)).delivered == 1
+            await result(client.user_identify(id="u"))
+    assert ["Bearer key-1"] * 4 == [request.headers["Authorization"] for request in sink.requests]
+
+
+@AUTH_WARNS
+@pytest.mark.usefixtures("netrc")
+async def test_credentials_of_a_callers_own_session_do_not_replace_the_key_of_live_events(
+    service: LiveService,
+) -> None:
+    heard = Heard()
+    async with aiohttp.ClientSession(trust_env=True) as own:
+        client = Face(AsyncClient, service.url).client(http_client=own)
+        async with client, client.create_session(on_event=heard.on_event) as session:
+            await session.track_event(event="Hello")
+    assert ["Session Started", "Hello", "Session Ended"] == heard.names
+
+
+async def test_a_callers_own_session_that_trusts_the_environment_is_warned_of_nothing(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", "/there/is/none")
+    async with aiohttp.ClientSession(trust_env=True) as own:
+        client = Face(AsyncClient, sink.url).client(http_client=own)  # a warning would be an error, and delay it
+        assert (await deliver_one(client)).delivered == 1
+        await client.close()
+    assert "Bearer key-1" == sink.requests[0].headers["Authorization"]
 
 
 async def test_a_callers_own_session_is_used_and_left_open(face: Face, sink: Sink) -> None:

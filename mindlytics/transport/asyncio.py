@@ -85,14 +85,13 @@ class AsyncTransport:
         bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         unsent = True
         try:
-            options = await self._options(url)
+            options = await self._options(url, headers)
             session = self._open()
             unsent = False
             async with session.request(
                 method,
                 url,
                 data=io.BytesIO(body) if body is not None and len(body) > LARGE else body,
-                headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
                 raise_for_status=False,  # whatever the caller's session does
@@ -111,15 +110,18 @@ class AsyncTransport:
         :returns: the reply, without its body, where the handshake failed.
         """
         try:
-            options = await self._options(url)
-            return await WebSocket.open(self._open(), url, headers, timeout, **options)
+            options = await self._options(url, headers)
+            return await WebSocket.open(self._open(), url, timeout, **options)
         except Exception as error:
             if isinstance(error, aiohttp.ClientResponseError) and type(error) in REFUSED:
                 return Reply(error.status, error.headers or {}, b"")
             return NoReply(type(error).__name__)
 
-    async def _options(self, url: str) -> dict[str, Any]:
-        options: dict[str, Any] = {}
+    async def _options(self, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        options: dict[str, Any] = {"headers": headers}
+        if not self._own and _has_other_credentials(self._settings.http_client, url):
+            others = dict(headers)
+            options.update(auth=_as_auth(others.pop("Authorization")), headers=others)
         trust = await self._trust(url)
         if trust is not True:  # else what a session of the caller's own is set up with
             options["ssl"] = trust
@@ -185,6 +187,30 @@ def _proxy(url: str) -> str | None:
         return None
     proxies = getproxies()
     return proxies.get(parts.scheme.replace("ws", "http")) or proxies.get("all")
+
+
+def _has_other_credentials(session: Any, url: str) -> bool:
+    """Whether a caller's session has credentials of its own for an address: aiohttp then refuses a header of ours, or
+    replaces it by them.
+    """
+    if getattr(session, "auth", None) is not None:
+        return True
+    if not getattr(session, "trust_env", False):
+        return False
+    from aiohttp.helpers import netrc_from_env  # noqa: PLC0415  no part of what it promises to keep
+
+    entries = netrc_from_env()
+    return entries is not None and entries.authenticators(urlsplit(url).hostname or "") is not None
+
+
+def _as_auth(header: str) -> Any:
+    """A header's value as aiohttp's ``auth``, which goes before a session's own."""
+
+    class Given(aiohttp.BasicAuth):
+        def encode(self) -> str:
+            return header
+
+    return tuple.__new__(Given, ("", "", ""))  # aiohttp warns of the usual way from 3.14 on
 
 
 class _PatientResolver(AbstractResolver):

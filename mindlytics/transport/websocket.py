@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,9 +38,7 @@ class WebSocket:
         is noticed long after; so neither its end nor silence counts, but only what the other end then still said."""
 
     @classmethod
-    async def open(
-        cls, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], seconds: float, **options: Any
-    ) -> WebSocket:
+    async def open(cls, session: aiohttp.ClientSession, url: str, seconds: float, **options: Any) -> WebSocket:
         """Connect.
 
         :param seconds: for the connection and the handshake.
@@ -49,7 +46,7 @@ class WebSocket:
         :raises asyncio.TimeoutError: it takes longer.
         """
         async with timeout(seconds):
-            return cls(await session.ws_connect(url, headers=headers, autoping=False, max_msg_size=LARGEST, **options))
+            return cls(await session.ws_connect(url, autoping=False, max_msg_size=LARGEST, **options))
 
     async def receive(self) -> str | bytes | None:
         """The next message; None where the connection has ended, or the other end is gone."""
