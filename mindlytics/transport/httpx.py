@@ -82,7 +82,8 @@ def _read(reply: Any, until: float) -> bytes:
 
 
 def _options(body: bytes | None, headers: Mapping[str, str], timeout: float) -> dict[str, Any]:
-    return {"content": body, "headers": dict(headers), "timeout": timeout, "follow_redirects": False}
+    """What overrides the client: its ``auth`` too, which would replace the API key."""
+    return {"content": body, "headers": dict(headers), "timeout": timeout, "follow_redirects": False, "auth": None}
 
 
 def _reply_of(error: Exception) -> Reply | NoReply:

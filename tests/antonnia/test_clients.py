@@ -97,6 +97,14 @@ async def test_an_own_session_is_used_and_left_open(face: Face) -> None:
     assert ["yes", "yes"] == [request.headers["X-Own"] for request in face.sink.requests]
 
 
+async def test_the_credentials_of_a_client_of_httpx_do_not_replace_the_token(face: Face) -> None:
+    own = httpx.AsyncClient if face.is_async else httpx.Client
+    face.sink.always = says(SESSION)
+    async with entered(own(auth=("somebody", "else"))) as session:
+        assert "sess_1" == (await result(face.client(http_client=session).sessions.get("s"))).id
+    assert f"Bearer {TOKEN}" == face.sink.requests[0].headers["Authorization"]
+
+
 async def test_a_client_of_httpx_is_used_and_left_open(face: Face) -> None:
     own = httpx.AsyncClient if face.is_async else httpx.Client
     async with entered(own(headers={"X-Own": "yes"})) as session:
