@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -110,6 +111,24 @@ def test_a_loop_that_stands_still_is_left_for_one_that_runs(sink: Sink, client: 
     still.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
     still.close()
     assert sink.names() == ["a", "b", "c", "d"]
+
+
+def test_what_is_left_on_a_loop_that_was_closed_is_told_of_nowhere(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def record(project: str) -> None:
+        client = AsyncClient(api_key="k", project_id=project, server_endpoint=sink.url)
+        await client.create_session(id="u").track_event(event="e")
+        assert 1 == (await client.flush(30)).delivered
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(record("one"))
+    loop.close()  # around the sender
+    del loop
+    monkeypatch.setattr(lifecycle, "_enough", 0)  # so that pipelines that nobody is at are let go of
+    asyncio.run(record("other"))
+    gc.collect()
+    assert [] == caplog.records
 
 
 async def test_events_from_a_thread_without_a_loop(sink: Sink, client: AsyncClient) -> None:

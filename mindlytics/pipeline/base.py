@@ -125,6 +125,10 @@ class Pipeline(ABC):
         """Let what is pending leave without waiting for company."""
 
     @abstractmethod
+    def has_sender(self) -> bool:
+        """Whether there is one, be its loop even one that stands still."""
+
+    @abstractmethod
     def begin(self) -> None:
         """See to it that a sender is at work on what is pending, if there can be one."""
 

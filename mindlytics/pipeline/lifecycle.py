@@ -77,14 +77,14 @@ def retire(pipeline: Pipeline) -> bool:
 
 
 def _retire_idle() -> None:
-    """The same for all that are shared, since one without a sender has nobody to do it.
+    """The same for all that are shared and have no sender that would do it.
 
     It is done when there are twice as many as were left the last time, and so costs a client next to nothing.
     """
     global _enough  # noqa: PLW0603
     if len(_shared) >= _enough:
         for key, pipeline in list(_shared.items()):
-            if _end_idle(pipeline) and _shared.get(key) is pipeline:
+            if not pipeline.has_sender() and _end_idle(pipeline) and _shared.get(key) is pipeline:
                 del _shared[key]
         _enough = max(FEW, 2 * len(_shared))
 

@@ -201,6 +201,9 @@ class TaskPipeline(Pipeline):
                 pass
             self.ledger.tear(ticket)
 
+    def has_sender(self) -> bool:
+        return self._task is not None and not self._task.done()
+
     def begin(self) -> None:
         if self.ledger.pending and _running_loop() is not None:
             self._attend()
@@ -224,7 +227,7 @@ class TaskPipeline(Pipeline):
 
     def _is_attended(self) -> bool:
         """Whether a sender is at work on a loop that runs."""
-        return self._task is not None and not self._task.done() and self._loop is not None and self._loop.is_running()
+        return self.has_sender() and self._loop is not None and self._loop.is_running()
 
     def _attend(self) -> None:
         """See to it that a sender is at work, if a loop runs here. One whose loop stands still is left behind."""

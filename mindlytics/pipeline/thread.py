@@ -110,7 +110,7 @@ class ThreadPipeline(Pipeline):
 
     @classmethod
     def finish_all(cls, pipelines: list[ThreadPipeline]) -> None:
-        alone = [pipeline for pipeline in pipelines if not pipeline._has_sender()]
+        alone = [pipeline for pipeline in pipelines if not pipeline.has_sender()]
         for pipeline in pipelines:
             done = _Bell()
             if pipeline not in alone and pipeline.ledger.ticket(None, done.ring) is not None:
@@ -135,7 +135,7 @@ class ThreadPipeline(Pipeline):
     def _wake_sender(self) -> None:
         self._wake.ring()
 
-    def _has_sender(self) -> bool:
+    def has_sender(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
     def _attend(self) -> None:
