@@ -155,8 +155,9 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         """
         until = clock() + (LONGEST_WAIT if timeout is None else timeout)
         for destination in self.destinations:
-            destination.pipeline.hasten()
-            destination.pipeline.begin()
+            if destination.pipeline.ledger.pending:
+                destination.pipeline.hasten()
+                destination.pipeline.begin()
         for each in (self, *self.destinations):
             yield each, until - clock()
 

@@ -46,3 +46,17 @@ def run(sink: Sink, program: str, *options: str, **settings: str) -> subprocess.
         timeout=100,
         check=False,
     )
+
+
+def signalled(sink: Sink, program: str, number: int, **settings: str) -> tuple[int, str]:
+    """Run a program, send it a signal once it has printed ``ready``; its exit code, and what it printed after that."""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment(sink, **settings), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert "ready\n" == process.stdout.readline()
+            process.send_signal(number)
+            told = process.communicate(timeout=20)[0]
+            return process.returncode, told
+        finally:
+            process.kill()

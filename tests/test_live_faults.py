@@ -444,6 +444,19 @@ async def test_a_handler_that_never_returns_holds_nobody_up(live: Face, service:
     stopping.set()
 
 
+async def test_a_listener_that_fails_itself_is_told_of(
+    live: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("mindlytics.live.listener.Listener.run", run)
+    client = live.client()
+    with pytest.raises(LiveError, match=r"the listener failed \(RuntimeError\)"):
+        await result(client.start_listening(on_event=print))
+    assert ["the listener failed"] == [record.getMessage() for record in caplog.records if record.name == "mindlytics"]
+
+
 async def test_delivery_goes_on_while_live_events_hang(live: Face, service: LiveService) -> None:
     service.token_always = slow
     client = live.client(request_timeout=60, live_timeout=0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 import requests
 
 from . import sink as faults
-from .programs import ASYNC, BLOCKING, FORKING, STARTS, STRICT, environment, run
+from .programs import ASYNC, BLOCKING, FORKING, STARTS, STRICT, environment, run, signalled
 from .sink import Sink
 
 FORKS = {
@@ -278,6 +277,8 @@ def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
 
 # -- signals -------------------------------------------------------------------------------------------------------
 
+ON_SIGTERM = {"MLSDK_FLUSH_ON_SIGTERM": "true", "MLSDK_FLUSH_INTERVAL": "600"}
+
 
 @pytest.mark.parametrize("handler", ["", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"])
 def test_sigterm_delivers_first_where_gevent_has_patched_threads(sink: Sink, handler: str) -> None:
@@ -288,17 +289,8 @@ def test_sigterm_delivers_first_where_gevent_has_patched_threads(sink: Sink, han
         "print('ready', flush=True)\n"
         "while True: time.sleep(0.05)\n"
     )
-    settings = environment(sink, MLSDK_FLUSH_ON_SIGTERM="true", MLSDK_FLUSH_INTERVAL="600")
-    process = subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert "ready\n" == process.stdout.readline()
-        process.send_signal(signal.SIGTERM)
-        assert (7 if handler else -signal.SIGTERM) == process.wait(20)
-        assert ["e"] == sink.names()
-    finally:
-        process.kill()
-        process.communicate()
+    code, _ = signalled(sink, program, signal.SIGTERM, **ON_SIGTERM)
+    assert (7 if handler else -signal.SIGTERM, ["e"]) == (code, sink.names())
 
 
 @pytest.mark.parametrize("handler", ["", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"])
@@ -321,13 +313,8 @@ def test_sigterm_delivers_first_and_then_goes_on_to_the_handler_that_was_there(
             "    await asyncio.sleep(60)\n"
             "asyncio.run(main())\n"
         )
-    settings = environment(sink, MLSDK_FLUSH_ON_SIGTERM="true", MLSDK_FLUSH_INTERVAL="600")
-    process = subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == (7 if handler else -signal.SIGTERM)
-    process.stdout.close()
+    code, _ = signalled(sink, program, signal.SIGTERM, **ON_SIGTERM)
+    assert code == (7 if handler else -signal.SIGTERM)
     assert sink.names() == [str(number) for number in range(20)]
 
 
@@ -350,13 +337,8 @@ def test_the_handler_of_an_event_loop_hears_of_sigterm_once(sink: Sink, loop: st
         "    print(len(heard), client.stats().pending)\n"
         f"{loop}.run(main())\n"
     )
-    settings = environment(sink, MLSDK_FLUSH_ON_SIGTERM="true", MLSDK_FLUSH_INTERVAL="600")
-    process = subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGTERM)
-    told = process.communicate(timeout=20)[0]
-    assert (told, process.returncode) == ("1 0\n" if first == "the handler" else "1 1\n", 0)
+    expected = "1 0\n" if first == "the handler" else "1 1\n"
+    assert (0, expected) == signalled(sink, program, signal.SIGTERM, **ON_SIGTERM)
     assert sink.names() == ["e"]
 
 
@@ -365,14 +347,7 @@ def test_a_killed_program_loses_only_what_was_pending(sink: Sink) -> None:
         "for n in range(20): session.track_event(event=str(n))\nclient.flush()\nprint('ready', flush=True)\n"
         "import threading; threading.Event().wait(60)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], env=environment(sink), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(20)
-    process.stdout.close()
+    assert (-signal.SIGKILL, "") == signalled(sink, program, signal.SIGKILL)
     assert sink.names() == [str(number) for number in range(20)]
 
 

@@ -125,6 +125,12 @@ class Subscription:
         except ValueError:
             return True
 
+    def fail(self, error: BaseException) -> None:
+        """What serves it has ended by an error of our own, and nothing will come any more."""
+        logger.error("the listener failed", exc_info=error)
+        self.failure = LiveError(f"the listener failed ({type(error).__name__})")
+        self.is_over = True
+
     def has_seen(self, event: MLEvent) -> bool:
         """Whether it was handed over."""
         return event.event_id in self._seen

@@ -11,7 +11,7 @@ from contextlib import suppress
 from ..settings import Settings
 from ..stored import MLEvent
 from .listener import Listener
-from .subscription import GRACE, LONGEST_WAIT, Subscription, logger
+from .subscription import GRACE, LONGEST_WAIT, Subscription
 
 
 class TaskListening:
@@ -117,8 +117,7 @@ class TaskListening:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("the listener failed", exc_info=error)
-            self.subscription.is_over = True
+            self.subscription.fail(error)
         self._changed()
 
 

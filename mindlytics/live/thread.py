@@ -12,11 +12,10 @@ from weakref import WeakSet
 
 from attrs import evolve
 
-from ..errors import LiveError
 from ..pipeline import lifecycle
 from ..settings import Settings
 from ..stored import MLEvent
-from .subscription import GRACE, LONGEST_WAIT, Subscription, logger
+from .subscription import GRACE, LONGEST_WAIT, Subscription
 
 if TYPE_CHECKING:
     import asyncio
@@ -133,8 +132,7 @@ class ThreadListening:
 
             asyncio.run(listen(), debug=False)  # nobody minds a slow step: the loop is ours alone
         except Exception as error:
-            logger.exception("the listener failed")
-            self.subscription.failure = LiveError(f"the listener failed ({type(error).__name__})")
+            self.subscription.fail(error)
         finally:
             self.subscription.is_over = True
             self._changed()

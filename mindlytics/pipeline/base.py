@@ -103,10 +103,6 @@ class Pipeline(ABC):
         """Make the sender look again; may be called from any thread, with the queue's lock held."""
 
     @abstractmethod
-    def _attend(self) -> None:
-        """See to it that a sender is at work, if there can be one."""
-
-    @abstractmethod
     def flush(self, timeout: float | None, account: Account | None = None) -> Any:
         """Send what is pending and wait for the outcome; a :class:`FlushResult`, or an awaitable of it."""
 
@@ -130,7 +126,7 @@ class Pipeline(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """See to it that a sender is at work on what is pending, if there can be one."""
+        """See to it that a sender is at work, if there can be one."""
 
     @abstractmethod
     def flush_from_outside(self, timeout: float) -> None:
@@ -160,7 +156,7 @@ class Pipeline(ABC):
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
         self.count_dropped(event, account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
         if self.is_open:  # other clients are at it, and a sender that tells them of their losses
-            self._attend()
+            self.begin()
             self._wake_sender()
         else:
             self._tell_now()

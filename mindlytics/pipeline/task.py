@@ -205,7 +205,7 @@ class TaskPipeline(Pipeline):
         return self._task is not None and not self._task.done()
 
     def begin(self) -> None:
-        if self.ledger.pending and _running_loop() is not None:
+        if _running_loop() is not None:
             self._attend()
 
     def hasten(self) -> None:

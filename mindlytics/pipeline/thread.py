@@ -120,8 +120,7 @@ class ThreadPipeline(Pipeline):
                 pipeline._deliver_here(pipeline.deadline)
 
     def begin(self) -> None:
-        if self.ledger.pending:
-            self._ensure_sender()
+        self._ensure_sender()
 
     def hasten(self) -> None:
         self._unattended = self._unattended or lifecycle.exit_began is not None
