@@ -17,8 +17,8 @@ from .errors import ClientClosed, InvalidEvent
 from .events import Event
 from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
-from .pipeline.base import LONGEST_WAIT
-from .pipeline.task import TaskPipeline
+from .pipeline.asyncio import AsyncPipeline
+from .pipeline.sender import LONGEST_WAIT
 from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
 from .stored import MLEvent
@@ -64,7 +64,10 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
 
     async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
         """The same as :meth:`flush`, but no live event is waited for. A session goes on after either."""
-        result: FlushResult = await self._client.pipeline.flush(timeout, self._account)
+        return await self._flush(timeout)
+
+    async def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
+        result: FlushResult = await self._client.pipeline.flush(timeout, self._account, ending=ending)
         return result
 
     async def _see_its_end(self, timeout: float) -> None:
@@ -92,7 +95,7 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
             except ClientClosed:
                 if kind is None:
                     raise
-            await self.flush_and_continue(self._client.settings.shutdown_timeout)
+            await self._flush(self._client.settings.shutdown_timeout, ending=True)
             if kind is None or issubclass(kind, Exception):
                 await self._see_its_end(self._client.settings.live_timeout)
         finally:
@@ -105,19 +108,21 @@ class AsyncMirroredSession(Mirrored, AsyncSession):
 
     __slots__ = ("_mirrors",)
 
-    async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
-        """As that of every session, at all services."""
-        return total([await each.pipeline.flush(left, account) for each, left, account in self._places(timeout)])
+    async def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
+        """At all services."""
+        return total(
+            [await each.pipeline.flush(left, account, ending=ending) for each, left, account in self._places(timeout)]
+        )
 
 
-class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
+class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
     The arguments are those of :class:`~mindlytics.base.BaseClient`.
     """
 
-    _pipeline_type = TaskPipeline
+    _pipeline_type = AsyncPipeline
     _session_type = AsyncSession
     _mirrored_session_type = AsyncMirroredSession
     _http: AsyncHTTPClient | None = None
@@ -208,12 +213,13 @@ class AsyncClient(BaseClient[TaskPipeline, AsyncSession, TaskListening]):
         :param timeout: seconds to wait at most; default ``shutdown_timeout``.
         :returns: how the account stands.
         """
+        ending = timeout is None
         if timeout is None:
             timeout = self.settings.shutdown_timeout
         until = time.monotonic() + timeout
         if self._http is not None:
             await self._http.close()
-        result = total([await each._end(left) for each, left in self._each(timeout)])
+        result = total([await each._end(left, ending=ending) for each, left in self._each(timeout)])
         await self._hang_up(until)
         return result
 

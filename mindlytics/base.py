@@ -18,7 +18,8 @@ from .delivery.verdict import Wire
 from .errors import ClientClosed, InvalidEvent, InvalidSetting
 from .events import check_name
 from .pipeline import lifecycle
-from .pipeline.base import LONGEST_WAIT, Pipeline, clock
+from .pipeline.base import Pipeline
+from .pipeline.sender import LONGEST_WAIT, clock
 from .recorder import Recorder
 from .session import BaseSession, Properties
 from .settings import Settings
@@ -156,8 +157,8 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         until = clock() + (LONGEST_WAIT if timeout is None else timeout)
         for destination in self.destinations:
             if destination.pipeline.ledger.pending:
-                destination.pipeline.hasten()
-                destination.pipeline.begin()
+                destination.pipeline.flush_soon()
+                destination.pipeline.ensure_sender()
         for each in (self, *self.destinations):
             yield each, until - clock()
 

@@ -12,8 +12,8 @@ from .delivery.ledger import FlushResult
 from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
 from .events import Event
-from .pipeline.base import LONGEST_WAIT
-from .pipeline.thread import ThreadPipeline
+from .pipeline.blocking import BlockingPipeline
+from .pipeline.sender import LONGEST_WAIT
 from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
 
@@ -56,7 +56,10 @@ class Session(BaseSession[None, str]):
 
     def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
         """The same as :meth:`flush`, but no live event is waited for. A session goes on after either."""
-        result: FlushResult = self._client.pipeline.flush(timeout, self._account)
+        return self._flush(timeout)
+
+    def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
+        result: FlushResult = self._client.pipeline.flush(timeout, self._account, ending=ending)
         return result
 
     def _see_its_end(self, timeout: float) -> None:
@@ -84,7 +87,7 @@ class Session(BaseSession[None, str]):
             except ClientClosed:
                 if kind is None:
                     raise
-            self.flush_and_continue(self._client.settings.shutdown_timeout)
+            self._flush(self._client.settings.shutdown_timeout, ending=True)
             if kind is None or issubclass(kind, Exception):
                 self._see_its_end(self._client.settings.live_timeout)
         finally:
@@ -97,19 +100,21 @@ class MirroredSession(Mirrored, Session):
 
     __slots__ = ("_mirrors",)
 
-    def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
-        """As that of every session, at all services."""
-        return total([each.pipeline.flush(left, account) for each, left, account in self._places(timeout)])
+    def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
+        """At all services."""
+        return total(
+            [each.pipeline.flush(left, account, ending=ending) for each, left, account in self._places(timeout)]
+        )
 
 
-class Client(BaseClient[ThreadPipeline, Session, "ThreadListening"]):
+class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     """Records sessions and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
     The arguments are those of :class:`~mindlytics.base.BaseClient`.
     """
 
-    _pipeline_type = ThreadPipeline
+    _pipeline_type = BlockingPipeline
     _session_type = Session
     _mirrored_session_type = MirroredSession
     _http: HTTPClient | None = None
@@ -200,12 +205,13 @@ class Client(BaseClient[ThreadPipeline, Session, "ThreadListening"]):
         :param timeout: seconds to wait at most; default ``shutdown_timeout``.
         :returns: how the account stands.
         """
+        ending = timeout is None
         if timeout is None:
             timeout = self.settings.shutdown_timeout
         until = time.monotonic() + timeout
         if self._http is not None:
             self._http.close()
-        result = total([each._end(left) for each, left in self._each(timeout)])
+        result = total([each._end(left, ending=ending) for each, left in self._each(timeout)])
         self._hang_up(until)
         return result
 

@@ -10,8 +10,10 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import orjson
 
 from .errors import MLHTTPError
+from .secret import Headers, Secret
 from .settings import Settings, check_face
 from .transport import NoReply, Reply
+from .transport.body import LONG
 from .wire.http import message
 from .wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, credentials
 
@@ -60,7 +62,7 @@ class _Requests:
         self._settings = settings
         self._headers = credentials(settings.api_key, settings.project_id)
 
-    def _prepare(self, method: str, url: str, data: Any) -> tuple[str, str, bytes | None, dict[str, str], float]:
+    def _prepare(self, method: str, url: str, data: Any) -> tuple[str, str, bytes | None, Headers, float]:
         """The request: what :meth:`BlockingTransport.request` takes.
 
         :raises ValueError: the address is of another host, which the credentials are not for.
@@ -81,7 +83,7 @@ class _Requests:
         return method, whole, body, self._headers, self._settings.request_timeout
 
 
-def _read(reply: Reply | NoReply) -> Any:
+def _read(reply: Reply | NoReply, key: Secret) -> Any:
     """The JSON of a good reply (None where it has no body).
 
     :raises MLHTTPError: it is no good reply, or no JSON.
@@ -89,7 +91,9 @@ def _read(reply: Reply | NoReply) -> Any:
     if isinstance(reply, NoReply):
         raise MLHTTPError(0, f"no reply ({reply.cause})")
     if not 200 <= reply.status < 300:
-        raise MLHTTPError(reply.status, message(reply.status, reply.body))
+        raise MLHTTPError(reply.status, message(reply.status, reply.body, key))
+    if reply.problem:
+        raise MLHTTPError(reply.status, reply.problem)
     if not reply.body:
         return None
     try:
@@ -159,9 +163,9 @@ class HTTPClient(_Requests):
         if self._process != os.getpid():
             self._idle, self._process = [], os.getpid()
         transport = self._idle.pop() if self._idle else BlockingTransport(self._settings)
-        reply = transport.request(*request)
+        reply = transport.request(*request, limit=LONG)
         self._idle.append(transport)
-        return _read(reply)
+        return _read(reply, self._settings.api_key)
 
 
 class AsyncHTTPClient(_Requests):
@@ -223,8 +227,8 @@ class AsyncHTTPClient(_Requests):
         request = self._prepare(method, url, data)
         transport = self._kept or AsyncTransport(self._settings)
         try:
-            reply = await transport.request(*request)
+            reply = await transport.request(*request, limit=LONG)
         finally:
             if transport is not self._kept:
                 await transport.close()
-        return _read(reply)
+        return _read(reply, self._settings.api_key)

@@ -45,6 +45,7 @@ class Recorder(Generic[P]):
 
     def stats(self) -> Stats:
         """The account of every event since this client's pipeline began; it always adds up."""
+        self.pipeline.check_process()
         return self.pipeline.ledger.stats()
 
     def has_errors(self) -> bool:
@@ -59,12 +60,15 @@ class Recorder(Generic[P]):
         state = "closed" if self.is_closed else "open"
         return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
 
-    def _end(self, timeout: float) -> Any:
-        """Be closed, and the pipeline with it where nobody else is at it; a result, or an awaitable of it."""
+    def _end(self, timeout: float, *, ending: bool) -> Any:
+        """Close; also close the pipeline if this was its last user. A result, or an awaitable of it.
+
+        :param ending: the program asked for no time of its own, so a wait in vain is cut short.
+        """
         first = not self.is_closed
         self.is_closed = True
         last = first and lifecycle.release(self, self.pipeline)
-        return self.pipeline.close(timeout) if last else self.pipeline.flush(timeout)
+        return (self.pipeline.close if last else self.pipeline.flush)(timeout, ending=ending)
 
 
 def _key(kind: type[Pipeline], settings: Settings) -> Hashable:

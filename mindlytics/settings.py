@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from attrs import Attribute, field, fields, frozen
 
 from .errors import InvalidSetting
+from .secret import NO_SECRET, Secret
 
 LONGEST = 1_000_000_000
 """Seconds that a setting may ask for at most: what is longer is a mistake, and no clock can wait for it."""
@@ -135,11 +136,17 @@ def _is_one_word(text: str) -> bool:
 
 
 def _stripped(given: Any) -> Any:
-    """Without the blanks and line ends that mounted secrets and variables may have around what is meant."""
+    """Without the whitespace that mounted secrets and variables may have around what is meant."""
     return given.strip() if isinstance(given, str) else given
 
 
+def as_secret(given: Any) -> Any:
+    """A text as a :class:`~mindlytics.secret.Secret`, without whitespace around it. Anything else stays as it is."""
+    return Secret(given.strip()) if isinstance(given, str) else given
+
+
 def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    value = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(value, str) or not value.isascii() or not _is_one_word(value):
         rule = "a str of printable ASCII characters without spaces"
         raise InvalidSetting(f"{told(attribute)} must be {rule}")
@@ -196,7 +203,7 @@ def base_address(default: str, variable: str, argument: str = "") -> Any:
 class Settings:
     """What a client works by. Made by :meth:`load`; equal settings share one pipeline."""
 
-    api_key: str = credential("The workspace's API key.", "MLSDK_API_KEY", repr=False)
+    api_key: Secret = credential("The workspace's API key.", "MLSDK_API_KEY", repr=False, converter=as_secret)
     project_id: str = credential("The project that events belong to.", "MLSDK_PROJECT_ID")
     server_endpoint: str = base_address(PRODUCTION, "MLSDK_SERVER_BASE")
     wss_endpoint: str = _setting(
@@ -296,11 +303,11 @@ class Settings:
             if value is None:
                 value = _from_environment(attribute)
             if value is not None:
-                values[attribute.name] = value
+                values[attribute.name] = as_secret(value) if attribute.name == "api_key" else value
         missing = []
-        for name in ("api_key", "project_id"):
-            values[name] = _stripped(values.get(name))
-            if not values[name]:
+        for name, convert in (("api_key", as_secret), ("project_id", _stripped)):
+            values[name] = convert(values.get(name))
+            if values[name] in (None, "", NO_SECRET):
                 source = variable(getattr(fields(cls), name))
                 missing.append(f"{name} is missing: pass {name}=… or set {source} in the environment")
                 values[name] = "disabled"
@@ -313,9 +320,16 @@ class Settings:
 
     @property
     def tls(self) -> bool | str:
-        """What to verify certificates with: as told, else as requests does, the bundle that the environment names."""
+        """What to verify certificates with: ``verify``, or else the bundle that the environment names.
+
+        The variables are those of requests, which count even where the path leads nowhere, and those of OpenSSL, which
+        do not.
+        """
+        if self.verify is not True or not self.trust_env:
+            return self.verify
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        return bundle if self.verify is True and self.trust_env and bundle else self.verify
+        of_openssl = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+        return bundle or next((path for path in of_openssl if path and os.path.exists(path)), True)
 
 
 def check_face(http_client: Any, *, is_async: bool) -> None:

@@ -149,11 +149,11 @@ def redirect(location: str, code: int = 307) -> Fault:
 
 
 def compressed(body: bytes, code: int = 200) -> Fault:
-    """A reply as services compress it for all who can read that."""
+    """A reply of a service that compresses although the client asked it not to."""
 
     def answer(exchange: Exchange) -> None:
         exchange.store()
-        assert "gzip" in exchange.request.headers["Accept-Encoding"]
+        assert "identity" == exchange.request.headers["Accept-Encoding"]
         exchange.reply(code, gzip.compress(body), Content_Encoding="gzip")
 
     return answer

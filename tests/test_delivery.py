@@ -309,7 +309,7 @@ async def test_one_warning_for_an_outage_and_one_line_on_recovery(
             await result(session.track_conversation_turn(user="private words", assistant=f"{outage}"))
             await result(client.flush(10))
     told = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "mindlytics"]
-    warning = ("WARNING", "events cannot be delivered for now (status 503); trying again")
+    warning = ("WARNING", f"events cannot be delivered, retrying: {sink.url}: status 503")
     assert told == [warning, ("INFO", "the service answers again")] * 2
     assert "private" not in caplog.text
     assert "very-secret" not in caplog.text + repr(client) + repr(session)

@@ -79,7 +79,11 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_only_the_asyncio_face_knows_aiohttp_and_only_the_blocking_one_requests() -> None:
-    at_home = {"aiohttp": {"transport/asyncio.py", "transport/websocket.py"}, "requests": {"transport/blocking.py"}}
+    at_home = {
+        "aiohttp": {"transport/asyncio.py", "transport/names.py", "transport/websocket.py"},
+        "requests": {"transport/blocking.py", "transport/connection.py"},
+        "urllib3": {"transport/connection.py"},
+    }
     for file in PACKAGE.rglob("*.py"):
         place = str(file.relative_to(PACKAGE))
         if place.startswith("server"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import sys
 import threading
@@ -87,7 +88,7 @@ def test_two_loops_at_once_in_two_threads(sink: Sink, client: AsyncClient) -> No
         assert mine == [f"{number}" for number in range(300)]
 
 
-def test_a_loop_that_stands_still_is_left_for_one_that_runs(sink: Sink, client: AsyncClient) -> None:
+def test_a_loop_that_stands_still_holds_nothing_up(sink: Sink, client: AsyncClient) -> None:
     session = client.create_session(id="u")
 
     async def track(*names: str) -> None:
@@ -104,11 +105,6 @@ def test_a_loop_that_stands_still_is_left_for_one_that_runs(sink: Sink, client: 
     assert asyncio.run(elsewhere()).delivered == 3
     still.run_until_complete(track("d"))
     assert still.run_until_complete(client.flush(10)).delivered == 4
-    still.run_until_complete(asyncio.sleep(0.01))
-    pending = asyncio.all_tasks(still)
-    for task in pending:
-        task.cancel()
-    still.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
     still.close()
     assert sink.names() == ["a", "b", "c", "d"]
 
@@ -174,20 +170,49 @@ async def test_clients_whose_closing_was_cancelled_are_not_kept_for_ever(sink: S
     assert pipelines[2:] == [each for each in lifecycle._cut_short if each in pipelines]
 
 
-async def test_a_cancelled_sender_hands_its_batch_on_under_the_same_key(sink: Sink, client: AsyncClient) -> None:
-    sink.faults(faults.hang)
-    session = client.create_session(id="u")
-    await session.track_event(event="a")
-    flushing = asyncio.create_task(client.flush(20))
+async def test_nothing_of_ours_is_on_the_programs_loop(sink: Sink, client: AsyncClient) -> None:
+    sink.faults(faults.slow(0.3))
+    await client.create_session(id="u").track_event(event="e")
     await eventually(lambda: len(sink.requests) == 1)
-    sender = next(task for task in asyncio.all_tasks() if task.get_name() == "mindlytics-sender")
-    sender.cancel()
-    await asyncio.wait({sender})
-    await session.track_event(event="b")
-    assert (await flushing).delivered >= 1
+    assert {asyncio.current_task()} == asyncio.all_tasks(), "some programs drain a loop until it has no tasks"
+    assert (await client.flush(20)).delivered == 1
+
+
+def test_loops_that_are_shorter_than_a_reply_deliver_all_the_same(sink: Sink, client: AsyncClient) -> None:
+    sink.always = faults.slow(0.05)
+    session = client.create_session(id="u")
+
+    async def one(number: int) -> None:
+        await session.track_event(event=f"{number}")
+        await asyncio.sleep(0.002)
+
+    for number in range(50):
+        asyncio.run(one(number))
+    assert asyncio.run(client.flush(30)).delivered == 50
+    assert [f"{number}" for number in range(50)] == sink.names()
+    assert len({request.key for request in sink.requests}) == len(sink.requests), "no batch was sent twice"
+
+
+def test_events_of_a_program_without_any_loop_are_delivered(sink: Sink, client: AsyncClient) -> None:
+    session = client.create_session(id="u")
+    for number in range(20):
+        session.track_event(event=f"{number}")
+    sink.wait(lambda: len(sink.events) == 20)
+
+
+async def test_the_sender_has_a_context_of_its_own(sink: Sink, client: AsyncClient) -> None:
+    request: contextvars.ContextVar[str] = contextvars.ContextVar("request", default="none")
+    seen: list[str] = []
+    client = AsyncClient(
+        api_key="k",
+        project_id="p",
+        server_endpoint=sink.url,
+        before_send=lambda event: (seen.append(request.get()), event)[1],
+    )
+    request.set("the first")
+    await client.create_session(id="u").track_event(event="e")
     await client.close()
-    assert sink.names() == ["a", "b"]
-    assert sink.requests[0].key == sink.requests[1].key
+    assert ["none"] == seen
 
 
 def waited_for_a_processor() -> float:

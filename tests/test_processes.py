@@ -241,6 +241,45 @@ def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, tmp_path: Path, m
     assert not [line for line in noise if "mindlytics" in line or "Traceback" in line]
 
 
+ASGI = """
+import contextlib
+from fastapi import FastAPI
+from mindlytics import AsyncClient
+client = AsyncClient(flush_interval=60, flush_on_sigterm={flush_on_sigterm})
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    yield
+    {closing}
+app = FastAPI(lifespan=lifespan)
+@app.get("/")
+async def root():
+    await client.create_session(id="u").track_event(event="e")
+"""
+HELD_BY = {
+    "flush_on_sigterm": {"flush_on_sigterm": True, "closing": "pass"},
+    "the lifespan": {"flush_on_sigterm": False, "closing": "await client.close()"},
+}
+
+
+@pytest.mark.parametrize("held_by", HELD_BY)
+def test_gunicorn_with_uvicorns_worker_delivers_at_sigterm(sink: Sink, tmp_path: Path, held_by: str) -> None:
+    """It sends itself the signal once more, with no handler: the exit of Python never comes."""
+    pytest.importorskip("uvicorn_worker")
+    (tmp_path / "app.py").write_text(ASGI.format(**HELD_BY[held_by]))
+    arguments = ["--worker-class", "uvicorn_worker.UvicornWorker", "--bind", "127.0.0.1:0", "app:app"]
+    command = [sys.executable, "-m", "gunicorn", *arguments]
+    server = subprocess.Popen(command, cwd=tmp_path, env=environment(sink), stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    try:
+        address = next(line for line in server.stderr if "Listening at:" in line).split("Listening at: ")[1].split()[0]
+        for _ in range(20):
+            assert requests.get(address, timeout=30).ok
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=30)
+    assert ["e"] * 20 == sink.names()
+
+
 def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
     pytest.importorskip("celery")
     broker = tmp_path / "broker"

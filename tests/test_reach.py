@@ -20,11 +20,18 @@ import trustme
 
 from mindlytics import AsyncClient, AsyncHTTPClient, Client, HTTPClient
 from mindlytics.errors import InvalidSetting, MLHTTPError
+from mindlytics.transport.proxies import proxy_for
 
 from .conftest import Face, entered, result
 from .live_service import Heard, LiveService
 from .programs import run
 from .sink import Sink, redirect
+
+
+@pytest.fixture(autouse=True)
+def _no_bundles_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -148,7 +155,8 @@ def test_certificates_that_cannot_be_read_cost_no_other_client_an_event(sink: Si
         REQUESTS_CA_BUNDLE="/there/is/none.pem",
         MLSDK_SHUTDOWN_TIMEOUT="1",
     )
-    assert (0, "mindlytics: 1 event was not delivered\n") == (ended.returncode, ended.stderr)
+    told = "mindlytics: 1 event was not delivered (https://127.0.0.1:9: no reply: no such file or directory)\n"
+    assert (0, told) == (ended.returncode, ended.stderr)
     assert ["e"] == sink.names()
 
 
@@ -310,3 +318,114 @@ async def test_a_callers_own_session_is_used_and_left_open(face: Face, sink: Sin
     else:
         assert own.post(sink.url + "/still-open", data=b"{}").status_code == 200
     await result(own.close())
+
+
+@pytest.mark.parametrize("form", ["http://127.0.0.1:{}", "127.0.0.1:{}", "HTTP_PROXY", "all_proxy"])
+async def test_a_proxy_is_named_alike(face: Face, proxy: Any, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    name = form if form.endswith(("PROXY", "proxy")) else "http_proxy"
+    monkeypatch.setenv(name, (form if "{}" in form else "127.0.0.1:{}").format(proxy.server_port))
+    assert (await deliver_one(face.client(server_endpoint="http://service.invalid"))).delivered == 1
+    assert 1 == len(proxy.asked)
+
+
+EXCEPTIONS = {
+    "*": True,
+    "127.0.0.1": True,
+    "127.0.0.0/8": True,
+    "10.0.0.0/8, 127.0.0.0/8": True,
+    "127.0.0.1:{port}": True,
+    "127.0.0.1:1": False,
+    "128.0.0.0/8": False,
+    "0.0.1": False,
+    "127.0.0.1.example.com": False,
+}
+
+
+@pytest.mark.parametrize("rule", EXCEPTIONS)
+async def test_exceptions_from_the_proxy_are_read_alike(
+    face: Face, sink: Sink, proxy: Any, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+    monkeypatch.setenv("no_proxy", rule.format(port=sink.port))
+    assert (await deliver_one(face.client())).delivered == 1
+    assert (EXCEPTIONS[rule], not EXCEPTIONS[rule]) == (bool(sink.events), bool(proxy.asked))
+
+
+@pytest.mark.parametrize(
+    ("url", "rule", "excepted"),
+    [
+        ("http://api.example.com/x", "example.com", True),
+        ("http://api.example.com/x", ".example.com", True),
+        ("http://api.example.com/x", "*.example.com", True),
+        ("http://example.com/x", ".example.com", True),
+        ("http://API.Example.COM./x", "example.com", True),
+        ("http://notexample.com/x", "example.com", False),
+        ("http://example.com/x", "example.com:80", True),
+        ("http://example.com/x", "example.com:8080", False),
+        ("https://example.com/x", "example.com:443", True),
+        ("http://[fe80::1]/x", "fe80::/10", True),
+        ("http://[::1]:80/x", "[::1]", True),
+        ("http://[::1]:80/x", "[::1]:80", True),
+        ("http://10.1.2.3/x", "10.0.0.0/8", True),
+        ("http://10.1.2.3/x", "10.1.0.0/255.255.0.0", True),
+        ("http://10.1.2.3/x", "fe80::/10,,nonsense/99", False),
+        ("wss://example.com/x", "other.com", False),
+    ],
+)
+def test_exceptions_from_a_proxy(monkeypatch: pytest.MonkeyPatch, url: str, rule: str, excepted: bool) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "proxy.example:3128")
+    monkeypatch.setenv("no_proxy", rule)
+    assert (None if excepted else "http://proxy.example:3128") == proxy_for(url)
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_each_variable_that_names_a_bundle_is_read(
+    face: Face, secure: str, bundle: str, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, bundle)
+    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+
+
+async def test_a_directory_that_openssl_is_told_of_is_read(
+    face: Face, secure: str, directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/there/is/none")
+    monkeypatch.setenv("SSL_CERT_DIR", directory)
+    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+
+
+@pytest.fixture
+def mutual(sink: Sink, authority: trustme.CA) -> str:
+    """The sink, which asks for a certificate of the client's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    sink._server.socket = context.wrap_socket(sink._server.socket, server_side=True)
+    return f"https://localhost:{sink.port}"
+
+
+@pytest.fixture
+def certified(face: Face, authority: trustme.CA, bundle: str, tmp_path: Path) -> Any:
+    """A session of the program's own, with a certificate of the client's."""
+    mine = tmp_path / "client.pem"
+    authority.issue_cert("client@example.com").private_key_and_cert_chain_pem.write_to_path(str(mine))
+    if face.is_async:
+        context = ssl.create_default_context(cafile=bundle)
+        context.load_cert_chain(mine)
+        return lambda: aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+    own = requests.Session()
+    own.cert, own.verify = str(mine), bundle
+    return lambda: own
+
+
+@pytest.mark.parametrize("variable", ["NONE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+async def test_a_client_certificate_of_a_callers_own_session_is_sent(
+    face: Face, mutual: str, bundle: str, certified: Any, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, bundle)
+    async with entered(certified()) as own:
+        client = face.client(server_endpoint=mutual, http_client=own, retry_for=0)
+        assert (await deliver_one(client)).delivered == 1
+        await result(client.close())

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import InvalidEvent
 from mindlytics.events import EVENT_TYPES, Cost, CustomEvent, Event, TrackedEvent
+from mindlytics.secret import Secret
 from mindlytics.values import parse_timestamp
 from mindlytics.wire.http import judge, retry_after
 from mindlytics.wire.mindlytics import QUEUE_PATH, MindlyticsWire, decode, encode, properties_of
@@ -148,7 +149,7 @@ def test_only_redirects_within_the_host_are_followed(location: str, fate: Fate) 
 
 
 def test_body_overheads_are_exact() -> None:
-    wire = MindlyticsWire("https://app.example", "k", "p")
+    wire = MindlyticsWire("https://app.example", Secret("k"), "p")
     pieces = [b"{}", b'{"a":1}', b"{}"]
     for count in (1, 2, 3):
         body = wire.body(pieces[:count], bare=False, key="k")

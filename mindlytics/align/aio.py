@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from types import TracebackType
 
 from ..delivery.ledger import FlushResult
-from ..pipeline.task import DONE, TaskPipeline
+from ..pipeline.asyncio import DONE, AsyncPipeline
 from .base import BaseAlignAI, has_protobuf
 from .events import AlignEvent
 
@@ -14,7 +14,7 @@ if has_protobuf():  # else making a client says so
     from ..wire import align  # noqa: F401
 
 
-class AsyncAlignAI(BaseAlignAI[TaskPipeline, Awaitable[None]]):
+class AsyncAlignAI(BaseAlignAI[AsyncPipeline, Awaitable[None]]):
     """Records sessions, messages, users and feedback for Align AI, and delivers them in the background.
 
     The calls have queued their event when they return; awaiting what they hand back gives the loop a turn, and counts
@@ -22,7 +22,7 @@ class AsyncAlignAI(BaseAlignAI[TaskPipeline, Awaitable[None]]):
     The arguments are those of :class:`~mindlytics.align.base.BaseAlignAI`.
     """
 
-    _pipeline_type = TaskPipeline
+    _pipeline_type = AsyncPipeline
 
     def _submit(self, event: AlignEvent) -> Awaitable[None]:
         return self.pipeline.submit(event, self._account, self.is_closed)
@@ -44,7 +44,7 @@ class AsyncAlignAI(BaseAlignAI[TaskPipeline, Awaitable[None]]):
         :param timeout_seconds: seconds to wait at most; default ``flush_timeout_seconds`` of the config, 5.
         :returns: how the account stands.
         """
-        result: FlushResult = await self._end(self._limit(timeout_seconds))
+        result: FlushResult = await self._end(self._limit(timeout_seconds), ending=timeout_seconds is None)
         return result
 
     async def __aenter__(self) -> AsyncAlignAI:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from types import TracebackType
 
 from ..delivery.ledger import FlushResult
-from ..pipeline.thread import ThreadPipeline
+from ..pipeline.blocking import BlockingPipeline
 from .base import BaseAlignAI
 from .events import AlignEvent
 
 
-class AlignAI(BaseAlignAI[ThreadPipeline, None]):
+class AlignAI(BaseAlignAI[BlockingPipeline, None]):
     """Records sessions, messages, users and feedback for Align AI, and delivers them in the background.
 
     Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
     The arguments are those of :class:`~mindlytics.align.base.BaseAlignAI`.
     """
 
-    _pipeline_type = ThreadPipeline
+    _pipeline_type = BlockingPipeline
 
     def _submit(self, event: AlignEvent) -> None:
         self.pipeline.submit(event, self._account, self.is_closed)
@@ -39,7 +39,7 @@ class AlignAI(BaseAlignAI[ThreadPipeline, None]):
         :param timeout_seconds: seconds to wait at most; default ``flush_timeout_seconds`` of the config, 5.
         :returns: how the account stands.
         """
-        result: FlushResult = self._end(self._limit(timeout_seconds))
+        result: FlushResult = self._end(self._limit(timeout_seconds), ending=timeout_seconds is None)
         return result
 
     def __enter__(self) -> AlignAI:

@@ -7,7 +7,8 @@ from typing import Any
 from attrs import Attribute, field, fields, frozen
 
 from ..errors import InvalidSetting
-from ..settings import Settings, base_address, credential
+from ..secret import Secret
+from ..settings import Settings, as_secret, base_address, credential
 
 PRODUCTION = "https://api.impaction.ai"
 
@@ -74,6 +75,6 @@ def _of_config(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]
 class AlignSettings(Settings):
     """The package's settings, with the credentials and the address of Align AI, and the defaults of :class:`Config`."""
 
-    api_key: str = credential("The API key.", "ALIGNAI_API_KEY", repr=False)
+    api_key: Secret = credential("The API key.", "ALIGNAI_API_KEY", repr=False, converter=as_secret)
     project_id: str = credential("The project.", "ALIGNAI_PROJECT_ID")
     server_endpoint: str = base_address(PRODUCTION, "ALIGNAI_HOST", "api_host")

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying
 
 from ..delivery.verdict import Verdict
 from ..transport.asyncio import AsyncTransport
+from ..transport.body import LONG
 from ..transport.httpx import AsyncHttpxTransport
 from .agents import BaseAgents
 from .base import BaseConversations, Exchange
@@ -144,4 +145,4 @@ class AsyncConversations(BaseConversations):
 
 async def _post(line: _Line, exchange: Exchange) -> Verdict:
     async with line.turns:
-        return exchange.judge(await line.transport.request(*exchange.request))
+        return exchange.judge(await line.transport.request(*exchange.request, limit=LONG))

@@ -14,6 +14,7 @@ from tenacity import RetryCallState
 from ..delivery.retry import policy
 from ..delivery.verdict import Fate, Verdict
 from ..errors import InvalidSetting
+from ..secret import NO_SECRET, Secret
 from ..settings import LONGEST, Settings, check_face
 from ..transport import NoReply, Reply
 from ..transport.httpx import is_httpx
@@ -75,7 +76,7 @@ class BaseConversations:
         self._max_retries = max_retries
         try:
             self._settings = Settings(
-                api_key=token,
+                api_key=Secret(token),
                 project_id="-",
                 server_endpoint=base_url,
                 request_timeout=timeout,
@@ -110,7 +111,8 @@ class Exchange:
 
     def __init__(self, face: BaseConversations, call: Call[Any]) -> None:
         settings = face._settings
-        headers = {"Authorization": f"Bearer {settings.api_key}", "Accept": "application/json"}
+        bearer = Secret(f"Bearer {settings.api_key.reveal()}")
+        headers: dict[str, str | Secret] = {"Authorization": bearer, "Accept": "application/json"}
         body = None
         if call.json is not None:
             headers["Content-Type"] = "application/json"
@@ -132,14 +134,12 @@ class Exchange:
         if isinstance(reply, NoReply):
             again = repeatable or reply.unsent
             return Verdict(Fate.RETRY if again else Fate.REFUSED, stale=reply.stale and not reply.unsent)
-        again = repeatable and (reply.status in RETRIED or reply.status >= 500)
+        again = repeatable and (reply.status in RETRIED or reply.status >= 500 or bool(reply.problem))
         return Verdict(Fate.RETRY if again else Fate.REFUSED, reply.status, wait=_wait(reply) if again else None)
 
     def rules(self, sleep: Any) -> dict[str, Any]:
         """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``: the policy of delivery, for a few attempts."""
-        rules = policy(
-            self._settings, sleep=sleep, clock=time.monotonic, since=time.monotonic(), deadline=lambda: math.inf
-        )
+        rules = policy(self._settings, sleep=sleep, clock=time.monotonic, spent=lambda: 0.0, deadline=lambda: math.inf)
 
         def stop(state: RetryCallState) -> bool:
             assert state.outcome is not None
@@ -154,12 +154,14 @@ class Exchange:
         """
         call, reply = self._call, self._reply
         if isinstance(reply, NoReply):
-            kind = APITimeoutError if "Timeout" in reply.cause else APIConnectionError
+            kind = APITimeoutError if reply.timed_out else APIConnectionError
             raise kind(f"no reply from {self._settings.server_endpoint} ({reply.cause})")
         if call.method == "DELETE" and reply.status == 404 and self._attempts > 1:
             return None  # an attempt before this one did it, and its reply was lost
         if not 200 <= reply.status < 300:
-            raise error_of(reply)
+            raise error_of(reply, self._settings.api_key)
+        if reply.problem:
+            raise APIError(reply.problem, reply.status)
         if call.answer is None:
             return None
         try:
@@ -193,14 +195,14 @@ _ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = 
 }
 
 
-def error_of(reply: Reply) -> AntonniaError:
+def error_of(reply: Reply, token: Secret = NO_SECRET) -> AntonniaError:
     """The error that a reply stands for."""
     told = _told(reply)
     data: dict[str, Any] = told if isinstance(told, dict) else {}
     if 300 <= reply.status < 400:
         words = f"redirected to {reply.headers.get('Location', 'nowhere')}, which is not followed"
     else:
-        words = _detail(data.get("detail")) or message(reply.status, reply.body)
+        words = token.mask_in(_detail(data.get("detail"))) or message(reply.status, reply.body, token)
     if reply.status == 429:
         return RateLimitError(words, _wait(reply), reply.status, data)
     return _ERRORS.get(reply.status, APIError)(words, reply.status, data)

@@ -12,6 +12,7 @@ from tenacity import Retrying
 
 from ..delivery.verdict import Verdict
 from ..transport.blocking import BlockingTransport
+from ..transport.body import LONG
 from ..transport.httpx import HttpxTransport
 from .agents import BaseAgents
 from .base import BaseConversations, Exchange
@@ -102,4 +103,4 @@ class Conversations(BaseConversations):
 
 
 def _post(transport: BlockingTransport | HttpxTransport, exchange: Exchange) -> Verdict:
-    return exchange.judge(transport.request(*exchange.request))
+    return exchange.judge(transport.request(*exchange.request, limit=LONG))

@@ -25,12 +25,14 @@ class Batch:
 
     :param bare: one event, to be posted as a bare object rather than in an array.
     :param tried: the moment of its first attempt.
+    :param frozen: seconds since then in which the process stood still.
     :param attempts: how often it was posted.
     """
 
     records: list[Record]
     bare: bool = False
     tried: float | None = None
+    frozen: float = 0.0
     attempts: int = 0
     key: str = Factory(new_key)
 
@@ -108,23 +110,23 @@ class Batcher:
         """How many bytes a whole batch still lacks."""
         return max(0, self._max_bytes - self._bytes)
 
-    def due(self, hurry: int = 0) -> float | None:
+    def due(self, flush_up_to: int = 0) -> float | None:
         """The moment at which the next batch leaves if nothing more comes; None where nothing waits.
 
-        :param hurry: events up to this number wait for no company.
+        :param flush_up_to: events up to this number do not linger.
         """
         if self._returned:
             return float("-inf")
         if not self._waiting:
             return None
         first = self._waiting[0]
-        return float("-inf") if self.is_full or first.number <= hurry else first.since + self._linger
+        return float("-inf") if self.is_full or first.number <= flush_up_to else first.since + self._linger
 
-    def take(self, now: float, hurry: int = 0) -> Batch | None:
+    def take(self, now: float, flush_up_to: int = 0) -> Batch | None:
         """The next batch, if one is due."""
         if self._returned:
             return self._returned.popleft()
-        due = self.due(hurry)
+        due = self.due(flush_up_to)
         if due is None or due > now:
             return None
         if len(self._waiting) <= self._max_events and self._bytes <= self._max_bytes:

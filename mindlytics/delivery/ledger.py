@@ -44,6 +44,8 @@ class Reason(str, enum.Enum):
     """The program's own ``before_send`` gave None for it."""
     BEFORE_SEND_FAILED = "before_send_failed"
     """``before_send`` raised, or gave something that is no event; what it would have changed must not leave."""
+    SENDER_FAILED = "sender_failed"
+    """The sender failed by an error of this side again and again, for ``retry_for`` seconds."""
     SAMPLED_OUT = "sampled_out"
     """Its session is not among those that ``sample_rate`` records."""
 
@@ -161,8 +163,8 @@ class Record:
 
 
 @define(eq=False, repr=False)
-class Ticket:
-    """Somebody waits until all events accepted so far, of an account or of all, are settled."""
+class Waiter:
+    """Waits until all events accepted so far, of an account or of all, are settled."""
 
     last: int
     account: Account | None
@@ -180,8 +182,12 @@ class Ledger:
         """Events accepted and not settled."""
         self.held = 0
         """Bytes of memory, about, that they hold."""
+        self.last_cause = ""
+        """Why events were lost or wait, of late: in words that may be logged."""
         self._accounts: WeakSet[Account] = WeakSet()
-        self._tickets: dict[Account | None, list[Ticket]] = {}
+        self._given_up = 0
+        """Events up to this number are settled, whatever the sender still says of them."""
+        self._waiters: dict[Account | None, list[Waiter]] = {}
         self._losses: dict[tuple[Account, str, int, str], int] = {}
 
     def open_account(self) -> Account:
@@ -201,6 +207,7 @@ class Ledger:
     def delivered(self, records: Sequence[Record]) -> None:
         """The service acknowledged them."""
         with self._lock:
+            records = self._open(records)
             for record in records:
                 record.account.delivered += 1
             count = len(records)
@@ -210,6 +217,7 @@ class Ledger:
     def refused(self, records: Sequence[Record], status: int, message: str) -> None:
         """The service said no to them, for good."""
         with self._lock:
+            records = self._open(records)
             for record in records:
                 record.account.refused += 1
                 self.total.refused += 1
@@ -219,24 +227,37 @@ class Ledger:
     def dropped(self, records: Sequence[Record], reason: Reason, status: int = 0, message: str = "") -> None:
         """They will not be sent (again)."""
         with self._lock:
+            records = self._open(records)
             for record in records:
-                self._drop(record, reason, status, message)
+                self._drop(record.account, 1, reason, status, message)
             self._settled(records)
 
-    def ticket(self, account: Account | None, notify: Callable[[], object]) -> Ticket | None:
-        """A ticket for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
+    def give_up(self, reason: Reason, message: str) -> None:
+        """Drop all that is pending, wherever on its way it is. What the sender says of it later does not count."""
+        with self._lock:
+            for account in list(self._accounts):
+                if account.pending:
+                    self._drop(account, account.pending, reason, 0, message)
+            self.pending = self.held = 0
+            self._given_up = self.total.accepted
+            waiters, self._waiters = self._waiters, {}
+            for waiter in [each for waiting in waiters.values() for each in waiting]:
+                waiter.notify()
+
+    def wait(self, account: Account | None, notify: Callable[[], object]) -> Waiter | None:
+        """A waiter for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
         with self._lock:
             pending = (account or self.total).pending
             if pending == 0:
                 return None
-            ticket = Ticket(self.total.accepted, account, pending, notify)
-            self._tickets.setdefault(account, []).append(ticket)
-            return ticket
+            waiter = Waiter(self.total.accepted, account, pending, notify)
+            self._waiters.setdefault(account, []).append(waiter)
+            return waiter
 
-    def tear(self, ticket: Ticket) -> None:
-        """Its holder waits no longer."""
+    def cancel(self, waiter: Waiter) -> None:
+        """It waits no longer."""
         with self._lock:
-            self._remove(ticket)
+            self._remove(waiter)
 
     @property
     def lost(self) -> int:
@@ -273,62 +294,74 @@ class Ledger:
             for (account, reason, status, message), count in losses.items()
         ]
 
+    @property
+    def has_losses(self) -> bool:
+        """Whether there are losses that nobody has taken."""
+        return bool(self._losses)
+
     def reset(self, lock: AbstractContextManager[object]) -> None:
         """Begin anew in a forked child, with its own lock."""
         self._lock = lock
-        self._tickets = {}
+        self._waiters = {}
         self._losses = {}
-        self.pending = self.held = 0
+        self.pending = self.held = self._given_up = 0
+        self.last_cause = ""
         self.total.reset()
         for account in list(self._accounts):
             account.reset()
 
-    def _drop(self, record: Record, reason: Reason, status: int, message: str) -> None:
-        for account in (record.account, self.total):
-            account.dropped += 1
-            account.reasons[reason] += 1
-        if reason.is_loss:
-            self._lost(record.account, reason.value, status, message or WORDS[reason])
+    def _open(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those that were not given up."""
+        if not self._given_up or (records and records[0].number > self._given_up):
+            return records
+        return [record for record in records if record.number > self._given_up]
 
-    def _lost(self, account: Account, reason: str, status: int, message: str) -> None:
+    def _drop(self, account: Account, count: int, reason: Reason, status: int, message: str) -> None:
+        for each in (account, self.total):
+            each.dropped += count
+            each.reasons[reason] += count
+        if reason.is_loss:
+            self._lost(account, reason.value, status, message or WORDS[reason], count)
+
+    def _lost(self, account: Account, reason: str, status: int, message: str, count: int = 1) -> None:
         error = APIResponse(True, status, message)
         for holder in (account, self.total):
             if holder.errors is None:
                 holder.errors = deque(maxlen=MAX_ERRORS)
-            holder.errors.append(error)
+            holder.errors.extend([error] * min(count, MAX_ERRORS))
         key = (account, reason, status, message)
         if key not in self._losses and len(self._losses) >= MAX_ERRORS:
             key = (self.total, reason, status, "for several causes")
-        self._losses[key] = self._losses.get(key, 0) + 1
+        self._losses[key] = self._losses.get(key, 0) + count
 
     def _settled(self, records: Sequence[Record]) -> None:
         count, size = len(records), sum([record.size for record in records])
         self.pending -= count
         self.held -= size
-        if None in self._tickets:
-            self._punch(None, records)
-        if self._tickets:
+        if None in self._waiters:
+            self._notify(None, records)
+        if self._waiters:
             waited_for: dict[Account, list[Record]] = {}
             for record in records:
-                if record.account in self._tickets:
+                if record.account in self._waiters:
                     waited_for.setdefault(record.account, []).append(record)
             for account, mine in waited_for.items():
-                self._punch(account, mine)
+                self._notify(account, mine)
 
-    def _punch(self, account: Account | None, records: Sequence[Record]) -> None:
+    def _notify(self, account: Account | None, records: Sequence[Record]) -> None:
         """Those who wait for events of that account, or of all, wait for fewer."""
-        for ticket in self._tickets[account][:]:
-            ticket.remaining -= sum(1 for record in records if record.number <= ticket.last)
-            if ticket.remaining <= 0:
-                self._remove(ticket)
-                ticket.notify()
+        for waiter in self._waiters[account][:]:
+            waiter.remaining -= sum(1 for record in records if record.number <= waiter.last)
+            if waiter.remaining <= 0:
+                self._remove(waiter)
+                waiter.notify()
 
-    def _remove(self, ticket: Ticket) -> None:
-        holders = self._tickets.get(ticket.account, [])
-        if ticket in holders:
-            holders.remove(ticket)
-        if not holders:
-            self._tickets.pop(ticket.account, None)
+    def _remove(self, waiter: Waiter) -> None:
+        waiting = self._waiters.get(waiter.account, [])
+        if waiter in waiting:
+            waiting.remove(waiter)
+        if not waiting:
+            self._waiters.pop(waiter.account, None)
 
 
 WORDS = {
@@ -339,4 +372,5 @@ WORDS = {
     Reason.CLOSED: "the client was closed",
     Reason.UNENCODABLE: "the event could not be encoded",
     Reason.BEFORE_SEND_FAILED: "before_send failed",
+    Reason.SENDER_FAILED: "the sender failed",
 }

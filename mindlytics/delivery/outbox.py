@@ -56,29 +56,29 @@ class Outbox:
         self.paused_until = NOT_PAUSED
         """The service asked to be left alone until then."""
 
-    def next(self, now: float, hurry: int = 0) -> Batch | None:
-        """The next batch, if one is due. Events up to the number ``hurry`` wait for no company."""
+    def next(self, now: float, flush_up_to: int = 0) -> Batch | None:
+        """The next batch, if one is due. Events up to the number ``flush_up_to`` do not linger."""
         if now < self.paused_until:
             return None
         self.paused_until = NOT_PAUSED
         if not self._batcher.has_returned:
             self._fill(now)
-        batch = self._batcher.take(now, hurry)
+        batch = self._batcher.take(now, flush_up_to)
         if batch is None:
             return None
         if self.wire.takes_bare_only() and not batch.bare:
             self._batcher.put_back(*(Batch([record], bare=True) for record in batch.records))
-            batch = self._batcher.take(now, hurry)
+            batch = self._batcher.take(now, flush_up_to)
             assert batch is not None
         if batch.tried is None:
             batch.tried = now
         return batch
 
-    def due(self, hurry: int = 0) -> float | None:
+    def due(self, flush_up_to: int = 0) -> float | None:
         """When the next batch leaves if nothing more is accepted; None where nothing waits."""
         if self.paused_until > NOT_PAUSED:
             return self.paused_until
-        return self._batcher.due(hurry)
+        return self._batcher.due(flush_up_to)
 
     def wanted(self, now: float) -> int:
         """How many events in the queue are worth a look before the next batch is due: all it lacks, or the first."""
@@ -86,9 +86,12 @@ class Outbox:
             return NEVER
         return 1 if self._looked is None else self._batcher.room
 
-    def settle(self, batch: Batch, verdict: Verdict, now: float) -> None:
-        """Act on the service's last word about a batch."""
-        self._mind(verdict)
+    def settle(self, batch: Batch, verdict: Verdict, now: float, where: str = "") -> None:
+        """Act on the service's last word about a batch.
+
+        :param where: the service's address, for the words about a loss.
+        """
+        self._log_recovery(verdict)
         fate = verdict.fate
         alone = len(batch.records) == 1
         if verdict.wait is not None:
@@ -97,7 +100,7 @@ class Outbox:
             self.wire.took(bare=batch.bare)
             self._ledger.delivered(batch.records)
         elif fate is Fate.RETRY:
-            words = f"{verdict.message}, for longer than retry_for allows"
+            words = f"{where}: {verdict.message}, for longer than retry_for allows"
             self._ledger.dropped(batch.records, Reason.GAVE_UP, verdict.status, words)
         elif fate is Fate.HALVE and not alone:
             self._batcher.put_back(*batch.halves())
@@ -112,7 +115,7 @@ class Outbox:
         """Its attempt was interrupted before the service answered: it goes first, under the same key."""
         self._batcher.put_back(batch)
 
-    def abandon(self, batch: Batch | None = None) -> None:
+    def abandon(self, batch: Batch | None = None, reason: Reason = Reason.SHUTDOWN, message: str = "") -> None:
         """Give up everything, and that batch: the time is up."""
         records = list(batch.records) if batch else []
         records.extend(self._batcher.clear())
@@ -120,7 +123,7 @@ class Outbox:
         self._drawn.clear()
         while drawn := self._draw(NEVER, NEVER):
             records.extend(drawn)
-        self._ledger.dropped(records, Reason.SHUTDOWN)
+        self._ledger.dropped(records, reason, message=message)
 
     def _fill(self, now: float) -> None:
         """Encode events from the queue until a batch is whole or the queue is empty."""
@@ -155,15 +158,13 @@ class Outbox:
     def _released(self, event: AnyEvent) -> AnyEvent:
         return released(event.translated(), self._before_send, with_texts=self._with_texts)
 
-    def _mind(self, verdict: Verdict) -> None:
-        """Log that batches fail, and that they no longer do: a line each."""
+    def _log_recovery(self, verdict: Verdict) -> None:
         if self._failing and verdict.fate is not Fate.RETRY:
             self._failing = False
             logger.info("the service answers again")
 
-    def failing(self, verdict: Verdict) -> None:
-        """An attempt failed and will be repeated."""
+    def log_outage(self, cause: str) -> None:
+        """An attempt failed and will be repeated: one line for each outage."""
         if not self._failing:
             self._failing = True
-            reason = f"status {verdict.status}" if verdict.status else verdict.message
-            logger.warning("events cannot be delivered for now (%s); trying again", reason)
+            logger.warning("events cannot be delivered, retrying: %s", cause)

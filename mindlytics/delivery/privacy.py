@@ -39,6 +39,18 @@ def released(event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_
     return event if with_texts else event.without_texts()
 
 
+QUOTE = 8
+"""Characters in a row that two texts have in common where one quotes the other."""
+
+
+def quotes(words: str, body: bytes) -> bool:
+    """Whether a service's words repeat something of the body that it was sent. Then they are not logged."""
+    text = body.decode("utf-8", "replace")
+    if len(words) < QUOTE:
+        return bool(words) and words in text
+    return any(words[at : at + QUOTE] in text for at in range(len(words) - QUOTE + 1))
+
+
 def is_sampled(session_id: str, rate: float) -> bool:
     """Whether a session is recorded: decided by its id alone, so that all processes decide alike."""
     return rate >= 1.0 or zlib.crc32(session_id.encode("utf-8", "replace")) < rate * 2**32

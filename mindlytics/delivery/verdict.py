@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from ..secret import Headers
+
 
 class Fate(enum.Enum):
     """What is to be done with the batch."""
@@ -21,6 +23,8 @@ class Fate(enum.Enum):
     REFUSED = "refused"
     MOVED = "moved"
     """The same request is wanted at another path of the same host."""
+    TIME_UP = "time up"
+    """No attempt can begin before the deadline. That says nothing about this batch in particular."""
 
 
 @frozen
@@ -60,7 +64,7 @@ class Wire(Protocol):
     def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
         """Encoded events as one body, of a batch with that ``Idempotency-Key``."""
 
-    def headers(self, key: str) -> dict[str, str]:
+    def headers(self, key: str) -> Headers:
         """The headers of a batch with that ``Idempotency-Key``."""
 
     def judge(self, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:

@@ -11,14 +11,16 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from ..delivery.retry import backoff
+from ..delivery.retry import wait_after
 from ..delivery.verdict import Fate, Verdict
 from ..errors import LiveError
 from ..handlers import call, is_to_end
+from ..secret import Secret
 from ..settings import Settings
 from ..stored import MLEvent
 from ..transport import NoReply, Reply
 from ..transport.asyncio import AsyncTransport
+from ..transport.body import LONG, SHORT
 from ..transport.websocket import WebSocket
 from ..values import UTC, Timestamp
 from ..wire import live as wire
@@ -40,16 +42,16 @@ class Listener:
     """One subscription, at work on the running loop.
 
     :param changed: called whenever the subscription stands differently.
-    :param threads: False on a loop of our own, which may wait for names of hosts to be looked up.
+    :param own_loop: True on a loop of our own, which may stand still while names of hosts are looked up.
     """
 
     def __init__(
-        self, settings: Settings, subscription: Subscription, changed: Callable[[], None], *, threads: bool
+        self, settings: Settings, subscription: Subscription, changed: Callable[[], None], *, own_loop: bool
     ) -> None:
         self._settings = settings
         self._subscription = subscription
         self._changed = changed
-        self._threads = threads
+        self._own_loop = own_loop
         self._headers = credentials(settings.api_key, settings.project_id)
         self._attempts = 0
         self._refusals = 0
@@ -57,7 +59,7 @@ class Listener:
 
     async def run(self) -> None:
         """Listen."""
-        transport = AsyncTransport(self._settings, threads=self._threads)
+        transport = AsyncTransport(self._settings, own_loop=self._own_loop)
         try:
             while not self._subscription.is_over:
                 try:
@@ -92,7 +94,7 @@ class Listener:
         except ValueError:
             return Verdict(Fate.REFUSED, 200, "the reply holds no authorization_key")
         url = wire.address(settings.server_endpoint, settings.wss_endpoint, told)
-        opened = await transport.connect(url, {"Authorization": f"Bearer {key}"}, settings.request_timeout)
+        opened = await transport.connect(url, {"Authorization": Secret(f"Bearer {key}")}, settings.request_timeout)
         if not isinstance(opened, WebSocket):
             return self._judge_refusal(url, opened)
         self._refusals = 0
@@ -117,19 +119,25 @@ class Listener:
         finally:
             subscription.heard_until = socket.caught_up_at
 
-    async def _get(self, transport: AsyncTransport, url: str) -> bytes | Verdict:
+    async def _get(self, transport: AsyncTransport, url: str, limit: int = SHORT) -> bytes | Verdict:
         """The body of a good reply, or the verdict on any other."""
-        reply = await transport.request("GET", url, None, self._headers, self._settings.request_timeout)
-        verdict = _judge(url, reply)
+        reply = await transport.request("GET", url, None, self._headers, self._settings.request_timeout, limit=limit)
+        verdict = self._judge(url, reply)
         return reply.body if isinstance(reply, Reply) and verdict.fate is Fate.DELIVERED else verdict
 
     def _judge_refusal(self, url: str, reply: Reply | NoReply) -> Verdict:
-        verdict = _judge(url, reply)
+        verdict = self._judge(url, reply)
         if verdict.fate is Fate.RETRY:
             return verdict
         self._refusals += 1
         fate = Fate.REFUSED if self._refusals >= REFUSALS else Fate.RETRY
         return Verdict(fate, verdict.status, "the WebSocket was refused")
+
+    def _judge(self, url: str, reply: Reply | NoReply) -> Verdict:
+        if isinstance(reply, NoReply):
+            return Verdict(Fate.RETRY, 0, reply.cause)
+        key = self._settings.api_key
+        return judge(url, reply.status, reply.headers, reply.body, wall=time.time(), secret=key)
 
     async def _read_back(self, transport: AsyncTransport) -> Verdict | None:
         """Hand over what happened before there was a connection, where the service can be asked for that.
@@ -161,7 +169,7 @@ class Listener:
     async def _read_page(self, transport: AsyncTransport, since: datetime, until: Timestamp) -> wire.Page | Verdict:
         """The newest events of a span of time."""
         url = wire.events_url(self._settings.server_endpoint, self._subscription.session_id, since, until)
-        body = await self._get(transport, url)
+        body = await self._get(transport, url, LONG)
         if not isinstance(body, bytes):
             return body
         try:
@@ -248,14 +256,7 @@ class Listener:
             self.hurry()
         longest = self._settings.max_retry_wait
         began = time.monotonic()
-        wait = backoff(self._attempts, longest) if asked is None else min(asked, longest)
+        wait = wait_after(self._attempts, asked, longest)
         await asyncio.wait({self._hurried}, timeout=wait)
-        if asked is None:
-            wait = min(wait, CUT_SHORT)
+        wait = min(wait, max(CUT_SHORT, min(asked or 0.0, longest)))
         await asyncio.sleep(began + wait - time.monotonic())
-
-
-def _judge(url: str, reply: Reply | NoReply) -> Verdict:
-    if isinstance(reply, NoReply):
-        return Verdict(Fate.RETRY, 0, reply.cause)
-    return judge(url, reply.status, reply.headers, reply.body, wall=time.time())

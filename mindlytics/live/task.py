@@ -31,7 +31,7 @@ class TaskListening:
         loop = _running_loop()
         if loop is not None and not self.subscription.is_over and not self._is_at_work():
             self._loop = loop
-            self._listener = Listener(self._settings, self.subscription, self._changed, threads=True)
+            self._listener = Listener(self._settings, self.subscription, self._changed, own_loop=False)
             self._task = asyncio.Task(self._listener.run(), loop=loop, name="mindlytics-listener")  # never an eager one
             self._task.add_done_callback(self._done)
 

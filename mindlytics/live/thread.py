@@ -124,7 +124,7 @@ class ThreadListening:
                 from .listener import Listener  # noqa: PLC0415  aiohttp takes a while to import
 
             async def listen() -> None:
-                self._listener = Listener(self._settings, self.subscription, self._changed, threads=False)
+                self._listener = Listener(self._settings, self.subscription, self._changed, own_loop=True)
                 self._task = asyncio.current_task()
                 self._loop = asyncio.get_running_loop()
                 with suppress(asyncio.CancelledError):

@@ -34,7 +34,7 @@ class Intake:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._wake = wake
-        self._wake_at = NEVER
+        self._wake_count = NEVER
         if ledger is None:
             ledger = Ledger(self.lock)
         else:
@@ -54,8 +54,8 @@ class Intake:
             ledger.pending += 1
             ledger.held += record.size
             self._items.append(record)
-            if len(self._items) >= self._wake_at:
-                self._wake_at = NEVER
+            if len(self._items) >= self._wake_count:
+                self._wake_count = NEVER
                 self._wake()
             return True
 
@@ -64,16 +64,16 @@ class Intake:
         with self._room:
             return self._room.wait_for(lambda: self.put(record), seconds)
 
-    def draw(self, max_events: int, max_bytes: int) -> list[Record]:
+    def pop_many(self, max_events: int, max_bytes: int) -> list[Record]:
         """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
-        drawn: list[Record] = []
+        popped: list[Record] = []
         with self.lock:
-            while self._items and len(drawn) < max_events and (max_bytes > 0 or not drawn):
-                drawn.append(self._items.popleft())
-                max_bytes -= drawn[-1].size
-        return drawn
+            while self._items and len(popped) < max_events and (max_bytes > 0 or not popped):
+                popped.append(self._items.popleft())
+                max_bytes -= popped[-1].size
+        return popped
 
-    def make_room(self) -> list[Record]:
+    def evict(self) -> list[Record]:
         """Take out as many of the oldest events as stand in the way of another."""
         taken: list[Record] = []
         with self.lock:
@@ -84,11 +84,11 @@ class Intake:
                 held -= taken[-1].size
         return taken
 
-    def arm(self, count: int) -> bool:
+    def wake_at(self, count: int) -> bool:
         """Ask to be woken when that many events wait; False where so many do already."""
         with self.lock:
             waits = len(self._items) < count
-            self._wake_at = count if waits else NEVER
+            self._wake_count = count if waits else NEVER
             return waits
 
     def is_held_here(self) -> bool:
@@ -96,7 +96,7 @@ class Intake:
         lock: Any = self.lock
         return bool(lock._is_owned())  # threading.Condition asks so, too
 
-    def freed(self) -> None:
+    def notify_room(self) -> None:
         """Events were settled: those who wait for room may look again."""
         with self._room:
             self._room.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging  # noqa: F401  its hook must be there before ours: a fork takes the locks in the opposite order
 import os
 import sys
@@ -40,6 +41,8 @@ _shared: dict[Hashable, Pipeline] = {}
 _enough = FEW
 _lost = 0
 """Events that were lost by pipelines that are no more."""
+_lost_cause = ""
+"""Why the last of them were."""
 _alive: WeakSet[Pipeline] = WeakSet()
 _lock = threading.RLock()  # a finalizer may close a client while its thread holds it
 _ended: list[Ledger] = []
@@ -90,12 +93,13 @@ def _retire_idle() -> None:
 
 
 def _end_idle(pipeline: Pipeline) -> bool:
-    global _lost  # noqa: PLW0603
+    global _lost, _lost_cause  # noqa: PLW0603
     if pipeline.owners or pipeline.ledger.pending or exit_began is not None:
         return False
     if not pipeline.closed:
         pipeline.closed, pipeline.is_open = True, False
         _lost += pipeline.ledger.lost
+        _lost_cause = pipeline.ledger.last_cause or _lost_cause
     return True
 
 
@@ -145,7 +149,7 @@ def flush_all() -> None:
     began = time.monotonic()
     pipelines = list(_shared.values())
     for pipeline in pipelines:
-        pipeline.hasten()
+        pipeline.flush_soon()
     for pipeline in pipelines:
         pipeline.flush_from_outside(began + pipeline.settings.shutdown_timeout - time.monotonic())
 
@@ -161,24 +165,28 @@ def at_exit() -> None:
     exit_began = time.monotonic()
     pipelines = [*_shared.values(), *_cut_short]
     for pipeline in pipelines:  # all of them first, so that none waits for another's service
-        pipeline.end_by(exit_began + pipeline.settings.shutdown_timeout)
+        pipeline.end_by(exit_began + pipeline.settings.shutdown_timeout, patient=False)
     try:
-        for kind in sorted({type(pipeline) for pipeline in pipelines}, key=lambda kind: kind.exit_turn):
-            kind.finish_all([pipeline for pipeline in pipelines if type(pipeline) is kind])
+        for pipeline in sorted(pipelines, key=lambda each: not each.has_sender()):
+            pipeline.finish()
     finally:
-        _tell(pipelines)
+        _report(pipelines)
 
 
-def _tell(pipelines: list[Pipeline]) -> None:
+def _report(pipelines: list[Pipeline]) -> None:
     """One line for what was lost, if something was."""
     global exit_told  # noqa: PLW0603
     if exit_told:
         return
-    lost = _lost + sum(ledger.lost for ledger in {*_ended, *(pipeline.ledger for pipeline in pipelines)})
+    ledgers = {*_ended, *(pipeline.ledger for pipeline in pipelines)}
+    lost = _lost + sum(ledger.lost for ledger in ledgers)
     if lost:
         exit_told = True
+        causes = [ledger.last_cause for ledger in ledgers if ledger.lost and ledger.last_cause] + [_lost_cause]
         events = "1 event was" if lost == 1 else f"{lost} events were"
-        print(f"mindlytics: {events} not delivered", file=sys.stderr)  # noqa: T201
+        why = f" ({causes[0]})" if causes[0] else ""
+        with contextlib.suppress(Exception):  # a closed stderr, which is not to change how the process ends
+            print(f"mindlytics: {events} not delivered{why}", file=sys.stderr)  # noqa: T201
 
 
 def _before_fork() -> None:
@@ -189,20 +197,29 @@ def _after_fork_in_parent() -> None:
     importing.release()
 
 
-def _after_fork_in_child() -> None:
-    global _lock, _lost, importing, listening, _children_watched, exit_began, exit_told  # noqa: PLW0603
+def forks_without_hooks() -> bool:
+    """Whether a server written in C may fork this process at any moment: then no thread must be found importing."""
+    return "uwsgi" in sys.modules
+
+
+def begin_in_child() -> None:
+    """Begin anew in a forked child."""
+    global _lock, _lost, _lost_cause, importing, listening, _children_watched, exit_began, exit_told  # noqa: PLW0603
     importing = threading.Lock()
     listening = threading.RLock()
     exit_began, exit_told = None, False
-    _lock, _lost = threading.RLock(), 0
+    _lock, _lost, _lost_cause = threading.RLock(), 0, ""
     _ended.clear()
     _cut_short.clear()
     _children_watched = False
     for pipeline in list(_alive):  # those too that another thread was just closing
         pipeline.renew()
+    transport = sys.modules.get("mindlytics.transport.blocking")
+    if transport is not None:  # it has a hook of its own, which not every fork calls
+        transport.begin_in_child()
 
 
 atexit.register(at_exit)
 atexit.register(_begin_exit)  # what is registered last comes first
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=begin_in_child)

@@ -85,4 +85,5 @@ def _pass_on(number: int, frame: FrameType | None) -> None:
         _before(number, frame)
     elif _before != signal.SIG_IGN:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
+        os._exit(128 + number)  # the first process of a container: the kernel spares it what a signal does by default

@@ -13,22 +13,29 @@ from attrs import frozen
 
 @frozen
 class Reply:
-    """A whole reply."""
+    """A reply.
+
+    :param body: decoded; empty where it cannot be read.
+    :param problem: why the body is not the whole one, in words; empty where it is.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    problem: str = ""
 
 
 @frozen
 class NoReply:
     """No whole reply came.
 
-    :param cause: what the library raised, by its name; its text may hold addresses.
+    :param cause: why, in words that hold no address, header or body.
     :param stale: a kept-alive connection had ended before the server read the request.
     :param unsent: there was no connection, so nothing of the request has left.
+    :param timed_out: it took too long.
     """
 
     cause: str
     stale: bool = False
     unsent: bool = False
+    timed_out: bool = False

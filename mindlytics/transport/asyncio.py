@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import socket
 import ssl
 import weakref
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ..secret import Headers, revealed
 from ..settings import Settings
 from . import NoReply, Reply
+from .body import IDENTITY, SHORT, too_long, unpack
+from .causes import cause_of, is_timeout
+from .names import InlineResolver, ThreadResolver, in_thread
+from .proxies import proxy_for
 from .websocket import WebSocket
 
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -35,24 +36,27 @@ LARGE = 2**20
 class AsyncTransport:
     """Kept-alive connections to the service, for the event loop of the first request.
 
-    :param threads: False where no thread can be started any more; names are then looked up on the loop itself.
+    :param own_loop: True on a loop that serves nothing else: then it may stand still while a name is looked up.
     :param again: False: aiohttp sends nothing a second time by itself, as it else does with GET and its like.
     """
 
-    def __init__(self, settings: Settings, *, threads: bool = True, again: bool = True) -> None:
+    def __init__(self, settings: Settings, *, own_loop: bool = False, again: bool = True) -> None:
         client = settings.http_client
-        self._own = client is None or client.closed or not threads
+        self._own = client is None or client.closed or own_loop
         self._session: aiohttp.ClientSession | None = None if self._own else client
         self._settings = settings
-        self._threads = threads
+        self._own_loop = own_loop
         self._again = again
         self._proxies: dict[tuple[str, str], str | None] = {}  # to look through the environment takes 0.3 ms
         self._tls: ssl.SSLContext | bool | str = settings.tls
+        if not self._own and has_own_tls(client):
+            self._tls = True
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = _Connector(resolver=None if self._threads else _PatientResolver(), limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            connector = _Connector(resolver=InlineResolver() if self._own_loop else ThreadResolver(), limit=0)
+            jar = aiohttp.DummyCookieJar()
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
             if not self._again and hasattr(self._session, "_retry_connection"):  # some of its versions cannot leave it
                 self._session._retry_connection = False
         return self._session
@@ -69,23 +73,21 @@ class AsyncTransport:
             return tls
         if urlsplit(url).scheme not in {"https", "wss"}:
             return True
-        if self._threads:
-            self._tls = made = await asyncio.get_running_loop().run_in_executor(None, _trusting, tls)
-        else:
-            self._tls = made = _trusting(tls)
+        self._tls = made = _trusting(tls) if self._own_loop else await in_thread(_trusting, tls)
         return made
 
     async def request(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
         """Send it once. Raises nothing but cancellation.
 
         :param timeout: seconds for all of it.
+        :param limit: bytes of the reply's body that are read at most.
         """
         bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         unsent = True
         try:
-            options = await self._options(url, headers)
+            options = await self._options(url, {**IDENTITY, **revealed(headers)})
             session = self._open()
             unsent = False
             async with session.request(
@@ -95,29 +97,32 @@ class AsyncTransport:
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
                 raise_for_status=False,  # whatever the caller's session does
+                auto_decompress=False,
                 **bodiless,
                 **options,
             ) as reply:
-                return Reply(reply.status, reply.headers, await reply.read())
+                content, problem = await _read(reply, limit)
+                return Reply(reply.status, reply.headers, content, problem)
         except Exception as error:
             unsent = unsent or isinstance(error, aiohttp.ClientConnectorError)
-            return NoReply(type(error).__name__, stale=isinstance(error, STALE), unsent=unsent)
+            stale = isinstance(error, STALE)
+            return NoReply(cause_of(error), stale=stale, unsent=unsent, timed_out=is_timeout(error))
 
-    async def connect(self, url: str, headers: Mapping[str, str], timeout: float) -> WebSocket | Reply | NoReply:
+    async def connect(self, url: str, headers: Headers, timeout: float) -> WebSocket | Reply | NoReply:
         """Open a WebSocket. Raises nothing but cancellation.
 
         :param timeout: seconds for the connection and the handshake.
         :returns: the reply, without its body, where the handshake failed.
         """
         try:
-            options = await self._options(url, headers)
+            options = await self._options(url, revealed(headers))
             return await WebSocket.open(self._open(), url, timeout, **options)
         except Exception as error:
             if isinstance(error, aiohttp.ClientResponseError) and type(error) in REFUSED:
                 return Reply(error.status, error.headers or {}, b"")
-            return NoReply(type(error).__name__)
+            return NoReply(cause_of(error), timed_out=is_timeout(error))
 
-    async def _options(self, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    async def _options(self, url: str, headers: dict[str, str]) -> dict[str, Any]:
         options: dict[str, Any] = {"headers": headers}
         if not self._own and _has_other_credentials(self._settings.http_client, url):
             others = dict(headers)
@@ -128,7 +133,7 @@ class AsyncTransport:
         if self._own and self._settings.trust_env:
             host = urlsplit(url)[:2]
             if host not in self._proxies:
-                self._proxies[host] = _proxy(url)
+                self._proxies[host] = proxy_for(url)
             options["proxy"] = self._proxies[host]
         return options
 
@@ -145,6 +150,25 @@ class AsyncTransport:
         if self._own and self._session is not None and self._session.connector is not None:
             for _ in self._session.connector.close().__await__():
                 pass  # nothing can be waited for on a closed loop, so nothing is
+
+
+async def _read(reply: aiohttp.ClientResponse, limit: int) -> tuple[bytes, str]:
+    """The body, and what is the matter with it. A service that sends more than ``limit`` bytes is hung up on."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await reply.content.readany():
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            reply.close()
+            return b"".join(pieces)[:limit], too_long(limit)
+    whole = reply._body if reply._body is not None else b"".join(pieces)  # a trace of the caller's may have read it
+    return unpack(whole, reply.headers.get("Content-Encoding", ""), limit)
+
+
+def has_own_tls(session: Any) -> bool:
+    """Whether a caller's session has a TLS context of its own, say with a client certificate: then it is kept."""
+    return isinstance(getattr(getattr(session, "connector", None), "_ssl", None), ssl.SSLContext)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -177,18 +201,6 @@ def _trusting(bundle: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=bundle)
 
 
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address, as requests finds it.
-
-    aiohttp's own ``trust_env`` is not used: with it, an entry in ``~/.netrc`` would take part in the credentials.
-    """
-    parts = urlsplit(url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme.replace("ws", "http")) or proxies.get("all")
-
-
 def _has_other_credentials(session: Any, url: str) -> bool:
     """Whether a caller's session has credentials of its own for an address: aiohttp then refuses a header of ours, or
     replaces it by them.
@@ -211,26 +223,3 @@ def _as_auth(header: str) -> Any:
             return header
 
     return tuple.__new__(Given, ("", "", ""))  # aiohttp warns of the usual way from 3.14 on
-
-
-class _PatientResolver(AbstractResolver):
-    """Looks names up on the loop's own thread: a leaving interpreter starts no other."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=int(address[1]),
-                family=kind,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for kind, _, proto, _, address in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from . import NoReply, Reply, limit
+from ..secret import Headers, revealed
+from . import NoReply, Reply
+from .body import IDENTITY, SHORT, too_long, unpack
+from .causes import cause_of, is_timeout
+from .limit import timeout as time_limit
 
 UNSENT = frozenset({"ConnectError", "ConnectTimeout"})
 """What httpx raises where no connection came about."""
@@ -24,18 +27,26 @@ class HttpxTransport:
         self._client = client
 
     def request(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
         """Send it once. Never raises.
 
         :param timeout: seconds for the connection, for each wait for the reply's head, and for all of its body.
+        :param limit: bytes of the reply's body that are read at most.
         """
         try:
             with self._client.stream(method, url, **_options(body, headers, timeout)) as reply:
-                content = _read(reply, time.monotonic() + timeout)
+                until = time.monotonic() + timeout
+                pieces = _Pieces(reply, limit)
+                if not reply.is_stream_consumed:  # as a hook of the caller's client may have done
+                    for piece in reply.iter_raw():
+                        if pieces.add(piece):
+                            break
+                        if time.monotonic() > until:
+                            raise TimeoutError("the reply took too long")
+                return pieces.reply()
         except Exception as error:
             return _reply_of(error)
-        return Reply(reply.status_code, reply.headers, content)
 
     def close(self) -> None:
         """The client is the caller's own: it is left open."""
@@ -48,18 +59,26 @@ class AsyncHttpxTransport:
         self._client = client
 
     async def request(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+        self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
         """Send it once. Raises nothing but cancellation.
 
         :param timeout: seconds for all of it.
+        :param limit: bytes of the reply's body that are read at most.
         """
         try:
-            async with limit.timeout(timeout):
-                reply = await self._client.request(method, url, **_options(body, headers, timeout))
+            async with (
+                time_limit(timeout),
+                self._client.stream(method, url, **_options(body, headers, timeout)) as reply,
+            ):
+                pieces = _Pieces(reply, limit)
+                if not reply.is_stream_consumed:
+                    async for piece in reply.aiter_raw():
+                        if pieces.add(piece):
+                            break
+                return pieces.reply()
         except Exception as error:
             return _reply_of(error)
-        return Reply(reply.status_code, reply.headers, reply.content)
 
     async def close(self) -> None:
         """The client is the caller's own: it is left open."""
@@ -68,22 +87,45 @@ class AsyncHttpxTransport:
         """Nothing is held."""
 
 
-def _read(reply: Any, until: float) -> bytes:
-    """The body, as it comes in; a service that trickles it is given up when the time is over."""
-    if not reply.is_stream_consumed:  # as a hook of the caller's client may have done
-        pieces: list[bytes] = []
-        for piece in reply.iter_raw():  # as it is sent: of what is compressed, nothing may be decoded for long
-            pieces.append(piece)
-            if time.monotonic() > until:
-                raise TimeoutError("the reply took too long")
-        reply = type(reply)(reply.status_code, headers=reply.headers, content=b"".join(pieces))
-    content: bytes = reply.content
+class _Pieces:
+    """A body as it comes, as it is sent: of what is compressed, nothing is decoded before all of it is there."""
+
+    def __init__(self, reply: Any, limit: int) -> None:
+        self._reply = reply
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> bool:
+        """Whether this is more than is read."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return self._size > self._limit
+
+    def reply(self) -> Reply:
+        reply, limit = self._reply, self._limit
+        if self._size > limit:
+            content, problem = b"".join(self._pieces)[:limit], too_long(limit)
+        elif self._pieces:
+            content, problem = unpack(b"".join(self._pieces), reply.headers.get("Content-Encoding", ""), limit)
+        else:
+            content, problem = _content(reply)[:limit], ""
+        return Reply(reply.status_code, reply.headers, content, problem)
+
+
+def _content(reply: Any) -> bytes:
+    """What a hook of the caller's client has read of a body."""
+    try:
+        content: bytes = reply.content
+    except Exception:
+        return b""
     return content
 
 
-def _options(body: bytes | None, headers: Mapping[str, str], timeout: float) -> dict[str, Any]:
+def _options(body: bytes | None, headers: Headers, timeout: float) -> dict[str, Any]:
     """What overrides the client: its ``auth`` too, which would replace the API key."""
-    return {"content": body, "headers": dict(headers), "timeout": timeout, "follow_redirects": False, "auth": None}
+    sent = {**IDENTITY, **revealed(headers)}
+    return {"content": body, "headers": sent, "timeout": timeout, "follow_redirects": False, "auth": None}
 
 
 def _reply_of(error: Exception) -> Reply | NoReply:
@@ -94,9 +136,6 @@ def _reply_of(error: Exception) -> Reply | NoReply:
     reply: Any = getattr(error, "response", None)
     if not is_httpx(reply):
         name = type(error).__name__
-        return NoReply(name, stale=name == "RemoteProtocolError", unsent=name in UNSENT)
-    try:
-        body = reply.content
-    except Exception:
-        body = b""
-    return Reply(reply.status_code, reply.headers, body)
+        stale = name == "RemoteProtocolError"
+        return NoReply(cause_of(error), stale=stale, unsent=name in UNSENT, timed_out=is_timeout(error))
+    return Reply(reply.status_code, reply.headers, _content(reply))

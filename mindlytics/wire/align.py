@@ -25,6 +25,7 @@ from ..align.events import (
 )
 from ..delivery.verdict import Verdict
 from ..errors import ValidationError
+from ..secret import Headers, Secret
 from ..values import UTC
 from .http import judge
 
@@ -220,9 +221,11 @@ class AlignWire:
     piece_overhead = 0
     body_overhead = len(_Request(request_id="0" * KEY_LENGTH).SerializeToString())
 
-    def __init__(self, server_endpoint: str, api_key: str, project_id: str) -> None:
+    def __init__(self, server_endpoint: str, api_key: Secret, project_id: str) -> None:
         self.url = server_endpoint + COLLECT_PATH
-        self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/proto"}
+        self._api_key = api_key
+        bearer = Secret(f"Bearer {api_key.reveal()}")
+        self._headers: Headers = {"Authorization": bearer, "Content-Type": "application/proto"}
         self._project_id = project_id
 
     def encode(self, event: Any) -> bytes:
@@ -232,11 +235,11 @@ class AlignWire:
         request_id: bytes = _Request(request_id=key).SerializeToString()
         return b"".join((request_id, *pieces))
 
-    def headers(self, key: str) -> dict[str, str]:
+    def headers(self, key: str) -> Headers:
         return {**self._headers, "Idempotency-Key": key}
 
     def judge(self, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
-        return judge(self.url, status, headers, body, wall=wall)
+        return judge(self.url, status, headers, body, wall=wall, secret=self._api_key)
 
     def allows_bare(self) -> bool:
         return False

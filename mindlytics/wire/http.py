@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import orjson
 
 from ..delivery.verdict import Fate, Verdict
+from ..secret import NO_SECRET, Secret
 
 RETRIED = frozenset({408, 425, 429})
 HALVED = frozenset({400, 422})
@@ -17,15 +18,18 @@ MAX_MESSAGE = 500
 """Characters of a reply that are kept as its message."""
 
 
-def judge(url: str, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
+def judge(
+    url: str, status: int, headers: Mapping[str, str], body: bytes, *, wall: float, secret: Secret = NO_SECRET
+) -> Verdict:
     """Judge a reply to a batch that was posted to ``url``; whatever it holds, it is judged.
 
     :param headers: the reply's, found in any case.
     :param wall: the time of day in seconds since the epoch, for ``Retry-After`` as a date.
+    :param secret: masked where the service repeats it.
     """
     if 200 <= status < 300:
         return Verdict(Fate.DELIVERED, status)
-    text = message(status, body)
+    text = message(status, body, secret)
     if status in RETRIED or status >= 500:
         return Verdict(Fate.RETRY, status, text, wait=retry_after(headers, wall))
     if status in HALVED:
@@ -38,6 +42,8 @@ def judge(url: str, status: int, headers: Mapping[str, str], body: bytes, *, wal
 
 
 def _redirected(url: str, status: int, location: str) -> Verdict:
+    if not location:
+        return Verdict(Fate.REFUSED, status, "redirected without an address")
     try:
         location = urljoin(url, location)
         here, there = urlsplit(url), urlsplit(location)
@@ -63,8 +69,12 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
         return None
 
 
-def message(status: int, body: bytes) -> str:
+def message(status: int, body: bytes, secret: Secret = NO_SECRET) -> str:
     """The service's own words: ``message``, ``detail`` or ``error`` of a JSON reply, or the text."""
+    return secret.mask_in(_words(body))[:MAX_MESSAGE] or f"status {status}"
+
+
+def _words(body: bytes) -> str:
     try:
         reply = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -72,5 +82,5 @@ def message(status: int, body: bytes) -> str:
     if isinstance(reply, dict):
         for name in ("message", "detail", "error"):
             if isinstance(reply.get(name), str) and reply[name]:
-                return str(reply[name])[:MAX_MESSAGE]
-    return body.decode("utf-8", "replace").strip()[:MAX_MESSAGE] or f"status {status}"
+                return str(reply[name])
+    return body.decode("utf-8", "replace").strip()

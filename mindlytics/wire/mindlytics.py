@@ -27,6 +27,7 @@ from ..events import (
     TrackedEvent,
     check_name,
 )
+from ..secret import Headers, Secret
 from ..values import Scalar, plain_datetime, plain_number, read_timestamp
 from .http import judge
 
@@ -209,8 +210,9 @@ class MindlyticsWire:
     piece_overhead = 1
     body_overhead = 1
 
-    def __init__(self, server_endpoint: str, api_key: str, project_id: str) -> None:
+    def __init__(self, server_endpoint: str, api_key: Secret, project_id: str) -> None:
         self.url = server_endpoint + QUEUE_PATH
+        self._api_key = api_key
         self._headers = credentials(api_key, project_id)
         self._array_taken = False
 
@@ -219,11 +221,11 @@ class MindlyticsWire:
     def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
         return pieces[0] if bare else b"[" + b",".join(pieces) + b"]"
 
-    def headers(self, key: str) -> dict[str, str]:
+    def headers(self, key: str) -> Headers:
         return {**self._headers, "Idempotency-Key": key}
 
     def judge(self, status: int, headers: Mapping[str, str], body: bytes, *, wall: float) -> Verdict:
-        return judge(self.url, status, headers, body, wall=wall)
+        return judge(self.url, status, headers, body, wall=wall, secret=self._api_key)
 
     def allows_bare(self) -> bool:
         return not self._array_taken
@@ -238,6 +240,7 @@ class MindlyticsWire:
         return self.url in _BARE_ONLY
 
 
-def credentials(api_key: str, project_id: str) -> dict[str, str]:
+def credentials(api_key: Secret, project_id: str) -> Headers:
     """The headers of every request to the service."""
-    return {"Authorization": f"Bearer {api_key}", "X-App-ID": project_id, "Content-Type": "application/json"}
+    bearer = Secret(f"Bearer {api_key.reveal()}")
+    return {"Authorization": bearer, "X-App-ID": project_id, "Content-Type": "application/json"}

@@ -76,14 +76,17 @@ def test_the_environment_gives_what_arguments_do_not(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ALIGNAI_API_KEY", "env-key\n")
     monkeypatch.setenv("MLSDK_API_KEY", "another service's")
     with AlignAI() as client:
-        assert ("env-project", "env-key") == (client.settings.project_id, client.settings.api_key)
+        assert ("env-project", "env-key") == (
+            client.settings.project_id,
+            client.settings.api_key.reveal(),
+        )
         assert "https://api.impaction.ai" == client.settings.server_endpoint
         assert "env-key" not in repr(client) + repr(client.settings)
     monkeypatch.setenv("ALIGNAI_HOST", "http://127.0.0.1:9/\n")
     with AlignAI("p", "k") as client:
         assert ("p", "k", "http://127.0.0.1:9") == (
             client.settings.project_id,
-            client.settings.api_key,
+            client.settings.api_key.reveal(),
             client.settings.server_endpoint,
         )
     with pytest.raises(InvalidSetting, match=r"api_host \(environment: ALIGNAI_HOST\) must be of the form"):

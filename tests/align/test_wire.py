@@ -15,11 +15,12 @@ from mindlytics.align.events import AlignEvent, FeedbackCreate, MessageCreate, S
 from mindlytics.delivery.batcher import new_key
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import ValidationError
+from mindlytics.secret import Secret, revealed
 from mindlytics.values import UTC
 from mindlytics.wire import align
 from mindlytics.wire.align import AlignWire, Undecodable, decode, decode_request
 
-WIRE = AlignWire("https://align.example", "secret", "proj")
+WIRE = AlignWire("https://align.example", Secret("secret"), "proj")
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=64)
 texts = st.text(st.characters(codec="utf-8"), max_size=256)
@@ -61,7 +62,7 @@ def test_the_key_and_the_credentials_are_in_the_headers() -> None:
         "Authorization": "Bearer secret",
         "Content-Type": "application/proto",
         "Idempotency-Key": "k",
-    } == WIRE.headers("k")
+    } == revealed(WIRE.headers("k"))
     assert "https://align.example/ingestion.v1alpha.IngestionService/CollectEvents" == WIRE.url
 
 

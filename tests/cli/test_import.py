@@ -197,7 +197,7 @@ def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     ended = mindlytics("import", "--server", url, written(tmp_path / "chats.jsonl", TEA))
     assert (1, "") == (ended.returncode, ended.stdout)
-    assert f"mindlytics: {url} cannot be used: no reply (ConnectionError)\n" == ended.stderr
+    assert f"mindlytics: {url} cannot be used: no reply (connection refused)\n" == ended.stderr
 
 
 def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

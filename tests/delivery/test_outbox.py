@@ -137,12 +137,12 @@ def test_giving_up_settles_everything() -> None:
     assert works.ledger.held == 0
 
 
-def test_a_ticket_waits_for_its_own_events_alone() -> None:
+def test_a_waiter_waits_for_its_own_events_alone() -> None:
     works = Clockwork(max_batch_events=2, flush_interval=0)
     done: list[str] = []
-    assert works.ledger.ticket(None, lambda: done.append("empty")) is None
+    assert works.ledger.wait(None, lambda: done.append("empty")) is None
     works.add("a", "b")
-    works.ledger.ticket(works.account, lambda: done.append("first"))
+    works.ledger.wait(works.account, lambda: done.append("first"))
     works.add("c")
     batch = works.next()
     assert batch is not None
@@ -162,7 +162,7 @@ class Delivery(RuleBasedStateMachine):
         self.in_hand: Batch | None = None
         self.keys: dict[str, list[str]] = {}
         self.acknowledged: set[str] = set()
-        self.tickets: list[list[bool]] = []
+        self.waiting: list[list[bool]] = []
         self.closed = False
 
     @rule(length=st.integers(0, 30), bad=st.booleans())
@@ -215,15 +215,15 @@ class Delivery(RuleBasedStateMachine):
     def flush(self) -> None:
         self.works.hurry = self.works.ledger.total.accepted
         flag = [False]
-        if self.works.ledger.ticket(None, lambda: flag.__setitem__(0, True)) is not None:
-            self.tickets.append(flag)
+        if self.works.ledger.wait(None, lambda: flag.__setitem__(0, True)) is not None:
+            self.waiting.append(flag)
 
     @precondition(lambda self: self.in_hand is None)
     @rule()
     def give_up(self) -> None:
         self.works.outbox.abandon()
         assert self.works.ledger.result().pending == 0
-        assert all(flag[0] for flag in self.tickets)
+        assert all(flag[0] for flag in self.waiting)
 
     @invariant()
     def the_account_balances(self) -> None:
@@ -252,7 +252,7 @@ class Delivery(RuleBasedStateMachine):
                 self.answer("service")
             self.the_account_balances()
         self.the_order_is_that_of_the_calls()
-        assert all(flag[0] for flag in self.tickets)
+        assert all(flag[0] for flag in self.waiting)
 
 
 TestDelivery = Delivery.TestCase

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 from tenacity import AsyncRetrying, Retrying
 
 from mindlytics.delivery.retry import FIRST_WAIT, SHORTEST_WAIT, backoff, policy
@@ -41,7 +42,14 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
 
     def drive(time: FakeTime, given: Settings, attempt: Callable[[], Verdict]) -> Verdict:
         sleep = time.sleep if request.param == "blocking" else time.sleep_async
-        rules = policy(given, sleep=sleep, clock=lambda: time.now, since=time.now, deadline=lambda: time.deadline)
+        began = time.now
+        rules = policy(
+            given,
+            sleep=sleep,
+            clock=lambda: time.now,
+            spent=lambda: time.now - began,
+            deadline=lambda: time.deadline,
+        )
         if request.param == "blocking":
             return Retrying(**rules)(attempt)
 
@@ -103,7 +111,7 @@ def test_a_near_deadline_makes_the_waits_halves_of_what_is_left(run: Callable[..
 def test_no_pause_that_outlasts_the_deadline_is_begun(run: Callable[..., Verdict]) -> None:
     time, asked = FakeTime(), Verdict(Fate.RETRY, 429, wait=20)
     time.deadline = 4.0
-    assert run(time, settings(), lambda: asked) is asked
+    assert run(time, settings(), lambda: asked) == evolve(asked, fate=Fate.TIME_UP)
     assert time.waits == []
 
 
@@ -115,7 +123,13 @@ def test_cancellation_is_not_tried_again() -> None:
         raise asyncio.CancelledError
 
     async def main() -> None:
-        rules = policy(settings(), sleep=time.sleep_async, clock=lambda: 0, since=0, deadline=lambda: float("inf"))
+        rules = policy(
+            settings(),
+            sleep=time.sleep_async,
+            clock=lambda: 0,
+            spent=lambda: 0,
+            deadline=lambda: float("inf"),
+        )
         await AsyncRetrying(**rules)(attempt)
 
     with pytest.raises(asyncio.CancelledError):

@@ -10,6 +10,7 @@ import pytest
 
 from mindlytics.align import AlignAI, ValidationError
 from mindlytics.align.events import AlignEvent
+from mindlytics.secret import Secret
 from mindlytics.server.run import LocalServer
 from mindlytics.wire.align import AlignWire
 
@@ -88,7 +89,7 @@ def test_the_same_arguments_make_equal_messages(theirs: Any, name: str, monkeypa
     with AlignAI("proj", "key", "http://127.0.0.1:9", before_send=lambda _: None) as client:
         monkeypatch.setattr(client, "_submit", ours.append)
         CALLS[name](client)
-    wire = AlignWire("http://127.0.0.1:9", "key", "proj")
+    wire = AlignWire("http://127.0.0.1:9", Secret("key"), "proj")
     request = CollectEventsRequest.FromString(wire.body([wire.encode(ours[0])], bare=False, key="k" * 32))
     (made,), (wanted,) = request.events, recorded.events
     assert "k" * 32 == request.request_id

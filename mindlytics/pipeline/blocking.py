@@ -1,0 +1,112 @@
+"""The blocking face's pipeline: it posts through requests, and whoever waits does so on the calling thread."""
+
+from __future__ import annotations
+
+from os import getpid
+
+from ..delivery.ledger import Account, FlushResult, Record
+from ..events import AnyEvent
+from . import lifecycle
+from .base import Pipeline
+from .sender import GRACE, LONGEST_WAIT, Transport, WakeUp, clock
+
+LOOK_AGAIN = 0.25
+"""Seconds after which the wait of an ending program is looked at again."""
+
+
+class BlockingPipeline(Pipeline):
+    """The pipeline behind :class:`mindlytics.Client`."""
+
+    is_async = False
+
+    def submit(self, event: AnyEvent, account: Account, closed: bool = False, best_effort: bool = False) -> None:
+        if self._process != getpid():
+            self.check_process()
+        if closed or not self.is_open:
+            self._reject(event, account, best_effort)
+            return
+        if self._is_posting and self.is_own_log():
+            return
+        record = Record(event, account, event.size)
+        if not self.intake.put(record):
+            self._wait_for_room(record, self._blocks and not best_effort)
+        if self.is_absent:
+            self._attend()
+
+    def _wait_for_room(self, record: Record, blocks: bool) -> None:
+        """Too much is pending: send it without lingering; the caller waits where it is to be blocked."""
+        self.flush_up_to = self.ledger.total.accepted
+        self._wake_sender()
+        if self.is_absent:
+            self._attend()
+        blocks = blocks and not self.is_own_thread()
+        if not (blocks and self.intake.put_within(record, min(self.settings.block_timeout, LONGEST_WAIT))):
+            self._overflow(record)
+
+    def flush(self, timeout: float | None, account: Account | None = None, *, ending: bool = False) -> FlushResult:
+        wait_until_settled(self, timeout, account, ending=ending)
+        return self.ledger.result(account)
+
+    def close(self, timeout: float, *, ending: bool = False) -> FlushResult:
+        self.check_process()
+        if self.closed:
+            return self._closed_with()
+        timeout = min(timeout, LONGEST_WAIT)
+        self._begin_closing(timeout, ending=ending)
+        if not _may_wait(self):  # the sender goes on after it
+            lifecycle.closing_was_cut_short(self)
+            return self._closed_with()
+        try:
+            ended = WakeUp()
+            if (self.has_sender() or self.ledger.pending) and self.ensure_sender():
+                if self.call_when_ended(ended.set):
+                    while (left := self.deadline + GRACE - clock()) > 0 and not ended.wait(left):
+                        pass
+            else:
+                self.deliver_here(self.deadline)
+        except BaseException:  # Ctrl-C above all
+            lifecycle.closing_was_cut_short(self)
+            raise
+        self._give_up_rest()
+        self.report_losses()
+        return self._closed_with()
+
+    def _open_transport(self) -> Transport:
+        import encodings.idna  # noqa: PLC0415, F401  for names of hosts
+        import netrc  # noqa: PLC0415, F401  for a caller's own session
+
+        from ..transport.blocking import BlockingTransport  # noqa: PLC0415  requests takes a while to import
+
+        return BlockingTransport(self.settings)
+
+
+def wait_until_settled(
+    pipeline: Pipeline, timeout: float | None, account: Account | None = None, *, ending: bool = False
+) -> None:
+    """Send what is pending, of that account or of all, and wait until it is settled, ``timeout`` seconds at most."""
+    pipeline.check_process()
+    done = WakeUp()
+    waiter = pipeline.ledger.wait(account, done.set)
+    if waiter is None or not _may_wait(pipeline):
+        return
+    began = clock()
+    until = began + max(0.0, min(LONGEST_WAIT if timeout is None else timeout, LONGEST_WAIT))
+    if ending and pipeline.was_just_waited_for():
+        until = began
+    try:
+        pipeline.flush_soon(waiter.last)
+        if not pipeline.ensure_sender():
+            pipeline.deliver_here(until)
+            return
+        while (left := until - clock()) > 0 and not done.wait(min(left, LOOK_AGAIN) if ending else left):
+            if ending and pipeline.is_hopeless(began):
+                break
+    finally:
+        pipeline.ledger.cancel(waiter)
+    if ending and (account or pipeline.ledger.total).pending:
+        pipeline.waited_in_vain()
+
+
+def _may_wait(pipeline: Pipeline) -> bool:
+    """Not in an error handler, which the sender calls, nor where a step on the queue was interrupted for this."""
+    return not pipeline.is_own_thread() and not pipeline.intake.is_held_here()

@@ -1,0 +1,509 @@
+"""The sender: a daemon thread that takes events out of the queue, posts batches, and acts on the replies.
+
+Both faces have this one sender, so that no event depends on a loop of the program's. They differ in how a request is
+posted (``transport/blocking.py`` through requests, ``transport/loop.py`` through aiohttp on a loop of the sender's own)
+and in how a caller waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from ..delivery.batcher import Batch
+from ..delivery.ledger import Ledger, Reason
+from ..delivery.outbox import NEVER, Outbox
+from ..delivery.privacy import quotes
+from ..delivery.verdict import Fate, Verdict, Wire
+from ..secret import Headers
+from ..settings import Settings
+from ..transport import NoReply, Reply
+from . import lifecycle
+from .intake import Intake
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
+
+logger = logging.getLogger("mindlytics")
+
+clock = time.monotonic
+FOREVER = float("inf")
+LONGEST_WAIT = 1e6
+"""Seconds beyond which waiting is waiting for ever."""
+
+GRACE = 0.3
+"""Seconds beyond a deadline in which the sender may say that it has stopped."""
+TICK = 0.001
+"""Seconds beyond a deadline after which it has surely passed."""
+IDLE = 10.0
+"""Seconds after which a sender with nothing to do ends. The next event starts another."""
+LOOK_AGAIN = 1.0
+"""Seconds after which a sender with nothing to do looks whether any client is left. If not, it ends at once."""
+RESTART_WAIT = 1.0
+"""Seconds before a sender that met an error of our own goes on."""
+FLUSH_BACKOFF = 0.5
+"""Seconds between two attempts that a flush may cut a pause down to."""
+HOPELESS = 1.5
+"""Seconds that an ending program waits for a service that has failed since the beginning."""
+FROZEN = 1.0
+"""Seconds by which a wait or a request may be late. What goes beyond is time in which the process stood still."""
+MAX_FAILURES = 100
+"""Different errors of our own that are logged."""
+MAX_HOPS = 3
+"""Redirects within the same host that a request follows."""
+
+EVENT_STATUSES = frozenset({400, 413, 422})
+"""Statuses with which a service speaks of an event. Its words are in ``get_errors()``, never in a log."""
+
+Outgoing = tuple[str, str, bytes, Headers, float]
+"""A request, as transports take it: method, address, body, headers, seconds."""
+
+TIME_IS_UP = Verdict(Fate.TIME_UP, 0, "the time was up")
+
+
+class Transport(Protocol):
+    """One request at a time, for the sender's thread."""
+
+    def request(self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float) -> Reply | NoReply:
+        """Send it once. Never raises."""
+
+    def close(self) -> None:
+        """Close what belongs to the transport."""
+
+
+class Sender(ABC):
+    """Delivery of what is in a queue, by a thread of its own or, while the program ends, by the exiting one.
+
+    :param make_wire: makes the service's protocol; called by the sender, so that its imports cost no caller anything.
+    """
+
+    intake: Intake
+    ledger: Ledger
+
+    def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
+        self.settings = settings
+        self.closed = False
+        self._make_wire = make_wire
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server_endpoint))
+        self._begin_sending()
+
+    def _begin_sending(self) -> None:
+        """No sender, and nothing on its way."""
+        self.is_absent = True
+        """Whether whoever adds an event has to start the sender."""
+        self.deadline = FOREVER
+        """No request and no wait goes beyond it."""
+        self.gives_up = False
+        """What is pending at the deadline is dropped, since nothing will send it any more."""
+        self.flush_up_to = 0
+        """Events up to this number do not linger."""
+        self._patient = True
+        self._ending_since = FOREVER
+        self._waited_until = -FOREVER
+        self._was_answered = False
+        self._failures = 0
+        self._last_sent = clock()
+        self._asked_to_wait = 0.0
+        self._failing_since: float | None = None
+        self._told_failures: set[str] = set()
+        self._outbox: Outbox | None = None
+        self._thread: threading.Thread | None = None
+        self._sending_thread: int | None = None
+        self._is_posting = False
+        self._starting = threading.Lock()
+        self._draining = threading.Lock()
+        self._wake = WakeUp()
+        self._backoff_cut = WakeUp()
+        self._when_ended: list[Callable[[], object]] = []
+
+    @abstractmethod
+    def _open_transport(self) -> Transport:
+        """Connections for the thread that calls."""
+
+    @abstractmethod
+    def report_losses(self) -> None:
+        """Have the error handlers called for what was lost."""
+
+    @abstractmethod
+    def is_used(self) -> bool:
+        """Whether any client is left that might record something."""
+
+    @abstractmethod
+    def _retire(self) -> bool:
+        """There was nothing to do for long: end the pipeline too, where no client uses it any more."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Made when the first batch is, since encoding wants libraries that a caller should not wait for."""
+        if self._outbox is None:
+            self._outbox = Outbox(self.settings, self._make_wire(), self.ledger, self.intake.pop_many)
+        return self._outbox
+
+    # -- what other threads ask of the sender
+
+    def has_sender(self) -> bool:
+        """Whether a thread is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def is_own_thread(self) -> bool:
+        """Whether the sender itself is calling: a hook or an error handler of the program's."""
+        return threading.get_ident() == self._sending_thread
+
+    def is_own_log(self) -> bool:
+        """Whether what calls is a handler of logs that shows a line about a request of the sender's own."""
+        return self._is_posting and threading.get_ident() == self._sending_thread
+
+    def flush_soon(self, number: int | None = None) -> None:
+        """Let events up to that number (default: all) leave without lingering, and cut a back-off short."""
+        self.flush_up_to = max(self.flush_up_to, self.ledger.total.accepted if number is None else number)
+        self._backoff_cut.set()
+        self._wake.set()
+
+    def end_by(self, deadline: float, *, patient: bool = True) -> None:
+        """The client or the program ends: what is pending then will never be sent.
+
+        :param patient: False where the wait is not what the program asked for by its own number. Then a service that
+            has failed since the beginning, or that was just waited for in vain, is not waited for that long.
+        """
+        self._patient = self._patient and patient
+        self._ending_since = min(self._ending_since, clock())
+        self.deadline = min(self.deadline, deadline)
+        self.gives_up = True
+        self._lose_patience()
+        self.is_absent = self.is_absent or lifecycle.exit_began is not None
+        self.flush_soon()
+
+    def is_hopeless(self, since: float) -> bool:
+        """Whether a wait that began at that moment is in vain: every attempt since the beginning has failed."""
+        return not self._was_answered and self._failures > 1 and clock() - since >= HOPELESS
+
+    def waited_in_vain(self) -> None:
+        """An ending was waited for as long as ``shutdown_timeout`` allows: the next wait begins with nothing left."""
+        self._waited_until = clock()
+
+    def was_just_waited_for(self) -> bool:
+        """Whether such a wait ended a moment ago."""
+        return clock() - self._waited_until < GRACE
+
+    def _lose_patience(self) -> None:
+        if self._patient or not self.gives_up:
+            return
+        if self.was_just_waited_for():
+            self.deadline = min(self.deadline, clock())
+        elif not self._was_answered and self._failures:
+            self.deadline = min(self.deadline, self._ending_since + HOPELESS)
+
+    def ensure_sender(self) -> bool:
+        """Whether a sender is at work, started now if need be; none can be once the interpreter shuts down."""
+        if self._thread is None and self._starting.acquire(blocking=False):  # else another thread is starting it
+            try:
+                if self._thread is None:
+                    self._start()
+            except RuntimeError:
+                self._thread = None
+                return False
+            finally:
+                self._starting.release()
+        return True
+
+    def call_when_ended(self, notify: Callable[[], object]) -> bool:
+        """Have it called once the sender has ended; False where there is none."""
+        self._when_ended.append(notify)
+        return self.has_sender()
+
+    def finish(self) -> None:
+        """Deliver what is pending by the deadline, from a thread of a program that is ending."""
+        if self.has_sender():
+            done = WakeUp()
+            if self.ledger.wait(None, done.set) is not None and self.call_when_ended(done.set):
+                while (left := self.deadline + GRACE - clock()) > 0 and not done.wait(left):
+                    pass
+        if not self.has_sender() and self.ledger.pending:
+            self.deliver_here(self.deadline)
+        if self.ledger.pending:
+            self.ledger.give_up(Reason.SHUTDOWN, self.ended_before())
+        self.report_losses()
+
+    def deliver_here(self, deadline: float) -> None:
+        """Deliver what is pending on this thread, since no other can be started; on one thread at a time."""
+        while self.ledger.pending and clock() < deadline and self._draining.acquire(blocking=False):
+            lasting, self.deadline = self.deadline, min(self.deadline, deadline)
+            try:
+                self._sending_thread = threading.get_ident()
+                done = self._deliver(drain=True)
+            finally:
+                self._sending_thread = None
+                self.deadline = lasting
+                self._draining.release()
+            if not done:
+                break
+
+    def ended_before(self) -> str:
+        """Why events are dropped at an end, in words."""
+        if self._is_posting and not self.ledger.last_cause:
+            self.ledger.last_cause = f"{self._origin}: no reply yet"
+        cause = self.ledger.last_cause
+        return f"the program or client ended before it was sent{f' ({cause})' if cause else ''}"
+
+    # -- the thread
+
+    def _start(self) -> None:
+        lifecycle.watch_child_exit()
+        if lifecycle.forks_without_hooks():
+            self._prepare()[-1].close()
+        self._wake, self._backoff_cut = WakeUp(), WakeUp()  # of the kind that threads wait for now, green ones or not
+        # In a context of its own: in the caller's, a request of the program's would live on as long as the sender.
+        run = contextvars.Context().run
+        self._thread = threading.Thread(target=run, args=(self._work,), name="mindlytics-sender", daemon=True)
+        self._thread.start()
+        self.is_absent = lifecycle.exit_began is not None
+
+    def _work(self) -> None:
+        """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on."""
+        self._sending_thread = threading.get_ident()
+        idle = False
+        try:
+            while True:
+                try:
+                    idle = self._deliver(drain=False)
+                    break
+                except Exception as error:
+                    if self._failed(error):
+                        break
+        finally:
+            self._sending_thread = self._thread = None
+            self.is_absent = True
+            waiting, self._when_ended = self._when_ended, []
+            for notify in waiting:
+                notify()
+            if idle and not self._retire() and self.ledger.pending:  # it came just now
+                self.ensure_sender()
+
+    def _failed(self, error: Exception) -> bool:
+        """The sender met an error of our own: say so once, and drop what is pending where it recurs. Whether to end."""
+        now = clock()
+        words = f"the sender failed ({type(error).__name__}: {error})"
+        if self._failing_since is None:
+            self._failing_since = now
+        if words not in self._told_failures and len(self._told_failures) < MAX_FAILURES:
+            self._told_failures.add(words)
+            logger.exception("%s; retrying for %s seconds", words, self.settings.retry_for)
+        self.ledger.last_cause = words
+        if self.gives_up and now >= self.deadline:
+            self._abandon(Reason.SHUTDOWN, self.ended_before())
+            return True
+        if now - self._failing_since >= self.settings.retry_for:
+            self._failing_since = None
+            self._abandon(Reason.SENDER_FAILED, words)
+            self.report_losses()
+            return self.closed
+        self._wake.wait(min(RESTART_WAIT, self.deadline - now))
+        return False
+
+    def _abandon(self, reason: Reason, message: str, batch: Batch | None = None) -> None:
+        """Drop all that is pending."""
+        if self._outbox is not None:
+            self._outbox.abandon(batch, reason, message)
+        else:
+            self.ledger.dropped(self.intake.pop_many(NEVER, NEVER), reason, message=message)
+        self._room_made()
+
+    def _room_made(self) -> None:
+        """Events were settled: whoever waits for room may try again."""
+        self.intake.notify_room()
+
+    def _deliver(self, *, drain: bool) -> bool:
+        """Send batch after batch, until nothing is pending (``drain``, or once closed) or there is nothing to do.
+
+        False where the deadline came first.
+        """
+        outbox, retrying, transport = self._prepare()
+        try:
+            while True:
+                self._wake.clear()
+                now = clock()
+                if now > self.deadline:
+                    if self.gives_up:
+                        self._abandon(Reason.SHUTDOWN, self.ended_before())
+                    return False
+                batch = outbox.next(now, self.flush_up_to)
+                if batch is not None:
+                    if not self._send(transport, retrying, batch):
+                        return False
+                    continue
+                self._failing_since = None
+                self.report_losses()
+                if (drain or self.closed) and self.ledger.pending == 0:
+                    return True
+                if not self._rest(now):
+                    return True
+        finally:
+            transport.close()
+            self.report_losses()
+
+    def _prepare(self) -> tuple[Outbox, Callable[[Batch], Retrying], Transport]:
+        """All that sending needs is imported here and nowhere later: it takes a while, and forks wait for it."""
+        with lifecycle.importing:
+            return self.outbox, self._retrying(), self._open_transport()
+
+    def _retrying(self) -> Callable[[Batch], Retrying]:
+        from tenacity import Retrying  # noqa: PLC0415  it takes a while to import, which no caller waits for
+
+        from ..delivery.retry import policy  # noqa: PLC0415
+
+        def retrying(batch: Batch) -> Retrying:
+            rules = policy(
+                self.settings,
+                sleep=lambda seconds: self._pause(seconds, batch),
+                clock=clock,
+                spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,
+                deadline=lambda: self.deadline,
+            )
+            return Retrying(**rules)
+
+        return retrying
+
+    def _rest(self, now: float) -> bool:
+        """Wait until a batch is due or something happens; False where there is nothing to wait for any more."""
+        due = self.outbox.due(self.flush_up_to)
+        until = min(now + LOOK_AGAIN if due is None else due, self.deadline + TICK)
+        if not self.intake.wake_at(self.outbox.wanted(now)) or self._wake.wait(until - now):
+            return True
+        if due is not None or self.ledger.pending:
+            return True
+        return self.is_used() and clock() - self._last_sent < IDLE
+
+    def _send(self, transport: Transport, retrying: Callable[[Batch], Retrying], batch: Batch) -> bool:
+        """One batch, to its last verdict; False where the deadline came first."""
+        try:
+            verdict: Verdict = retrying(batch)(self._post, transport, batch)
+        except BaseException:
+            self.outbox.put_back(batch)
+            raise
+        if verdict.fate is not Fate.TIME_UP:
+            self.outbox.settle(batch, verdict, clock(), self._origin)
+            self._room_made()
+            self._failing_since, self._last_sent = None, clock()
+        elif self.gives_up:
+            self._abandon(Reason.SHUTDOWN, self.ended_before(), batch)
+        else:
+            self.outbox.put_back(batch)
+            return False
+        return True
+
+    def _post(self, transport: Transport, batch: Batch) -> Verdict:
+        """One attempt."""
+        self.report_losses()
+        self._backoff_cut.clear()
+        flow = self._attempt(batch)
+        request = next(flow, None)
+        while request is not None:
+            began = clock()
+            self._is_posting = True
+            try:
+                reply = transport.request(*request)
+                batch.frozen += _beyond(clock() - began, request[4])
+                request = flow.send(reply)
+            except StopIteration as end:
+                verdict: Verdict = end.value
+                return verdict
+            finally:
+                self._is_posting = False
+        return TIME_IS_UP
+
+    def _attempt(self, batch: Batch) -> Generator[Outgoing, Reply | NoReply, Verdict]:
+        """One attempt, and the redirects within the host that it meets: yields requests, takes replies."""
+        wire = self.outbox.wire
+        url, headers = wire.url, wire.headers(batch.key)
+        body = wire.body([record.data for record in batch.records], bare=batch.bare, key=batch.key)
+        verdict = TIME_IS_UP
+        for _ in range(1 + MAX_HOPS):
+            timeout = min(self.settings.request_timeout, self.deadline - clock())
+            if timeout <= 0:
+                return TIME_IS_UP
+            batch.attempts += 1
+            reply = yield "POST", url, body, headers, timeout
+            hasty = timeout < self.settings.request_timeout
+            verdict = self._judge(reply, body, first=batch.attempts == 1, hasty=hasty)
+            url = verdict.location
+            if verdict.fate is not Fate.MOVED:
+                break
+        self._asked_to_wait = verdict.wait or 0.0
+        return verdict
+
+    def _judge(self, reply: Reply | NoReply, body: bytes, *, first: bool, hasty: bool) -> Verdict:
+        """What a reply means, and a line in the log where it begins an outage (a stale connection alone is none).
+
+        :param hasty: the request was given less than ``request_timeout``, so that it took too long says little.
+        """
+        if isinstance(reply, NoReply):
+            verdict = Verdict(Fate.RETRY, 0, f"no reply: {reply.cause}", stale=reply.stale)
+        else:
+            try:
+                verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
+            except Exception:  # ours, and yet retry_for is to hold
+                logger.exception("a reply could not be judged")
+                verdict = Verdict(Fate.RETRY, reply.status, "the reply could not be judged")
+        if verdict.fate is Fate.RETRY:
+            if not (first and verdict.stale):
+                self._failures += 1
+                self._lose_patience()
+                cause = self._cause(verdict, body)
+                if not (hasty and isinstance(reply, NoReply) and reply.timed_out and self.ledger.last_cause):
+                    self.ledger.last_cause = cause
+                self.outbox.log_outage(cause)
+                logger.debug("a batch was posted: %s", cause)
+        else:
+            self._was_answered = True
+            self.ledger.last_cause = "" if verdict.fate is Fate.DELIVERED else self._cause(verdict, body)
+            logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)
+        return verdict
+
+    def _cause(self, verdict: Verdict, body: bytes) -> str:
+        """Where it failed and why, in words that hold nothing of what was sent."""
+        if not verdict.status:
+            return f"{self._origin}: {verdict.message}"
+        words = "" if verdict.status in EVENT_STATUSES or quotes(verdict.message, body) else verdict.message
+        said = f": {words}" if words and words != f"status {verdict.status}" else ""
+        return f"{self._origin}: status {verdict.status}{said}"
+
+    def _pause(self, seconds: float, batch: Batch) -> None:
+        """Wait between two attempts. A flush cuts it short, but not below what the service asked for."""
+        began = clock()
+        until = began + seconds
+        least = began + max(FLUSH_BACKOFF, min(self._asked_to_wait, self.settings.max_retry_wait))
+        while (left := min(until, self.deadline) - (now := clock())) > 0:
+            if self._backoff_cut.wait(left):
+                until = min(until, least)
+            batch.frozen += _beyond(clock() - now, left)
+
+
+def _beyond(took: float, expected: float) -> float:
+    """Seconds in which the process stood still, frozen or suspended."""
+    return took - expected if took > expected + FROZEN else 0.0
+
+
+class WakeUp:
+    """Wakes the one who waits. Setting it is one step of the interpreter: no signal and no exception comes between."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it was set already
+            self._lock.release()
+
+    def clear(self) -> None:
+        self._lock.acquire(blocking=False)
+
+    def wait(self, seconds: float) -> bool:
+        """Until it is set, so long at most; whether it was. It is clear then."""
+        return self._lock.acquire(timeout=min(max(0.0, seconds), LONGEST_WAIT))

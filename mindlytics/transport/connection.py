@@ -1,0 +1,110 @@
+"""Connections of requests that end in time: a whole reply has to come within the time-out, not just each piece of it.
+
+Interim replies (100 to 199) are passed over, as the standard asks for and ``http.client`` does for 100 only.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import time
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+MAX_INTERIM = 100
+"""Interim replies before the reply itself at most."""
+
+
+class TimedAdapter(HTTPAdapter):
+    """Makes such connections, directly and through proxies of HTTP."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        _make_timed(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            _make_timed(manager)
+        return manager
+
+
+def _make_timed(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class _Response(http.client.HTTPResponse):
+    """A reply whose time began when the request was sent."""
+
+    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        timeout = sock.gettimeout()
+        if timeout is not None:
+            self.fp.close()
+            self.fp = _Lines(_TimedReader(sock, time.monotonic() + timeout))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        for _ in range(MAX_INTERIM):
+            if not 100 < status[1] < 200 or status[1] == http.client.SWITCHING_PROTOCOLS:
+                return status
+            http.client.parse_headers(self.fp)
+            status = super()._read_status()  # type: ignore[misc]
+        raise http.client.HTTPException("too many interim replies")
+
+
+class _Lines(io.BufferedReader):
+    """Takes no line that broke off for a whole one, as ``http.client`` does with headers."""
+
+    _is_begun = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if self._is_begun and not line.endswith(b"\n") and len(line) != size:
+            raise http.client.IncompleteRead(line)
+        self._is_begun = True  # of the first line, http.client says itself that there is none
+        return line
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until a moment of the monotonic clock."""
+
+    def __init__(self, sock: Any, until: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._until = until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _TLSConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection

@@ -1,0 +1,90 @@
+"""aiohttp for a thread that runs no loop: requests on a loop of its own, or on the one of a caller's own session."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from attrs import evolve
+
+from ..secret import Headers
+from ..settings import Settings
+from . import NoReply, Reply
+from .asyncio import AsyncTransport
+
+PATIENCE = 1.0
+"""Seconds beyond a request's time-out in which the loop of a caller's own session may say how it went."""
+
+
+class LoopTransport:
+    """Kept-alive connections to the service, for one thread that is not an event loop's.
+
+    A caller's own ``aiohttp.ClientSession`` belongs to the loop on which it was made. While that loop runs, requests
+    are made there; afterwards, through connections of our own.
+
+    :param home: the loop of a caller's session that does not say which is its own.
+    """
+
+    def __init__(self, settings: Settings, home: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = asyncio.SelectorEventLoop()
+        self._loop.set_debug(False)  # a slow step holds nobody up
+        self._own = AsyncTransport(evolve(settings, http_client=None), own_loop=True)
+        client = settings.http_client
+        self._callers = None if client is None or client.closed else AsyncTransport(settings)
+        self._home: asyncio.AbstractEventLoop | None = getattr(client, "_loop", None) or home
+        self._client = client
+
+    def request(self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float) -> Reply | NoReply:
+        """Send it once. Never raises.
+
+        :param timeout: seconds for all of it.
+        """
+        request = method, url, body, headers, timeout
+        home = self._home
+        if self._callers is not None and home is not None and home.is_running() and not self._client.closed:
+            callers = self._callers
+            return _on(home, lambda: callers.request(*request), timeout + PATIENCE)
+        return self._loop.run_until_complete(self._request(request))
+
+    async def _request(self, request: tuple[Any, ...]) -> Reply | NoReply:
+        for _ in range(2):  # the loop stood still: let it notice which kept-alive connections have ended
+            await asyncio.sleep(0)
+        return await self._own.request(*request)
+
+    def close(self) -> None:
+        """Close the connections and the loop, but not the caller's."""
+        self._loop.run_until_complete(self._own.close())
+        self._loop.close()
+
+
+def _on(
+    loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, Reply | NoReply]], timeout: float
+) -> Reply | NoReply:
+    """What a coroutine gives on a loop that runs on another thread, and may end at any time."""
+    outcome: concurrent.futures.Future[Reply | NoReply] = concurrent.futures.Future()
+    tasks: list[asyncio.Task[Any]] = []
+
+    def begin() -> None:
+        task = asyncio.Task(make(), loop=loop, name="mindlytics-request")
+        tasks.append(task)
+        task.add_done_callback(end)
+
+    def end(task: asyncio.Task[Any]) -> None:
+        if not outcome.done():
+            outcome.set_result(NoReply("the event loop ended") if task.cancelled() else task.result())
+
+    try:
+        loop.call_soon_threadsafe(begin)
+    except RuntimeError:
+        return NoReply("the event loop ended", unsent=True)
+    try:
+        return outcome.result(timeout)
+    except concurrent.futures.TimeoutError:
+        for task in tasks:
+            try:
+                loop.call_soon_threadsafe(task.cancel)
+            except RuntimeError:
+                break
+        return NoReply("timed out", timed_out=True)

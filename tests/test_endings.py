@@ -1,0 +1,268 @@
+"""Endings: what is lost is told, one batch's end is not everybody's, and nothing is waited for in vain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import sink as faults
+from .conftest import Face, entered, result
+from .programs import ASYNC, BLOCKING, FORKING, environment, run
+from .sink import Sink
+
+README = Path(__file__).parent.parent / "README.md"
+NOBODY = "http://127.0.0.1:9"
+
+
+async def test_what_close_drops_is_told_before_it_returns(any_face: Face, sink: Sink) -> None:
+    sink.always = faults.hang
+    told: list[Any] = []
+    client = any_face.client(on_error=told.append, request_timeout=30)
+    session = client.create_session(id="u")
+    for number in range(20):
+        await result(session.track_event(event=str(number)))
+    outcome = await result(client.close(0.3))
+    assert (0, 20) == (outcome.pending, outcome.dropped)
+    assert [("shutdown", 20)] == [(error.reason, error.count) for error in told]
+
+
+async def test_what_leaving_the_block_drops_is_told_to_a_coroutine_function(face: Face, sink: Sink) -> None:
+    sink.always = faults.hang
+    told: list[Any] = []
+
+    async def on_error(error: Any) -> None:
+        told.append((error.reason, error.count))
+
+    async with entered(face.client(on_error=on_error, request_timeout=30, shutdown_timeout=0.3)) as client:
+        session = client.create_session(id="u")
+        for number in range(20):
+            await result(session.track_event(event=str(number)))
+    assert [("shutdown", 20)] == told
+
+
+async def test_close_ends_a_request_that_an_earlier_flush_began(any_face: Face, sink: Sink) -> None:
+    sink.always = faults.hang
+    client = any_face.client(flush_interval=0, request_timeout=30)
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert 1 == (await result(client.flush(0.2))).pending
+    outcome = await result(client.close(0.5))
+    assert (0, 0, 1, 0) == (outcome.delivered, outcome.refused, outcome.dropped, outcome.pending)
+    sink.stopping.set()
+
+
+@pytest.mark.parametrize("retry_for", [0, 0.3])
+async def test_one_batch_that_is_given_up_does_not_end_the_others(any_face: Face, sink: Sink, retry_for: float) -> None:
+    def first_fails(exchange: faults.Exchange) -> None:
+        if "e0" in [event["event"] for event in exchange.request.events]:
+            exchange.reply(503, b"later")
+        else:
+            faults.fine(exchange)
+
+    sink.always = first_fails
+    client = any_face.client(max_batch_events=1, retry_for=retry_for)
+    session = client.create_session(id="u")
+    for number in range(5):
+        await result(session.track_event(event=f"e{number}"))
+    outcome = await result(client.close(10))
+    assert (4, 1) == (outcome.delivered, outcome.dropped)
+    assert {"gave_up": 1} == client.stats().reasons
+    assert ["e1", "e2", "e3", "e4"] == sink.names()
+
+
+def readme_program() -> str:
+    text = README.read_text(encoding="utf-8")
+    return text.partition("```python\n")[2].partition("```")[0]
+
+
+@pytest.mark.parametrize("asyncio", [False, True])
+def test_a_service_that_is_not_there_is_not_waited_for_twice(sink: Sink, asyncio: bool) -> None:
+    program = readme_program()
+    if asyncio:
+        program = (
+            "import asyncio\nfrom mindlytics import AsyncClient\n"
+            "async def main():\n"
+            "    async with AsyncClient() as client, client.create_session(id='ada') as session:\n"
+            "        await session.track_conversation_turn(user='a', assistant='b')\n"
+            "asyncio.run(main())\n"
+        )
+    began = time.monotonic()
+    ran = run(sink, program, MLSDK_SERVER_BASE=NOBODY)
+    assert time.monotonic() - began < 4, "not shutdown_timeout, and not twice"
+    told = f"mindlytics: 2 events were not delivered ({NOBODY}: no reply: connection refused)\n"
+    assert (0, told) == (ran.returncode, ran.stderr)
+
+
+def test_a_service_that_never_answers_is_waited_for_once(sink: Sink) -> None:
+    sink.always = faults.hang
+    began = time.monotonic()
+    ran = run(sink, readme_program(), MLSDK_SHUTDOWN_TIMEOUT="2")
+    assert 2 < time.monotonic() - began < 4
+    assert ran.stderr.startswith(f"mindlytics: 2 events were not delivered ({sink.url}: no reply")
+
+
+def test_a_time_that_the_program_asks_for_is_kept(sink: Sink) -> None:
+    began = time.monotonic()
+    run(sink, BLOCKING + "session.track_event(event='e')\nclient.close(3)\n", MLSDK_SERVER_BASE=NOBODY)
+    assert time.monotonic() - began > 3
+
+
+async def test_in_an_outage_not_each_session_is_waited_for(face: Face) -> None:
+    face.url = NOBODY
+    client = face.client(shutdown_timeout=5)
+    began = time.monotonic()
+    for _ in range(5):
+        async with entered(client.create_session(id="u")) as session:
+            await result(session.track_event(event="e"))
+    assert time.monotonic() - began < 4
+    assert 10 == client.stats().pending
+
+
+CAUSES = {
+    "nothing listens": (NOBODY, "no reply: connection refused"),
+    "no such name": ("http://service.invalid", "no reply: name not found"),
+    "https where http is spoken": ("https://127.0.0.1:{port}", "no reply: no TLS connection"),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+async def test_a_loss_says_where_and_why(any_face: Face, sink: Sink, name: str, caplog: Any) -> None:
+    address, why = CAUSES[name]
+    any_face.url = address = address.format(port=sink.port)
+    client = any_face.client(flush_interval=0, retry_for=0.1)
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert 1 == (await result(client.flush(20))).dropped
+    (error,) = client.get_errors()
+    assert error.message.startswith(f"{address}: {why}")
+    assert f"events cannot be delivered, retrying: {address}: {why}" in caplog.text
+
+
+async def test_what_is_dropped_at_the_end_says_why(any_face: Face) -> None:
+    any_face.url = NOBODY
+    client = any_face.client(flush_interval=0, retry_for=60)
+    await result(client.create_session(id="u").track_event(event="e"))
+    await result(client.close(0.5))
+    (error,) = client.get_errors()
+    assert f"ended before it was sent ({NOBODY}: no reply: connection refused)" in error.message
+
+
+def test_debug_names_each_attempt(sink: Sink) -> None:
+    sink.faults(faults.status(401, "who are you?"))
+    ran = run(sink, BLOCKING + "session.track_event(event='e')", MLSDK_DEBUG="1")
+    assert "a batch was posted: refused (status 401)" in ran.stderr
+    assert f"mindlytics: 1 event was not delivered ({sink.url}: status 401: who are you?)" in ran.stderr
+
+
+def test_a_closed_stderr_does_not_change_how_a_process_ends(sink: Sink) -> None:
+    sink.always = faults.status(403)
+    program = BLOCKING + "import sys\nsession.track_event(event='e')\nclient.flush(20)\nsys.stderr.close()\n"
+    assert 0 == run(sink, program).returncode
+    child = BLOCKING + (
+        "import multiprocessing, sys\n"
+        "def work():\n    session.track_event(event='e'); client.flush(20); sys.stderr.close()\n"
+        "child = multiprocessing.get_context('fork').Process(target=work)\n"
+        "child.start(); child.join()\n"
+        "print(child.exitcode)\n"
+    )
+    assert "0\n" == run(sink, child, *FORKING).stdout
+
+
+NAME_SERVER = """
+import socket, time
+def hang(*_, **__): time.sleep(20); raise socket.gaierror
+socket.getaddrinfo = hang
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        BLOCKING + "session.track_event(event='e')\n",
+        ASYNC + "async def main():\n    await session.track_event(event='e')\nasyncio.run(main())\n",
+        ASYNC + "async def main():\n    await session.track_event(event='e')\n    await client.close()\n"
+        "asyncio.run(main())\n",
+        "import asyncio\nfrom mindlytics import AsyncHTTPClient\n"
+        "async def main():\n    await AsyncHTTPClient(request_timeout=0.5).send_request(method='GET', url='/x')\n"
+        "asyncio.run(main())\n",
+    ],
+    ids=["blocking", "asyncio", "asyncio, closed", "direct request"],
+)
+def test_a_name_server_that_hangs_holds_no_end_up(sink: Sink, program: str) -> None:
+    began = time.monotonic()
+    settings = {"MLSDK_SERVER_BASE": "http://service.invalid", "MLSDK_SHUTDOWN_TIMEOUT": "1"}
+    ran = run(sink, NAME_SERVER + program, **settings)
+    assert time.monotonic() - began < 5
+    assert 0 == ran.returncode, ran.stderr
+
+
+# -- time in which the process stands still -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+def test_time_in_which_the_process_is_frozen_does_not_count(sink: Sink, start: str) -> None:
+    sink.faults(faults.status(503))
+    program = start + "session.track_event(event='e')\nimport time\nwhile client.stats().pending: time.sleep(0.01)\n"
+    settings = {"MLSDK_RETRY_FOR": "1.5", "MLSDK_FLUSH_INTERVAL": "0", "MLSDK_DEBUG": "1"}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment(sink, **settings), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            sink.wait(lambda: len(sink.requests) == 1)
+            os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(3)  # longer than retry_for: that time passes is what is tested
+            os.kill(process.pid, signal.SIGCONT)
+            said = process.communicate(timeout=20)[1]
+        finally:
+            process.kill()
+    assert ["e"] == sink.names(), said
+
+
+async def test_a_batch_whose_first_attempt_takes_too_long_gets_a_second(any_face: Face, sink: Sink) -> None:
+    sink.faults(faults.hang)
+    client = any_face.client(flush_interval=0, request_timeout=0.6, retry_for=0.3)
+    await result(client.create_session(id="u").track_event(event="e"))
+    assert 1 == (await result(client.flush(20))).delivered
+
+
+# -- SIGTERM -------------------------------------------------------------------------------------------------------
+
+SLEEPS = "import time\nprint('ready', flush=True)\nfor _ in range(500): time.sleep(0.02)\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="makes a process the first of its own space")
+def test_the_first_process_of_a_container_ends_by_itself(sink: Sink) -> None:
+    program = BLOCKING + "session.track_event(event='e')\n" + SLEEPS
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", program]
+    settings = {"MLSDK_FLUSH_ON_SIGTERM": "1", "MLSDK_FLUSH_INTERVAL": "60"}
+    with subprocess.Popen(command, env=environment(sink, **settings), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            if process.stdout.readline() != "ready\n":
+                pytest.skip("this machine allows no process spaces")
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            os.kill(int(children[0]), signal.SIGTERM)
+            assert 128 + signal.SIGTERM == process.wait(20)
+        finally:
+            process.kill()
+    assert ["e"] == sink.names()
+
+
+def test_each_sigterm_delivers(sink: Sink) -> None:
+    program = (
+        "import os, signal, sys\nheard = []\nsignal.signal(signal.SIGTERM, lambda *_: heard.append(1))\n" + BLOCKING
+    ) + (
+        "for number in range(2):\n"
+        "    session.track_event(event=str(number))\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    for _ in range(1000):\n"
+        "        if len(heard) > number: break\n"
+        "        time.sleep(0.01)\n"
+        "    print(client.stats().delivered, flush=True)\n"
+    )
+    ran = run(sink, "import time\n" + program, MLSDK_FLUSH_ON_SIGTERM="1", MLSDK_FLUSH_INTERVAL="60")
+    assert ("1\n2\n", "") == (ran.stdout, ran.stderr)
