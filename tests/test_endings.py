@@ -152,6 +152,27 @@ async def test_what_is_dropped_at_the_end_says_why(any_face: Face) -> None:
     assert f"ended before it was sent ({NOBODY}: no reply: connection refused)" in error.message
 
 
+LOSSES = {
+    "too many events were pending": (
+        {"MLSDK_MAX_QUEUE_EVENTS": "2"},
+        "for n in range(100): session.track_event(event='e')",
+    ),
+    "the event is larger than max_batch_bytes": (
+        {"MLSDK_MAX_BATCH_BYTES": "100"},
+        "session.track_event(event='e', properties={'text': 'x' * 200})",
+    ),
+    "the service refused with status 400": ({}, "session.track_event(event='poison'); client.flush(20)"),
+}
+
+
+@pytest.mark.parametrize("why", LOSSES)
+def test_the_line_at_exit_says_why_where_the_service_is_well(sink: Sink, why: str) -> None:
+    sink.always = faults.refuse_marked
+    settings, program = LOSSES[why]
+    ran = run(sink, BLOCKING + program + "\nsession.track_event(event='fine')\nclient.flush(20)\n", **settings)
+    assert ran.stderr.endswith(f"not delivered ({why})\n")
+
+
 def test_debug_names_each_attempt(sink: Sink) -> None:
     sink.faults(faults.status(401, "who are you?"))
     ran = run(sink, BLOCKING + "session.track_event(event='e')", MLSDK_DEBUG="1")

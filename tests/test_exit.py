@@ -85,15 +85,15 @@ def test_a_service_that_fails_holds_no_exit_up_and_the_loss_is_one_line(
 ) -> None:
     sink.always = fault
     began = time.monotonic()
-    ran = run(sink, start, MLSDK_SHUTDOWN_TIMEOUT="1", MLSDK_REQUEST_TIMEOUT="60", MLSDK_RETRY_FOR="60")
-    assert time.monotonic() - began < 5
+    ran = run(sink, start, MLSDK_SHUTDOWN_TIMEOUT="3", MLSDK_REQUEST_TIMEOUT="60", MLSDK_RETRY_FOR="60")
+    assert time.monotonic() - began < 10
     cause = "no reply: timed out" if fault is faults.hang else "status 503: no"
     assert (0, f"mindlytics: 50 events were not delivered ({sink.url}: {cause})\n") == (ran.returncode, ran.stderr)
 
 
 @pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
 def test_an_unreachable_service_harms_nobody(sink: Sink, start: str) -> None:
-    ran = run(sink, start + "print('done')", MLSDK_SERVER_BASE="http://127.0.0.1:9", MLSDK_SHUTDOWN_TIMEOUT="0.5")
+    ran = run(sink, start + "print('done')", MLSDK_SERVER_BASE="http://127.0.0.1:9", MLSDK_SHUTDOWN_TIMEOUT="3")
     told = "mindlytics: 50 events were not delivered (http://127.0.0.1:9: no reply: connection refused)\n"
     assert (0, "done\n", told) == (ran.returncode, ran.stdout, ran.stderr)
 

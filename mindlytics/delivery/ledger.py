@@ -183,7 +183,8 @@ class Ledger:
         self.held = 0
         """Bytes of memory, about, that they hold."""
         self.last_cause = ""
-        """Why events were lost or wait, of late: in words that may be logged."""
+        """Where and why attempts fail, until one succeeds: in words that may be logged."""
+        self._last_loss = ""
         self._accounts: WeakSet[Account] = WeakSet()
         self._given_up = 0
         """Events up to this number are settled, whatever the sender still says of them."""
@@ -222,6 +223,7 @@ class Ledger:
                 record.account.refused += 1
                 self.total.refused += 1
                 self._lost(record.account, "refused", status, message)
+                self._last_loss = f"the service refused with status {status}"
             self._settled(records)
 
     def dropped(self, records: Sequence[Record], reason: Reason, status: int = 0, message: str = "") -> None:
@@ -266,6 +268,11 @@ class Ledger:
             losses = sum(count for reason, count in self.total.reasons.items() if reason.is_loss)
             return losses + self.total.refused + self.total.pending
 
+    @property
+    def why_lost(self) -> str:
+        """Why events were lost, in words that may be logged."""
+        return self.last_cause or self._last_loss
+
     def stats(self, account: Account | None = None) -> Stats:
         """The account at this moment."""
         with self._lock:
@@ -305,7 +312,7 @@ class Ledger:
         self._waiters = {}
         self._losses = {}
         self.pending = self.held = self._given_up = 0
-        self.last_cause = ""
+        self.last_cause = self._last_loss = ""
         self.total.reset()
         for account in list(self._accounts):
             account.reset()
@@ -322,6 +329,7 @@ class Ledger:
             each.reasons[reason] += count
         if reason.is_loss:
             self._lost(account, reason.value, status, message or WORDS[reason], count)
+            self._last_loss = WORDS[reason]
 
     def _lost(self, account: Account, reason: str, status: int, message: str, count: int = 1) -> None:
         error = APIResponse(True, status, message)

@@ -24,7 +24,7 @@ LOOK_AGAIN = 0.25
 """Seconds after which a wait is looked at again."""
 
 TURN = 16
-"""Of so many awaited calls, one gives the loop a turn while much is pending."""
+"""Of so many awaited calls, one gives the loop a turn while a batch is pending; once the queue is half full, each."""
 
 
 class Done(Coroutine[Any, Any, None]):
@@ -94,8 +94,10 @@ class AsyncPipeline(Pipeline):
             self._overflow(record)
         if self.is_absent:
             self._attend()
-        much = self.ledger.pending >= self.settings.max_batch_events
-        return YIELD if much and record.number % TURN == 0 else DONE
+        pending, settings = self.ledger.pending, self.settings
+        if pending < settings.max_batch_events or (record.number % TURN and pending < settings.max_queue_events // 2):
+            return DONE
+        return YIELD
 
     async def _submit_later(self, record: Record) -> None:
         """Accept it when there is room, within ``block_timeout`` seconds."""

@@ -99,7 +99,7 @@ def _end_idle(pipeline: Pipeline) -> bool:
     if not pipeline.closed:
         pipeline.closed, pipeline.is_open = True, False
         _lost += pipeline.ledger.lost
-        _lost_cause = pipeline.ledger.last_cause or _lost_cause
+        _lost_cause = pipeline.ledger.why_lost or _lost_cause
     return True
 
 
@@ -182,7 +182,7 @@ def _report(pipelines: list[Pipeline]) -> None:
     lost = _lost + sum(ledger.lost for ledger in ledgers)
     if lost:
         exit_told = True
-        causes = [ledger.last_cause for ledger in ledgers if ledger.lost and ledger.last_cause] + [_lost_cause]
+        causes = [ledger.why_lost for ledger in ledgers if ledger.lost and ledger.why_lost] + [_lost_cause]
         events = "1 event was" if lost == 1 else f"{lost} events were"
         why = f" ({causes[0]})" if causes[0] else ""
         with contextlib.suppress(Exception):  # a closed stderr, which is not to change how the process ends
