@@ -16,7 +16,7 @@ from mindlytics.cli import main
 
 from .processes import Stored, environment, mindlytics, running
 
-LOST = "mindlytics: 1 event was not delivered\n"
+LOST = "mindlytics: 1 event was not delivered (the service refused with status 413)\n"
 
 
 def test_it_shows_the_sessions_the_refused_event_and_the_account(tmp_path: Path) -> None:
