@@ -45,11 +45,8 @@ def _messages() -> dict[str, Any]:
     files = descriptor_pb2.FileDescriptorSet.FromString(compiled).file
     for file in files:
         pool.Add(file)
-    library: Any = message_factory
-    make = getattr(library, "GetMessageClass", None)
-    make = make or library.MessageFactory(pool).GetPrototype  # protobuf before 4.22
     named = pool.FindFileByName(files[-1].name).message_types_by_name
-    return {name: make(descriptor) for name, descriptor in named.items()}
+    return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in named.items()}
 
 
 _MESSAGES = _messages()
