@@ -36,7 +36,7 @@ def requirements(text: str) -> dict[str, Requirement]:
 SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
-OPTIONAL = {"langchain_core"}
+OPTIONAL = {"langchain_core", "PyInstaller"}
 """Imported by modules for programs that have it."""
 LOCAL = requirements(SETUP["options.extras_require"]["local"])
 ALIGN = requirements(SETUP["options.extras_require"]["align"])
