@@ -13,6 +13,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet, finalize
 
+from .cleaning import clean_scalars
 from .delivery.ledger import APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, InvalidEvent, InvalidSetting
@@ -23,7 +24,7 @@ from .pipeline.sender import LONGEST_WAIT, clock
 from .recorder import Recorder
 from .session import BaseSession, Properties
 from .settings import Settings
-from .values import UTC, Timestamp, clean_scalars
+from .values import UTC, Timestamp
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

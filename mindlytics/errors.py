@@ -14,6 +14,8 @@ Messages name fields, types and rules. They never quote what an event says, nor 
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class MindlyticsError(Exception):
     """The root of all errors of this package."""
@@ -90,8 +92,8 @@ class MLHTTPError(MindlyticsError):
         super().__init__(f"{status} - {message}" if status else message)
 
 
-def _shape(value: object) -> str:
+def _shape(value: Any) -> str:
     kind = type(value).__name__
-    if isinstance(value, str):
-        return f"{kind} of {len(value)} characters"
+    if issubclass(type(value), str):  # isinstance asks the value, which may answer anything
+        return f"{kind} of {str.__len__(value)} characters"
     return kind

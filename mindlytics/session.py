@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
+from .cleaning import clean_scalars
 from .delivery.ledger import Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
@@ -37,7 +38,7 @@ from .events import (
     check_name,
     trusted,
 )
-from .values import UTC, Scalar, Timestamp, clean_scalars, moment, plain_number, valid_text
+from .values import UTC, Scalar, Timestamp, moment, plain_number, valid_text
 
 if TYPE_CHECKING:
     from .stored import MLEvent

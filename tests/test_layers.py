@@ -14,6 +14,8 @@ FORBIDDEN = {
     "delivery": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "mindlytics.session"},
     "wire": DRIVERS | {"mindlytics.pipeline", "mindlytics.transport", "mindlytics.session", "mindlytics.settings"},
     "events.py": DRIVERS | {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "cattrs", "orjson"},
+    "cleaning": DRIVERS
+    | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "numpy", "pandas", "bson"},
     "values.py": DRIVERS
     | {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.events", "cattrs"},
     "session.py": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from attrs import Attribute, evolve, field, frozen
 
+from ..cleaning.containers import is_mapping, items_of
 from ..errors import ValidationError
 from ..events import EMPTY_SIZE, FEEDBACK_TYPES, AnyEvent
 from ..values import UTC, now, plain_datetime, plain_number, valid_text
@@ -134,16 +135,19 @@ def checked_properties(given: Any) -> dict[str, str]:
     """
     if given is None:
         return {}
-    if not isinstance(given, Mapping):
+    if not is_mapping(given):
         raise ValidationError("custom_properties", "a mapping of names to strings", given)
-    if len(given) > MAX_PROPERTIES:
-        raise ValidationError("custom_properties", f"at most {MAX_PROPERTIES} properties, not {len(given)}", given)
-    for key, value in given.items():
+    items, is_whole = items_of(given)
+    if len(items) > MAX_PROPERTIES:
+        raise ValidationError("custom_properties", f"at most {MAX_PROPERTIES} properties, not {len(items)}", given)
+    if not is_whole:
+        raise ValidationError("custom_properties", "a mapping whose items can be read", given)
+    for key, value in items:
         if not isinstance(key, str) or not PROPERTY_NAME.fullmatch(key):
             raise ValidationError("a name in custom_properties", f"of the form ^{PROPERTY_NAME.pattern}$", key)
         if not isinstance(value, str) or len(value) > MAX_PROPERTY:
             raise ValidationError(f"custom_properties.{key}", f"a str of at most {MAX_PROPERTY} characters", value)
-    return {str(key): valid_text(value) for key, value in given.items()}
+    return {str(key): valid_text(value) for key, value in items}
 
 
 @frozen(kw_only=True, repr=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import UserDict
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,19 @@ def test_a_moment_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError, match="create_time must be a datetime, got NoMoment"):
         UserRecognize(user_id="u", create_time=NoMoment(2020, 1, 1))
     assert datetime is type(UserRecognize(user_id="u", create_time=Moment(2020, 1, 1)).create_time)
+
+
+class Failing(UserDict[str, str]):
+    """Fails while it is read."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield "a"
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+def test_properties_that_cannot_be_read_are_misuse() -> None:
+    with pytest.raises(ValidationError, match="custom_properties must be a mapping whose items can be read"):
+        UserRecognize(user_id="u", custom_properties=Failing({"a": "1"}))
 
 
 def test_what_the_caller_changes_later_changes_nothing() -> None:

@@ -1,0 +1,143 @@
+"""Mappings, lists and the like: their items, read once, and the whole as JSON text of a bounded size."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..values import Scalar, valid_text
+from .conversions import Unfit, scalar_of
+from .wrappers import unwrapped
+
+MAX_VALUES = 10_000
+"""Values in one container at most, those of the containers within it included."""
+MAX_CHARACTERS = 1_000_000
+"""Characters of the texts in it at most."""
+MAX_DEPTH = 50
+"""Containers within each other at most."""
+ATTEMPTS = 5
+"""How often it is tried to read the items of a mapping that another thread changes."""
+
+
+def is_mapping(given: object) -> bool:
+    """Whether it is a mapping. What fails to say what it is, is none."""
+    try:
+        return isinstance(given, Mapping)
+    except Exception:
+        return False
+
+
+def is_container(value: object) -> bool:
+    """Whether JSON text is made of it."""
+    return isinstance(value, (Mapping, list, tuple, set, frozenset)) or _is_array(value)
+
+
+def _is_array(value: object) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def items_of(given: Any) -> tuple[list[tuple[Any, Any]], bool]:
+    """The items of a mapping, and whether these are all of them.
+
+    A mapping that computes its items may fail or never come to an end, and another thread may change one meanwhile.
+    """
+    found: list[tuple[Any, Any]] = []
+    for _ in range(ATTEMPTS):
+        found = []
+        try:
+            items = given.copy() if type(given) is dict else given
+            for key, value in items.items():
+                if len(found) == MAX_VALUES:
+                    return found, False
+                found.append((key, value))
+        except RuntimeError:  # changed by another thread
+            continue
+        except Exception:
+            return found, False
+        return found, True
+    return found, False
+
+
+def as_json(container: Any) -> tuple[str, bool]:
+    """A container as JSON text, and whether all that was in it is in the text.
+
+    A value that has no scalar is null in a list, and left out of a mapping.
+
+    :raises Unfit: it is too large, or holds itself.
+    """
+    import json  # noqa: PLC0415  few programs put containers into properties
+
+    copy = _Copy()
+    return json.dumps(copy.of(container), ensure_ascii=False, allow_nan=False), copy.is_whole
+
+
+class _Copy:
+    """Makes a copy of a container, of nothing but what JSON can hold."""
+
+    def __init__(self) -> None:
+        self.is_whole = True
+        self._values = 0
+        self._characters = 0
+        self._depth = 0
+
+    def of(self, value: Any) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise Unfit(None, f"left out: a container of more than {MAX_VALUES:_} values")
+        inner = self._opened(value)
+        if not is_container(inner):
+            return self._scalar(inner)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise Unfit(None, f"left out: more than {MAX_DEPTH} containers within each other")
+        copied = self._mapping(inner) if isinstance(inner, Mapping) else [self.of(each) for each in _each(inner)]
+        self._depth -= 1
+        return copied
+
+    def _mapping(self, given: Any) -> dict[str, Any]:
+        items, is_whole = items_of(given)
+        if not is_whole:
+            self.is_whole = False
+        copied: dict[str, Any] = {}
+        for key, value in items:
+            name = self._scalar(self._opened(key))
+            if name is None:
+                self.is_whole = False
+                continue
+            item = self.of(value)
+            if item is not None or value is None:
+                copied[str(name)] = item
+        return copied
+
+    def _opened(self, value: Any) -> Any:
+        try:
+            return unwrapped(value)
+        except Exception:
+            self.is_whole = False
+            return None
+
+    def _scalar(self, value: Any) -> Scalar | None:
+        try:
+            scalar = scalar_of(value)
+        except Unfit as unfit:
+            self.is_whole = False
+            scalar = unfit.instead
+        except Exception:
+            self.is_whole = False
+            scalar = None
+        if isinstance(scalar, str):
+            self._characters += len(scalar)
+            if self._characters > MAX_CHARACTERS:
+                raise Unfit(None, f"left out: a container of more than {MAX_CHARACTERS:_} characters")
+            return valid_text(scalar)
+        return scalar
+
+
+def _each(container: Any) -> Iterator[Any]:
+    """The values of a list and the like; one more than fit, at most."""
+    if type(container) in (list, set):
+        container = container.copy()  # in one step of the interpreter
+    return itertools.islice(container, MAX_VALUES + 1)

@@ -1,0 +1,112 @@
+"""Values that hold another one: enums, paths, proxies, and scalars of libraries. No library is imported for them."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .conversions import Unfit
+
+MAX_WRAPPERS = 8
+"""Wrappers around each other, at most, as of an enum whose value is a path."""
+
+
+def unwrapped(value: Any) -> Any:
+    """The value inside, of the standard library's types; None where it stands for a missing one.
+
+    :raises Unfit: there is none.
+    """
+    for _ in range(MAX_WRAPPERS):
+        inner = _inner(value)
+        if inner is value:
+            return value
+        value = inner
+    raise Unfit(None, "left out: it holds values within values")
+
+
+def _inner(value: Any) -> Any:
+    kind = type(value)
+    if value is None or kind in _BARE:
+        return value
+    library = kind.__module__.partition(".")[0]
+    unwrap = _LIBRARIES.get(library, {}).get(kind.__name__)
+    if unwrap is not None:
+        return unwrap(value)
+    if library == "numpy" and getattr(value, "ndim", None) == 0:
+        item = value.item()
+        return value if type(item) is kind else item
+    if value.__class__ is not kind and hasattr(value, "__wrapped__"):  # a proxy, as of wrapt
+        return value.__wrapped__
+    if isinstance(value, enum.Enum):
+        return value.value
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+_BARE = frozenset({str, int, float, bool, bytes, dict, list, tuple})
+"""The most frequent types that wrap nothing."""
+
+
+def _missing(_: object) -> None:
+    """The library's own word for None."""
+
+
+def _moment(value: Any) -> Any:
+    """A datetime or a date, or text where these cannot hold it; None for NaT."""
+    numpy = sys.modules["numpy"]
+    if numpy.isnat(value):
+        return None
+    item = value.item()
+    if isinstance(item, int) and numpy.datetime_data(value.dtype)[0] in _PER_SECOND:
+        whole = value.astype("datetime64[us]")
+        item = whole.item() if whole == value else item
+    return str(value) if isinstance(item, int) else item
+
+
+_PER_SECOND = {"ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
+"""The units of NumPy that are finer than those of a datetime."""
+
+
+def _span(value: Any) -> Any:
+    """A timedelta, or seconds where it cannot hold it; None for NaT."""
+    numpy = sys.modules["numpy"]
+    if numpy.isnat(value):
+        return None
+    item = value.item()
+    if isinstance(item, int):
+        unit, count = numpy.datetime_data(value.dtype)
+        if unit not in _PER_SECOND:
+            raise Unfit(None, "left out: how many seconds it lasts is not known")
+        return item * count / _PER_SECOND[unit]
+    return item
+
+
+def _as_datetime(value: Any) -> Any:
+    return value.as_datetime()
+
+
+def _to_decimal(value: Any) -> Any:
+    return value.to_decimal()
+
+
+_LIBRARIES: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
+    "bson": {
+        "DatetimeMS": _as_datetime,
+        "Decimal128": _to_decimal,
+        "ObjectId": str,
+        "Timestamp": _as_datetime,
+    },
+    "ipaddress": {
+        "IPv4Address": str,
+        "IPv4Interface": str,
+        "IPv4Network": str,
+        "IPv6Address": str,
+        "IPv6Interface": str,
+        "IPv6Network": str,
+    },
+    "numpy": {"datetime64": _moment, "timedelta64": _span},
+    "pandas": {"Interval": str, "NAType": _missing, "NaTType": _missing, "Period": str},
+}
+"""By library and type: what makes a value of the standard library of one of its."""
