@@ -22,8 +22,8 @@ from ..align.events import (
 )
 from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
-from .http import BODY_SECONDS, MAX_BODY, MAX_HEADER, STORE, Problem, body_of, check_header, key_of, reply
-from .records import Records
+from .http import BODY_SECONDS, MAX_BODY, MAX_HEADER, STORE, Problem, body_of, check_header, key_of, reply, request_key
+from .records import Records, ReusedKey
 from .sessions import apply
 from .store import RefusedEvent
 from .users import identify
@@ -38,6 +38,7 @@ CODES = {
     408: "deadline_exceeded",
     413: "resource_exhausted",
     415: "invalid_argument",
+    422: "invalid_argument",
     501: "unimplemented",
 }
 """Connect's names for a status."""
@@ -51,6 +52,8 @@ async def collect(request: web.Request) -> web.Response:
         told = {"code": CODES[problem.status], **problem.body}
         del told["error"]
         return reply(told, problem.status)
+    except ReusedKey as error:
+        return reply({"code": CODES[422], "message": str(error)}, 422)
     except web.HTTPRequestEntityTooLarge:
         return reply({"code": CODES[413], "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
     except web.HTTPRequestTimeout:
@@ -66,7 +69,7 @@ async def collect(request: web.Request) -> web.Response:
 
 
 async def _collect(request: web.Request) -> None:
-    api_key = await key_of(request)
+    key_hash = await key_of(request)
     if request.content_type not in (PROTOBUF, JSON):
         raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
     try:
@@ -81,6 +84,7 @@ async def _collect(request: web.Request) -> None:
     key = request.headers.get("Idempotency-Key") or request_id  # the service's own client sends but the latter
     if key:
         check_header("request_id", key)
+    once = request_key(request, key or None, body)
     projects: dict[str, list[tuple[int, AlignEvent]]] = {}
     for index, message in enumerate(messages):
         try:
@@ -92,8 +96,8 @@ async def _collect(request: web.Request) -> None:
 
     def work(records: Records) -> None:
         for project_id, events in projects.items():
-            app = records.app(api_key, project_id)
-            if not key or not records.seen(app, key):
+            app = records.app(key_hash, project_id)
+            if once is None or not records.seen(app, once):
                 _store(records, app.scope, events)
 
     await request.app[STORE].write(work)

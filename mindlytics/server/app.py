@@ -29,18 +29,22 @@ from .http import (
     MAX_BODY,
     STORE,
     SUPER_KEY,
+    body_of,
     caller_of,
     check_header,
     errors_as_json,
     json_body,
     json_object,
+    json_of,
     reply,
+    request_key,
 )
 from .live import LIVE, LIVE_PATH, Live, realtime, recent
 from .openapi import document
 from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
 from .query import InvalidQuery
 from .records import Records, find_app
+from .refusals import Refusals
 from .store import RefusedEvent, Store
 from .users import alias, identify
 
@@ -71,7 +75,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     """
     analysis = options.get("analysis", analyse)
     chaos = Chaos(options.get("chaos", ""))
-    app = web.Application(middlewares=[chaos.misbehave, errors_as_json], client_max_size=2 * MAX_BODY)
+    app = web.Application(middlewares=[chaos.misbehave, Refusals().log, errors_as_json], client_max_size=2 * MAX_BODY)
     app[CHAOS] = chaos
     app[STORE] = store
     app[API_KEY] = api_key or ""
@@ -114,10 +118,11 @@ async def _queue(request: web.Request) -> web.Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None:
         check_header("Idempotency-Key", key)
-    given = await json_body(request)
+    body = await body_of(request)
+    given = json_of(body)
     events = _decoded(given if isinstance(given, list) else [given])
     if events:
-        await request.app[STORE].ingest(caller.api_key, caller.app_id, events, key=key)
+        await request.app[STORE].ingest(*caller, events, key=request_key(request, key, body))
     return reply({"status": "ok"})
 
 
@@ -131,7 +136,7 @@ async def _event(request: web.Request) -> web.Response:
             raise InvalidEvent("type", f"{event_type} on this path", given.get("type"))
         if name is not None and given.get("event") != name:
             raise InvalidEvent("event", f"{name} on this path", given.get("event"))
-    app, stored = await request.app[STORE].ingest(caller.api_key, caller.app_id, [decode(given)])
+    app, stored = await request.app[STORE].ingest(*caller, [decode(given)])
     if BACKGROUND in request.app:
         stored += await request.app[BACKGROUND].findings(stored)
     return reply([event.to_json(app) for event in stored])

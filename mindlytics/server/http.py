@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from ..errors import InvalidEvent
 from ..transport.limit import timeout
 from .query import InvalidQuery
+from .records import RequestKey, ReusedKey
 from .store import RefusedEvent, Store
 from .users import UnknownUser
 
@@ -43,9 +45,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Caller(NamedTuple):
-    """On whose behalf a request comes."""
+    """On whose behalf a request comes; the key is named by its hash."""
 
-    api_key: str
+    key_hash: str
     app_id: str
 
 
@@ -68,17 +70,19 @@ async def caller_of(request: web.Request) -> Caller:
 
     :raises Problem: 401 where one is missing, 403 where the key is not taken.
     """
-    api_key = await key_of(request)
+    key_hash = await key_of(request)
     app_id = request.headers.get("X-App-ID", "").strip()
     if not app_id:
         raise Problem(401, "unauthorized", "the header X-App-ID must hold a project id")
     check_header("X-App-ID", app_id)
-    return Caller(api_key, app_id)
+    return Caller(key_hash, app_id)
 
 
 async def key_of(request: web.Request) -> str:
-    """The API key of a request: any, unless the server was started with a key or a super key. Then it is that key, or
-    one that was issued (``keys.py``); one that somebody brought along while any was taken does not count.
+    """The hash of a request's API key.
+
+    Any key is taken, unless the server was started with a key or a super key. Then it is that key, or one that was
+    issued (``keys.py``); one that somebody brought along while any was taken does not count.
 
     :raises Problem: 401 where there is none, 403 where it is not taken.
     """
@@ -87,14 +91,15 @@ async def key_of(request: web.Request) -> str:
         raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
     check_header("Authorization", given)
     pinned, any_is_taken = request.app[API_KEY], not (request.app[API_KEY] or request.app[SUPER_KEY])
+    key_hash = request.app[STORE].hashed(given)
     if any_is_taken or (pinned and same(pinned, given)):
-        return given
+        return key_hash
     if is_super(request, given):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
-    query = "SELECT 1 FROM orgkeys WHERE apikey = ? AND issued"
-    if await request.app[STORE].read(lambda connection: connection.execute(query, (given,)).fetchone()) is None:
+    query = "SELECT 1 FROM orgkeys WHERE hash = ? AND issued"
+    if await request.app[STORE].read(lambda connection: connection.execute(query, (key_hash,)).fetchone()) is None:
         raise Problem(403, "forbidden", "no organization has this API key")
-    return given
+    return key_hash
 
 
 def is_super(request: web.Request, key: str) -> bool:
@@ -147,13 +152,28 @@ async def body_of(request: web.Request) -> bytes:
     return body
 
 
+def request_key(request: web.Request, key: str | None, body: bytes) -> RequestKey | None:
+    """What a request is remembered by: its Idempotency-Key, for requests to this very address; None without one."""
+    if key is None:
+        return None
+    return RequestKey(f"{request.method} {request.rel_url.raw_path} {key}", blake2b(body, digest_size=16).digest())
+
+
 async def json_body(request: web.Request) -> object:
     """The body of a request.
 
     :raises Problem: 400, it is no JSON, or not even what its headers say.
     """
+    return json_of(await body_of(request))
+
+
+def json_of(body: bytes) -> object:
+    """What a body says.
+
+    :raises Problem: 400, it is no JSON.
+    """
     try:
-        return orjson.loads(await body_of(request))
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Problem(400, "invalid JSON", f"the body is no JSON: {error}") from None
 
@@ -190,6 +210,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return reply({"error": "invalid event", "field": error.field, "message": str(error)}, 400)
     except InvalidQuery as error:
         return reply({"error": "invalid query", "field": error.parameter, "message": str(error)}, 400)
+    except ReusedKey as error:
+        return reply({"error": "reused key", "field": "Idempotency-Key", "message": str(error)}, 422)
     except UnknownUser as error:
         return reply({"error": "not found", "field": "previous_id", "message": str(error)}, 404)
     except web.HTTPRequestEntityTooLarge:

@@ -30,6 +30,7 @@ from .chaos import Chaos
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
 from .query import moment, whole
 from .records import App, StoredEvent, find_app
+from .refusals import Refusals
 from .schema import LAST
 
 LIVE_PATH = "/live"
@@ -206,7 +207,7 @@ LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 
 def create_live_app(live: Live, chaos: Chaos) -> web.Application:
     """The application of a port for live events alone; the path does not matter."""
-    app = web.Application(middlewares=[chaos.misbehave, errors_as_json])
+    app = web.Application(middlewares=[chaos.misbehave, Refusals().log, errors_as_json])
     app.on_shutdown.append(live.stop)
     app.router.add_get("/{path:.*}", live.listen)
     return app

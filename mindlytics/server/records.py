@@ -7,7 +7,6 @@ writer thread alone. They are a cache of the file, equal to it at the end of eac
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
@@ -19,7 +18,9 @@ from typing import Any, NamedTuple
 import orjson
 from attrs import Factory, define, fields_dict
 
+from ..errors import MindlyticsError
 from ..values import Scalar
+from .keyhash import HIDDEN
 from .schema import iso, now
 
 MAX_CACHED = 20_000
@@ -27,6 +28,24 @@ MAX_CACHED = 20_000
 
 KEY_SECONDS = 24 * 3600
 """So long an Idempotency-Key is remembered."""
+
+
+class RequestKey(NamedTuple):
+    """An Idempotency-Key with what it is of.
+
+    :param name: method, path and key: to another address, the same key is another one.
+    :param body: a digest of the body.
+    """
+
+    name: str
+    body: bytes
+
+
+class ReusedKey(MindlyticsError):
+    """An Idempotency-Key came before, with another body."""
+
+    def __init__(self) -> None:
+        super().__init__("the Idempotency-Key was used before, with another body")
 
 
 class StoredEvent(NamedTuple):
@@ -202,40 +221,46 @@ class Records:
 
     # -- apps and idempotency keys
 
-    def organization(self, api_key: str) -> str:
-        """The organization of this key; a key that is new founds one of its own."""
-        organization_id = organization_of(self.connection, api_key)
+    def organization(self, key_hash: str) -> str:
+        """The organization of the key of this hash; a key that is new founds one of its own."""
+        organization_id = organization_of(self.connection, key_hash)
         if organization_id is None:
-            organization_id = "org_" + hashlib.sha256(api_key.encode()).hexdigest()[:16]
+            organization_id = f"org_{key_hash[:16]}"
             self.connection.execute(
                 "INSERT OR IGNORE INTO organizations (organization_id, created_at) VALUES (?, ?)",
                 (organization_id, now()),
             )
             self.connection.execute(
-                "INSERT INTO orgkeys (apikey, organization_id, created_at) VALUES (?, ?, ?)",
-                (api_key, organization_id, now()),
+                "INSERT INTO orgkeys (hash, apikey, organization_id, created_at) VALUES (?, ?, ?, ?)",
+                (key_hash, HIDDEN, organization_id, now()),
             )
         return organization_id
 
-    def app(self, api_key: str, app_id: str) -> App:
+    def app(self, key_hash: str, app_id: str) -> App:
         """The app of this key and app id, made where it is new."""
-        app = self._apps.get((api_key, app_id)) or find_app(self.connection, api_key, app_id)
+        app = self._apps.get((key_hash, app_id)) or find_app(self.connection, key_hash, app_id)
         if app is None:
-            organization_id = self.organization(api_key)
+            organization_id = self.organization(key_hash)
             scope = self.connection.execute(
                 "INSERT INTO apps (organization_id, app_id, created_at) VALUES (?, ?, ?)",
                 (organization_id, app_id, now()),
             ).lastrowid
             assert scope is not None
             app = App(scope, organization_id, app_id)
-        self._apps[api_key, app_id] = app
+        self._apps[key_hash, app_id] = app
         return app
 
-    def seen(self, app: App, key: str) -> bool:
-        """Whether this Idempotency-Key came before; from now on it did."""
+    def seen(self, app: App, key: RequestKey) -> bool:
+        """Whether this Idempotency-Key came before; from now on it did.
+
+        :raises ReusedKey: it did, with another body.
+        """
         inserted = self.connection.execute(
-            "INSERT OR IGNORE INTO idempotency_keys (scope, key, seen_at) VALUES (?, ?, ?)", (app.scope, key, now())
+            "INSERT OR IGNORE INTO idempotency_keys (scope, key, seen_at, body) VALUES (?, ?, ?, ?)",
+            (app.scope, key.name, now(), key.body),
         ).rowcount
+        if not inserted:
+            answer_to(self.connection, app.scope, key)
         return not inserted
 
     # -- users
@@ -389,20 +414,36 @@ class Records:
         return record
 
 
-def organization_of(connection: sqlite3.Connection, api_key: str) -> str | None:
+def organization_of(connection: sqlite3.Connection, key_hash: str) -> str | None:
     """The organization that a key belongs to, if the key is known."""
-    row = connection.execute("SELECT organization_id FROM orgkeys WHERE apikey = ?", (api_key,)).fetchone()
+    row = connection.execute("SELECT organization_id FROM orgkeys WHERE hash = ?", (key_hash,)).fetchone()
     return str(row[0]) if row is not None else None
 
 
-def find_app(connection: sqlite3.Connection, api_key: str, app_id: str) -> App | None:
+def find_app(connection: sqlite3.Connection, key_hash: str, app_id: str) -> App | None:
     """The app of this key and app id, if any of its data was ever stored."""
     row = connection.execute(
         "SELECT scope, organization_id, app_id FROM apps JOIN orgkeys USING (organization_id)"
-        " WHERE apikey = ? AND app_id = ?",
-        (api_key, app_id),
+        " WHERE hash = ? AND app_id = ?",
+        (key_hash, app_id),
     ).fetchone()
     return App(*row) if row else None
+
+
+def answer_to(connection: sqlite3.Connection, scope: int, key: RequestKey) -> str | None:
+    """The JSON that answered the request of this key; None: there was no such request, or it is answered by a status.
+
+    :raises ReusedKey: the key came with another body.
+    """
+    row = connection.execute(
+        "SELECT answer, body FROM idempotency_keys WHERE scope = ? AND key = ?", (scope, key.name)
+    ).fetchone()
+    if row is None:
+        return None
+    answer, body = row
+    if body not in (None, key.body):  # None: it was stored by an earlier version
+        raise ReusedKey
+    return None if answer is None else str(answer)
 
 
 def forget_old_keys(connection: sqlite3.Connection) -> None:

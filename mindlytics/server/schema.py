@@ -6,16 +6,21 @@ Moments are kept as whole microseconds since 1970 in UTC, maps of scalars as JSO
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import parse_timestamp
+from .keyhash import new_salt
+from .migrations import migrate
 
 APPLICATION_ID = 0x4D4C5953
-VERSION = 4
+VERSION = 5
 BUSY_SECONDS = 30
 
 PAGE_SIZE = 16 * 1024
@@ -23,15 +28,19 @@ PAGE_SIZE = 16 * 1024
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
+PRIVATE = 0o600
+"""The mode of a database file: it holds what people said."""
+
 FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for moment in (datetime.min, datetime.max))
 
 _SCHEMA = """
 CREATE TABLE organizations (
     seq INTEGER PRIMARY KEY, organization_id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
 );
+CREATE TABLE salt (salt BLOB NOT NULL);
 CREATE TABLE orgkeys (
-    seq INTEGER PRIMARY KEY, apikey TEXT NOT NULL UNIQUE, organization_id TEXT NOT NULL, created_at INTEGER NOT NULL,
-    issued INTEGER NOT NULL DEFAULT 0
+    seq INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, apikey TEXT NOT NULL, organization_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL, issued INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE apps (
     scope INTEGER PRIMARY KEY AUTOINCREMENT, organization_id TEXT NOT NULL, app_id TEXT NOT NULL,
@@ -99,9 +108,12 @@ CREATE TABLE unanalysed (
     event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, noted_at INTEGER NOT NULL
 );
 CREATE TABLE idempotency_keys (
-    scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, answer TEXT, PRIMARY KEY (scope, key)
+    scope INTEGER, key TEXT, seen_at INTEGER NOT NULL, answer TEXT, body BLOB, PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
 """
+
+
+logger = logging.getLogger("mindlytics.server")
 
 
 class StoreError(MindlyticsError):
@@ -148,10 +160,14 @@ def file_at(path: str | Path) -> Path:
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """A connection for writing; the tables are made where the file is new.
+    """A connection for writing. A new file is given its tables, and one of an earlier version is migrated.
+
+    A new file is its owner's alone. SQLite gives the files beside it (``-wal``, ``-shm``) the same mode.
 
     :raises StoreError: the file is none of ours, or cannot be written.
     """
+    with suppress(OSError):  # SQLite says what is the matter
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE))
     try:
         connection = _connect(path)
     except sqlite3.Error as error:
@@ -172,11 +188,16 @@ def open_database(path: Path) -> sqlite3.Connection:
         if version == 0:
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
+            connection.execute("INSERT INTO salt VALUES (?)", (new_salt(),))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        elif version != VERSION:
+        elif version != VERSION and not migrate(connection, version):
             raise StoreError(f"{path} was written by another version of mindlytics (format {version})")
+        if version != VERSION:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
+        if version != VERSION:
+            _make_private(path)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nothing of before is left in the log
     except sqlite3.Error as error:
         connection.close()
         raise _store_error(path, error) from error
@@ -196,6 +217,17 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _make_private(path: Path) -> None:
+    """Keep others on this machine from reading a file that was not made here, or by an earlier version."""
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        try:
+            file.chmod(PRIVATE)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            logger.warning("%s may be read by others on this machine: its mode cannot be set: %s", file, error.strerror)
 
 
 def _store_error(path: Path, error: sqlite3.Error) -> StoreError:

@@ -23,7 +23,8 @@ from attrs import frozen
 
 from ..errors import InvalidEvent, MindlyticsError
 from ..events import Event
-from .records import App, Records, StoredEvent, forget_old_keys
+from .keyhash import hashed
+from .records import App, Records, RequestKey, StoredEvent, forget_old_keys
 from .schema import StoreError, file_at, open_database, open_for_reading
 from .sessions import apply
 
@@ -65,6 +66,7 @@ class Store:
         self.on_commit: Callable[[Sequence[StoredEvent]], None] = _to_nobody
         """Called on the writer thread with the events of each commit, in order, before the requests are answered."""
         connection = open_database(self.path)
+        self._salt: bytes = connection.execute("SELECT salt FROM salt").fetchone()[0]
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closed = False
         self._closing = threading.Lock()
@@ -74,19 +76,24 @@ class Store:
         self._writer = threading.Thread(target=self._write, args=(connection,), name="mindlytics-writer", daemon=True)
         self._writer.start()
 
+    def hashed(self, api_key: str) -> str:
+        """An API key as the file knows it, which is how everything here names it."""
+        return hashed(api_key, self._salt)
+
     # -- writing
 
     async def ingest(
-        self, api_key: str, app_id: str, events: Sequence[Event], *, key: str | None = None
+        self, key_hash: str, app_id: str, events: Sequence[Event], *, key: RequestKey | None = None
     ) -> tuple[App, list[StoredEvent]]:
         """Store events, all or none; the app and the stored events, after the commit.
 
-        :param key: an Idempotency-Key; if it was seen before, nothing is stored and the list is empty.
+        :param key: if it was seen before, nothing is stored and the list is empty.
+        :raises ReusedKey: it was, with other events.
         :raises RefusedEvent: an event would begin a session and names nobody.
         """
 
         def work(records: Records) -> tuple[App, list[StoredEvent]]:
-            app = records.app(api_key, app_id)
+            app = records.app(key_hash, app_id)
             stored: list[StoredEvent] = []
             if key is not None and records.seen(app, key):
                 return app, stored

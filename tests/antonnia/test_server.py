@@ -13,6 +13,7 @@ import requests
 from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, ValidationError
 from mindlytics.antonnia.types import AIAgent, MessageContentImage
+from mindlytics.server.antonnia.app import PREFIX
 from mindlytics.server.antonnia.rows import Rows
 from mindlytics.server.records import App
 from mindlytics.server.run import LocalServer
@@ -261,6 +262,31 @@ def test_an_idempotency_key_creates_once(api: Conversations) -> None:
     messages = [api.sessions.messages.create(first.id, TEXT, idempotency_key="k").id for _ in range(2)]
     assert 1 == len(set(messages)) == len(api.sessions.messages.search(first.id)) == len(api.sessions.search())
     assert "bob" == api.sessions.create("bob", "Bob", idempotency_key="another").contact_id
+
+
+def test_an_idempotency_key_with_another_body_is_refused(api: Conversations) -> None:
+    first = api.sessions.create("ada", "Ada", idempotency_key="k")
+    with pytest.raises(ValidationError, match="another body"):
+        api.sessions.create("bob", "Bob", idempotency_key="k")
+    assert [first] == api.sessions.search()
+
+
+def test_an_idempotency_key_of_one_api_is_free_in_another(api: Conversations) -> None:
+    url = api.base_url.removesuffix(PREFIX)
+    headers = {"Authorization": "Bearer any", "X-App-ID": "antonnia"}
+    path = f"{PREFIX}/sessions"
+    body = {"contact_id": "ada", "contact_name": "Ada"}
+    with requests.Session() as http:
+        http.trust_env = False
+        http.headers.update(headers)
+
+        def post(path: str, body: object, key: str) -> int:
+            return http.post(f"{url}{path}", json=body, headers={"Idempotency-Key": key}, timeout=20).status_code
+
+        event = {"type": "identify", "session_id": "s", "id": "u", "traits": {}}
+        queue = "/bc/v1/events/queue"
+        assert [200, 200] == [post(queue, [event], f"POST {path} k"), post(path, body, "k")]
+        assert [200, 200] == [post(path, body, "l"), post(queue, [event], f"POST {path} l")]
 
 
 def test_the_answer_to_a_key_outlives_the_server_but_not_what_it_created(tmp_path: Path) -> None:

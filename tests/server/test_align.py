@@ -120,6 +120,16 @@ def test_a_request_that_comes_twice_is_stored_once(caller: Caller, header: bool)
     assert 1 == caller.names(key).count("Conversation Turn")
 
 
+def test_a_key_that_comes_again_with_another_body_is_refused(caller: Caller) -> None:
+    caller.http.headers["X-App-ID"] = "p"
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "reused"}
+    assert 200 == caller.post(COLLECT_PATH, {"events": [message("reused")]}, **headers).status_code
+    reply = caller.post(COLLECT_PATH, {"events": [message("other")]}, **headers)
+    assert (422, "invalid_argument") == (reply.status_code, reply.json()["code"])
+    assert "Idempotency-Key" in reply.json()["message"]
+    assert [] == caller.names("other")
+
+
 @pytest.mark.parametrize(
     ("field", "given"),
     [

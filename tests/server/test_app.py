@@ -87,6 +87,14 @@ def test_an_idempotency_key_is_stored_once(caller: Caller, server: LocalServer) 
         assert 1 == other.names("mine").count("Bought")
 
 
+def test_an_idempotency_key_with_other_events_is_refused(caller: Caller) -> None:
+    caller.queue(track("First"), key="reused")
+    reply = caller.queue(track("Second"), key="reused")
+    assert (422, "reused key", "Idempotency-Key") == (reply.status_code, *list(reply.json().values())[:2])
+    assert ["Session Started", "First"] == caller.names()
+    assert 200 == caller.queue(track("Second"), key="fresh").status_code
+
+
 def test_a_refused_array_leaves_no_key(caller: Caller) -> None:
     bad = {"type": "track", "event": "E", "session_id": "s"}
     assert 400 == caller.queue(bad, key="k").status_code

@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 import requests
 
-from mindlytics.server import live
+from mindlytics.server import live, refusals
 from mindlytics.server.find import COLLECTIONS
+from mindlytics.server.keyhash import shown
 from mindlytics.server.run import LocalServer
 
 from .calls import Caller, event, track, turn
@@ -63,10 +64,13 @@ def test_the_first_key_of_an_organization_is_made_with_the_super_key(closed: Loc
             assert ["Session Started", "Bought"] == same.names()
             assert [] == foreign.names()
             assert "first" == same.one("events")["organization_id"]
-            listed = [{"organization_id": "first", "apikey": key} for key in (one, two)]
-            assert listed == first.ask("GET").json() == same.ask("GET").json()
-            assert {one, two, other} <= {row["apikey"] for row in root.ask("GET").json()}
-            assert {one, two} == {row["apikey"] for row in first.find("orgkeys")}
+            listed = first.ask("GET").json()
+            assert [("first", shown(key)) for key in (one, two)] == [
+                (row["organization_id"], row["apikey"]) for row in listed
+            ]
+            assert listed == same.ask("GET").json()
+            assert {shown(key) for key in (one, two, other)} <= {row["apikey"] for row in root.ask("GET").json()}
+            assert {shown(one), shown(two)} == {row["apikey"] for row in first.find("orgkeys")}
             assert ["first"] == [row["organization_id"] for row in first.find("organizations")]
 
 
@@ -90,13 +94,42 @@ def test_a_key_of_an_organization_manages_that_organization_only(closed: LocalSe
             assert 403 == caller.ask("PUT", {"organization_id": "mine", "apikey": foreign}).status_code
             assert 404 == caller.ask("DELETE", apikey=foreign).status_code
             assert 200 == caller.ask("PUT", {"organization_id": "mine", "apikey": "chosen"}).status_code
-            assert [mine, second, "chosen"] == [row["apikey"] for row in caller.ask("GET").json()]
-            assert {"status": "ok"} == caller.ask("DELETE", apikey=second).json()
-            assert 404 == caller.ask("DELETE", apikey=second).status_code
+            assert [shown(mine), shown(second), "…"] == [row["apikey"] for row in caller.ask("GET").json()]
+            assert {"status": "ok"} == caller.ask("DELETE", {"apikey": second}).json()
+            assert 404 == caller.ask("DELETE", {"apikey": second}).status_code
             with callers(closed.url, second, "chosen") as (removed, chosen):
                 assert 403 == removed.queue(track()).status_code
                 chosen.take(track())
                 assert ["Session Started", "Bought"] == caller.names()
+
+
+def test_a_key_is_removed_by_itself_or_by_the_id_under_which_it_is_listed(closed: LocalServer) -> None:
+    with callers(closed.url, "super") as (root,):
+        mine, second, third, foreign = root.make("house"), root.make("house"), root.make("house"), root.make("other")
+        with callers(closed.url, mine) as (caller,):
+            ids = {row["apikey"]: row["id"] for row in root.ask("GET").json()}
+            assert 404 == caller.ask("DELETE", {"id": ids[shown(foreign)]}).status_code
+            assert (404, "id") == ((r := caller.ask("DELETE", {"id": "none"})).status_code, r.json()["field"])
+            assert {"status": "ok"} == caller.ask("DELETE", {"id": ids[shown(second)]}).json()
+            assert {"status": "ok"} == caller.ask("DELETE", apikey=third).json()
+            assert [shown(mine)] == [row["apikey"] for row in caller.ask("GET").json()]
+
+
+def test_who_is_refused_is_logged_without_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    with LocalServer(super_key="super") as server, callers(server.url, "a-key-that-is-guessed") as (stranger,):
+        path = "/bc/v1/db/events/find"
+        stranger.get(path, filter={"word": "secret"})
+        stranger.get("/conversations/v2/agents/a")
+        requests.get(f"{server.url}{path}", timeout=20)
+        assert [
+            f"403 for GET {path} from 127.0.0.1: no organization has this API key",
+            "401 for GET /conversations/v2/agents/a from 127.0.0.1: no organization has this API key",
+            f"401 for GET {path} from 127.0.0.1: the header Authorization must hold an API key",
+        ] == caplog.messages
+        for _ in range(2 * refusals.LINES):
+            stranger.get(path)
+        assert refusals.LINES == len(caplog.messages)
+    assert "guessed" not in caplog.text
 
 
 def test_the_super_key_moves_keys(closed: LocalServer) -> None:
@@ -146,7 +179,7 @@ def test_where_any_key_is_taken_each_has_its_own_organization(server: LocalServe
         assert [] == one.ask("GET").json()
         one.take(track())
         (row,) = one.ask("GET").json()
-        assert "one of many" == row["apikey"]
+        assert "…" == row["apikey"]
         made = one.make(row["organization_id"])
         with callers(server.url, made) as (same,):
             assert ["Session Started", "Bought"] == same.names()

@@ -101,7 +101,7 @@ def summarize(server: LocalServer, caller: Caller, conversation_id: str, **prope
     api_key = caller.http.headers["Authorization"].split()[1]
 
     def work(records: Records) -> None:
-        app = records.app(api_key, caller.http.headers["X-App-ID"])
+        app = records.app(server.store.hashed(api_key), caller.http.headers["X-App-ID"])
         records.add_event(
             StoredEvent(
                 scope=app.scope,

@@ -15,8 +15,8 @@ from aiohttp import web
 from ...antonnia.calls import whole
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
 from ...antonnia.sessions import LONGEST_DEBOUNCE
-from ..http import API_KEY, MAX_HEADER, STORE, SUPER_KEY, Handler, Problem, body_of, key_of, logger, reply
-from ..records import App, Records, find_app
+from ..http import API_KEY, MAX_HEADER, STORE, SUPER_KEY, Handler, Problem, body_of, key_of, logger, reply, request_key
+from ..records import App, Records, RequestKey, ReusedKey, find_app
 from . import actions
 from .desk import Desk, Reply
 from .posting import Posting
@@ -88,7 +88,7 @@ def create_app(server: web.Application, answer: Reply | str | None, webhook: str
 
 def _reading(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        token, body = await _token(request), await _body(request)
+        token, body = await _token(request), _document(await _body(request))
 
         def read(connection: sqlite3.Connection) -> Any:
             return action(Rows(connection, find_app(connection, token, APP_ID)), body, **request.match_info)
@@ -100,7 +100,7 @@ def _reading(action: Action) -> Handler:
 
 def _writing(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        token, body, key = await _token(request), await _body(request), _key(request)
+        token, body, key = await _written(request)
 
         def write(records: Records) -> tuple[Any, list[Document]]:
             rows = Rows(records.connection, records.app(token, APP_ID))
@@ -118,7 +118,7 @@ def _writing(action: Action) -> Handler:
 
 
 async def _reply(request: web.Request) -> web.Response:
-    token, body, key = await _token(request), await _body(request), _key(request)
+    token, body, key = await _written(request)
     session_id = request.match_info["session_id"]
     seconds = whole("debounce_time", body.get("debounce_time"), 0, LONGEST_DEBOUNCE)
 
@@ -151,21 +151,23 @@ async def _token(request: web.Request) -> str:
         raise AuthenticationError(str(problem)) from None
 
 
-def _key(request: web.Request) -> str | None:
-    """What the answer is remembered by: the Idempotency-Key, of this very request; None without one."""
+async def _written(request: web.Request) -> tuple[str, Document, RequestKey | None]:
+    """The token and the body of a request that changes something, and what its answer is remembered by."""
+    token, body = await _token(request), await _body(request)
     key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not (0 < len(key) <= MAX_HEADER and key.isprintable()):
+    if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable()):
         raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} printable characters")
-    return f"{request.method} {request.path} {key}"
+    return token, _document(body), request_key(request, key, body)
 
 
-async def _body(request: web.Request) -> Document:
+async def _body(request: web.Request) -> bytes:
     try:
-        body = await body_of(request)
+        return await body_of(request)
     except Problem as problem:
         raise ValidationError(str(problem)) from None
+
+
+def _document(body: bytes) -> Document:
     try:
         given = orjson.loads(body) if body else {}
         orjson.dumps([[[[given]]]])  # some of it is told within other objects, and orjson reads deeper than it writes
@@ -184,6 +186,8 @@ async def _errors_as_detail(request: web.Request, handler: Handler) -> web.Strea
         return await handler(request)
     except AntonniaError as error:
         return reply({"detail": error.message}, STATUSES[type(error)])
+    except ReusedKey as error:
+        return reply({"detail": str(error)}, 422)
     except web.HTTPException as error:
         response = reply({"detail": f"{request.method} {request.path}: {error.reason}"}, error.status)
         if "Allow" in error.headers:

@@ -17,7 +17,7 @@ from ...antonnia.codec import read, tell
 from ...antonnia.exceptions import AntonniaError, ValidationError
 from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
-from ..records import App, Records
+from ..records import App, Records, RequestKey
 from ..store import Store
 from . import actions
 from .posting import Posting
@@ -90,7 +90,7 @@ class Desk:
         """A schedule was added."""
         self._changed.set()
 
-    async def reply(self, app: App, session_id: str, debounce: float, key: str | None = None) -> Document:
+    async def reply(self, app: App, session_id: str, debounce: float, key: RequestKey | None = None) -> Document:
         """Answer in a session: at once, or after so many seconds without another call. Gives the session.
 
         :param key: see :meth:`~.rows.Rows.once`; under one key, nothing is said twice.
@@ -116,7 +116,7 @@ class Desk:
         return told
 
     async def _answer(
-        self, app: App, session_id: str, node_id: str | None = None, *, key: str | None = None
+        self, app: App, session_id: str, node_id: str | None = None, *, key: RequestKey | None = None
     ) -> Document:
         def look(connection: Connection) -> Occasion | None:
             rows = Rows(connection, app)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from ..records import App
+from ..records import App, RequestKey, answer_to
 from ..schema import MICROSECOND, iso, now
 
 APP_ID = "antonnia"
@@ -89,21 +89,21 @@ class Rows:
         for row in self._connection.execute(f"{sql} ORDER BY seq", parameters):
             yield orjson.loads(row[0])
 
-    def answer_to(self, key: str | None) -> str | None:
-        """The JSON that answered the request of this key, for as long as the store remembers keys; None: of no key."""
-        row = self._connection.execute(
-            "SELECT answer FROM idempotency_keys WHERE scope = ? AND key = ?", (self._scope, key)
-        ).fetchone()
-        return None if row is None else row[0]
+    def answer_to(self, key: RequestKey | None) -> str | None:
+        """The JSON that answered the request of this key, for as long as the store remembers keys; None: of no key.
 
-    def once(self, key: str | None, work: Callable[[], T]) -> T:
+        :raises ReusedKey: the key came with another body.
+        """
+        return None if key is None else answer_to(self._connection, self._scope, key)
+
+    def once(self, key: RequestKey | None, work: Callable[[], T]) -> T:
         """What answered the request of this key; else what ``work`` gives, which answers the next one."""
         before = self.answer_to(key)
         answer: T = work() if before is None else orjson.loads(before)
         if key is not None and before is None:
             self._connection.execute(
-                "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?)",
-                (self._scope, key, now(), orjson.dumps(answer).decode()),
+                "INSERT INTO idempotency_keys (scope, key, seen_at, answer, body) VALUES (?, ?, ?, ?, ?)",
+                (self._scope, key.name, now(), orjson.dumps(answer).decode(), key.body),
             )
         return answer
 

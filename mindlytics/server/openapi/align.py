@@ -113,7 +113,7 @@ OPERATIONS: Mapping[str, Operation] = {
         media=[PROTOBUF],
         app=False,
         error=ref("align.Error"),
-        others=[415, 501],
+        others=[415, 422, 501],
     ),
 }
 

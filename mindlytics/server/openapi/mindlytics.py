@@ -85,6 +85,7 @@ OPERATIONS: Mapping[str, Operation] = {
         ref("Ok"),
         body={"anyOf": [array(ref("Event")), ref("Event")]},
         headers={"Idempotency-Key": {**HEADER, "description": "A request of a key that was seen is stored once."}},
+        others=[422],
     ),
     f"POST {EVENT_PATH}": Operation("Store an event", array(ref("StoredEvent")), body=ref("Event")),
     **{
@@ -139,7 +140,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /bc/v1/user/event": Operation(
         "An event", ref("StoredEvent"), query={"event_id": TEXTS}, required=["event_id"], others=[404]
     ),
-    f"GET {ORGKEYS_PATH}": Operation("The keys of the organization", array(_ORGKEY), app=False),
+    f"GET {ORGKEYS_PATH}": Operation(
+        "The keys of the organization, by their ends",
+        array(record(organization_id=TEXTS, apikey=TEXTS, id=TEXTS)),
+        app=False,
+    ),
     f"POST {ORGKEYS_PATH}": Operation(
         "Make a key", _ORGKEY, body=given("organization_id", organization_id=NAME), app=False
     ),
@@ -150,7 +155,12 @@ OPERATIONS: Mapping[str, Operation] = {
         app=False,
     ),
     f"DELETE {ORGKEYS_PATH}": Operation(
-        "Take a key no more", ref("Ok"), query={"apikey": TEXTS}, required=["apikey"], app=False, others=[404]
+        "Take a key no more: the key itself, or the id by which it is listed",
+        ref("Ok"),
+        query={"apikey": TEXTS, "id": TEXTS},
+        body={**given(apikey=HEADER, id=NAME), "anyOf": [{"required": ["apikey"]}, {"required": ["id"]}]},
+        app=False,
+        others=[404],
     ),
     f"GET {CLEANUP_PATH}": Operation("Delete everything; asks for the super key", ref("Ok"), app=False),
     **{

@@ -19,7 +19,7 @@ REASONS = {
     408: "The body did not come in time.",
     413: "The body is longer than 1 MiB.",
     415: "The body is of another type.",
-    422: "A rule is broken; `detail` says which.",
+    422: "A rule is broken, or the Idempotency-Key was used with another body.",
     426: "This address is a WebSocket's.",
     501: "A library that this needs is not installed.",
 }

@@ -1,0 +1,55 @@
+"""Word of requests that were refused for their credentials, so that somebody who tries keys is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import orjson
+from aiohttp import web
+
+from .http import Handler
+
+LINES = 10
+"""So many are logged within :data:`SECONDS`. The rest are counted: a stranger shall not fill the disk."""
+
+SECONDS = 60.0
+
+logger = logging.getLogger("mindlytics.server")
+
+
+class Refusals:
+    """What one server logs of 401 and 403: who asked for what, and why it was refused, never with which key."""
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+        self._lines = 0
+        self._unlogged = 0
+
+    @web.middleware
+    async def log(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass a request on, and log it where it is refused."""
+        response = await handler(request)
+        if response.status in (401, 403):
+            self._log(request, response)
+        return response
+
+    def _log(self, request: web.Request, response: web.StreamResponse) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._since > SECONDS:
+            if self._unlogged:
+                logger.warning("%d more requests were refused for their credentials", self._unlogged)
+            self._since, self._lines, self._unlogged = now, 0, 0
+        if self._lines >= LINES:
+            self._unlogged += 1
+            return
+        self._lines += 1
+        path, reason = request.rel_url.raw_path[:200], _reason(response)
+        logger.warning("%d for %s %s from %s: %s", response.status, request.method, path, request.remote, reason)
+
+
+def _reason(response: web.StreamResponse) -> str:
+    """The message that the answer holds, in the shape of whichever API."""
+    body = response.body if isinstance(response, web.Response) else None
+    told = orjson.loads(body) if isinstance(body, bytes) else {}
+    return str(told.get("message") or told.get("detail") or "")
