@@ -105,6 +105,13 @@ def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
     help="What analyses conversations: local, none, or a function of yours, package.module:name.",
 )
 @click.option(
+    "--read-timeout",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds in which a read has to end; 0: no limit.",
+)
+@click.option(
     "--chaos",
     default="",
     metavar="TEXT",
@@ -119,6 +126,7 @@ def serve(  # noqa: PLR0917  click gives them by name
     webhook: str | None,
     reply: str | None,
     analysis: str,
+    read_timeout: float,
     chaos: str,
 ) -> None:
     """Run a local server over one SQLite file.
@@ -163,6 +171,7 @@ def serve(  # noqa: PLR0917  click gives them by name
                 webhook=webhook,
                 analysis=load(analysis),
                 chaos=chaos,
+                read_timeout=read_timeout,
                 on_ready=ready,
             )
         except asyncio.CancelledError:

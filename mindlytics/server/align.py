@@ -22,10 +22,23 @@ from ..align.events import (
 )
 from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
-from .http import BODY_SECONDS, MAX_BODY, MAX_HEADER, STORE, Problem, body_of, check_header, key_of, reply, request_key
+from .http import (
+    BODY_SECONDS,
+    MAX_BODY,
+    MAX_HEADER,
+    STORE,
+    Problem,
+    body_of,
+    check_header,
+    key_of,
+    reply,
+    request_key,
+    unavailable,
+)
 from .records import Records, ReusedKey
 from .sessions import apply
 from .store import RefusedEvent
+from .unavailable import Unavailable
 from .users import identify
 
 COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
@@ -40,6 +53,7 @@ CODES = {
     415: "invalid_argument",
     422: "invalid_argument",
     501: "unimplemented",
+    503: "unavailable",
 }
 """Connect's names for a status."""
 
@@ -58,6 +72,8 @@ async def collect(request: web.Request) -> web.Response:
         return reply({"code": CODES[413], "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
     except web.HTTPRequestTimeout:
         return reply({"code": CODES[408], "message": f"the body did not come within {BODY_SECONDS} seconds"}, 408)
+    except Unavailable as error:
+        return unavailable(error, code=CODES[503])
     except RefusedEvent as refused:
         cause = refused.cause
         message = f"event {refused.index}: {cause}"

@@ -83,6 +83,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     live = app[LIVE] = Live()
     store.on_commit = live.publish
     app.on_shutdown.append(live.stop)
+    app.on_shutdown.append(_stop_reading)
     if analysis is not None:
         background = app[BACKGROUND] = Background(store, analysis, live.publish)
         store.on_commit = background.committed
@@ -108,6 +109,10 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_get("/bc/v1/live-events/events", recent)
     app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, options.get("reply"), options.get("webhook")))
     return app
+
+
+async def _stop_reading(app: web.Application) -> None:
+    app[STORE].stop_reading()
 
 
 # -- events
@@ -214,7 +219,8 @@ async def _root(request: web.Request) -> web.StreamResponse:
     return reply({"name": "mindlytics local server", "version": number})
 
 
-async def _health(_: web.Request) -> web.Response:
+async def _health(request: web.Request) -> web.Response:
+    await request.app[STORE].check()
     return reply({"status": "ok"})
 
 

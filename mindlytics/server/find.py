@@ -13,6 +13,7 @@ import orjson
 from attrs import field, frozen
 
 from .query import LIST, MAP, NUMBER, TEXT, TIME, Filter, InvalidQuery, order_by, whole
+from .reads import Budget
 from .records import App
 from .schema import iso
 
@@ -242,15 +243,19 @@ def parse(name: str, parameters: Mapping[str, str]) -> Query:
 
 
 def find(connection: sqlite3.Connection, app: App, query: Query) -> list[Row]:
-    """The rows of the app that the query asks for."""
-    rows = _select(connection, app, query)
+    """The rows of the app that the query asks for.
+
+    :raises InvalidQuery: there are more than one answer may have.
+    """
+    budget = Budget(connection)
+    rows = _select(connection, app, query, budget)
     for row in rows:
         for name in query.include:
-            row[name] = _related(connection, app, row, query.collection.related[name])
+            row[name] = _related(connection, app, row, query.collection.related[name], budget)
     return [query.project(row) for row in rows]
 
 
-def _select(connection: sqlite3.Connection, app: App, query: Query) -> list[Row]:
+def _select(connection: sqlite3.Connection, app: App, query: Query, budget: Budget) -> list[Row]:
     collection = query.collection
     columns = ", ".join(f'"{name}"' for name in collection.columns)
     terms, parameters = query.order
@@ -260,7 +265,7 @@ def _select(connection: sqlite3.Connection, app: App, query: Query) -> list[Row]
     )
     owner = [app.organization_id, app.app_id] if "?" in collection.source else []
     given = [*owner, app.scope, *query.filter.parameters, *parameters, query.limit or -1, query.skip]
-    return [_told(row, collection) for row in connection.execute(sql, given)]
+    return [_told(row, collection) for row in budget.spend(connection.execute(sql, given))]
 
 
 def _told(row: sqlite3.Row, collection: Collection) -> Row:
@@ -278,12 +283,14 @@ def _told(row: sqlite3.Row, collection: Collection) -> Row:
     return told
 
 
-def _related(connection: sqlite3.Connection, app: App, row: Row, related: Related) -> list[Row] | Row | None:
+def _related(
+    connection: sqlite3.Connection, app: App, row: Row, related: Related, budget: Budget
+) -> list[Row] | Row | None:
     collection = COLLECTIONS[related.collection]
     if any(row.get(key) is None for key in related.keys):
         return None if related.one else []
     same = Filter({key: row[key] for key in related.keys}, collection.columns)
-    rows = _select(connection, app, Query(collection, same))
+    rows = _select(connection, app, Query(collection, same), budget)
     return (rows[0] if rows else None) if related.one else rows
 
 

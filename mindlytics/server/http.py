@@ -21,6 +21,7 @@ from ..transport.limit import timeout
 from .query import InvalidQuery
 from .records import RequestKey, ReusedKey
 from .store import RefusedEvent, Store
+from .unavailable import RETRY_SECONDS, Unavailable
 from .users import UnknownUser
 
 MAX_BODY = 1024 * 1024
@@ -97,7 +98,7 @@ async def key_of(request: web.Request) -> str:
     if is_super(request, given):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
     query = "SELECT 1 FROM orgkeys WHERE hash = ? AND issued"
-    if await request.app[STORE].read(lambda connection: connection.execute(query, (key_hash,)).fetchone()) is None:
+    if await request.app[STORE].look_up(query, (key_hash,)) is None:
         raise Problem(403, "forbidden", "no organization has this API key")
     return key_hash
 
@@ -194,6 +195,13 @@ def reply(told: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(told), status=status, content_type="application/json")
 
 
+def unavailable(error: Unavailable, **details: object) -> web.Response:
+    """The answer to a request that the store cannot carry out for now."""
+    response = reply({"error": "unavailable", "message": str(error), **details}, 503)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever a handler raises into a status and a JSON object with ``error`` and ``message``."""
@@ -212,6 +220,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return reply({"error": "invalid query", "field": error.parameter, "message": str(error)}, 400)
     except ReusedKey as error:
         return reply({"error": "reused key", "field": "Idempotency-Key", "message": str(error)}, 422)
+    except Unavailable as error:
+        return unavailable(error)
     except UnknownUser as error:
         return reply({"error": "not found", "field": "previous_id", "message": str(error)}, 404)
     except web.HTTPRequestEntityTooLarge:

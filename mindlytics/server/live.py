@@ -29,6 +29,7 @@ from .analysis.background import BACKGROUND
 from .chaos import Chaos
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
 from .query import moment, whole
+from .reads import Budget
 from .records import App, StoredEvent, find_app
 from .refusals import Refusals
 from .schema import LAST
@@ -243,7 +244,7 @@ async def recent(request: web.Request) -> web.Response:
         if app is None:
             return b"[]"
         rows = connection.execute(_NEWEST_FIRST.format(sql), (app.scope, *wanted, limit or -1))
-        return orjson.dumps([StoredEvent(*row).to_json(app) for row in rows])
+        return orjson.dumps([StoredEvent(*row).to_json(app) for row in Budget(connection).spend(rows)])
 
     return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
 

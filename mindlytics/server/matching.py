@@ -6,16 +6,18 @@ looks for matches, and is ended when its time is over; the server goes on meanwh
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from subprocess import PIPE, Popen, TimeoutExpired
 
 import orjson
 
 from .query import InvalidQuery
 
 MAX_REGEX = 200
-MATCHING_SECONDS = 3.0
+MATCHING_SECONDS = 1.0
+LOOK_SECONDS = 0.1
 
 _PROGRAM = """
 import json, re, sys
@@ -28,26 +30,30 @@ json.dump([user_id for user_id, names in users.items() if any(map(found, names))
 """
 
 
-def matching(regex: str, users: Mapping[str, Sequence[str]]) -> list[str]:
+def matching(regex: str, users: Mapping[str, Sequence[str]], over: Callable[[], bool] = lambda: False) -> list[str]:
     """The ids of those users, in their order, of whose names the expression is found in one.
 
     :param regex: as Python's :mod:`re` understands it.
     :param users: names by id.
+    :param over: asked now and then whether to give up.
     :raises InvalidQuery: it is no regular expression, or it takes too long.
     """
     if len(regex) > MAX_REGEX:
         raise InvalidQuery("regex", f"must be of at most {MAX_REGEX} characters")
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PROGRAM],
-            input=orjson.dumps([regex, users]),
-            capture_output=True,
-            timeout=MATCHING_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise InvalidQuery("regex", f"takes longer than {MATCHING_SECONDS:g} s") from None
-    if ended.returncode:
-        raise InvalidQuery("regex", ended.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-    found: list[str] = orjson.loads(ended.stdout)
-    return found
+    program = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PROGRAM]
+    told: bytes | None = orjson.dumps([regex, users])
+    until = time.monotonic() + MATCHING_SECONDS
+    with Popen(program, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        while True:
+            try:
+                found, problem = process.communicate(told, LOOK_SECONDS)
+                break
+            except TimeoutExpired:
+                told = None  # it is on its way
+                if over() or time.monotonic() > until:
+                    process.kill()
+                    raise InvalidQuery("regex", f"takes longer than {MATCHING_SECONDS:g} s") from None
+    if process.returncode:
+        raise InvalidQuery("regex", problem.decode(errors="replace").strip().rpartition("\n")[2])
+    ids: list[str] = orjson.loads(found)
+    return ids

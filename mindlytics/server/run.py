@@ -30,6 +30,7 @@ from .app import Options, create_app
 from .chaos import CHAOS
 from .http import MAX_LINE, Connection
 from .live import LIVE, LIVE_PATH, create_live_app
+from .reads import READ_SECONDS
 from .store import Store
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ async def serve(
     api_key: str | None = None,
     *,
     live_port: int | None = None,
+    read_timeout: float = READ_SECONDS,
     on_ready: Callable[[str], None] | None = None,
     **options: Unpack[Options],
 ) -> None:
@@ -179,12 +181,13 @@ async def serve(
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is, on loopback
         addresses only.
     :param live_port: see :func:`listening`.
+    :param read_timeout: seconds after which a read is given up and answered with 503; 0: never.
     :param on_ready: called with the base URL as soon as requests are answered.
     :param options: see :func:`~mindlytics.server.app.create_app`.
     :raises ServerError: the address cannot be used.
     :raises StoreError: the file cannot be used.
     """
-    store = Store(db)
+    store = Store(db, read_timeout=read_timeout)
     thresholds = gc.get_threshold()
     gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
     try:
@@ -215,6 +218,7 @@ class LocalServer:
     :param port: 0: any free one.
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is.
     :param live_port: one more port for live events; see :func:`listening`.
+    :param read_timeout: seconds after which a read is given up and answered with 503; 0: never.
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
         ``chaos``.
 
@@ -232,9 +236,11 @@ class LocalServer:
         api_key: str | None = None,
         *,
         live_port: int | None = None,
+        read_timeout: float = READ_SECONDS,
         **options: Unpack[Options],
     ) -> None:
         self._db = db
+        self._read_timeout = read_timeout
         self._port = port
         self._api_key = api_key
         self._live_port = live_port
@@ -256,7 +262,8 @@ class LocalServer:
         if self._db is None:
             self._temporary = tempfile.mkdtemp(prefix="mindlytics-")
         try:
-            self.store = Store(self._db if self._db is not None else Path(self._temporary or "") / "mindlytics.db")
+            db = self._db if self._db is not None else Path(self._temporary or "") / "mindlytics.db"
+            self.store = Store(db, read_timeout=self._read_timeout)
         except BaseException:
             self._remove_temporary()
             raise

@@ -13,11 +13,14 @@ import time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import parse_timestamp
 from .keyhash import new_salt
 from .migrations import migrate
+
+Connection = TypeVar("Connection", bound=sqlite3.Connection)
 
 APPLICATION_ID = 0x4D4C5953
 VERSION = 5
@@ -25,6 +28,9 @@ BUSY_SECONDS = 30
 
 PAGE_SIZE = 16 * 1024
 """Bytes of a page of a new file: larger than usual, since events are written by hundreds and hold texts."""
+
+KEPT_LOG = 64 * 1024 * 1024
+"""Bytes to which the file of SQLite's log of writes is cut where it has become longer."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -169,7 +175,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     with suppress(OSError):  # SQLite says what is the matter
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE))
     try:
-        connection = _connect(path)
+        connection = _connect(path, sqlite3.Connection)
     except sqlite3.Error as error:
         raise _store_error(path, error) from error
     try:
@@ -183,6 +189,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA cache_size = -16000")
+        connection.execute(f"PRAGMA journal_size_limit = {KEPT_LOG}")
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
@@ -207,16 +214,16 @@ def open_database(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; rows come by name."""
-    connection = _connect(path)
+def open_for_reading(path: Path, kind: type[Connection]) -> Connection:
+    """A connection of this class that cannot write; rows come by name."""
+    connection = _connect(path, kind)
     connection.execute("PRAGMA query_only = ON")
     connection.row_factory = sqlite3.Row
     return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, kind: type[Connection]) -> Connection:
+    return kind(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def _make_private(path: Path) -> None:

@@ -1,38 +1,32 @@
-"""The store: one thread that writes, a few that read, one SQLite file.
+"""The store: one SQLite file, the thread that writes to it and those that read.
 
-Requests that wait together are committed together, each behind a savepoint of its own, so that one that fails takes
-nothing else with it; a request is answered only after the commit. What events do is in ``sessions.py``; filters and
-rows are in ``find.py``.
-
-Another process may write to the same file: what is held in memory is dropped as soon as that is noticed.
+The writing is in ``writer.py``, the reading in ``reads.py``. What events do is in ``sessions.py``; filters and rows are
+in ``find.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-from attrs import frozen
+from typing import Any, TypeVar
 
 from ..errors import InvalidEvent, MindlyticsError
 from ..events import Event
 from .keyhash import hashed
-from .records import App, Records, RequestKey, StoredEvent, forget_old_keys
-from .schema import StoreError, file_at, open_database, open_for_reading
+from .reads import READ_SECONDS, Reads
+from .records import App, Records, RequestKey, StoredEvent
+from .schema import file_at, open_database
 from .sessions import apply
+from .unavailable import OpenFile
+from .writer import Writer
 
 T = TypeVar("T")
 
-READERS = 4
-MAX_JOBS_PER_COMMIT = 64
-PRUNE_SECONDS = 3600
+PROBE = 256 * 1024
+"""After a write that failed, the health check writes so many bytes, and removes them again."""
 
 
 class RefusedEvent(MindlyticsError):
@@ -48,33 +42,30 @@ class RefusedEvent(MindlyticsError):
         super().__init__(str(cause))
 
 
-@frozen
-class _Job(Generic[T]):
-    work: Callable[[Records], T]
-    done: Future[T]
-
-
 class Store:
     """An open database file.
 
     :param path: the file; it is made where there is none.
+    :param read_timeout: seconds in which a read has to end, 0: no limit.
     :raises StoreError: the path names no file, or the file is no database of ours, or cannot be written.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, read_timeout: float = READ_SECONDS) -> None:
         self.path = file_at(path)
-        self.on_commit: Callable[[Sequence[StoredEvent]], None] = _to_nobody
-        """Called on the writer thread with the events of each commit, in order, before the requests are answered."""
         connection = open_database(self.path)
         self._salt: bytes = connection.execute("SELECT salt FROM salt").fetchone()[0]
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
-        self._closed = False
-        self._closing = threading.Lock()
-        self._reader = threading.local()
-        self._reading: list[sqlite3.Connection] = []
-        self._readers = ThreadPoolExecutor(READERS, "mindlytics-reader")
-        self._writer = threading.Thread(target=self._write, args=(connection,), name="mindlytics-writer", daemon=True)
-        self._writer.start()
+        self._file = OpenFile(self.path)
+        self._reads = Reads(self.path, self._file, read_timeout)
+        self._writer = Writer(connection, self.path, self._file, self._reads)
+
+    @property
+    def on_commit(self) -> Callable[[Sequence[StoredEvent]], None]:
+        """Called on the writer thread with the events of each commit, in order, before the requests are answered."""
+        return self._writer.on_commit
+
+    @on_commit.setter
+    def on_commit(self, publish: Callable[[Sequence[StoredEvent]], None]) -> None:
+        self._writer.on_commit = publish
 
     def hashed(self, api_key: str) -> str:
         """An API key as the file knows it, which is how everything here names it."""
@@ -110,6 +101,7 @@ class Store:
         """Run ``work`` on the writer thread within a transaction; its result, after the commit.
 
         :raises StoreError: the store is closed.
+        :raises Unavailable: the file cannot be written for now.
         """
         return await asyncio.wrap_future(self.submit(work))
 
@@ -118,96 +110,51 @@ class Store:
 
         :raises StoreError: the store is closed.
         """
-        with self._closing:
-            if self._closed:
-                raise StoreError(f"{self.path} is closed")
-            job = _Job(work, Future[T]())
-            self._jobs.put(job)
-        return job.done
-
-    def _write(self, connection: sqlite3.Connection) -> None:
-        records = Records(connection)
-        version, prune_at = None, 0.0
-        while (job := self._jobs.get()) is not None:
-            jobs = [job]
-            while len(jobs) < MAX_JOBS_PER_COMMIT and not self._jobs.empty():
-                if (waiting := self._jobs.get()) is None:
-                    self._jobs.put(None)
-                    break
-                jobs.append(waiting)
-            jobs = [job for job in jobs if job.done.set_running_or_notify_cancel()]
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                if version != (version := connection.execute("PRAGMA data_version").fetchone()[0]):
-                    records.forget()
-                if time.monotonic() >= prune_at:
-                    forget_old_keys(connection)
-                    prune_at = time.monotonic() + PRUNE_SECONDS
-                outcomes = [_attempt(connection, records, job) for job in jobs]
-                connection.execute("COMMIT")
-            except Exception as error:
-                records.forget()
-                records.written.clear()
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                for job in jobs:
-                    job.done.set_exception(error)
-                continue
-            self.on_commit(records.written)
-            records.written.clear()
-            for job, (result, problem) in zip(jobs, outcomes, strict=True):
-                if problem is not None:
-                    job.done.set_exception(problem)
-                else:
-                    job.done.set_result(result)
-        connection.close()
+        return self._writer.submit(work)
 
     # -- reading
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``query`` on a reader thread, over a connection that sees what is committed and cannot write."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
+        """Run ``query`` on a reader thread, over a connection that sees what is committed and cannot write.
 
-    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._reader, "connection", None)
-        if connection is None:
-            connection = self._reader.connection = open_for_reading(self.path)
-            self._reading.append(connection)
-        connection.execute("BEGIN")
-        try:
-            return query(connection)
-        finally:
-            connection.execute("COMMIT")
+        :raises Unavailable: it took too long, or the file cannot be read for now.
+        """
+        return await self._reads.read(query)
+
+    async def look_up(self, sql: str, parameters: Sequence[object]) -> Any:
+        """The first row of a query that an index answers, or None. Other reads do not delay it.
+
+        :raises Unavailable: the file cannot be read for now.
+        """
+        return await self._reads.look_up(sql, parameters)
+
+    # -- health and end
+
+    async def check(self) -> None:
+        """See whether events can be stored. After a write that failed, this writes something.
+
+        :raises Unavailable: they cannot.
+        """
+        self._file.check()
+        self._file.check_disk()
+        if self._writer.problem is not None:
+            await self.write(_write_probe)
+            await self.write(_remove_probe)
+
+    def stop_reading(self) -> None:
+        """Give up what is being read, since the server stops."""
+        self._reads.stop()
 
     def close(self) -> None:
-        """Finish what waits, then close the file. Closing twice is harmless."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            self._jobs.put(None)
-        self._readers.shutdown()
-        for connection in self._reading:
-            connection.close()
-        self._writer.join()
+        """Finish what waits to be written, then close the file. Closing twice is harmless."""
+        self._reads.close()
+        self._writer.close()
 
 
-def _to_nobody(_: Sequence[StoredEvent]) -> None:
-    """Tell nobody."""
+def _write_probe(records: Records) -> None:
+    sql = "REPLACE INTO idempotency_keys (scope, key, seen_at, answer) VALUES (0, 'probe', 0, zeroblob(?))"
+    records.connection.execute(sql, (PROBE,))
 
 
-def _attempt(connection: sqlite3.Connection, records: Records, job: _Job[Any]) -> tuple[Any, Exception | None]:
-    """Run one job behind a savepoint: its result, or its error with all of its writes undone."""
-    connection.execute("SAVEPOINT job")
-    before = len(records.written)
-    try:
-        result = job.work(records)
-        records.end_request()
-    except Exception as error:
-        records.forget()
-        del records.written[before:]
-        connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
-        return None, error
-    connection.execute("RELEASE job")
-    return result, None
+def _remove_probe(records: Records) -> None:
+    records.connection.execute("DELETE FROM idempotency_keys WHERE (scope, key) = (0, 'probe')")

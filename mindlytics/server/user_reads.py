@@ -18,6 +18,7 @@ from .find import COLLECTIONS, Query, Row, find
 from .http import STORE, Problem, caller_of
 from .matching import matching
 from .query import Filter, InvalidQuery, order_by, whole
+from .reads import Budget, Reading
 from .records import App, find_app
 from .schema import iso
 
@@ -63,12 +64,15 @@ def _answering(read: Read) -> Callable[[web.Request], Any]:
 def _list(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> Row:
     terms, given = _order(parameters)
     limit, offset = _page(parameters)
+    budget = Budget(connection)
     sql = f"SELECT user_id, aliases FROM users WHERE scope = ? ORDER BY {terms}seq"
-    users = {row["user_id"]: orjson.loads(row["aliases"]) for row in connection.execute(sql, (app.scope, *given))}
+    rows = budget.timed(connection.execute(sql, (app.scope, *given)))
+    users = {user_id: orjson.loads(aliases) for user_id, aliases in rows}
     regex = parameters.get("regex")
-    ids = matching(regex, users) if regex else list(users)
+    over = connection.over if isinstance(connection, Reading) else lambda: False
+    ids = matching(regex, users, over) if regex else list(users)
     page = ids[offset : offset + limit] if limit else ids[offset:]
-    told = [_told(connection, app, user_id) for user_id in page]
+    told = [_told(connection, app, user_id) for (user_id,) in budget.spend(zip(page))]
     return {"users": told, "total": len(ids)}
 
 
@@ -92,7 +96,7 @@ def _insights(connection: sqlite3.Connection, app: App, parameters: Mapping[str,
     limit, offset = _page(parameters)
     user = _user(connection, app, parameters)
     rows = connection.execute(_ANALYSED, (app.scope, user["user_id"], limit or -1, offset))
-    return {"conversations": [_insight(user, row) for row in rows], **user}
+    return {"conversations": [_insight(user, row) for row in Budget(connection).spend(rows)], **user}
 
 
 def _insight(user: Row, conversation: sqlite3.Row) -> Row:

@@ -242,7 +242,7 @@ class Background:
     # -- on its own thread
 
     def _run(self) -> None:
-        connection = open_for_reading(self._store.path)
+        connection = open_for_reading(self._store.path, sqlite3.Connection)
         while not self._stopping.is_set():
             self._wake.wait()
             self._wake.clear()

@@ -22,6 +22,10 @@ from .rows import Document, Rows, moment, new_id
 SURVEY_TIME = timedelta(hours=24)
 """So long a survey can be answered."""
 
+MOST_NAMES = 100
+LONGEST_NAME = 500
+"""Names in a search for metadata, and characters of one."""
+
 UPDATABLE = ("thread_id", "status", "agent_id", "ending_survey_submission_id", "metadata", "organization_id")
 DELIVERY = ("pending", "sent", "delivered", "read", "failed", "rejected")
 
@@ -137,13 +141,21 @@ def finish_session(rows: Rows, given: Document, session_id: str) -> Document:
 
 
 def search_sessions(rows: Rows, given: Document) -> list[Document]:
-    wanted = mapping("metadata", given.get("metadata")) or {}
+    wanted = _wanted(given)
     status = given.get("status")
     if status is not None:
         one_of("status", status, "open", "closed")
     found = rows.each("session", contact_id=_optional("contact_id", given.get("contact_id")), status=status)
     fitting = (session for session in found if _has(session["metadata"], wanted))
     return [tell_session(rows, session) for session in _page(fitting, given)]
+
+
+def _wanted(given: Document) -> Mapping[str, Any]:
+    """What the metadata of sessions is to have. Few and short names: looking for one takes the square of its length."""
+    wanted = mapping("metadata", given.get("metadata")) or {}
+    if len(wanted) > MOST_NAMES or any(len(name) > LONGEST_NAME for name in wanted):
+        raise ValidationError(f"metadata must be at most {MOST_NAMES} names of {LONGEST_NAME} characters")
+    return wanted
 
 
 def _has(metadata: Mapping[str, Any], wanted: Any) -> bool:

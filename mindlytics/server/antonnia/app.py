@@ -15,8 +15,22 @@ from aiohttp import web
 from ...antonnia.calls import whole
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
 from ...antonnia.sessions import LONGEST_DEBOUNCE
-from ..http import API_KEY, MAX_HEADER, STORE, SUPER_KEY, Handler, Problem, body_of, key_of, logger, reply, request_key
+from ..http import (
+    API_KEY,
+    MAX_HEADER,
+    STORE,
+    SUPER_KEY,
+    Handler,
+    Problem,
+    body_of,
+    key_of,
+    logger,
+    reply,
+    request_key,
+    unavailable,
+)
 from ..records import App, Records, RequestKey, ReusedKey, find_app
+from ..unavailable import Unavailable
 from . import actions
 from .desk import Desk, Reply
 from .posting import Posting
@@ -188,6 +202,10 @@ async def _errors_as_detail(request: web.Request, handler: Handler) -> web.Strea
         return reply({"detail": error.message}, STATUSES[type(error)])
     except ReusedKey as error:
         return reply({"detail": str(error)}, 422)
+    except Unavailable as error:
+        response = unavailable(error)
+        response.body = orjson.dumps({"detail": str(error)})
+        return response
     except web.HTTPException as error:
         response = reply({"detail": f"{request.method} {request.path}: {error.reason}"}, error.status)
         if "Allow" in error.headers:

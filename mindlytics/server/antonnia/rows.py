@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from ..reads import Budget
 from ..records import App, RequestKey, answer_to
 from ..schema import MICROSECOND, iso, now
 
@@ -86,8 +87,9 @@ class Rows:
             if value is not None:
                 sql += f" AND json_extract(document, '$.{name}') = ?"
                 parameters.append(value)
-        for row in self._connection.execute(f"{sql} ORDER BY seq", parameters):
-            yield orjson.loads(row[0])
+        rows = self._connection.execute(f"{sql} ORDER BY seq", parameters)
+        for (document,) in Budget(self._connection).timed(rows):
+            yield orjson.loads(document)
 
     def answer_to(self, key: RequestKey | None) -> str | None:
         """The JSON that answered the request of this key, for as long as the store remembers keys; None: of no key.

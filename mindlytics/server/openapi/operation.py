@@ -22,6 +22,7 @@ REASONS = {
     422: "A rule is broken, or the Idempotency-Key was used with another body.",
     426: "This address is a WebSocket's.",
     501: "A library that this needs is not installed.",
+    503: "The store cannot do this for now; `message` or `detail` says why.",
 }
 
 JSON = "application/json"
@@ -81,7 +82,11 @@ class Operation:
         return found
 
     def _responses(self) -> dict[str, Any]:
-        refused = {*self.others, *(self.refusals if self.key else ()), *([408, 413] if self.body is not None else ())}
+        refused = {
+            *self.others,
+            *((*self.refusals, 503) if self.key else ()),
+            *([408, 413] if self.body is not None else ()),
+        }
         told: dict[str, Any] = {}
         if 101 not in refused:
             told[str(self.status)] = {"description": "The answer."}

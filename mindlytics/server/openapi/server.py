@@ -21,7 +21,7 @@ _chaos = partial(
 
 OPERATIONS: Mapping[str, Operation] = {
     "GET /": Operation("Name and version", record(name=TEXTS, version=TEXTS), key=False),
-    "GET /healthz": Operation("Whether the server answers", ref("Ok"), key=False),
+    "GET /healthz": Operation("Whether events can be stored", ref("Ok"), key=False, others=(503,)),
     "GET /openapi.json": Operation("This document", OBJECT, key=False),
     f"GET {CHAOS_PATH}": _chaos("What goes wrong, and how often it did"),
     f"PUT {CHAOS_PATH}": _chaos(
