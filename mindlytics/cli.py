@@ -19,13 +19,14 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
 
 from attrs import define
 
 from . import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats, __version__
 from .settings import Options
+from .terminal import PrintableFormatter, printable
 from .transcripts import MAX_LINE, Problem, Transcript, play, read
 
 try:
@@ -61,7 +62,29 @@ GZIP = b"\x1f\x8b"
 STDIN = "-"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """What click itself says of a bad name is fit for a terminal too."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, context: click.Context) -> Any:
+        with _printable_errors():
+            return super().invoke(context)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        words = printable(error.format_message())
+        vars(error)["format_message"] = lambda: words
+        raise
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mindlytics")
 def main() -> None:
     """Telemetry for conversations between people and AI assistants, on your own machine."""
@@ -69,7 +92,7 @@ def main() -> None:
 
 def fail(error: object, status: int) -> NoReturn:
     """End with one line on stderr."""
-    click.echo(f"mindlytics: {error}", err=True)
+    click.echo(f"mindlytics: {printable(error)}", err=True)
     sys.exit(status)
 
 
@@ -143,9 +166,9 @@ def serve(  # noqa: PLR0917  click gives them by name
     def ready(url: str) -> None:
         click.echo(f"Mindlytics local server on {url}")
         click.echo(f"Live events: {url.replace('http', 'ws', 1)}{LIVE_PATH}")
-        click.echo(f"Database: {Path(db).resolve()}")
+        click.echo(f"Database: {printable(Path(db).resolve())}")
         if chaos:
-            click.echo(f"Chaos: {chaos}")
+            click.echo(f"Chaos: {printable(chaos)}")
         click.echo("\nYour own program reaches it with these variables in its environment:\n")
         click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
         click.echo(f"  export MLSDK_API_KEY={known}")
@@ -194,7 +217,7 @@ def _show_warnings(logger: str, level: int = logging.WARNING) -> None:
     """Put on stderr what a program of its own would have to set up logging for."""
     handler = logging.StreamHandler()
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter("mindlytics: %(message)s"))
+    handler.setFormatter(PrintableFormatter("mindlytics: %(message)s"))
     logging.getLogger(logger).addHandler(handler)
     logging.getLogger(logger).setLevel(level)
 
@@ -388,7 +411,7 @@ class _Warnings(logging.Handler):
 
 
 def _tell(where: str, what: object) -> None:
-    click.echo(f"{where}: {what}", err=True)
+    click.echo(printable(f"{where}: {what}"), err=True)
 
 
 def _summarize(tally: Tally, stats: Stats | None, seconds: float) -> None:
@@ -442,7 +465,7 @@ def tail(
         )
         with client, HTTPClient.of(client.settings) as http:
             events = matching(client.events(session), users, names, lambda: user_ids(http, users))
-            click.echo(f"mindlytics: listening to {server}; Ctrl-C ends it", err=True)
+            click.echo(f"mindlytics: listening to {printable(server)}; Ctrl-C ends it", err=True)
             if as_json:
                 write_json(events, sys.stdout.buffer)
             else:
