@@ -41,7 +41,7 @@ _SUMMED = "".join(
         },
     }.items()
 )
-_LASTED = ", (ended_at - started_at) / 1e6 AS duration"
+_LASTED = ", max(ended_at - started_at, 0) / 1e6 AS duration"
 _OWNER = {"organization_id": TEXT, "app_id": TEXT}
 
 

@@ -386,7 +386,7 @@ class Records:
     def end_request(self) -> None:
         """Flush; and where memory holds a great many records, begin anew."""
         self.flush()
-        if len(self._records) + len(self._aliases) + len(self._devices) > MAX_CACHED:
+        if len(self._apps) + len(self._records) + len(self._aliases) + len(self._devices) > MAX_CACHED:
             self.forget()
 
     def forget(self) -> None:

@@ -123,7 +123,7 @@ class _Step:
         kind = StoredEvent
         if conversation.ended_at is None:
             kind = Ending
-            conversation.ended_at = self.at
+            conversation.ended_at = max(self.at, conversation.started_at)  # a clock may have been set back
             self.session.open.pop(conversation.conversation_id, None)
             self.records.changed(conversation)
         self.store(CONVERSATION_ENDED, properties, conversation=conversation, generated=generated, kind=kind)
@@ -192,7 +192,7 @@ def _end_session(step: _Step, event: EndSession) -> None:
     session = step.session
     session.attributes.update(event.attributes)
     if session.ended_at is None:
-        session.ended_at = step.at
+        session.ended_at = max(step.at, session.started_at)
     step.store(SESSION_ENDED, event.attributes)
 
 

@@ -176,7 +176,7 @@ def _order(parameters: Mapping[str, str]) -> tuple[str, list[Any]]:
 
 
 _ANALYSED = """
-    SELECT c.session_id, c.conversation_id, started_at, (ended_at - started_at) / 1e6, summary.properties
+    SELECT c.session_id, c.conversation_id, started_at, max(ended_at - started_at, 0) / 1e6, summary.properties
       FROM conversations AS c JOIN events AS summary ON summary.seq = (
                SELECT max(seq) FROM events AS e
                 WHERE +e.scope = c.scope AND e.session_id = c.session_id AND +e.conversation_id = c.conversation_id

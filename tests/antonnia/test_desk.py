@@ -20,7 +20,7 @@ from mindlytics.server.antonnia.desk import Occasion
 from mindlytics.server.run import LocalServer, ServerError
 from mindlytics.values import now
 
-from ..sink import Sink, status
+from ..sink import Sink, hang, status
 from .conftest import client_of, texts, wait_for
 
 TEXT = {"type": "text", "text": "Hello"}
@@ -245,3 +245,17 @@ def test_the_sessions_do_not_wait_for_each_other(sink: Sink) -> None:
 def test_an_address_for_webhooks_that_is_none(address: str) -> None:
     with pytest.raises(ServerError, match="the webhook's address must be of the form"):
         LocalServer(webhook=address).start()
+
+
+def test_webhooks_that_nobody_takes_are_bounded(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mindlytics.server.antonnia.posting.MAX_WAITING", 20_000)
+    sink.always = hang
+    with LocalServer(webhook=sink.url) as server, client_of(server) as api:
+        for _ in range(20):
+            api.sessions.create("ada", "Ada", metadata={"note": "x" * 5_000})
+    logged = [record.message for record in caplog.records if "webhook" in record.message]
+    assert ["webhooks are dropped", "20 webhooks were not posted before the server stopped"] == [
+        message.partition(":")[0] for message in logged
+    ]

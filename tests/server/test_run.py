@@ -139,6 +139,16 @@ def test_more_sessions_than_memory_holds(tmp_path: Path, monkeypatch: pytest.Mon
         assert 30 == len(caller.find("users"))
 
 
+def test_more_apps_than_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mindlytics.server.records.MAX_CACHED", 10)
+    store = Store(tmp_path / "x.db")
+    held = [
+        store.submit(lambda records, i=i: (records.app(f"key{i}", "app"), len(records._apps))[1]) for i in range(50)
+    ]  # type: ignore[misc]
+    assert max(future.result(30) for future in held) <= 11
+    store.close()
+
+
 def test_the_ids_of_events_are_in_their_order(tmp_path: Path) -> None:
     connection = open_database(tmp_path / "x.db")
     records = Records(connection)

@@ -62,7 +62,7 @@ class Count:
         told: dict[str, Scalar] = {
             "turn_count": self.turns,
             "function_count": self.calls,
-            "duration": (ended_at - started_at).total_seconds(),
+            "duration": max((ended_at - started_at).total_seconds(), 0.0),
             "function_runtime": self.runtime,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,

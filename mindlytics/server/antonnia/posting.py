@@ -23,6 +23,9 @@ ANSWER_SECONDS = 10.0
 LAST_SECONDS = 2.0
 """Seconds that a server that stops waits for what is still to be posted."""
 
+MAX_WAITING = 32 * 1024 * 1024
+"""Bytes of events that wait to be posted. While the application takes none, later ones are dropped."""
+
 logger = logging.getLogger("mindlytics.server")
 
 
@@ -40,18 +43,26 @@ class Posting:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
-        self._waiting: dict[str, deque[Document]] = {}
+        self._waiting: dict[str, deque[bytes]] = {}
+        self._size = 0
+        self._dropped = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
 
     def post(self, events: list[Document]) -> None:
-        """Post events after those of the same session that came before."""
+        """Post events after those of the same session that came before, unless too much waits already."""
         for event in events if self._url is not None else ():
-            session_id = event["session_id"]
-            if session_id in self._waiting:
-                self._waiting[session_id].append(event["body"])
+            session_id, body = event["session_id"], orjson.dumps(event["body"])
+            if self._size + len(body) > MAX_WAITING:
+                if not self._dropped:
+                    logger.warning("webhooks are dropped: %d bytes wait already", self._size)
+                self._dropped += 1
                 continue
-            self._waiting[session_id] = deque([event["body"]])
+            self._size += len(body)
+            if session_id in self._waiting:
+                self._waiting[session_id].append(body)
+                continue
+            self._waiting[session_id] = deque([body])
             task = asyncio.create_task(self._post_all(session_id))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -62,7 +73,7 @@ class Posting:
             _, late = await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
             for task in late:
                 task.cancel()
-        lost = sum(map(len, self._waiting.values()))
+        lost = sum(map(len, self._waiting.values())) + self._dropped
         if lost:
             logger.warning("%d webhooks were not posted before the server stopped", lost)
         await self._http.close()
@@ -71,17 +82,20 @@ class Posting:
         waiting = self._waiting[session_id]
         while waiting:
             await self._post(waiting[0])
-            waiting.popleft()
+            self._size -= len(waiting.popleft())
+            if self._dropped and self._size < MAX_WAITING // 2:
+                logger.warning("%d webhooks were dropped, now they are posted again", self._dropped)
+                self._dropped = 0
         del self._waiting[session_id]
 
-    async def _post(self, body: Document) -> None:
+    async def _post(self, body: bytes) -> None:
         assert self._url is not None
         cause = ""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._http.post(
                     self._url,
-                    data=orjson.dumps(body),
+                    data=body,
                     headers={"Content-Type": "application/json"},
                     allow_redirects=False,
                 ) as reply:
@@ -92,4 +106,5 @@ class Posting:
                 cause = type(error).__name__
             if attempt < ATTEMPTS:
                 await asyncio.sleep(backoff(attempt, LONGEST_PAUSE))
-        logger.warning("webhook %s (%s) was given up after %d attempts: %s", body["id"], body["type"], ATTEMPTS, cause)
+        told = orjson.loads(body)
+        logger.warning("webhook %s (%s) was given up after %d attempts: %s", told["id"], told["type"], ATTEMPTS, cause)
