@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+if not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]  # the files in the current directory are not the command's
+
 from .cli import main
 
 main(prog_name="mindlytics")

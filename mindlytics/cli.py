@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import IO, Any, BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
 
 from attrs import define
@@ -33,6 +33,8 @@ try:
     import click
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from .keyoptions import key_file_option, key_of, key_option
 except ModuleNotFoundError as missing:
     raise SystemExit(f"mindlytics: the command line needs {missing.name}: install 'mindlytics[local]'") from None
 
@@ -100,7 +102,7 @@ def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
     """The options of a command that is a server's client."""
     for option in (
         click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine."),
-        click.option("--api-key", envvar="MLSDK_API_KEY", help="Not needed for a server on this machine."),
+        key_option("--api-key", "MLSDK_API_KEY", "Not needed for a server on this machine."),
         click.option(
             "--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="Its base address."
         ),
@@ -116,8 +118,17 @@ def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
-@click.option("--api-key", help="A key that is taken. Without this and --super-key: any.")
-@click.option("--super-key", envvar="SUPER_API_KEY", help="The key that makes and removes keys.")
+@key_option("--api-key", "MINDLYTICS_API_KEY", "A key that is taken. Without this and a super key: any.")
+@key_file_option("--api-key")
+@key_option("--super-key", "SUPER_API_KEY", "The key that makes and removes keys.")
+@key_file_option("--super-key")
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name that the server is reached by, besides those of this machine; may be given again.",
+)
 @click.option("--webhook", metavar="URL", help="Told of sessions and messages of the Conversations API.")
 @click.option("--reply", metavar="TEXT", help="What its agents say; {text} in it is what they were told last.")
 @click.option(
@@ -145,7 +156,10 @@ def serve(  # noqa: PLR0917  click gives them by name
     port: int,
     db: str,
     api_key: str | None,
+    api_key_file: IO[str] | None,
     super_key: str | None,
+    super_key_file: IO[str] | None,
+    allowed_hosts: tuple[str, ...],
     webhook: str | None,
     reply: str | None,
     analysis: str,
@@ -161,7 +175,9 @@ def serve(  # noqa: PLR0917  click gives them by name
     from .server.live import LIVE_PATH  # noqa: PLC0415
 
     _show_warnings("mindlytics.server")
-    known = "<the key given with --api-key>" if api_key else "<a key made with the super key>" if super_key else ANY
+    api_key = key_of("--api-key", api_key, api_key_file)
+    super_key = key_of("--super-key", super_key, super_key_file)
+    known = "<its API key>" if api_key else "<a key made with the super key>" if super_key else ANY
 
     def ready(url: str) -> None:
         click.echo(f"Mindlytics local server on {url}")
@@ -175,7 +191,8 @@ def serve(  # noqa: PLR0917  click gives them by name
         click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
         click.echo("\nCtrl-C ends it.")
 
-    sys.path.insert(0, "")  # where a module of yours is
+    if ":" in analysis:
+        sys.path.append("")  # where a module of yours is; last, so that it hides none that is installed
 
     async def until_told() -> None:
         task = asyncio.current_task()
@@ -195,6 +212,7 @@ def serve(  # noqa: PLR0917  click gives them by name
                 analysis=load(analysis),
                 chaos=chaos,
                 read_timeout=read_timeout,
+                allowed_hosts=allowed_hosts,
                 on_ready=ready,
             )
         except asyncio.CancelledError:
@@ -305,7 +323,7 @@ def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id
 
 def _credentials(server: str, api_key: str | None, project_id: str | None) -> tuple[str, str, bool]:
     """The key and the project for a server, and whether it is on this machine: such a one takes any."""
-    from .server.run import is_loopback  # noqa: PLC0415  for the same reason
+    from .server.guard import is_loopback  # noqa: PLC0415  for the same reason
 
     local = False
     with suppress(ValueError):  # the address is no URL; the client says so
@@ -465,7 +483,9 @@ def tail(
         )
         with client, HTTPClient.of(client.settings) as http:
             events = matching(client.events(session), users, names, lambda: user_ids(http, users))
-            click.echo(f"mindlytics: listening to {printable(server)}; Ctrl-C ends it", err=True)
+            click.echo(
+                f"mindlytics: listening to {printable(server)}, project {printable(project)}; Ctrl-C ends it", err=True
+            )
             if as_json:
                 write_json(events, sys.stdout.buffer)
             else:

@@ -7,6 +7,7 @@ What all routes share is in ``http.py``, live events are in ``live.py``. What is
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -24,6 +25,7 @@ from .antonnia import app as antonnia
 from .antonnia.desk import Reply
 from .chaos import CHAOS, CHAOS_PATH, Chaos
 from .find import COLLECTIONS, find, parse
+from .guard import GUARD, Guard
 from .http import (
     API_KEY,
     MAX_BODY,
@@ -32,6 +34,7 @@ from .http import (
     body_of,
     caller_of,
     check_header,
+    check_key,
     errors_as_json,
     json_body,
     json_object,
@@ -60,6 +63,7 @@ class Options(TypedDict, total=False):
     reply: Reply | str | None
     webhook: str | None
     chaos: str
+    allowed_hosts: Sequence[str]
 
 
 def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
@@ -70,16 +74,26 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         :mod:`mindlytics.server.analysis`; by default the local one, None: none for now. ``reply`` is what agents of the
         Conversations API say: a text, in which ``{text}`` is what was said last, or a function of an
         :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that is told of it.
-        ``chaos`` is what goes wrong, see :mod:`mindlytics.server.chaos`.
+        ``chaos`` is what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are the server's names
+        besides those of loopback and its address; a request that names another is refused.
     :raises InvalidChaos: that says nothing that can go wrong.
+    :raises InvalidKey: a key is empty, or cannot be sent.
+    :raises InvalidHost: a name is none.
     """
     analysis = options.get("analysis", analyse)
+    super_key = options.get("super_key")
+    check_key("API key", api_key)
+    check_key("super key", super_key)
     chaos = Chaos(options.get("chaos", ""))
-    app = web.Application(middlewares=[chaos.misbehave, Refusals().log, errors_as_json], client_max_size=2 * MAX_BODY)
+    guard = Guard(options.get("allowed_hosts", ()))
+    app = web.Application(
+        middlewares=[chaos.misbehave, Refusals().log, guard.check, errors_as_json], client_max_size=2 * MAX_BODY
+    )
     app[CHAOS] = chaos
+    app[GUARD] = guard
     app[STORE] = store
     app[API_KEY] = api_key or ""
-    app[SUPER_KEY] = options.get("super_key") or ""
+    app[SUPER_KEY] = super_key or ""
     live = app[LIVE] = Live()
     store.on_commit = live.publish
     app.on_shutdown.append(live.stop)

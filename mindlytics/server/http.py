@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from ..errors import InvalidEvent
+from ..errors import InvalidEvent, MindlyticsError
 from ..transport.limit import timeout
 from .query import InvalidQuery
 from .records import RequestKey, ReusedKey
@@ -36,6 +36,9 @@ MAX_LINE = 64 * 1024
 MAX_HEADER = 255
 """Characters of a key, an app id or an Idempotency-Key."""
 
+ANY_KEY = "local"
+"""What each key stands for where any is taken."""
+
 STORE: web.AppKey[Store] = web.AppKey("store", Store)
 API_KEY: web.AppKey[str] = web.AppKey("api_key", str)
 SUPER_KEY: web.AppKey[str] = web.AppKey("super_key", str)
@@ -50,6 +53,10 @@ class Caller(NamedTuple):
 
     key_hash: str
     app_id: str
+
+
+class InvalidKey(MindlyticsError, ValueError):
+    """A key for a server that nobody could send."""
 
 
 class Problem(Exception):
@@ -82,8 +89,8 @@ async def caller_of(request: web.Request) -> Caller:
 async def key_of(request: web.Request) -> str:
     """The hash of a request's API key.
 
-    Any key is taken, unless the server was started with a key or a super key. Then it is that key, or one that was
-    issued (``keys.py``); one that somebody brought along while any was taken does not count.
+    Any key is taken, unless the server was started with a key or a super key, and stands for the same one: programs
+    with different keys meet. Else it is the key that was given, or one that was issued (``keys.py``).
 
     :raises Problem: 401 where there is none, 403 where it is not taken.
     """
@@ -92,7 +99,7 @@ async def key_of(request: web.Request) -> str:
         raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
     check_header("Authorization", given)
     pinned, any_is_taken = request.app[API_KEY], not (request.app[API_KEY] or request.app[SUPER_KEY])
-    key_hash = request.app[STORE].hashed(given)
+    key_hash = request.app[STORE].hashed(ANY_KEY if any_is_taken else given)
     if any_is_taken or (pinned and same(pinned, given)):
         return key_hash
     if is_super(request, given):
@@ -119,6 +126,16 @@ def bearer(request: web.Request) -> str:
     given = request.headers.get("Authorization", "").strip()
     token = given[7:].strip() if given[:7].lower() == "bearer " else given
     return "" if token.lower() == "bearer" else token
+
+
+def check_key(name: str, key: str | None) -> None:
+    """See that a key which a server is given is one. None is none given.
+
+    :raises InvalidKey: it is empty, too long, or holds what no header holds.
+    """
+    if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable() and " " not in key):
+        said = f"1 to {MAX_HEADER} printable characters without spaces"
+        raise InvalidKey(f"the {name} is empty" if not key else f"the {name} must be {said}")
 
 
 def check_header(name: str, value: str) -> None:

@@ -27,6 +27,7 @@ from attrs import define, field, frozen
 from ..events import check_name
 from .analysis.background import BACKGROUND
 from .chaos import Chaos
+from .guard import Guard
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
 from .query import moment, whole
 from .reads import Budget
@@ -206,9 +207,9 @@ class Live:
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 
 
-def create_live_app(live: Live, chaos: Chaos) -> web.Application:
+def create_live_app(live: Live, chaos: Chaos, guard: Guard) -> web.Application:
     """The application of a port for live events alone; the path does not matter."""
-    app = web.Application(middlewares=[chaos.misbehave, Refusals().log, errors_as_json])
+    app = web.Application(middlewares=[chaos.misbehave, Refusals().log, guard.check, errors_as_json])
     app.on_shutdown.append(live.stop)
     app.router.add_get("/{path:.*}", live.listen)
     return app

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-import ipaddress
 import logging
 import shutil
 import tempfile
@@ -28,6 +27,7 @@ from .analysis.reading import unanalysed
 from .antonnia.posting import is_address
 from .app import Options, create_app
 from .chaos import CHAOS
+from .guard import GUARD, is_loopback
 from .http import MAX_LINE, Connection
 from .live import LIVE, LIVE_PATH, create_live_app
 from .reads import READ_SECONDS
@@ -74,6 +74,8 @@ async def listening(
     :raises ServerError: the port is taken, the address is open to others and no key is asked for, or that of the
         webhook is none.
     :raises InvalidChaos: the text of that name says nothing that can go wrong.
+    :raises InvalidKey: a key is empty, or cannot be sent.
+    :raises InvalidHost: an allowed host is none.
     """
     webhook = options.get("webhook")
     if webhook is not None and not is_address(webhook):
@@ -84,6 +86,7 @@ async def listening(
             " (without a key, anybody may read and write)"
         )
     app = create_app(store, api_key=api_key, **options)
+    app[GUARD].listens_at(host)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_answering(app, host, port))
         addresses = Addresses(url, _ws(url) + LIVE_PATH)
@@ -92,7 +95,7 @@ async def listening(
         if live_port is not None:
             try:
                 live_url = await stack.enter_async_context(
-                    _answering(create_live_app(app[LIVE], app[CHAOS]), host, live_port)
+                    _answering(create_live_app(app[LIVE], app[CHAOS], app[GUARD]), host, live_port)
                 )
                 addresses = Addresses(url, _ws(live_url))
             except ServerError as error:
@@ -200,14 +203,6 @@ async def serve(
         store.close()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class LocalServer:
     """A server on a thread of its own, for tests and demonstrations::
 
@@ -220,7 +215,7 @@ class LocalServer:
     :param live_port: one more port for live events; see :func:`listening`.
     :param read_timeout: seconds after which a read is given up and answered with 503; 0: never.
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
-        ``chaos``.
+        ``chaos``, ``allowed_hosts``.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events.
     """

@@ -45,14 +45,22 @@ class Face:
 
 
 @pytest.fixture(scope="session")
+def home() -> Iterator[LocalServer]:
+    """A server for all tests."""
+    with LocalServer() as running:
+        yield running
+
+
+@pytest.fixture
 def server() -> Iterator[LocalServer]:
+    """A server for one test: all who come without a key of the server's see the same."""
     with LocalServer() as running:
         yield running
 
 
 @pytest.fixture(params=[Conversations, AsyncConversations], ids=["blocking", "asyncio"])
-async def face(request: pytest.FixtureRequest, sink: Sink, server: LocalServer) -> AsyncIterator[Face]:
-    made = Face(request.param, sink, server)
+async def face(request: pytest.FixtureRequest, sink: Sink, home: LocalServer) -> AsyncIterator[Face]:
+    made = Face(request.param, sink, home)
     yield made
     sink.stopping.set()
     for client in made.clients:
@@ -84,9 +92,9 @@ def client_of(server: LocalServer, token: str = "any") -> Conversations:
 
 
 @pytest.fixture
-def api(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Conversations]:
-    """A blocking client for the local server, with a token of its own for each test."""
-    with client_of(server, request.node.name[:100]) as client:
+def api(server: LocalServer) -> Iterator[Conversations]:
+    """A blocking client for a server of its own."""
+    with client_of(server) as client:
         yield client
 
 

@@ -72,8 +72,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(server: LocalServer) -> Iterator[Place]:
-    made = Place(server)
+def place(home: LocalServer) -> Iterator[Place]:
+    made = Place(home)
     yield made
     made.http.close()
 

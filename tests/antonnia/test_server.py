@@ -191,8 +191,16 @@ def test_a_survey_begins_with_the_end_of_a_session(api: Conversations) -> None:
 # -- who sees what
 
 
-def test_each_token_has_its_own(server: LocalServer) -> None:
-    with client_of(server, "first") as first, client_of(server, "second") as second:
+def test_each_organization_has_its_own() -> None:
+    with LocalServer(super_key="super", api_key="first") as server, client_of(server, "first") as first:
+        given = {"organization_id": "other", "apikey": "second"}
+        headers = {"Authorization": "Bearer super"}
+        assert 200 == requests.put(f"{server.url}/bc/v1/orgkeys", json=given, headers=headers, timeout=20).status_code
+        _see_nothing_of_each_other(first, server)
+
+
+def _see_nothing_of_each_other(first: Conversations, server: LocalServer) -> None:
+    with client_of(server, "second") as second:
         session = first.sessions.create("ada", "Ada")
         agent = first.agents.create("Ann", "ai", "a")
         message = first.sessions.messages.create(session.id, TEXT)

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def environment(**more: str) -> dict[str, str]:
     plain = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("MLSDK_", "SUPER_API_KEY")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("MLSDK_", "MINDLYTICS_", "SUPER_API_KEY")) and not name.lower().endswith("_proxy")
     }
     return {**plain, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **more}
 
@@ -79,10 +79,12 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: object, until: str, cwd: Path, **more: str) -> Iterator[Running]:
+def running(
+    *arguments: object, until: str, cwd: Path, command: Sequence[str] = COMMAND, **more: str
+) -> Iterator[Running]:
     """A command that has said that it is ready."""
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=cwd,
@@ -90,9 +92,9 @@ def running(*arguments: object, until: str, cwd: Path, **more: str) -> Iterator[
         encoding="utf-8",
     )
     try:
-        command = Running(process)
-        command.until(until)
-        yield command
+        started = Running(process)
+        started.until(until)
+        yield started
     finally:
         process.kill()
         process.communicate()

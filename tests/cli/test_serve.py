@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from mindlytics import HTTPClient
 from mindlytics.antonnia import Conversations
@@ -167,3 +168,74 @@ def test_an_analysis_of_your_own_is_found_in_the_current_directory(tmp_path: Pat
 @pytest.mark.parametrize("name", ["mine", "no.such.module:f", "json:no_such"])
 def test_an_analysis_that_is_not_there(name: str, tmp_path: Path) -> None:
     assert name in refused("--port", 0, "--analysis", name, cwd=tmp_path)
+
+
+# -- keys
+
+
+def test_keys_come_from_files_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("s3cret\n")
+    variables = {"SUPER_API_KEY": "sup3r"}
+    with running("serve", "--port", 0, "--api-key-file", "key", until="Ctrl-C", cwd=tmp_path, **variables) as command:
+        assert [] == Stored(command.url, api_key="s3cret").find("sessions")
+    with running("serve", "--port", 0, until="Ctrl-C", cwd=tmp_path, MINDLYTICS_API_KEY="s3cret") as command:
+        assert [] == Stored(command.url, api_key="s3cret").find("sessions")
+        with HTTPClient(server_endpoint=command.url, api_key="local", project_id="local") as http:
+            assert 403 == http.send_request(method="GET", url="/bc/v1/db/sessions/find")["status"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (("--api-key", ""), {}, "'--api-key'"),
+        (("--super-key", " "), {}, "'--super-key'"),
+        ((), {"MINDLYTICS_API_KEY": ""}, "MINDLYTICS_API_KEY is empty"),
+        ((), {"SUPER_API_KEY": ""}, "SUPER_API_KEY is empty"),
+        (("--api-key-file", "empty"), {}, "empty is empty"),
+        (("--api-key-file", "nowhere"), {}, "'nowhere': No such file"),
+        (("--api-key-file", "empty", "--api-key", "k"), {}, "exclude each other"),
+        (("--allowed-host", "http://host"), {}, "http://host is no name of a host"),
+    ],
+)
+def test_an_empty_key_starts_no_server(
+    arguments: tuple[str, ...], variables: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").write_text("\n")
+    ended = mindlytics("serve", "--port", 0, *arguments, cwd=tmp_path, **variables)
+    assert (2, "") == (ended.returncode, ended.stdout)
+    assert said in " ".join(ended.stderr.replace("│", " ").split())
+
+
+def test_a_client_does_not_take_an_empty_key(tmp_path: Path) -> None:
+    for arguments, variables in ((("--api-key", ""), {}), ((), {"MLSDK_API_KEY": ""})):
+        ended = mindlytics("tail", *arguments, cwd=tmp_path, **variables)
+        assert 2 == ended.returncode
+        assert "empty" in ended.stderr
+
+
+# -- files in the current directory
+
+
+@pytest.mark.parametrize(
+    "command", [[sys.executable, "-m", "mindlytics"], [str(Path(sys.executable).parent / "mindlytics")]]
+)
+def test_files_of_the_current_directory_do_not_run(command: list[str], tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    for name in ("google", "protobuf", "uvloop", "nltk", "genai_prices", "click", "aiohttp"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})")
+    with (
+        running("serve", "--port", 0, until="Ctrl-C", cwd=tmp_path, command=command) as server,
+        requests.Session() as http,
+    ):
+        http.trust_env = False
+        path = f"{server.url}/ingestion.v1alpha.IngestionService/CollectEvents"
+        headers = {"Authorization": "Bearer any", "Content-Type": "application/json"}
+        assert 200 == http.post(path, json={"events": []}, headers=headers, timeout=20).status_code
+    assert not ran.exists()
+
+
+def test_an_analysis_of_yours_is_found_in_the_current_directory(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def analyse(conversation): return None")
+    (tmp_path / "google.py").write_text("raise SystemExit('it hides what is installed')")
+    with running("serve", "--port", 0, "--analysis", "mine:analyse", until="Ctrl-C", cwd=tmp_path) as server:
+        assert [] == Stored(server.url).find("sessions")

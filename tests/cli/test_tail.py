@@ -38,7 +38,7 @@ def tailing(
     )
     try:
         assert process.stderr is not None
-        assert f"mindlytics: listening to {url}; Ctrl-C ends it\n" == process.stderr.readline()
+        assert f"mindlytics: listening to {url}, project {project}; Ctrl-C ends it\n" == process.stderr.readline()
         yield process
     finally:
         process.kill()

@@ -31,7 +31,7 @@ AT = datetime(2030, 4, 3, 7, 35, 10, tzinfo=timezone.utc)
 TEXT = {"type": "text", "text": "Hello"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[LocalServer]:
     with LocalServer() as running:
         yield running

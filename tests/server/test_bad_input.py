@@ -21,7 +21,7 @@ from mindlytics.server.run import LocalServer
 from .calls import QUEUE, Caller, event, track, turn
 
 KEY = "a-key-that-no-log-holds"
-HEADERS = f"Host: here\r\nAuthorization: Bearer {KEY}\r\nX-App-ID: bad\r\n".encode()
+HEADERS = f"Host: localhost\r\nAuthorization: Bearer {KEY}\r\nX-App-ID: bad\r\n".encode()
 
 
 def answer(server: LocalServer | Caller, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -276,7 +276,7 @@ def test_other_parameters_of_the_wrong_shape(caller: Caller, parameter: str, val
 def test_odd_headers(caller: Caller, name: str, value: str | bytes, expected: int) -> None:
     if isinstance(value, str):
         value = value.encode("latin-1")
-    lines = {b"Host": b"here", b"Authorization": b"Bearer k", b"X-App-ID": b"odd", b"Content-Length": b"2"}
+    lines = {b"Host": b"localhost", b"Authorization": b"Bearer k", b"X-App-ID": b"odd", b"Content-Length": b"2"}
     lines[name.encode()] = value
     head = b"".join(b"%s: %s\r\n" % line for line in lines.items())
     status, _, body = answer(caller, b"POST " + QUEUE.encode() + b" HTTP/1.1\r\n" + head + b"\r\n[]")
@@ -304,7 +304,7 @@ def test_clients_that_never_read_or_never_end_hold_nobody_up(monkeypatch: pytest
 def test_others_see_nothing(caller: Caller, server: LocalServer) -> None:
     caller.take(event("start_session", attributes={"secret": 1}), turn("mine"))
     own = str(caller.http.headers["X-App-ID"])
-    for key, app in (("key", f"other than {own}"), ("another key", own)):
+    for key, app in (("key", f"other than {own}"), ("another key", f"another than {own}")):
         other = Caller(server.url, key, app)
         with other.http:
             for collection in ("users", "sessions", "conversations", "events", "messages"):

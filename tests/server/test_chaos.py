@@ -40,7 +40,7 @@ def exchange(caller: Caller, *events: dict[str, object]) -> bytes:
     address = urlsplit(caller.url)
     body = json.dumps(events).encode()
     headers = "".join(f"{name}: {caller.http.headers[name]}\r\n" for name in ("Authorization", "X-App-ID"))
-    head = f"POST {QUEUE} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    head = f"POST {QUEUE} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     received = b""
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
         connection.sendall(head.encode() + body)

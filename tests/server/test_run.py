@@ -19,8 +19,9 @@ import pytest
 import requests
 
 from mindlytics.errors import MindlyticsError
+from mindlytics.server.guard import is_loopback
 from mindlytics.server.records import KEY_SECONDS, MAX_CACHED, Records
-from mindlytics.server.run import LocalServer, ServerError, is_loopback, serve
+from mindlytics.server.run import LocalServer, ServerError, serve
 from mindlytics.server.schema import StoreError, open_database
 from mindlytics.server.store import Store
 

@@ -1,0 +1,48 @@
+"""Options of the command line that hold keys: as a text, in the environment, or in a file. An empty one is an error.
+
+Without that, ``--api-key "$KEY"`` with a variable that is not set would start a server that is open to all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import IO, Any
+
+import click
+
+
+def key_option(name: str, envvar: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option of a key; a variable of the environment that is empty is refused as an empty argument is."""
+    return click.option(name, envvar=envvar, help=f"{help} Or in {envvar}.", callback=_not_empty)
+
+
+def key_file_option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option of a file that holds a key; - is stdin."""
+    return click.option(f"{name}-file", type=click.File(), metavar="FILE", help=f"A file that holds the {name[2:]}.")
+
+
+def key_of(name: str, given: str | None, file: IO[str] | None) -> str | None:
+    """The key of an option and its file.
+
+    :raises click.UsageError: both are there, or the file holds none.
+    """
+    if file is None:
+        return given
+    if given is not None:
+        raise click.UsageError(f"{name} and {name}-file exclude each other")
+    try:
+        key = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{name}-file: {file.name} cannot be read: {error}") from None
+    if not key:
+        raise click.UsageError(f"{name}-file: {file.name} is empty")
+    return key
+
+
+def _not_empty(_: click.Context, option: click.Parameter, given: Any) -> Any:
+    if given is not None and not given.strip():
+        raise click.BadParameter("it is empty")
+    if given is None and isinstance(option.envvar, str) and option.envvar in os.environ:
+        raise click.BadParameter(f"{option.envvar} is empty; unset it, or give it a value")
+    return given

@@ -1,0 +1,111 @@
+"""Which requests are answered at all: those that name this server, and that no page of another site makes.
+
+A page that somebody looks at can send requests to this machine, and by a name that leads here (DNS rebinding) read the
+answers, too. It cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, by which it is known here.
+What a key opens is in ``http.py``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from ..errors import MindlyticsError
+from .http import Handler, Problem, reply
+
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:@/\\\[\]?#,]+))(?::\d{0,5})?")
+
+
+class InvalidHost(MindlyticsError, ValueError):
+    """A name of a server that is none."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def host_of(authority: str) -> str | None:
+    """The name or address in a ``Host`` header or the like, without a port; None: it is none."""
+    found = _AUTHORITY.fullmatch(authority.strip().lower())
+    return (found[1] or found[2]).rstrip(".") if found else None
+
+
+class Guard:
+    """Lets in what is meant for one server.
+
+    :param names: those of the server, besides loopback and the address that a connection came to. Its pages are let in
+        also where a proxy changes ``Host``; those on another port than the usual one need ``name:port``.
+    :raises InvalidHost: one of them is none.
+    """
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._origins = {given.lower() for given in names}
+        self._names = {_name(given) for given in names}
+
+    def listens_at(self, host: str) -> None:
+        """Answer to the name by which the server was told where to listen. An address needs no word of it."""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            self._names.add(_name(host))
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer 403 to what is not meant for this server, and 400 where nobody can tell."""
+        try:
+            self._check(request)
+        except Problem as problem:
+            return reply(problem.body, problem.status)
+        return await handler(request)
+
+    def _check(self, request: web.Request) -> None:
+        given = request.headers.getall("Host", [])
+        name = host_of(given[0]) if len(given) == 1 else None
+        if name is None:
+            raise Problem(400, "invalid header", "there must be one header Host, with the name of the server")
+        if not (name in self._names or is_loopback(name) or name == _address(request)):
+            raise Problem(
+                403,
+                "forbidden",
+                f"{name[:100]} is no name of this server; if it is meant to be one, start it with --allowed-host",
+            )
+        if self._is_from_elsewhere(request, given[0]):
+            raise Problem(403, "forbidden", "pages of other sites may not use this server")
+
+    def _is_from_elsewhere(self, request: web.Request, host: str) -> bool:
+        """Whether a page of another site makes the request; what is no browser does not say, and is let in."""
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            authority = origin.partition("://")[2].lower()
+            return authority != host.strip().lower() and authority not in self._origins
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        return site not in ("same-origin", "none") and not _follows_a_link(request)
+
+
+GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
+
+
+def _name(given: str) -> str:
+    name = host_of(given)
+    if name is None:
+        raise InvalidHost(f"{given} is no name of a host: it must be of the form name or name:port")
+    return name
+
+
+def _address(request: web.Request) -> str | None:
+    """The address of this machine to which the connection came."""
+    sockname = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return str(sockname[0]).partition("%")[0] if isinstance(sockname, tuple) else None
+
+
+def _follows_a_link(request: web.Request) -> bool:
+    """Whether it opens a page of this server in a tab of its own, whose content no other page sees."""
+    of_tab = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    return request.method in ("GET", "HEAD") and of_tab == ("navigate", "document")
