@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from .errors import LiveError as LiveError
     from .errors import MindlyticsError as MindlyticsError
     from .errors import MLHTTPError as MLHTTPError
-    from .events import Cost as Cost
-    from .events import TokenBasedCost as TokenBasedCost
     from .http import AsyncHTTPClient as AsyncHTTPClient
     from .http import HTTPClient as HTTPClient
     from .stored import MLEvent as MLEvent
+    from .usage import Cost as Cost
+    from .usage import TokenBasedCost as TokenBasedCost
 
 _HOMES = {
     "APIResponse": "delivery.ledger",
@@ -43,7 +43,7 @@ _HOMES = {
     "AsyncSession": "aio",
     "Client": "client",
     "ClientClosed": "errors",
-    "Cost": "events",
+    "Cost": "usage",
     "DeliveryError": "errors",
     "FlushResult": "delivery.ledger",
     "HTTPClient": "http",
@@ -55,7 +55,7 @@ _HOMES = {
     "MindlyticsError": "errors",
     "Session": "client",
     "Stats": "delivery.ledger",
-    "TokenBasedCost": "events",
+    "TokenBasedCost": "usage",
 }
 
 __all__ = [  # noqa: PLE0604  the names of the table above

@@ -13,17 +13,18 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet, finalize
 
+from .arguments import as_id
 from .cleaning import clean_scalars
 from .delivery.ledger import APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, InvalidEvent, InvalidSetting
-from .events import check_name
 from .pipeline import lifecycle
 from .pipeline.base import Pipeline
 from .pipeline.sender import LONGEST_WAIT, clock
 from .recorder import Recorder
 from .session import BaseSession, Properties
 from .settings import Settings
+from .validators import check_name
 from .values import UTC, Timestamp
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         :raises InvalidEvent: an argument breaks a rule.
         :raises ClientClosed: the client is closed.
         """
+        session_id = as_id("session_id", session_id, self.pipeline.report_change)
         if session_id is not None:
             check_name("session_id", session_id)
         if on_error is not None and not callable(on_error):
@@ -220,17 +222,20 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
 
     def _identify_body(self, id: str | None, device_id: str | None, traits: Mapping[str, Any] | None) -> dict[str, Any]:
         """The body of a direct identify request, checked."""
+        report = self.pipeline.report_change
+        id, device_id = as_id("id", id, report), as_id("device_id", device_id, report)
         if id is None and device_id is None:
             raise InvalidEvent("id", "given, or device_id", None)
         body = {
             name: check_name(name, value) for name, value in (("id", id), ("device_id", device_id)) if value is not None
         }
-        cleaned = None if traits is None else clean_scalars("traits", traits, self.pipeline.report_change)
+        cleaned = None if traits is None else clean_scalars("traits", traits, report)
         return body if cleaned is None else {**body, "traits": cleaned}
 
     def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
         """The body of a direct alias request, checked."""
-        return {"id": check_name("id", id), "previous_id": check_name("previous_id", previous_id)}
+        given = {"id": id, "previous_id": previous_id}
+        return {name: check_name(name, as_id(name, each, self.pipeline.report_change)) for name, each in given.items()}
 
 
 def _cancel(listenings: WeakSet[Any]) -> None:

@@ -20,10 +20,10 @@ from rich.table import Table
 
 from . import AsyncClient, Client, HTTPClient, MLHTTPError
 from .delivery.ledger import Stats
-from .events import Cost, TokenBasedCost, Usage
 from .server.run import LocalServer
 from .session import BaseSession
 from .settings import Options
+from .usage import Cost, TokenBasedCost, Usage
 
 API_KEY = PROJECT_ID = "demo"
 OPTIONS: Options = {

@@ -7,151 +7,20 @@ client builds events through them, the local server decodes into them. What prop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from math import isfinite
+from collections.abc import Mapping
 from sys import getsizeof
-from typing import Any, ClassVar, TypeVar, Union
+from typing import Any, ClassVar, TypeVar
 
 from attrs import Attribute, evolve, field, frozen
 
+from . import validators
 from .errors import InvalidEvent
-from .values import INT64, UTC, Scalar, Timestamp, check_timestamp, now, plain_datetime, plain_number, valid_text
+from .usage import Cost, TokenBasedCost, Usage
+from .values import Scalar, Timestamp, now
 
 FEEDBACK = "Feedback"
 """The name of the custom event that says what somebody thought of a session or of a turn."""
 FEEDBACK_TYPES = ("thumbs_up", "thumbs_down")
-
-MAX_NAME = 100
-"""Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
-
-_NAME = f"a str of 1 to {MAX_NAME} characters"
-_SCALARS = (str, int, float)  # bool is an int
-MAX_INT = INT64[-1]
-
-# Each validator begins with a test that plain good values pass at once; what does not is looked at thoroughly. Numbers
-# and datetimes of other classes are kept as plain ones: encoders take no others.
-Validator = Callable[[Any, "Attribute[Any]", Any], None]
-
-
-def check_name(field_name: str, value: object) -> str:
-    """The value, if it is an id or name of 1 to 100 characters.
-
-    :raises InvalidEvent: it is not.
-    """
-    if isinstance(value, str) and 0 < len(value) <= MAX_NAME:
-        if value.isascii() or value == valid_text(value):
-            return value
-        raise InvalidEvent(field_name, "valid Unicode, without lone surrogates", value)
-    raise InvalidEvent(field_name, _NAME, value)
-
-
-def _name(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isascii():
-        check_name(attribute.name, value)
-
-
-def _optional_name(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if value is not None and (type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isascii()):
-        check_name(attribute.name, value)
-
-
-def _text(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if not isinstance(value, str):
-        raise InvalidEvent(attribute.name, "a str", value)
-
-
-def _optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidEvent(attribute.name, "a str or None", value)
-
-
-def _timestamp(event: Any, attribute: Attribute[Any], value: object) -> None:
-    if type(value) is not datetime or value.tzinfo is not UTC:
-        check_timestamp(attribute.name, value)
-        if isinstance(value, datetime) and type(value) is not datetime:
-            _set(event, attribute.name, plain_datetime(value))
-
-
-def _scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
-    if value == {} or (value is None and attribute.default is None):
-        return
-    if not isinstance(value, Mapping):
-        raise InvalidEvent(attribute.name, "a mapping of names to strings, numbers and booleans", value)
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise InvalidEvent(f"a name in {attribute.name}", "a str", key)
-        if not isinstance(item, _SCALARS):
-            raise InvalidEvent(f"{attribute.name}.{key}", "a string, a number or a boolean", item)
-
-
-def _count(usage: Any, attribute: Attribute[Any], value: object) -> None:
-    if type(value) is not int or not 0 <= value <= MAX_INT:
-        plain = plain_number(value)
-        if type(plain) is not int or not 0 <= plain <= MAX_INT:
-            raise InvalidEvent(attribute.name, "an int of at least 0, of 64 bits at most", value)
-        _set(usage, attribute.name, plain)
-
-
-def _finite(holder: Any, attribute: Attribute[Any], value: object) -> None:
-    if type(value) is float and isfinite(value):
-        return
-    plain = plain_number(value)
-    fits = plain in INT64 if type(plain) is int else type(plain) is float and isfinite(plain)
-    if not fits:
-        raise InvalidEvent(attribute.name, "a finite number (of 64 bits at most where it is an int)", value)
-    if plain is not value:
-        _set(holder, attribute.name, plain)
-
-
-def _milliseconds(event: Any, attribute: Attribute[Any], value: Any) -> None:
-    _finite(event, attribute, value)
-    if value < 0:
-        raise InvalidEvent(attribute.name, "a number of milliseconds of at least 0", value)
-
-
-@frozen
-class TokenBasedCost:
-    """What a model's work is counted in; the service knows the price.
-
-    :param model: the model's name, 1 to 100 characters.
-    :param prompt_tokens: tokens read, an int of at least 0, of 64 bits at most.
-    :param completion_tokens: tokens written, likewise.
-    """
-
-    model: str = field(validator=_name)
-    prompt_tokens: int = field(validator=_count)
-    completion_tokens: int = field(validator=_count)
-
-
-@frozen
-class Cost:
-    """What a model's work cost, in the currency of the workspace."""
-
-    cost: float = field(validator=_finite)
-
-
-Usage = Union[TokenBasedCost, Cost]
-
-
-def as_usage(given: object, field_name: str = "usage") -> Usage | None:
-    """Read the ``usage=`` or ``cost=`` argument: either class, a mapping of either shape, or a plain number.
-
-    :raises InvalidEvent: it is of neither shape.
-    """
-    if given is None or isinstance(given, (TokenBasedCost, Cost)):
-        return given
-    plain = plain_number(given)
-    if isinstance(plain, (int, float)):
-        return Cost(plain)
-    if isinstance(given, Mapping):
-        if "cost" in given:
-            return Cost(given["cost"])
-        if all(name in given for name in ("model", "prompt_tokens", "completion_tokens")):
-            return TokenBasedCost(given["model"], given["prompt_tokens"], given["completion_tokens"])
-        rule = "a mapping with cost, or with model, prompt_tokens and completion_tokens"
-        raise InvalidEvent(field_name, rule, given)
-    raise InvalidEvent(field_name, "a TokenBasedCost, a Cost, a mapping of either shape or a number", given)
 
 
 def _usage(_: Any, attribute: Attribute[Any], value: object) -> None:
@@ -203,10 +72,10 @@ class Event(AnyEvent):
     texts: ClassVar[Mapping[str, Any]] = {}
     """The fields that hold what people and functions say, and what stands there when it is not sent."""
 
-    session_id: str = field(validator=_name)
-    timestamp: Timestamp = field(factory=now, validator=_timestamp)
-    user_id: str | None = field(default=None, validator=_optional_name)
-    device_id: str | None = field(default=None, validator=_optional_name)
+    session_id: str = field(validator=validators.name)
+    timestamp: Timestamp = field(factory=now, validator=validators.timestamp)
+    user_id: str | None = field(default=None, validator=validators.optional_name)
+    device_id: str | None = field(default=None, validator=validators.optional_name)
 
     # Written once here rather than generated for each class: that would be a third of the time it takes to import them.
     def __eq__(self, other: object) -> bool:
@@ -235,8 +104,8 @@ class StartSession(Event):
 
     type: ClassVar[str] = "start_session"
 
-    id: str | None = field(default=None, validator=_optional_name)
-    attributes: Mapping[str, Scalar] = field(factory=dict, validator=_scalars)
+    id: str | None = field(default=None, validator=validators.optional_name)
+    attributes: Mapping[str, Scalar] = field(factory=dict, validator=validators.scalars)
 
     @property
     def size(self) -> int:
@@ -249,7 +118,7 @@ class EndSession(Event):
 
     type: ClassVar[str] = "end_session"
 
-    attributes: Mapping[str, Scalar] = field(factory=dict, validator=_scalars)
+    attributes: Mapping[str, Scalar] = field(factory=dict, validator=validators.scalars)
 
     @property
     def size(self) -> int:
@@ -262,8 +131,8 @@ class Identify(Event):
 
     type: ClassVar[str] = "identify"
 
-    id: str | None = field(default=None, validator=_optional_name)
-    traits: Mapping[str, Scalar] | None = field(default=None, validator=_scalars)
+    id: str | None = field(default=None, validator=validators.optional_name)
+    traits: Mapping[str, Scalar] | None = field(default=None, validator=validators.scalars)
 
     @property
     def size(self) -> int:
@@ -276,16 +145,16 @@ class Alias(Event):
 
     type: ClassVar[str] = "alias"
 
-    id: str = field(validator=_name)
-    previous_id: str = field(validator=_name)
+    id: str = field(validator=validators.name)
+    previous_id: str = field(validator=validators.name)
 
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class TrackedEvent(Event):
     """What every ``track`` event has: a conversation, where it belongs to one, and the caller's own scalars."""
 
-    conversation_id: str | None = field(default=None, validator=_optional_name)
-    properties: Mapping[str, Scalar] = field(factory=dict, validator=_scalars)
+    conversation_id: str | None = field(default=None, validator=validators.optional_name)
+    properties: Mapping[str, Scalar] = field(factory=dict, validator=validators.scalars)
 
     @property
     def size(self) -> int:
@@ -296,7 +165,7 @@ class TrackedEvent(Event):
 class CustomEvent(TrackedEvent):
     """An event that means something to the application: ``event`` is its name, 1 to 100 characters."""
 
-    event: str = field(validator=_name)  # type: ignore[misc]
+    event: str = field(validator=validators.name)  # type: ignore[misc]
 
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -305,8 +174,8 @@ class StartConversation(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Started"
 
-    conversation_id: str = field(validator=_name)
-    attributes: Mapping[str, Scalar] | None = field(default=None, validator=_scalars)
+    conversation_id: str = field(validator=validators.name)
+    attributes: Mapping[str, Scalar] | None = field(default=None, validator=validators.scalars)
 
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -315,8 +184,8 @@ class EndConversation(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Ended"
 
-    conversation_id: str = field(validator=_name)
-    attributes: Mapping[str, Scalar] | None = field(default=None, validator=_scalars)
+    conversation_id: str = field(validator=validators.name)
+    attributes: Mapping[str, Scalar] | None = field(default=None, validator=validators.scalars)
 
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
@@ -327,10 +196,10 @@ class ConversationTurn(TrackedEvent):
     own_properties: ClassVar[tuple[str, ...]] = ("user", "assistant", "assistant_id")
     texts: ClassVar[Mapping[str, Any]] = {"user": "", "assistant": ""}
 
-    conversation_id: str = field(validator=_name)
-    user: str = field(validator=_text)
-    assistant: str = field(validator=_text)
-    assistant_id: str | None = field(default=None, validator=_optional_name)
+    conversation_id: str = field(validator=validators.name)
+    user: str = field(validator=validators.text)
+    assistant: str = field(validator=validators.text)
+    assistant_id: str | None = field(default=None, validator=validators.optional_name)
     usage: Usage | None = field(default=None, validator=_usage)
 
     @property
@@ -345,7 +214,7 @@ class ConversationUsage(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Usage"
 
-    conversation_id: str = field(validator=_name)
+    conversation_id: str = field(validator=validators.name)
     usage: Usage = field(validator=_usage)
 
 
@@ -357,11 +226,11 @@ class ConversationFunction(TrackedEvent):
     own_properties: ClassVar[tuple[str, ...]] = ("name", "args", "result", "runtime")
     texts: ClassVar[Mapping[str, Any]] = {"args": None, "result": None}
 
-    conversation_id: str = field(validator=_name)
-    name: str = field(validator=_name)
-    args: str | None = field(default=None, validator=_optional_text)
-    result: str | None = field(default=None, validator=_optional_text)
-    runtime: float = field(default=0, validator=_milliseconds)
+    conversation_id: str = field(validator=validators.name)
+    name: str = field(validator=validators.name)
+    args: str | None = field(default=None, validator=validators.optional_text)
+    result: str | None = field(default=None, validator=validators.optional_text)
+    runtime: float = field(default=0, validator=validators.milliseconds)
 
     @property
     def size(self) -> int:

@@ -9,22 +9,24 @@ from __future__ import annotations
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from attrs import NOTHING
+
+from .arguments import as_id, as_milliseconds, as_moment, as_name, as_text
 from .cleaning import clean_scalars
+from .cleaning.numbers import whole_number
 from .delivery.ledger import Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
     FEEDBACK,
     FEEDBACK_TYPES,
-    MAX_NAME,
     Alias,
     ConversationFunction,
     ConversationTurn,
     ConversationUsage,
-    Cost,
     CustomEvent,
     EndConversation,
     EndSession,
@@ -32,13 +34,11 @@ from .events import (
     Identify,
     StartConversation,
     StartSession,
-    TokenBasedCost,
-    Usage,
-    as_usage,
-    check_name,
     trusted,
 )
-from .values import UTC, Scalar, Timestamp, moment, plain_number, valid_text
+from .usage import TokenBasedCost, Usage, UsageArgument, as_usage
+from .validators import MAX_NAME, check_name
+from .values import UTC, Scalar, Timestamp, valid_text
 
 if TYPE_CHECKING:
     from .stored import MLEvent
@@ -50,12 +50,12 @@ Id = TypeVar("Id")
 
 Properties = Mapping[str, Any]
 """Names and values; what no string, number or boolean can be made of is left out with a warning."""
-UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], float, None]
-
 TURN_NAMES = ConversationTurn.own_properties
 FUNCTION_NAMES = ConversationFunction.own_properties
 REQUIRED: Any = None
-"""The default of an argument that has to be given: leaving it out is told as any other misuse is."""
+"""The default of an argument that has to be given: leaving it out is reported as any other misuse is."""
+NOT_GIVEN: Any = NOTHING
+"""The same for an argument that may be None."""
 
 
 def new_id() -> str:
@@ -102,16 +102,16 @@ class BaseSession(Generic[Done, Id]):
         on_event: Callable[[MLEvent], object] | None = None,
         on_error: Callable[[Exception], object] | None = None,
     ) -> None:
-        if id is not None and user_id is not None and id != user_id:
-            raise InvalidEvent("user_id", "the same as id, where both are given", user_id)
+        self._client = client
         for name, handler in (("on_event", on_event), ("on_error", on_error)):
             if handler is not None and not callable(handler):
                 raise InvalidEvent(name, "a function or None", handler)
         given = {"session_id": session_id, "conversation_id": conversation_id, "id": id, "user_id": user_id}
         for name, value in {**given, "device_id": device_id}.items():
-            if value is not None:
-                check_name(name, value)
-        self._client = client
+            given[name] = None if value is None or (text := self._id(name, value)) is None else check_name(name, text)
+        session_id, conversation_id, id, user_id, device_id = given.values()
+        if id is not None and user_id is not None and id != user_id:
+            raise InvalidEvent("user_id", "the same as id, where both are given", user_id)
         self._id_is_given = session_id is not None
         self.session_id: str = session_id if session_id is not None else new_id()
         """The session's id: the one given, or a uuid4."""
@@ -169,12 +169,15 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             self._reopen()
+        user_id, device_id = self._id("user_id", user_id), self._id("device_id", device_id)
+        if user_id is None:
+            user_id = self.id
         event = StartSession(
             session_id=self.session_id,
-            timestamp=moment(timestamp),
-            user_id=self.id if user_id is None else user_id,
+            timestamp=self._moment(timestamp),
+            user_id=user_id,
             device_id=self.device_id if device_id is None else device_id,
-            id=self.id if user_id is None else user_id,
+            id=user_id,
             attributes={**self._attributes, **self._clean("attributes", attributes)},
         )
         self.id, self.device_id = event.user_id, event.device_id
@@ -192,7 +195,7 @@ class BaseSession(Generic[Done, Id]):
             return self._submit_all()
         event = EndSession(
             session_id=self.session_id,
-            timestamp=moment(timestamp),
+            timestamp=self._moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             attributes=self._clean("attributes", attributes),
@@ -220,9 +223,10 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             self._reopen()
+        conversation_id = self._id("conversation_id", conversation_id)
         event = StartConversation(
             session_id=self.session_id,
-            timestamp=moment(timestamp),
+            timestamp=self._moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             conversation_id=new_id() if conversation_id is None else conversation_id,
@@ -247,13 +251,14 @@ class BaseSession(Generic[Done, Id]):
         :param conversation_id: default the current conversation.
         :raises InvalidEvent: an argument breaks a rule, or no conversation is open; nothing was queued.
         """
+        conversation_id = self._id("conversation_id", conversation_id)
         if conversation_id is None and not self._conversations:
             raise InvalidEvent("conversation_id", "given, since no conversation is open", None)
         if self._ended:
             self._reopen()
         event = EndConversation(
             session_id=self.session_id,
-            timestamp=moment(timestamp),
+            timestamp=self._moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
             conversation_id=self._conversations[-1] if conversation_id is None else conversation_id,
@@ -303,14 +308,15 @@ class BaseSession(Generic[Done, Id]):
                     },
                 )
             )
+        conversation_id = self._id("conversation_id", conversation_id)
         return self._record(
             CustomEvent(
                 session_id=self.session_id,
-                timestamp=moment(timestamp),
+                timestamp=self._moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self.conversation_id if conversation_id is None else conversation_id,
-                event=event,
+                event=as_name(event),
                 properties=self._clean("properties", properties),
             )
         )
@@ -319,7 +325,7 @@ class BaseSession(Generic[Done, Id]):
         self,
         *,
         user: str = REQUIRED,
-        assistant: str = REQUIRED,
+        assistant: str | None = NOT_GIVEN,
         assistant_id: str | None = None,
         usage: UsageArgument = None,
         cost: UsageArgument = None,
@@ -330,9 +336,9 @@ class BaseSession(Generic[Done, Id]):
         """Record what the user said and what the assistant answered. Begins a conversation where none is open.
 
         :param user: the user's words.
-        :param assistant: the assistant's; empty where there was no answer.
+        :param assistant: the assistant's; empty or None where there was no answer, as in a call of tools.
         :param assistant_id: which assistant, 1 to 100 characters.
-        :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a mapping of either shape, or a number.
+        :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a number, or a mapping or an object of either shape.
         :param cost: another name of ``usage``.
         :param properties: strings, numbers and booleans by name.
         :param conversation_id: default the current conversation.
@@ -340,6 +346,8 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             self._reopen()
+        if assistant is None:  # the assistant called tools
+            assistant = ""
         if timestamp is conversation_id is assistant_id is None and type(user) is str and type(assistant) is str:
             return self._record(
                 trusted(
@@ -353,22 +361,23 @@ class BaseSession(Generic[Done, Id]):
                         "user": user if user.isascii() else valid_text(user),
                         "assistant": assistant if assistant.isascii() else valid_text(assistant),
                         "assistant_id": None,
-                        "usage": usage if cost is None and type(usage) is TokenBasedCost else _usage(usage, cost),
+                        "usage": usage if cost is None and type(usage) is TokenBasedCost else self._usage(usage, cost),
                         "properties": {} if properties is None else self._clean("properties", properties, TURN_NAMES),
                     },
                 )
             )
+        conversation_id = self._id("conversation_id", conversation_id)
         return self._record(
             ConversationTurn(
                 session_id=self.session_id,
-                timestamp=moment(timestamp),
+                timestamp=self._moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
                 user=_text(user),
-                assistant=_text(assistant),
-                assistant_id=assistant_id,
-                usage=_usage(usage, cost),
+                assistant=_text(None if assistant is NOT_GIVEN else assistant),
+                assistant_id=self._id("assistant_id", assistant_id),
+                usage=self._usage(usage, cost),
                 properties=self._clean("properties", properties, TURN_NAMES),
             )
         )
@@ -384,20 +393,21 @@ class BaseSession(Generic[Done, Id]):
     ) -> Done:
         """Record tokens or money, to be added to what the conversation cost so far.
 
-        :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a mapping of either shape, or a number.
+        :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a number, or a mapping or an object of either shape.
         :param cost: another name of ``usage``; one of the two is required.
         :param conversation_id: default the current conversation; one is begun where none is open.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
         if self._ended:
             self._reopen()
-        given = _usage(usage, cost)
+        conversation_id = self._id("conversation_id", conversation_id)
+        given = self._usage(usage, cost)
         if given is None:
             raise InvalidEvent("usage", "given", None)
         return self._record(
             ConversationUsage(
                 session_id=self.session_id,
-                timestamp=moment(timestamp),
+                timestamp=self._moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
@@ -410,9 +420,9 @@ class BaseSession(Generic[Done, Id]):
         self,
         *,
         name: str = REQUIRED,
-        args: str | None = None,
-        result: str | None = None,
-        runtime: float = 0,
+        args: object = None,
+        result: object = None,
+        runtime: float | timedelta = 0,
         properties: Properties | None = None,
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
@@ -420,25 +430,27 @@ class BaseSession(Generic[Done, Id]):
         """Record that the assistant called a function.
 
         :param name: the function's, 1 to 100 characters.
-        :param args: its arguments as text, mostly JSON.
-        :param result: its result as text.
-        :param runtime: how long it took, in milliseconds.
+        :param args: its arguments: text, mostly JSON, or what JSON is made of.
+        :param result: its result, likewise.
+        :param runtime: how long it took, in milliseconds or as a timedelta.
         :param conversation_id: default the current conversation; one is begun where none is open.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
         if self._ended:
             self._reopen()
+        conversation_id = self._id("conversation_id", conversation_id)
+        report = self._client.pipeline.report_change
         return self._record(
             ConversationFunction(
                 session_id=self.session_id,
-                timestamp=moment(timestamp),
+                timestamp=self._moment(timestamp),
                 user_id=self.id,
                 device_id=self.device_id,
                 conversation_id=self._conversation() if conversation_id is None else conversation_id,
-                name=name,
-                args=_text(args),
-                result=_text(result),
-                runtime=0 if runtime is None else runtime,
+                name=as_name(name),
+                args=as_text("args", args, report),
+                result=as_text("result", result, report),
+                runtime=as_milliseconds(runtime),
                 properties=self._clean("properties", properties, FUNCTION_NAMES),
             )
         )
@@ -460,7 +472,7 @@ class BaseSession(Generic[Done, Id]):
         """
         if not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES:
             raise InvalidEvent("feedback", " or ".join(f'"{each}"' for each in FEEDBACK_TYPES), feedback)
-        turn = plain_number(turn)
+        turn = whole_number(turn)
         if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 1):
             raise InvalidEvent("turn", "an int of at least 1, or None", turn)
         return self.track_event(
@@ -488,10 +500,11 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             self._reopen()
+        id, device_id = self._id("id", id), self._id("device_id", device_id)
         neither = id is None and device_id is None
         event = Identify(
             session_id=self.session_id,
-            timestamp=moment(timestamp),
+            timestamp=self._moment(timestamp),
             user_id=self.id,
             device_id=self.device_id if device_id is None else device_id,
             id=self.id if neither else id,
@@ -514,11 +527,11 @@ class BaseSession(Generic[Done, Id]):
             self._reopen()
         event = Alias(
             session_id=self.session_id,
-            timestamp=moment(timestamp),
+            timestamp=self._moment(timestamp),
             user_id=self.id,
             device_id=self.device_id,
-            id=id,
-            previous_id=previous_id,
+            id=self._id("id", id),
+            previous_id=self._id("previous_id", previous_id),
         )
         done = self._record(event)
         self.id = event.id
@@ -605,6 +618,21 @@ class BaseSession(Generic[Done, Id]):
         if conversation_id in self._conversations:
             self._conversations.remove(conversation_id)
 
+    def _id(self, name: str, given: Any) -> Any:
+        """An id as text, see :func:`~mindlytics.arguments.as_id`."""
+        if given is None or type(given) is str:
+            return given
+        return as_id(name, given, self._client.pipeline.report_change)
+
+    def _moment(self, given: Timestamp | None) -> Timestamp:
+        return as_moment(given, self._client.pipeline.report_change)
+
+    def _usage(self, usage: object, cost: object) -> Usage | None:
+        if usage is not None and cost is not None:
+            raise InvalidEvent("cost", "left out where usage is given (it is another name of it)", cost)
+        name, given = ("usage", usage) if cost is None else ("cost", cost)
+        return as_usage(given, self._client.pipeline.report_change, name)
+
     def _clean(self, field: str, given: Properties | None, own: tuple[str, ...] = ()) -> dict[str, Scalar]:
         """Scalars that an event may carry; what had to be changed is told, or raised where the client is strict."""
         if given is None:
@@ -620,10 +648,5 @@ class BaseSession(Generic[Done, Id]):
 
 def _text(given: Any) -> Any:
     """A text that can be encoded; what is no text is for the event to refuse."""
-    return valid_text(given) if isinstance(given, str) else given
-
-
-def _usage(usage: object, cost: object) -> Usage | None:
-    if usage is not None and cost is not None:
-        raise InvalidEvent("cost", "left out where usage is given (it is another name of it)", cost)
-    return as_usage(usage) if cost is None else as_usage(cost, "cost")
+    text = as_name(given)
+    return valid_text(text) if isinstance(text, str) else text

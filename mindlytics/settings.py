@@ -248,7 +248,10 @@ class Settings:
         read=float,
     )
     strict: bool = _setting(
-        False, _boolean, "Raise where a property value would be changed, and for events after `close()`.", read=_flag
+        False,
+        _boolean,
+        "Raise where an argument or a property value would lose something, and for events after `close()`.",
+        read=_flag,
     )
     enabled: bool = _setting(
         True,

@@ -22,8 +22,8 @@ import orjson
 from attrs import define, frozen
 
 from .errors import InvalidEvent
-from .events import check_name
 from .session import BaseSession, Done
+from .validators import check_name
 from .values import UTC, parse_timestamp
 
 ROLES = ("user", "assistant", "tool", "system", "developer")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Any, Union
+from typing import Union
 
 from .errors import InvalidEvent
 
@@ -72,22 +72,6 @@ def plain_datetime(given: datetime) -> datetime:
     zone = timezone(offset) if offset else UTC
     date_and_time = given.year, given.month, given.day, given.hour, given.minute, given.second, given.microsecond
     return datetime(*date_and_time, tzinfo=zone)
-
-
-def plain_number(given: Any) -> Any:
-    """An int or a float of that very class for one of another (NumPy's above all); all else as it is."""
-    kind = type(given)
-    if kind is int or kind is float or kind is bool:
-        return given
-    if isinstance(given, float):
-        return float(given)
-    if isinstance(given, int):
-        return int(given)
-    return given.item() if _is_numpy_scalar(given) else given
-
-
-def _is_numpy_scalar(given: Any) -> bool:
-    return type(given).__module__.partition(".")[0] == "numpy" and getattr(given, "ndim", None) == 0
 
 
 def read_timestamp(field: str, text: str) -> datetime:

@@ -13,6 +13,9 @@ DRIVERS = {"requests", "urllib3", "aiohttp", "asyncio", "threading", "queue", "s
 FORBIDDEN = {
     "delivery": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "mindlytics.session"},
     "wire": DRIVERS | {"mindlytics.pipeline", "mindlytics.transport", "mindlytics.session", "mindlytics.settings"},
+    "arguments.py": DRIVERS | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "cattrs", "orjson"},
+    "validators.py": DRIVERS | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "cattrs", "orjson"},
+    "usage.py": DRIVERS | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "cattrs", "orjson"},
     "events.py": DRIVERS | {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "cattrs", "orjson"},
     "cleaning": DRIVERS
     | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "numpy", "pandas", "bson"},

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import InvalidEvent
-from mindlytics.events import EVENT_TYPES, Cost, CustomEvent, Event, TrackedEvent
+from mindlytics.events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from mindlytics.secret import Secret
+from mindlytics.usage import Cost
 from mindlytics.values import parse_timestamp
 from mindlytics.wire.http import judge, retry_after
 from mindlytics.wire.mindlytics import QUEUE_PATH, MindlyticsWire, decode, encode, properties_of

@@ -10,8 +10,9 @@ import importlib.util
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..arguments import as_id
 from ..delivery.ledger import Account, Reason
 from ..delivery.privacy import is_sampled
 from ..delivery.verdict import Wire
@@ -98,7 +99,7 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         """
         return self._record(
             UserRecognize(
-                user_id=user_id,
+                user_id=self._id("user_id", user_id),
                 display_name=display_name,
                 email=email,
                 ip=ip,
@@ -125,7 +126,10 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         """
         return self._record(
             SessionOpen(
-                session_id=session_id, user_id=user_id, assistant_id=assistant_id, custom_properties=custom_properties
+                session_id=self._id("session_id", session_id),
+                user_id=self._id("user_id", user_id),
+                assistant_id=self._id("assistant_id", assistant_id),
+                custom_properties=custom_properties,
             )
         )
 
@@ -148,7 +152,7 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         """
         return self._record(
             MessageCreate(
-                session_id=session_id,
+                session_id=self._id("session_id", session_id),
                 message_index=message_index,
                 role=role,
                 content=content,
@@ -162,7 +166,7 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         :param session_id: 1 to 64 characters.
         :raises ValidationError: an argument breaks a rule; nothing was queued.
         """
-        return self._record(SessionClose(session_id=session_id))
+        return self._record(SessionClose(session_id=self._id("session_id", session_id)))
 
     def create_message_feedback(self, session_id: str, message_index: int, feedback_type: str) -> Done:
         """Record what somebody thought of a message.
@@ -175,7 +179,9 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         if message_index is None:
             message_index = 0  # no index is the feedback of a session
         return self._record(
-            FeedbackCreate(session_id=session_id, message_index=message_index, feedback_type=feedback_type)
+            FeedbackCreate(
+                session_id=self._id("session_id", session_id), message_index=message_index, feedback_type=feedback_type
+            )
         )
 
     def create_session_feedback(self, session_id: str, feedback_type: str) -> Done:
@@ -185,7 +191,7 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
         :raises ValidationError: an argument breaks a rule; nothing was queued.
         """
-        return self._record(FeedbackCreate(session_id=session_id, feedback_type=feedback_type))
+        return self._record(FeedbackCreate(session_id=self._id("session_id", session_id), feedback_type=feedback_type))
 
     def _record(self, event: AlignEvent) -> Done:
         session_id = getattr(event, "session_id", None)
@@ -193,6 +199,10 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
             self.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
             return self._nothing()
         return self._submit(event)
+
+    def _id(self, name: str, given: Any) -> Any:
+        """An id as text, see :func:`~mindlytics.arguments.as_id`."""
+        return as_id(name, given, self.pipeline.report_change)
 
     @abstractmethod
     def _submit(self, event: AlignEvent) -> Done:

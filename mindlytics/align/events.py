@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 from attrs import Attribute, evolve, field, frozen
 
 from ..cleaning.containers import is_mapping, items_of
+from ..cleaning.numbers import whole_number
 from ..errors import ValidationError
 from ..events import EMPTY_SIZE, FEEDBACK_TYPES, AnyEvent
-from ..values import UTC, now, plain_datetime, plain_number, valid_text
+from ..values import UTC, now, plain_datetime, valid_text
 
 ROLE_USER = "user"
 ROLE_ASSISTANT = "assistant"
@@ -212,7 +213,7 @@ class MessageCreate(AlignEvent):
     type: ClassVar[str] = "message_create"
 
     session_id: str = field(validator=_name)
-    message_index: int = field(converter=plain_number, validator=_index)
+    message_index: int = field(converter=whole_number, validator=_index)
     role: str = field(validator=_one_of(*ROLES))
     content: str = field(converter=_valid, validator=_content)
 
@@ -233,4 +234,4 @@ class FeedbackCreate(AlignEvent):
 
     session_id: str = field(validator=_name)
     feedback_type: str = field(validator=_one_of(*FEEDBACK_TYPES))
-    message_index: int | None = field(default=None, converter=plain_number, validator=_index)
+    message_index: int | None = field(default=None, converter=whole_number, validator=_index)

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from attrs import evolve, frozen
 
-from ..values import UTC, parse_timestamp, plain_datetime, plain_number
+from ..cleaning.numbers import plain_number
+from ..values import UTC, parse_timestamp, plain_datetime
 from .codec import Misfit, read, tell
 from .exceptions import ValidationError
 from .types import MessageContent, ScheduleConfig

@@ -13,7 +13,8 @@ from attrs import NOTHING, fields, has
 from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn
 
-from ..values import parse_timestamp, plain_number
+from ..cleaning.numbers import plain_number
+from ..values import parse_timestamp
 from . import types
 from .types import Agent, MessageContent, Model, ScheduleConfig
 

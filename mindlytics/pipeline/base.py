@@ -157,9 +157,10 @@ class Pipeline(Sender):
             logger.warning(words, *values)
 
     def report_change(self, name: str, value: object, done: str) -> None:
-        """A property value does not go as it is: one warning for each name, or an error where the client is strict."""
+        """A value does not go as it is: one warning for each name, or an error where the client is strict."""
         if self.settings.strict:
-            raise InvalidEvent(name, "a plain string, number or boolean (strict)", value)
+            rule = "a plain string, number or boolean" if "." in name else f"given so that it is not {done}"
+            raise InvalidEvent(name, f"{rule} (strict)", value)
         self.warn_once(name, "%s was %s", name, done)
 
     def report_losses(self) -> None:

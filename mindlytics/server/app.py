@@ -15,7 +15,8 @@ import orjson
 from aiohttp import web
 
 from ..errors import InvalidEvent
-from ..events import Event, Identify, check_name
+from ..events import Event, Identify
+from ..validators import check_name
 from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from . import align, keys, user_reads
 from .analysis import Analysis

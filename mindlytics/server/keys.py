@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import WSCloseCode, web
 
 from ..errors import InvalidEvent
-from ..events import check_name
+from ..validators import check_name
 from .http import MAX_HEADER, STORE, Problem, bearer, is_super, json_object, key_of, reply
 from .keyhash import ID_DIGITS, shown
 from .live import LIVE

@@ -24,7 +24,7 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
 
-from ..events import check_name
+from ..validators import check_name
 from .analysis.background import BACKGROUND
 from .chaos import Chaos
 from .guard import Guard

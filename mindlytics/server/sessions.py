@@ -29,10 +29,9 @@ from ..events import (
     Identify,
     StartConversation,
     StartSession,
-    TokenBasedCost,
     TrackedEvent,
-    Usage,
 )
+from ..usage import TokenBasedCost, Usage
 from ..values import Scalar
 from ..wire.mindlytics import properties_of
 from .records import Conversation, Ending, Records, Session, StoredEvent, User

@@ -16,19 +16,14 @@ from cattrs import Converter
 from cattrs.fns import identity
 from cattrs.gen import make_dict_unstructure_fn, override
 
+from ..cleaning.numbers import plain_number
 from ..delivery.verdict import Verdict
 from ..errors import InvalidEvent
-from ..events import (
-    EVENT_TYPES,
-    Cost,
-    CustomEvent,
-    Event,
-    TokenBasedCost,
-    TrackedEvent,
-    check_name,
-)
+from ..events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from ..secret import Headers, Secret
-from ..values import Scalar, plain_datetime, plain_number, read_timestamp
+from ..usage import Cost, TokenBasedCost
+from ..validators import check_name
+from ..values import Scalar, plain_datetime, read_timestamp
 from .http import judge
 
 QUEUE_PATH = "/bc/v1/events/queue"

@@ -46,7 +46,7 @@ BAD: list[tuple[str, str, Call]] = [
     ("session_id", "1 to 64", lambda it: it.open_session(None, "u")),  # type: ignore[arg-type]
     ("session_id", "Unicode", lambda it: it.close_session("\ud800")),
     ("user_id", "1 to 64", lambda it: it.open_session("s", "u" * 65)),
-    ("user_id", "1 to 64", lambda it: it.identify_user(7)),  # type: ignore[arg-type]
+    ("user_id", "1 to 64", lambda it: it.identify_user(True)),  # type: ignore[arg-type]
     ("assistant_id", "at most 64", lambda it: it.open_session("s", "u", "a" * 65)),
     ("assistant_id", "at most 64", lambda it: it.open_session("s", "u", None)),  # type: ignore[arg-type]
     ("display_name", "at most 64", lambda it: it.identify_user("u", "n" * 65)),
@@ -70,7 +70,7 @@ BAD: list[tuple[str, str, Call]] = [
     ("message_index", "from 1", lambda it: it.create_message("s", 0, "user", "x")),
     ("message_index", "from 1", lambda it: it.create_message("s", -1, "user", "x")),
     ("message_index", "from 1", lambda it: it.create_message("s", True, "user", "x")),
-    ("message_index", "from 1", lambda it: it.create_message("s", 1.0, "user", "x")),  # type: ignore[arg-type]
+    ("message_index", "from 1", lambda it: it.create_message("s", 1.5, "user", "x")),  # type: ignore[arg-type]
     ("message_index", "2147483647", lambda it: it.create_message("s", 2**31, "user", "x")),
     ("message_index", "from 1", lambda it: it.create_message_feedback("s", 0, "thumbs_up")),
     ("message_index", "from 1", lambda it: it.create_message_feedback("s", None, "thumbs_up")),  # type: ignore[arg-type]

@@ -15,10 +15,10 @@ from attrs import evolve
 from ...aio import AsyncClient, AsyncSession
 from ...delivery.ledger import APIResponse, FlushResult
 from ...errors import MLHTTPError
-from ...events import Cost, TokenBasedCost
 from ...http import AsyncHTTPClient
 from ...session import Properties
 from ...stored import MLEvent
+from ...usage import Cost, TokenBasedCost
 from ...values import Timestamp
 
 __all__ = ["APIResponse", "Client", "Cost", "HTTPClient", "MLEvent", "MLHTTPError", "Session", "TokenBasedCost"]
@@ -34,7 +34,7 @@ class Session(AsyncSession):
 
     def __init__(self, client: Any, *, conversation_id: str | None = None, **arguments: Any) -> None:
         super().__init__(client, conversation_id=conversation_id, **arguments)
-        self._given_conversation = conversation_id
+        self._given_conversation = super().conversation_id  # as text
 
     @property
     def conversation_id(self) -> str | None:

@@ -24,7 +24,7 @@ import orjson
 from aiohttp import web
 from attrs import Factory, define
 
-from ...events import check_name
+from ...validators import check_name
 from ...values import Scalar, valid_text
 from ..records import Ending, Records, StoredEvent
 from ..schema import StoreError, now, open_for_reading

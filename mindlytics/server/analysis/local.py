@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from ...events import MAX_NAME
+from ...validators import MAX_NAME
 from . import Call, Dialogue, Findings, Intent, Step, Turn
 from .phrases import plain, request_in
 from .sentiment import MAX_TEXT, scores, verdict

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ... import events, values
+from ... import validators, values
 from ..http import MAX_HEADER
 
 Schema = dict[str, Any]
 
 TEXTS: Schema = {"type": "string"}
 TEXT: Schema = {"type": "string", "minLength": 1}
-NAME: Schema = {"type": "string", "minLength": 1, "maxLength": events.MAX_NAME}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": validators.MAX_NAME}
 HEADER: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_HEADER}
 SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 OBJECT: Schema = {"type": "object"}

@@ -11,8 +11,9 @@ from typing import Any
 
 from attrs import NOTHING, fields_dict
 
-from ... import events, values
-from ...events import EVENT_TYPES, Cost, CustomEvent, Event, TokenBasedCost, TrackedEvent
+from ... import validators, values
+from ...events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
+from ...usage import Cost, TokenBasedCost
 from .. import query
 from ..find import COLLECTIONS, Collection
 from .shapes import MOMENT, NAME, NULL, SCALAR, TEXTS, TIMESTAMP, Schema, array, or_null, ref
@@ -20,15 +21,15 @@ from .shapes import MOMENT, NAME, NULL, SCALAR, TEXTS, TIMESTAMP, Schema, array,
 # -- events
 
 _OF_VALIDATOR: Mapping[Any, Schema] = {
-    events._name: NAME,
-    events._optional_name: NAME,
-    events._text: TEXTS,
-    events._optional_text: TEXTS,
-    events._timestamp: TIMESTAMP,
-    events._scalars: {"type": "object", "additionalProperties": or_null(SCALAR)},
-    events._count: {"type": "integer", "minimum": 0, "maximum": values.INT64[-1]},
-    events._finite: {"type": "number"},
-    events._milliseconds: {"type": "number", "minimum": 0},
+    validators.name: NAME,
+    validators.optional_name: NAME,
+    validators.text: TEXTS,
+    validators.optional_text: TEXTS,
+    validators.timestamp: TIMESTAMP,
+    validators.scalars: {"type": "object", "additionalProperties": or_null(SCALAR)},
+    validators.count: {"type": "integer", "minimum": 0, "maximum": values.INT64[-1]},
+    validators.finite: {"type": "number"},
+    validators.milliseconds: {"type": "number", "minimum": 0},
 }
 """What each validator of an event's field takes. One without a row here has no schema: add it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....events import MAX_NAME
+from ....validators import MAX_NAME
 
 UNKNOWN = "unknown"
 """The model's name, where nobody tells it."""

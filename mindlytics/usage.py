@@ -1,0 +1,117 @@
+"""What a model's work is counted in, and how the ``usage=`` and ``cost=`` arguments are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol, SupportsFloat, Union
+
+from attrs import field, frozen, validate
+
+from . import validators
+from .cleaning import Report
+from .cleaning.containers import is_mapping
+from .cleaning.numbers import plain_number
+from .errors import InvalidEvent
+from .validators import MAX_INT, MAX_NAME
+
+UNKNOWN_MODEL = "unknown"
+"""The model's name where usage does not say it."""
+
+_MAPPING = "a mapping with cost, or with model, prompt_tokens and completion_tokens"
+_USAGE = "a TokenBasedCost, a Cost, a mapping or an object of either shape, or a number"
+
+
+@frozen(init=False)
+class TokenBasedCost:
+    """What a model's work is counted in; the service knows the price.
+
+    :param model: the model's name, 1 to 100 characters.
+    :param prompt_tokens: tokens read, a whole number of at least 0, of 64 bits at most.
+    :param completion_tokens: tokens written, likewise.
+    :param others: what else a library counts. It is ignored, so that ``**usage.model_dump()`` may be given.
+    """
+
+    model: str = field(validator=validators.name)
+    prompt_tokens: int = field(validator=validators.count)
+    completion_tokens: int = field(validator=validators.count)
+
+    def __init__(self, model: str, prompt_tokens: int, completion_tokens: int, **others: object) -> None:
+        _set(self, "model", model)
+        _set(self, "prompt_tokens", prompt_tokens)
+        _set(self, "completion_tokens", completion_tokens)
+        if not (
+            type(model) is str
+            and 0 < len(model) <= MAX_NAME
+            and model.isascii()
+            and (type(prompt_tokens) is int and 0 <= prompt_tokens <= MAX_INT)
+            and (type(completion_tokens) is int and 0 <= completion_tokens <= MAX_INT)
+        ):
+            validate(self)
+
+
+@frozen
+class Cost:
+    """What a model's work cost, in the currency of the workspace."""
+
+    cost: float = field(validator=validators.finite)
+
+
+Usage = Union[TokenBasedCost, Cost]
+
+
+class PromptTokens(Protocol):
+    """An object that counts tokens by these names, as OpenAI's library has it."""
+
+    @property
+    def prompt_tokens(self) -> Any: ...
+    @property
+    def completion_tokens(self) -> Any: ...
+
+
+class InputTokens(Protocol):
+    """An object that counts tokens by these names, as Anthropic's library has it."""
+
+    @property
+    def input_tokens(self) -> Any: ...
+    @property
+    def output_tokens(self) -> Any: ...
+
+
+UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], SupportsFloat, PromptTokens, InputTokens, None]
+
+
+def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage | None:
+    """Read the ``usage=`` or ``cost=`` argument: either class, a mapping or an object of either shape, or a number.
+
+    :raises InvalidEvent: it is of neither shape.
+    """
+    if given is None or isinstance(given, (TokenBasedCost, Cost)):
+        return given
+    plain = plain_number(given)
+    if isinstance(plain, (int, float)):
+        return Cost(plain)
+    is_given = is_mapping(given)
+    rule = _MAPPING if is_given else _USAGE
+    try:
+        get: Any = given.get if is_given else partial(getattr, given)  # type: ignore[attr-defined]
+        cost, model = get("cost", None), get("model", None)
+        read = get("prompt_tokens", None)
+        if read is None:
+            read = get("input_tokens", None)
+        written = get("completion_tokens", None)
+        if written is None:
+            written = get("output_tokens", None)
+    except Exception:  # its own methods may do anything at all
+        raise InvalidEvent(field_name, rule, given) from None
+    if cost is not None:
+        return Cost(cost)
+    if read is None or written is None:
+        raise InvalidEvent(field_name, rule, given)
+    if model is None:
+        model = UNKNOWN_MODEL
+        report(f"{field_name}.model", given, f"set to {UNKNOWN_MODEL!r}: the usage does not name it")
+    return TokenBasedCost(model, read, written)
+
+
+_set = object.__setattr__

@@ -1,0 +1,104 @@
+"""The rules that the fields of events keep, as validators of attrs, and as schemas name them.
+
+Each begins with a test that plain good values pass at once. What does not is looked at thoroughly. Numbers and
+datetimes of other classes are kept as plain ones: encoders take no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from attrs import Attribute
+
+from .cleaning.numbers import plain_number, whole_number
+from .errors import InvalidEvent
+from .values import INT64, UTC, check_timestamp, plain_datetime, valid_text
+
+MAX_NAME = 100
+"""Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
+
+_NAME = f"a str of 1 to {MAX_NAME} characters"
+_SCALARS = (str, int, float)  # bool is an int
+MAX_INT = INT64[-1]
+
+
+def check_name(field_name: str, value: object) -> str:
+    """The value, if it is an id or name of 1 to 100 characters.
+
+    :raises InvalidEvent: it is not.
+    """
+    if isinstance(value, str) and 0 < len(value) <= MAX_NAME:
+        if value.isascii() or value == valid_text(value):
+            return value
+        raise InvalidEvent(field_name, "valid Unicode, without lone surrogates", value)
+    raise InvalidEvent(field_name, _NAME, value)
+
+
+def name(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isascii():
+        check_name(attribute.name, value)
+
+
+def optional_name(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and (type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isascii()):
+        check_name(attribute.name, value)
+
+
+def text(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidEvent(attribute.name, "a str", value)
+
+
+def optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidEvent(attribute.name, "a str or None", value)
+
+
+def timestamp(event: Any, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is not datetime or value.tzinfo is not UTC:
+        check_timestamp(attribute.name, value)
+        if isinstance(value, datetime) and type(value) is not datetime:
+            _set(event, attribute.name, plain_datetime(value))
+
+
+def scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
+    if value == {} or (value is None and attribute.default is None):
+        return
+    if not isinstance(value, Mapping):
+        raise InvalidEvent(attribute.name, "a mapping of names to strings, numbers and booleans", value)
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise InvalidEvent(f"a name in {attribute.name}", "a str", key)
+        if not isinstance(item, _SCALARS):
+            raise InvalidEvent(f"{attribute.name}.{key}", "a string, a number or a boolean", item)
+
+
+def count(usage: Any, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is not int or not 0 <= value <= MAX_INT:
+        plain = whole_number(value)
+        if type(plain) is not int or not 0 <= plain <= MAX_INT:
+            raise InvalidEvent(attribute.name, "an int of at least 0, of 64 bits at most", value)
+        _set(usage, attribute.name, plain)
+
+
+def finite(holder: Any, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is float and isfinite(value):
+        return
+    plain = plain_number(value)
+    fits = plain in INT64 if type(plain) is int else type(plain) is float and isfinite(plain)
+    if not fits:
+        raise InvalidEvent(attribute.name, "a finite number (of 64 bits at most where it is an int)", value)
+    if plain is not value:
+        _set(holder, attribute.name, plain)
+
+
+def milliseconds(event: Any, attribute: Attribute[Any], value: Any) -> None:
+    finite(event, attribute, value)
+    if value < 0:
+        raise InvalidEvent(attribute.name, "a number of milliseconds of at least 0", value)
+
+
+_set = object.__setattr__
