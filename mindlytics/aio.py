@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
-from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
-from .events import Event
 from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
@@ -36,11 +34,6 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
     """A session whose calls have done their work when they return; awaiting them lets the loop have a turn."""
 
     __slots__ = ()
-
-    def _submit(self, event: Event) -> Coroutine[Any, Any, None]:
-        client = self._client
-        done: Coroutine[Any, Any, None] = client.pipeline.submit(event, self._account, client.is_closed)
-        return done
 
     def _all(self, done: list[Any]) -> Coroutine[Any, Any, None]:
         return _All(done)
@@ -67,8 +60,8 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
         return await self._flush(timeout)
 
     async def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
-        result: FlushResult = await self._client.pipeline.flush(timeout, self._account, ending=ending)
-        return result
+        places = zip(self._client._each(timeout), self._accounts(), strict=False)
+        return total([await each.pipeline.flush(left, account, ending=ending) for (each, left), account in places])
 
     async def _see_its_end(self, timeout: float) -> None:
         """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
@@ -103,18 +96,6 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
                 self._live.cancel()
 
 
-class AsyncMirroredSession(Mirrored, AsyncSession):
-    """A session of a client with destinations."""
-
-    __slots__ = ("_mirrors",)
-
-    async def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
-        """At all services."""
-        return total(
-            [await each.pipeline.flush(left, account, ending=ending) for each, left, account in self._places(timeout)]
-        )
-
-
 class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
     """Records sessions and delivers them in the background.
 
@@ -124,7 +105,6 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
 
     _pipeline_type = AsyncPipeline
     _session_type = AsyncSession
-    _mirrored_session_type = AsyncMirroredSession
     _http: AsyncHTTPClient | None = None
 
     async def user_identify(

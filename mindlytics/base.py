@@ -15,10 +15,11 @@ from weakref import WeakSet, finalize
 
 from .arguments import as_id
 from .cleaning import clean_scalars
-from .delivery.ledger import APIResponse, Stats
+from .delivery.ledger import Account, APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, InvalidEvent, InvalidSetting
-from .pipeline import lifecycle
+from .events import Event
+from .pipeline import fork
 from .pipeline.base import Pipeline
 from .pipeline.sender import LONGEST_WAIT, clock
 from .recorder import Recorder
@@ -30,6 +31,7 @@ from .values import UTC, Timestamp
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .destinations import Mirror
     from .live.subscription import Listening, Subscription
     from .settings import Options
     from .stored import MLEvent
@@ -54,8 +56,6 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
     """
 
     _session_type: type[S]
-    _mirrored_session_type: type[S]
-    """Of a client with destinations."""
 
     def __init__(
         self,
@@ -77,8 +77,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
             "debug": debug,
         }
         self._join(Settings.load({**given, **settings}), _wire)
-        if self.destinations and self.settings.enabled:
-            self._session_type = self._mirrored_session_type
+        self._encode: Callable[[Event], bytes] | None = None
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
 
@@ -149,7 +148,29 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
 
     def get_errors(self) -> list[APIResponse]:
         """What went wrong with events, oldest first; at most the last 100 of each service."""
-        return [error for each in (self, *self.destinations) for error in each.pipeline.ledger.errors()]
+        return [error for each in self.services for error in each.pipeline.ledger.errors()]
+
+    @property
+    def services(self) -> tuple[Recorder[P], ...]:
+        """The clients of all services that it records for: this one, and its destinations."""
+        return (self, *self.destinations)
+
+    def _mirrors(self, account: Account) -> Sequence[Mirror]:
+        """What shows the events of a session with that account to the destinations."""
+        if not (self.destinations and self.settings.enabled):
+            return ()
+        from .destinations import mirrors  # noqa: PLC0415  few clients have destinations
+
+        return mirrors(self, account)
+
+    def _encoder(self) -> Callable[[Event], bytes] | None:
+        """What encodes events at the call; None where something of the program's is to see them before."""
+        if self._encode is None and not (self.settings.before_send or self.settings.content_mode != "full"):
+            with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and says so
+                from .wire.mindlytics import encode  # noqa: PLC0415  orjson takes a while to import
+
+                self._encode = encode
+        return self._encode
 
     def _each(self, timeout: float | None) -> Iterator[tuple[Recorder[P], float]]:
         """This client and its destinations, each with the seconds that are left for it; all hurry from the start.
@@ -161,7 +182,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
             if destination.pipeline.ledger.pending:
                 destination.pipeline.flush_soon()
                 destination.pipeline.ensure_sender()
-        for each in (self, *self.destinations):
+        for each in self.services:
             yield each, until - clock()
 
     def _begin_listening(
@@ -199,7 +220,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         subscription = Subscription(session_id, since, on_event, on_error, of_session)
         subscription.is_over = self.is_closed or not self.settings.enabled
         listening = self._listening(subscription)
-        with lifecycle.listening:
+        with fork.listening:
             if self._listenings is None:
                 self._listenings = WeakSet()
                 finalize(self, _cancel, self._listenings).atexit = False
@@ -207,7 +228,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         return listening
 
     def _all_listenings(self) -> list[L]:
-        with lifecycle.listening:
+        with fork.listening:
             return list(self._listenings or ())
 
     def _no_longer(self, listening: L) -> None:
@@ -245,6 +266,6 @@ def _cancel(listenings: WeakSet[Any]) -> None:
 
 
 def _wire(settings: Settings) -> Wire:
-    from .wire.mindlytics import MindlyticsWire  # noqa: PLC0415  cattrs and orjson take a while to import
+    from .wire.mindlytics import MindlyticsWire  # noqa: PLC0415  orjson takes a while to import
 
     return MindlyticsWire(settings.server_endpoint, settings.api_key, settings.project_id)

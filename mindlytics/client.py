@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import BaseClient
 from .delivery.ledger import FlushResult
-from .destinations import Mirrored
 from .errors import ClientClosed, InvalidEvent
-from .events import Event
 from .pipeline.blocking import BlockingPipeline
 from .pipeline.sender import LONGEST_WAIT
 from .recorder import total
@@ -30,10 +28,6 @@ class Session(BaseSession[None, str]):
     """A session whose calls return at once."""
 
     __slots__ = ()
-
-    def _submit(self, event: Event) -> None:
-        client = self._client
-        client.pipeline.submit(event, self._account, client.is_closed)
 
     def _all(self, done: list[Any]) -> None: ...
 
@@ -59,8 +53,8 @@ class Session(BaseSession[None, str]):
         return self._flush(timeout)
 
     def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
-        result: FlushResult = self._client.pipeline.flush(timeout, self._account, ending=ending)
-        return result
+        places = zip(self._client._each(timeout), self._accounts(), strict=False)
+        return total([each.pipeline.flush(left, account, ending=ending) for (each, left), account in places])
 
     def _see_its_end(self, timeout: float) -> None:
         """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
@@ -95,18 +89,6 @@ class Session(BaseSession[None, str]):
                 self._live.cancel()
 
 
-class MirroredSession(Mirrored, Session):
-    """A session of a client with destinations."""
-
-    __slots__ = ("_mirrors",)
-
-    def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
-        """At all services."""
-        return total(
-            [each.pipeline.flush(left, account, ending=ending) for each, left, account in self._places(timeout)]
-        )
-
-
 class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     """Records sessions and delivers them in the background.
 
@@ -116,7 +98,6 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
 
     _pipeline_type = BlockingPipeline
     _session_type = Session
-    _mirrored_session_type = MirroredSession
     _http: HTTPClient | None = None
 
     def user_identify(

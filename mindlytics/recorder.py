@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from .delivery.ledger import APIResponse, FlushResult, Stats
 from .delivery.verdict import Wire
-from .pipeline import lifecycle
+from .pipeline import sharing
 from .pipeline.base import Pipeline
 from .settings import Settings, check_face
 
@@ -37,7 +37,7 @@ class Recorder(Generic[P]):
             from .pipeline.signals import flush_on_sigterm  # noqa: PLC0415  few programs ask for it
 
             flush_on_sigterm()
-        self.pipeline: P = lifecycle.acquire(
+        self.pipeline: P = sharing.acquire(
             self, _key(make, settings), lambda: make(settings, lambda: make_wire(settings))
         )
         self.is_closed = False
@@ -67,7 +67,7 @@ class Recorder(Generic[P]):
         """
         first = not self.is_closed
         self.is_closed = True
-        last = first and lifecycle.release(self, self.pipeline)
+        last = first and sharing.release(self, self.pipeline)
         return (self.pipeline.close if last else self.pipeline.flush)(timeout, ending=ending)
 
 

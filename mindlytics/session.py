@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ from attrs import NOTHING
 from .arguments import as_id, as_milliseconds, as_moment, as_name, as_text
 from .cleaning import clean_scalars
 from .cleaning.numbers import whole_number
-from .delivery.ledger import Account, APIResponse, Reason
+from .delivery.ledger import ENTRY_SIZE, Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
 from .errors import InvalidEvent
 from .events import (
@@ -41,6 +41,7 @@ from .validators import MAX_NAME, check_name
 from .values import UTC, Scalar, Timestamp, valid_text
 
 if TYPE_CHECKING:
+    from .destinations import Mirror
     from .stored import MLEvent
 
 Done = TypeVar("Done")
@@ -76,9 +77,11 @@ class BaseSession(Generic[Done, Id]):
         "_attributes",
         "_client",
         "_conversations",
+        "_encode",
         "_ended",
         "_id_is_given",
         "_live",
+        "_mirrors",
         "_on_event",
         "_plain",
         "_sampled",
@@ -130,6 +133,8 @@ class BaseSession(Generic[Done, Id]):
         self._sampled = is_sampled(self.session_id, client.settings.sample_rate)
         self._account: Account = client.pipeline.ledger.open_account()
         self._account.on_error = on_error
+        self._encode: Callable[[Event], bytes] | None = None  # until the first event
+        self._mirrors: Sequence[Mirror] = client._mirrors(self._account)
         self._on_event = on_event
         self._live: Any = None  # what listens for the session's live events, once it has begun
 
@@ -138,9 +143,24 @@ class BaseSession(Generic[Done, Id]):
         """The current conversation: the one begun last that has not ended, or None."""
         return self._conversations[-1] if self._conversations else None
 
-    @abstractmethod
     def _submit(self, event: Event) -> Done:
-        """Hand an event to the client's pipeline."""
+        """Hand an event to the client's pipeline: encoded, where nothing of the program's is to see it before."""
+        client, account = self._client, self._account
+        pipeline = client.pipeline
+        if client.is_closed or not pipeline.is_open:
+            done: Done = pipeline.reject(account)
+        elif self._encode is None:
+            done = pipeline.submit(event, event.size, account)
+        else:
+            try:
+                data = self._encode(event)
+            except Exception:  # it is for the sender to say so
+                done = pipeline.submit(event, event.size, account)
+            else:
+                done = pipeline.submit(data, len(data) + ENTRY_SIZE, account)
+        for mirror in self._mirrors:
+            mirror.take(event, closed=client.is_closed)
+        return done
 
     @abstractmethod
     def _all(self, done: list[Any]) -> Done:
@@ -540,13 +560,13 @@ class BaseSession(Generic[Done, Id]):
     # -- what became of it ---------------------------------------------------------------------------------------
 
     def has_errors(self) -> bool:
-        """Whether events of this session were lost (refused by the service, or dropped)."""
-        return bool(self._account.errors)
+        """Whether events of this session were lost (refused by a service, or dropped)."""
+        return bool(self._account.errors) or any(mirror.account.errors for mirror in self._mirrors)
 
     def get_errors(self) -> list[APIResponse]:
-        """What went wrong with events of this session, oldest first; at most the last 100."""
-        errors: list[APIResponse] = self._client.pipeline.ledger.errors(self._account)
-        return errors
+        """What went wrong with events of this session, oldest first; at most the last 100 of each service."""
+        places = zip(self._client.services, self._accounts(), strict=False)
+        return [error for each, account in places for error in each.pipeline.ledger.errors(account)]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.session_id}>"
@@ -561,9 +581,10 @@ class BaseSession(Generic[Done, Id]):
             return self._submit(event)
         self._used = True
         if not self._sampled:
-            self._client.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
+            self._client.pipeline.count_dropped(self._account, Reason.SAMPLED_OUT)
             return self._submit_all()
         self._plain = True
+        self._encode = self._client._encoder()
         if self._on_event is not None:
             self._listen(event.timestamp)
         if not self._unannounced:
@@ -578,6 +599,10 @@ class BaseSession(Generic[Done, Id]):
             attributes=self._attributes,
         )
         return self._submit_all(start, event)
+
+    def _accounts(self) -> list[Account]:
+        """The session's account at each of the client's services."""
+        return [self._account, *(mirror.account for mirror in self._mirrors)]
 
     def _submit_all(self, *events: Event) -> Done:
         """Submit several events, or none, of one call."""

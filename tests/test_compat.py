@@ -10,6 +10,7 @@ import pytest
 
 import mindlytics
 from mindlytics import AsyncSession, FlushResult
+from mindlytics.align import AsyncAlignAI
 from mindlytics.compat import mlsdk
 
 from . import sink as faults
@@ -111,6 +112,17 @@ async def test_a_session_is_a_context_manager(client: mlsdk.Client, sink: Sink) 
     async with client.create_session() as session:
         await session.track_event(event="E")
     assert ["track", "end_session"] == [event["type"] for event in sink.events]
+
+
+async def test_sessions_with_destinations_are_sessions_of_this_module(sink: Sink) -> None:
+    align = AsyncAlignAI("p", "k", sink.url)
+    client = mlsdk.Client(api_key="k", project_id="p", server_endpoint=sink.url, destinations=[align])
+    session = client.create_session(conversation_id="given")
+    await session.track_conversation_turn(user="u", assistant="a")
+    await session.end_session()
+    assert (mlsdk.Session, "given") == (type(session), session.conversation_id)
+    assert 6 == (await session.flush(20)).delivered
+    await client.close(5)
 
 
 async def test_no_reply_is_told_as_minus_one(sink: Sink) -> None:

@@ -108,7 +108,7 @@ def test_pipelines_of_dropped_clients_end(sink: Sink) -> None:
     program = (
         "import asyncio, time\n"
         "from mindlytics import AsyncClient, Client\n"
-        "from mindlytics.pipeline import lifecycle\n"
+        "from mindlytics.pipeline import sharing\n"
         "kept = [Client(on_error=lambda error: None) for _ in range(20)]\n"
         "for kind in (Client, AsyncClient):\n"
         "    for _ in range(200):\n"
@@ -119,8 +119,8 @@ def test_pipelines_of_dropped_clients_end(sink: Sink) -> None:
         "    await session.track_event(event='dropped')\n"
         "    await session.flush()\n"
         "for _ in range(40): asyncio.run(main())\n"
-        "while len(lifecycle._shared) > 40: time.sleep(0.01)\n"
-        "print(len(lifecycle._shared) >= 20)\n"
+        "while len(sharing._shared) > 40: time.sleep(0.01)\n"
+        "print(len(sharing._shared) >= 20)\n"
         "for client in kept: client.create_session(id='u').track_event(event='kept')\n"
     )
     ran = run(sink, program)
@@ -133,10 +133,10 @@ def test_the_line_tells_what_dropped_clients_lost_too(sink: Sink) -> None:
     program = (
         "import time\n"
         "from mindlytics import Client\n"
-        "from mindlytics.pipeline import lifecycle, sender\n"
+        "from mindlytics.pipeline import sharing, sender\n"
         "sender.IDLE = 0.05\n"
         "for _ in range(3): Client(on_error=lambda error: None).create_session(id='u').track_event(event='e')\n"
-        "while lifecycle._shared: time.sleep(0.05)\n"
+        "while sharing._shared: time.sleep(0.05)\n"
     )
     ran = run(sink, program)
     assert (ran.returncode, ran.stderr) == (

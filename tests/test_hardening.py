@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -225,13 +226,13 @@ def test_a_finalizer_that_tracks_while_a_sender_is_started(sink: Sink, face: str
 @pytest.mark.parametrize("call", ["close", "flush"])
 def test_a_signal_in_the_midst_of_a_call_is_handled_without_waiting_for_it(sink: Sink, call: str) -> None:
     program = (
-        "import collections, faulthandler, signal\n"
+        "import faulthandler, signal\n"
         "faulthandler.dump_traceback_later(20, exit=True)\n"
         f"{BLOCKING}"
         f"signal.signal(signal.SIGTERM, lambda *_: client.{call}())\n"
-        "class Queue(collections.deque):\n"
-        "    def append(self, record): super().append(record); signal.raise_signal(signal.SIGTERM)\n"
-        "client.pipeline.intake._items = Queue()\n"
+        "put = client.pipeline.intake._put\n"
+        "def put_and_be_interrupted(entry): put(entry); signal.raise_signal(signal.SIGTERM)\n"
+        "client.pipeline.intake._put = put_and_be_interrupted\n"
         "session.track_event(event='e')\n"
     )
     ran = run(sink, program, *STRICT)
@@ -367,3 +368,18 @@ def test_an_exit_does_not_wait_for_company(sink: Sink, start: str) -> None:
     ran = run(sink, start, MLSDK_FLUSH_INTERVAL="600", MLSDK_SHUTDOWN_TIMEOUT="60")
     assert time.monotonic() - began < 30
     assert (ran.returncode, ran.stderr, len(sink.events)) == (0, "", 50)
+
+
+async def test_a_backlog_adds_no_work_for_the_garbage_collector(face: Face) -> None:
+    client = face.client(flush_interval=60, max_queue_events=100_000, max_batch_events=100_000)
+    session = client.create_session(id="u")
+    await result(session.track_event(event="first"))
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(5_000):
+        await result(
+            session.track_conversation_turn(user=f"question {number}", assistant="a", properties={"n": number})
+        )
+    gc.collect()
+    assert client.stats().pending == 5_001
+    assert len(gc.get_objects()) - before < 200

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mindlytics import AsyncClient
-from mindlytics.pipeline import lifecycle
+from mindlytics.pipeline import sharing, shutdown
 
 from . import sink as faults
 from .conftest import eventually
@@ -121,7 +121,7 @@ def test_what_is_left_on_a_loop_that_was_closed_is_told_of_nowhere(
     loop.run_until_complete(record("one"))
     loop.close()  # around the sender
     del loop
-    monkeypatch.setattr(lifecycle, "_enough", 0)  # so that pipelines that nobody is at are let go of
+    monkeypatch.setattr(sharing, "_enough", 0)  # so that pipelines that nobody is at are let go of
     asyncio.run(record("other"))
     gc.collect()
     assert [] == caplog.records
@@ -167,7 +167,7 @@ async def test_clients_whose_closing_was_cancelled_are_not_kept_for_ever(sink: S
         await asyncio.wait({closing})
         pipelines.append(client.pipeline)
         await client.flush(30)
-    assert pipelines[2:] == [each for each in lifecycle._cut_short if each in pipelines]
+    assert pipelines[2:] == [each for each in shutdown._cut_short if each in pipelines]
 
 
 async def test_nothing_of_ours_is_on_the_programs_loop(sink: Sink, client: AsyncClient) -> None:

@@ -24,6 +24,7 @@ LOST = (
 
 @pytest.mark.parametrize("name", ["requests", "tenacity", "orjson"])
 def test_a_dependency_that_cannot_be_imported_is_a_loss_that_is_told(sink: Sink, name: str) -> None:
+    sink.always = faults.status(503) if name == "tenacity" else None  # it is needed for a second attempt
     program = "from mindlytics import Client\n" + UNIMPORTABLE.format(name=name) + LOST
     ran = run(sink, program, MLSDK_RETRY_FOR="1.5", MLSDK_DEBUG="1")
     first, second = ran.stdout.splitlines()
@@ -179,3 +180,28 @@ async def test_an_event_of_an_error_handler_is_recorded(any_face: Face, sink: Si
 def _close(outcome: Any) -> None:
     if hasattr(outcome, "close"):
         outcome.close()
+
+
+def test_an_event_of_a_finalizer_that_runs_while_the_sender_posts_is_recorded(sink: Sink) -> None:
+    program = BLOCKING + (
+        "import weakref\n"
+        "from mindlytics.transport.blocking import BlockingTransport\n"
+        "class Last:\n"
+        "    def __del__(self): session.track_event(event='finalizer')\n"
+        "class Other: pass\n"
+        "request = BlockingTransport.request\n"
+        "def request_and_collect(*args):\n"
+        "    BlockingTransport.request = request\n"
+        "    Last()\n"
+        "    other = Other()\n"
+        "    weakref.finalize(other, session.track_event, event='finalize')\n"
+        "    del other\n"
+        "    return request(*args)\n"
+        "BlockingTransport.request = request_and_collect\n"
+        "session.track_event(event='first')\n"
+        "client.flush(20)\n"
+        "print(client.flush(20))\n"
+    )
+    ran = run(sink, program)
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert ["first", "finalizer", "finalize"] == sink.names(), ran.stdout

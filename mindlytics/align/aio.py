@@ -6,9 +6,8 @@ from collections.abc import Awaitable
 from types import TracebackType
 
 from ..delivery.ledger import FlushResult
-from ..pipeline.asyncio import DONE, AsyncPipeline
+from ..pipeline.asyncio import AsyncPipeline
 from .base import BaseAlignAI, has_protobuf
-from .events import AlignEvent
 
 if has_protobuf():  # else making a client says so
     from ..wire import align  # noqa: F401
@@ -23,12 +22,6 @@ class AsyncAlignAI(BaseAlignAI[AsyncPipeline, Awaitable[None]]):
     """
 
     _pipeline_type = AsyncPipeline
-
-    def _submit(self, event: AlignEvent) -> Awaitable[None]:
-        return self.pipeline.submit(event, self._account, self.is_closed)
-
-    def _nothing(self) -> Awaitable[None]:
-        return DONE
 
     async def flush(self, timeout_seconds: float | None = None) -> FlushResult:
         """Send what is pending and wait until the service has answered.

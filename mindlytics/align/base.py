@@ -7,7 +7,6 @@ face's. How events are delivered is none of this package's affair: it is that of
 from __future__ import annotations
 
 import importlib.util
-from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -194,23 +193,21 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         return self._record(FeedbackCreate(session_id=self._id("session_id", session_id), feedback_type=feedback_type))
 
     def _record(self, event: AlignEvent) -> Done:
+        """Hand an event to the pipeline. What that hands back is the face's."""
+        pipeline, account = self.pipeline, self._account
         session_id = getattr(event, "session_id", None)
         if session_id is not None and not is_sampled(session_id, self.settings.sample_rate):
-            self.pipeline.count_dropped(event, self._account, Reason.SAMPLED_OUT)
-            return self._nothing()
-        return self._submit(event)
+            pipeline.count_dropped(account, Reason.SAMPLED_OUT)
+            done: Done = pipeline.done
+        elif self.is_closed:
+            done = pipeline.reject(account)
+        else:
+            done = pipeline.submit(event, event.size, account)
+        return done
 
     def _id(self, name: str, given: Any) -> Any:
         """An id as text, see :func:`~mindlytics.arguments.as_id`."""
         return as_id(name, given, self.pipeline.report_change)
-
-    @abstractmethod
-    def _submit(self, event: AlignEvent) -> Done:
-        """Hand an event to the pipeline."""
-
-    @abstractmethod
-    def _nothing(self) -> Done:
-        """What a call hands back that submitted nothing."""
 
     def mirror(self, account: Account, settings: Settings) -> Mirror:
         """What this service is to have of a session of another's client; ``settings`` are that client's."""

@@ -7,7 +7,6 @@ from types import TracebackType
 from ..delivery.ledger import FlushResult
 from ..pipeline.blocking import BlockingPipeline
 from .base import BaseAlignAI
-from .events import AlignEvent
 
 
 class AlignAI(BaseAlignAI[BlockingPipeline, None]):
@@ -18,12 +17,6 @@ class AlignAI(BaseAlignAI[BlockingPipeline, None]):
     """
 
     _pipeline_type = BlockingPipeline
-
-    def _submit(self, event: AlignEvent) -> None:
-        self.pipeline.submit(event, self._account, self.is_closed)
-
-    def _nothing(self) -> None:
-        return None
 
     def flush(self, timeout_seconds: float | None = None) -> FlushResult:
         """Send what is pending and wait until the service has answered.

@@ -196,7 +196,10 @@ class Mirror:
 
     def _queue(self, original: _Original, make: Make) -> None:
         translation = Translation(original, make, with_texts=self._with_texts)
-        self._pipeline.submit(translation, self.account, self._closed, best_effort=True)
+        if self._closed:
+            self._pipeline.reject(self.account, best_effort=True)
+        else:
+            self._pipeline.submit(translation, translation.size, self.account, best_effort=True)
 
     def _report(self, name: str, why: str) -> None:
         self._pipeline.warn_once(f"align {name}", "%s is not sent to Align AI: %s", name, why)

@@ -1,7 +1,7 @@
 """When a batch leaves and how large it is: by count, by bytes, by time, in order.
 
-The batcher holds encoded events that wait for company, and in front of them the batches that came back (halves, or one
-whose attempt was interrupted). It never looks into an event and knows nothing of replies.
+The batcher holds encoded events that wait to be batched, and in front of them the batches that came back (halves, or
+one whose attempt was interrupted). It never looks into an event and knows nothing of replies.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 
 from attrs import Factory, define
 
-from .ledger import Record
+from .ledger import Entry
 
 
 def new_key() -> str:
@@ -29,25 +29,31 @@ class Batch:
     :param attempts: how often it was posted.
     """
 
-    records: list[Record]
+    entries: list[Entry]
     bare: bool = False
     tried: float | None = None
     frozen: float = 0.0
     attempts: int = 0
     key: str = Factory(new_key)
 
+    @property
+    def pieces(self) -> list[bytes]:
+        """The encoded events."""
+        return [entry[3] for entry in self.entries]  # type: ignore[misc]  # none comes here that is not encoded
+
     def halves(self, *, by_bytes: bool = False) -> tuple[Batch, Batch]:
         """Two batches of about half the events, or half the bytes, in order; each has a key of its own."""
-        middle = len(self.records) // 2
+        middle = len(self.entries) // 2
         if by_bytes:
-            half = sum(len(record.data) for record in self.records) / 2
+            pieces = self.pieces
+            half = sum(map(len, pieces)) / 2
             weight = 0
-            for index, record in enumerate(self.records):
-                weight += len(record.data)
+            for index, piece in enumerate(pieces):
+                weight += len(piece)
                 if weight >= half:
-                    middle = min(max(index, 1), len(self.records) - 1)
+                    middle = min(max(index, 1), len(pieces) - 1)
                     break
-        return Batch(self.records[:middle]), Batch(self.records[middle:])
+        return Batch(self.entries[:middle]), Batch(self.entries[middle:])
 
 
 class Batcher:
@@ -55,7 +61,7 @@ class Batcher:
 
     :param max_events: events in a batch at most.
     :param max_bytes: bytes of a body at most.
-    :param linger: seconds that an event may wait for company.
+    :param linger: seconds that an event may wait to be batched.
     :param piece_overhead: bytes that the wire adds around each event of a body.
     :param body_overhead: bytes that the wire adds around a body.
     """
@@ -68,16 +74,24 @@ class Batcher:
         self._linger = linger
         self._overhead = piece_overhead
         self._returned: deque[Batch] = deque()
-        self._waiting: deque[Record] = deque()
+        self._waiting: deque[Entry] = deque()
+        self._added = 0
+        self._marks: deque[tuple[int, float]] = deque()
+        """Since when events wait: for each moment, how many had been added before."""
         self._bytes = 0
 
-    def add(self, record: Record, since: float) -> bool:
-        """Let an encoded event wait for company, since that moment; False where it alone is larger than any body."""
-        weight = len(record.data) + self._overhead
+    def add(self, entry: Entry, size: int, since: float) -> bool:
+        """Let an event wait to be batched, since that moment; False where it alone is larger than any body.
+
+        :param size: bytes of its encoded form.
+        """
+        weight = size + self._overhead
         if weight > self._max_bytes:
             return False
-        record.since = since
-        self._waiting.append(record)
+        if not self._marks or self._marks[-1][1] != since:
+            self._marks.append((self._added, since))
+        self._waiting.append(entry)
+        self._added += 1
         self._bytes += weight
         return True
 
@@ -92,7 +106,7 @@ class Batcher:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no event waits for company."""
+        """Whether no event waits to be batched."""
         return not self._waiting
 
     @property
@@ -119,8 +133,16 @@ class Batcher:
             return float("-inf")
         if not self._waiting:
             return None
-        first = self._waiting[0]
-        return float("-inf") if self.is_full or first.number <= flush_up_to else first.since + self._linger
+        if self.is_full or self._waiting[0][0] <= flush_up_to:
+            return float("-inf")
+        return self._waits_since() + self._linger
+
+    def _waits_since(self) -> float:
+        """The moment since when the oldest waits."""
+        first = self._added - len(self._waiting)
+        while len(self._marks) > 1 and self._marks[1][0] <= first:
+            self._marks.popleft()
+        return self._marks[0][1]
 
     def take(self, now: float, flush_up_to: int = 0) -> Batch | None:
         """The next batch, if one is due."""
@@ -130,26 +152,27 @@ class Batcher:
         if due is None or due > now:
             return None
         if len(self._waiting) <= self._max_events and self._bytes <= self._max_bytes:
-            batch = Batch(list(self._waiting))
-            self._waiting.clear()
-            self._bytes = 0
-            return batch
-        records: list[Record] = []
+            return Batch(self._clear())
+        entries: list[Entry] = []
         room = self._max_bytes
-        while self._waiting and len(records) < self._max_events:
-            weight = len(self._waiting[0].data) + self._overhead
+        while self._waiting and len(entries) < self._max_events:
+            weight = len(self._waiting[0][3]) + self._overhead  # type: ignore[arg-type]  # it is encoded
             if weight > room:
                 break
             room -= weight
-            records.append(self._waiting.popleft())
+            entries.append(self._waiting.popleft())
         self._bytes -= self._max_bytes - room
-        return Batch(records)
+        return Batch(entries)
 
-    def clear(self) -> list[Record]:
+    def clear(self) -> list[Entry]:
         """Everything that waits, to be given up."""
-        records = [record for batch in self._returned for record in batch.records]
-        records.extend(self._waiting)
+        entries = [entry for batch in self._returned for entry in batch.entries]
         self._returned.clear()
+        return entries + self._clear()
+
+    def _clear(self) -> list[Entry]:
+        entries = list(self._waiting)
         self._waiting.clear()
+        self._marks.clear()
         self._bytes = 0
-        return records
+        return entries

@@ -1,23 +1,30 @@
 """The account of every event: accepted = delivered + refused + dropped + pending, at every moment.
 
-One lock guards it, which its holder may take again, since a finalizer or a signal handler may track in the middle of
-anything; hence no counter is changed in a step that calls something. The ledger is given the lock of the queue that
-events are accepted through, so that accepting one costs no second lock. Nothing here knows why a batch failed, only
-what became of its events.
+Accepting an event takes no lock (see ``pipeline/intake.py``): it only ever adds to ``accepted`` and ``held_in``. All
+that settles events runs under one lock, which its holder may take again, since a finalizer or a signal handler may
+record something in the middle of anything. Pending is the difference, so the account adds up at every moment. Nothing
+here knows why a batch failed, only what became of its events.
 """
 
 from __future__ import annotations
 
 import enum
-from collections import defaultdict, deque
+import itertools
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Union
 from weakref import WeakSet
 
-from attrs import define, field, frozen
+from attrs import Factory, define, frozen
 
 from ..errors import DeliveryError
 from ..events import AnyEvent
+
+Entry = tuple[int, int, int, Union[bytes, AnyEvent]]
+"""An accepted event on its way: its sequence number in the pipeline (from 1), the number of its account, about how many
+bytes of memory it holds, and its encoded form, or the event where the sender is to encode it. A plain tuple of plain
+values, which costs the garbage collector nothing while it waits."""
 
 MAX_ERRORS = 100
 """Losses that an account remembers one by one; the counts go on."""
@@ -118,15 +125,25 @@ class Stats:
         )
 
 
+ENTRY_SIZE = 200
+"""About how many bytes of memory an entry holds beside the encoded event."""
+
+_numbers = itertools.count(1)
+
+
 @define(eq=False, repr=False)
 class Account:
-    """The counts of one session, or of all that goes through a pipeline."""
+    """The counts of one session, or of all that goes through a pipeline.
+
+    :param number: tells the accounts of a process apart.
+    """
 
     accepted: int = 0
     delivered: int = 0
     refused: int = 0
     dropped: int = 0
-    reasons: defaultdict[Reason, int] = field(factory=lambda: defaultdict(int))
+    number: int = Factory(_numbers.__next__)
+    reasons: dict[Reason, int] = Factory(dict)
     errors: deque[APIResponse] | None = None
     on_error: Callable[[Exception], object] | None = None
     clients_on_error: Callable[[Exception], object] | None = None
@@ -139,27 +156,8 @@ class Account:
     def reset(self) -> None:
         """Begin anew, as a forked child does: what was pending is the parent's."""
         self.accepted = self.delivered = self.refused = self.dropped = 0
-        self.reasons = defaultdict(int)
+        self.reasons = {}
         self.errors = None
-
-
-@define(eq=False, repr=False)
-class Record:
-    """An accepted event on its way.
-
-    :param account: whose it is.
-    :param size: about how many bytes of memory it holds.
-    :param number: it is the pipeline's how-manieth, from 1.
-    :param data: its bytes, once it is encoded.
-    :param since: the moment since when it waits for company.
-    """
-
-    event: AnyEvent
-    account: Account
-    size: int
-    number: int = 0
-    data: bytes = b""
-    since: float = 0.0
 
 
 @define(eq=False, repr=False)
@@ -173,15 +171,20 @@ class Waiter:
 
 
 class Ledger:
-    """What became of every event that a pipeline accepted."""
+    """What became of every event that a pipeline accepted.
+
+    :param lock: guards all that settles events; may be taken again by its holder.
+    """
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
-        self._lock = lock
+        self.lock = lock
         self.total = Account()
-        self.pending = 0
-        """Events accepted and not settled."""
-        self.held = 0
-        """Bytes of memory, about, that they hold."""
+        self.held_in = 0
+        """Bytes of memory, about, that all accepted events held, ever."""
+        self.held_out = 0
+        """Bytes of memory, about, that those of them held that are settled."""
+        self.busy: dict[int, Account] = {}
+        """The accounts that have events pending, by number; and, for a moment, some that have not."""
         self.last_cause = ""
         """Where and why attempts fail, until one succeeds: in words that may be logged."""
         self._last_loss = ""
@@ -197,50 +200,57 @@ class Ledger:
         self._accounts.add(account)
         return account
 
-    def accept(self, record: Record) -> None:
-        """Count an event in. To be called with the lock held."""
-        total = self.total
-        total.accepted = record.number = total.accepted + 1
-        record.account.accepted += 1
-        self.pending += 1
-        self.held += record.size
+    @property
+    def pending(self) -> int:
+        """Events accepted and not settled."""
+        return self.total.pending
 
-    def delivered(self, records: Sequence[Record]) -> None:
+    def delivered(self, entries: Sequence[Entry]) -> None:
         """The service acknowledged them."""
-        with self._lock:
-            records = self._open(records)
-            for record in records:
-                record.account.delivered += 1
-            count = len(records)
-            self.total.delivered += count
-            self._settled(records)
+        with self.lock:
+            entries = self._open(entries)
+            for account, count in self._by_account(entries):
+                account.delivered += count
+            self.total.delivered += len(entries)
+            self._settled(entries)
 
-    def refused(self, records: Sequence[Record], status: int, message: str) -> None:
+    def refused(self, entries: Sequence[Entry], status: int, message: str) -> None:
         """The service said no to them, for good."""
-        with self._lock:
-            records = self._open(records)
-            for record in records:
-                record.account.refused += 1
-                self.total.refused += 1
-                self._lost(record.account, "refused", status, message)
+        with self.lock:
+            entries = self._open(entries)
+            for account, count in self._by_account(entries):
+                account.refused += count
+                self.total.refused += count
+                self._lost(account, "refused", status, message, count)
                 self._last_loss = f"the service refused with status {status}"
-            self._settled(records)
+            self._settled(entries)
 
-    def dropped(self, records: Sequence[Record], reason: Reason, status: int = 0, message: str = "") -> None:
+    def dropped(self, entries: Sequence[Entry], reason: Reason, status: int = 0, message: str = "") -> None:
         """They will not be sent (again)."""
-        with self._lock:
-            records = self._open(records)
-            for record in records:
-                self._drop(record.account, 1, reason, status, message)
-            self._settled(records)
+        with self.lock:
+            entries = self._open(entries)
+            for account, count in self._by_account(entries):
+                self._drop(account, count, reason, status, message)
+            self._settled(entries)
+
+    def dropped_at_once(self, account: Account, reason: Reason) -> None:
+        """Count an event in that is not even queued."""
+        with self.lock:
+            self.total.accepted += 1
+            account.accepted += 1
+            self._drop(account, 1, reason, 0, "")
 
     def give_up(self, reason: Reason, message: str) -> None:
-        """Drop all that is pending, wherever on its way it is. What the sender says of it later does not count."""
-        with self._lock:
-            for account in list(self._accounts):
+        """Drop all that is pending, wherever on its way it is. What the sender says of it later does not count.
+
+        To be called while nothing can be accepted.
+        """
+        with self.lock:
+            for account in list(self.busy.values()):
                 if account.pending:
                     self._drop(account, account.pending, reason, 0, message)
-            self.pending = self.held = 0
+            self.busy.clear()
+            self.held_out = self.held_in
             self._given_up = self.total.accepted
             waiters, self._waiters = self._waiters, {}
             for waiter in [each for waiting in waiters.values() for each in waiting]:
@@ -248,23 +258,25 @@ class Ledger:
 
     def wait(self, account: Account | None, notify: Callable[[], object]) -> Waiter | None:
         """A waiter for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
-        with self._lock:
-            pending = (account or self.total).pending
+        counts = account or self.total
+        with self.lock:
+            last, accepted = self.total.accepted, counts.accepted  # of one moment: no call comes in between
+            pending = accepted - counts.delivered - counts.refused - counts.dropped
             if pending == 0:
                 return None
-            waiter = Waiter(self.total.accepted, account, pending, notify)
+            waiter = Waiter(last, account, pending, notify)
             self._waiters.setdefault(account, []).append(waiter)
             return waiter
 
     def cancel(self, waiter: Waiter) -> None:
         """It waits no longer."""
-        with self._lock:
+        with self.lock:
             self._remove(waiter)
 
     @property
     def lost(self) -> int:
         """How many events did not arrive, or are not known to have."""
-        with self._lock:
+        with self.lock:
             losses = sum(count for reason, count in self.total.reasons.items() if reason.is_loss)
             return losses + self.total.refused + self.total.pending
 
@@ -275,10 +287,11 @@ class Ledger:
 
     def stats(self, account: Account | None = None) -> Stats:
         """The account at this moment."""
-        with self._lock:
+        with self.lock:
             it = account or self.total
             reasons = {reason.value: count for reason, count in it.reasons.items()}
-            return Stats(it.accepted, it.delivered, it.refused, it.dropped, it.pending, reasons)
+            settled, accepted = it.delivered + it.refused + it.dropped, it.accepted
+            return Stats(accepted, it.delivered, it.refused, it.dropped, accepted - settled, reasons)
 
     def result(self, account: Account | None = None) -> FlushResult:
         """The account at this moment, as a flush returns it."""
@@ -287,14 +300,14 @@ class Ledger:
 
     def errors(self, account: Account | None = None) -> list[APIResponse]:
         """The losses that the account remembers, oldest first."""
-        with self._lock:
+        with self.lock:
             return list((account or self.total).errors or ())
 
     def take_losses(self) -> list[tuple[Account, DeliveryError]]:
         """The losses since the last call, for those who asked to be told."""
         if not self._losses:
             return []
-        with self._lock:
+        with self.lock:
             losses, self._losses = self._losses, {}
         return [
             (account, DeliveryError(reason, count, status, message))
@@ -308,25 +321,30 @@ class Ledger:
 
     def reset(self, lock: AbstractContextManager[object]) -> None:
         """Begin anew in a forked child, with its own lock."""
-        self._lock = lock
+        self.lock = lock
         self._waiters = {}
         self._losses = {}
-        self.pending = self.held = self._given_up = 0
+        self.busy = {}
+        self.held_in = self.held_out = self._given_up = 0
         self.last_cause = self._last_loss = ""
         self.total.reset()
         for account in list(self._accounts):
             account.reset()
 
-    def _open(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _open(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those that were not given up."""
-        if not self._given_up or (records and records[0].number > self._given_up):
-            return records
-        return [record for record in records if record.number > self._given_up]
+        if not self._given_up:
+            return entries
+        return [entry for entry in entries if entry[0] > self._given_up]
+
+    def _by_account(self, entries: Sequence[Entry]) -> list[tuple[Account, int]]:
+        """Whose they are, and how many of each."""
+        return [(self.busy[number], count) for number, count in Counter([entry[1] for entry in entries]).items()]
 
     def _drop(self, account: Account, count: int, reason: Reason, status: int, message: str) -> None:
         for each in (account, self.total):
             each.dropped += count
-            each.reasons[reason] += count
+            each.reasons[reason] = each.reasons.get(reason, 0) + count
         if reason.is_loss:
             self._lost(account, reason.value, status, message or WORDS[reason], count)
             self._last_loss = WORDS[reason]
@@ -342,24 +360,26 @@ class Ledger:
             key = (self.total, reason, status, "for several causes")
         self._losses[key] = self._losses.get(key, 0) + count
 
-    def _settled(self, records: Sequence[Record]) -> None:
-        count, size = len(records), sum([record.size for record in records])
-        self.pending -= count
-        self.held -= size
-        if None in self._waiters:
-            self._notify(None, records)
+    def _settled(self, entries: Sequence[Entry]) -> None:
+        self.held_out += sum([entry[2] for entry in entries])
+        numbers = {entry[1] for entry in entries}
         if self._waiters:
-            waited_for: dict[Account, list[Record]] = {}
-            for record in records:
-                if record.account in self._waiters:
-                    waited_for.setdefault(record.account, []).append(record)
-            for account, mine in waited_for.items():
-                self._notify(account, mine)
+            if None in self._waiters:
+                self._notify(None, entries)
+            for number in numbers:
+                if self.busy[number] in self._waiters:
+                    self._notify(self.busy[number], [entry for entry in entries if entry[1] == number])
+        for number in numbers:
+            account = self.busy[number]
+            if account.pending == 0:
+                del self.busy[number]
+                if account.pending:  # an event came just now
+                    self.busy[number] = account
 
-    def _notify(self, account: Account | None, records: Sequence[Record]) -> None:
+    def _notify(self, account: Account | None, entries: Sequence[Entry]) -> None:
         """Those who wait for events of that account, or of all, wait for fewer."""
         for waiter in self._waiters[account][:]:
-            waiter.remaining -= sum(1 for record in records if record.number <= waiter.last)
+            waiter.remaining -= sum(1 for entry in entries if entry[0] <= waiter.last)
             if waiter.remaining <= 0:
                 self._remove(waiter)
                 waiter.notify()

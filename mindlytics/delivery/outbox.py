@@ -14,11 +14,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from ..events import AnyEvent
 from ..settings import Settings
 from .batcher import Batch, Batcher
-from .ledger import Ledger, Reason, Record
+from .ledger import Entry, Ledger, Reason
 from .privacy import Withheld, released
 from .verdict import Fate, Verdict, Wire
 
@@ -26,19 +27,19 @@ logger = logging.getLogger("mindlytics")
 
 NEVER = 2**62
 NOT_PAUSED = float("-inf")
-Draw = Callable[[int, int], list[Record]]
+Pop = Callable[[int, int], list[Entry]]
 
 
 class Outbox:
     """The one owner of events between the queue and the service.
 
-    :param draw: takes events out of the queue: at most so many, of at most so many bytes (but always one).
+    :param pop_many: takes events out of the queue: at most so many, of at most so many bytes (but always one).
     """
 
-    def __init__(self, settings: Settings, wire: Wire, ledger: Ledger, draw: Draw) -> None:
+    def __init__(self, settings: Settings, wire: Wire, ledger: Ledger, pop_many: Pop) -> None:
         self.wire = wire
         self._ledger = ledger
-        self._draw = draw
+        self._pop_many = pop_many
         self._batcher = Batcher(
             max_events=min(settings.max_batch_events, settings.max_queue_events),
             max_bytes=settings.max_batch_bytes,
@@ -50,7 +51,7 @@ class Outbox:
         self._before_send = settings.before_send
         self._with_texts = settings.content_mode == "full"
         self._holds_back = self._before_send is not None or not self._with_texts
-        self._drawn: deque[Record] = deque()
+        self._popped: deque[Entry] = deque()
         self._looked: float | None = None
         self._failing = False
         self.paused_until = NOT_PAUSED
@@ -67,7 +68,7 @@ class Outbox:
         if batch is None:
             return None
         if self.wire.takes_bare_only() and not batch.bare:
-            self._batcher.put_back(*(Batch([record], bare=True) for record in batch.records))
+            self._batcher.put_back(*(Batch([entry], bare=True) for entry in batch.entries))
             batch = self._batcher.take(now, flush_up_to)
             assert batch is not None
         if batch.tried is None:
@@ -93,23 +94,23 @@ class Outbox:
         """
         self._log_recovery(verdict)
         fate = verdict.fate
-        alone = len(batch.records) == 1
+        alone = len(batch.entries) == 1
         if verdict.wait is not None:
             self.paused_until = now + min(verdict.wait, self._max_wait)
         if fate is Fate.DELIVERED:
             self.wire.took(bare=batch.bare)
-            self._ledger.delivered(batch.records)
+            self._ledger.delivered(batch.entries)
         elif fate is Fate.RETRY:
             words = f"{where}: {verdict.message}, for longer than retry_for allows"
-            self._ledger.dropped(batch.records, Reason.GAVE_UP, verdict.status, words)
+            self._ledger.dropped(batch.entries, Reason.GAVE_UP, verdict.status, words)
         elif fate is Fate.HALVE and not alone:
             self._batcher.put_back(*batch.halves())
         elif fate is Fate.SHRINK and not alone:
             self._batcher.put_back(*batch.halves(by_bytes=True))
         elif fate is Fate.HALVE and not batch.bare and self.wire.allows_bare():
-            self._batcher.put_back(Batch(batch.records, bare=True))
+            self._batcher.put_back(Batch(batch.entries, bare=True))
         else:
-            self._ledger.refused(batch.records, verdict.status, verdict.message)
+            self._ledger.refused(batch.entries, verdict.status, verdict.message)
 
     def put_back(self, batch: Batch) -> None:
         """Its attempt was interrupted before the service answered: it goes first, under the same key."""
@@ -117,43 +118,55 @@ class Outbox:
 
     def abandon(self, batch: Batch | None = None, reason: Reason = Reason.SHUTDOWN, message: str = "") -> None:
         """Give up everything, and that batch: the time is up."""
-        records = list(batch.records) if batch else []
-        records.extend(self._batcher.clear())
-        records.extend(self._drawn)
-        self._drawn.clear()
-        while drawn := self._draw(NEVER, NEVER):
-            records.extend(drawn)
-        self._ledger.dropped(records, reason, message=message)
+        entries = list(batch.entries) if batch else []
+        entries += self._batcher.clear()
+        entries += self._popped
+        self._popped.clear()
+        while popped := self._pop_many(NEVER, NEVER):
+            entries += popped
+        self._ledger.dropped(entries, reason, message=message)
 
     def _fill(self, now: float) -> None:
-        """Encode events from the queue until a batch is whole or the queue is empty."""
+        """Take events from the queue until a batch is whole or the queue is empty."""
         since = now if self._looked is None else self._looked
         batcher = self._batcher
         while not batcher.is_full:
-            if not self._drawn:
-                self._drawn.extend(self._draw(batcher.room, batcher.room_bytes))
-            if not self._drawn:
+            if not self._popped:
+                self._popped.extend(self._pop_many(batcher.room, batcher.room_bytes))
+            if not self._popped:
                 break
-            self._encode_drawn(since)
+            self._add_popped(since)
         self._looked = None if batcher.is_empty else now
 
-    def _encode_drawn(self, since: float) -> None:
-        """Encode what was drawn, event by event. One stays there while hooks run that anything may interrupt."""
-        drawn, encode, add = self._drawn, self.wire.encode, self._batcher.add
-        while drawn:
-            record = drawn[0]
-            try:
-                record.data = encode(self._released(record.event) if self._holds_back else record.event)
-            except Withheld as withheld:
-                reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
-                self._ledger.dropped([record], reason, message=str(withheld))
-            except Exception as error:  # one event's trouble is not the others'
-                self._ledger.dropped([record], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
+    def _add_popped(self, since: float) -> None:
+        """Let them wait to be batched. Each stays in its place while hooks run that anything may interrupt."""
+        popped, add = self._popped, self._batcher.add
+        while popped:
+            entry = popped[0]
+            payload = entry[3]
+            if type(payload) is not bytes:
+                data = self._encoded(entry, payload)
+                if data is None:
+                    popped.popleft()
+                    continue
+                entry = (*entry[:3], data)
             else:
-                if not add(record, since):
-                    words = f"the event has {len(record.data)} bytes, more than max_batch_bytes allows"
-                    self._ledger.dropped([record], Reason.TOO_LARGE, message=words)
-            drawn.popleft()
+                data = payload
+            if not add(entry, len(data), since):
+                words = f"the event has {len(data)} bytes, more than max_batch_bytes allows"
+                self._ledger.dropped([entry], Reason.TOO_LARGE, message=words)
+            popped.popleft()
+
+    def _encoded(self, entry: Entry, event: Any) -> bytes | None:
+        """The bytes of an event that could not be encoded at the call; None where it was dropped."""
+        try:
+            return self.wire.encode(self._released(event) if self._holds_back else event)
+        except Withheld as withheld:
+            reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
+            self._ledger.dropped([entry], reason, message=str(withheld))
+        except Exception as error:  # one event's trouble is not the others'
+            self._ledger.dropped([entry], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
+        return None
 
     def _released(self, event: AnyEvent) -> AnyEvent:
         return released(event.translated(), self._before_send, with_texts=self._with_texts)

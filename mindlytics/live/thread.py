@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from attrs import evolve
 
-from ..pipeline import lifecycle
+from ..pipeline import fork, shutdown
 from ..settings import Settings
 from ..stored import MLEvent
 from .subscription import GRACE, LONGEST_WAIT, Subscription
@@ -40,11 +40,11 @@ class ThreadListening:
 
     def start(self) -> None:
         """Start the thread, unless the program is ending or it was started before."""
-        if self._thread is None and not self.subscription.is_over and lifecycle.exit_began is None:
+        if self._thread is None and not self.subscription.is_over and shutdown.began is None:
             self._thread = threading.Thread(target=self._work, name="mindlytics-listener", daemon=True)
             try:
                 self._thread.start()
-                with lifecycle.listening:
+                with fork.listening:
                     _alive.add(self)
             except RuntimeError:
                 self._thread = None
@@ -118,7 +118,7 @@ class ThreadListening:
     def _work(self) -> None:
         """The thread."""
         try:
-            with lifecycle.importing:
+            with fork.importing:
                 import asyncio  # noqa: PLC0415
 
                 from .listener import Listener  # noqa: PLC0415  aiohttp takes a while to import
@@ -141,7 +141,7 @@ class ThreadListening:
 def _at_exit() -> None:
     """Threads that call handlers while the interpreter is taken apart would take its output along."""
     until = time.monotonic() + GRACE
-    with lifecycle.listening:
+    with fork.listening:
         listening = list(_alive)
     for each in listening:
         each.cancel()
@@ -149,4 +149,4 @@ def _at_exit() -> None:
         each.stop(max(0.0, until - time.monotonic()))
 
 
-lifecycle.first_at_exit.append(_at_exit)
+shutdown.first.append(_at_exit)

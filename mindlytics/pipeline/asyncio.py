@@ -9,14 +9,14 @@ from os import getpid
 from typing import Any
 
 from ..delivery import retry  # noqa: F401  what the sender imports is imported with this module
-from ..delivery.ledger import Account, FlushResult, Record
+from ..delivery.ledger import Account, FlushResult
 from ..delivery.verdict import Wire
 from ..events import AnyEvent
 from ..handlers import call, is_to_end
 from ..settings import Settings
 from ..transport.limit import timeout as limit
 from ..transport.loop import LoopTransport
-from . import lifecycle
+from . import shutdown
 from .base import Pipeline
 from .sender import GRACE, LONGEST_WAIT, Transport, clock
 
@@ -61,12 +61,14 @@ class AsyncPipeline(Pipeline):
     """The pipeline behind :class:`mindlytics.AsyncClient`. It belongs to no loop."""
 
     is_async = True
+    done = DONE
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self._home: asyncio.AbstractEventLoop | None = None
         """The loop that was last seen to use it: there, error handlers are called."""
         self._teller: asyncio.Task[None] | None = None
         self._waiting_for_room: list[Callable[[], None]] = []
+        self._much, self._too_much = settings.max_batch_events, settings.max_queue_events // 2
         super().__init__(settings, make_wire)
 
     def renew(self) -> None:
@@ -75,31 +77,29 @@ class AsyncPipeline(Pipeline):
         super().renew()
 
     def submit(
-        self, event: AnyEvent, account: Account, closed: bool = False, best_effort: bool = False
+        self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False
     ) -> Coroutine[Any, Any, None]:
         if self._process != getpid():
             self.check_process()
-        if closed or not self.is_open:
-            self._reject(event, account, best_effort)
+        if not self.is_open:
+            self.reject(account, best_effort=best_effort)
             return DONE
         if self._is_posting and self.is_own_log():
             return DONE
         self._home = asyncio._get_running_loop() or self._home
-        record = Record(event, account, event.size)
-        if not self.intake.put(record):
+        number = self.intake.put(payload, size, account)
+        if not number:
             self.flush_up_to = self.ledger.total.accepted
             self._wake_sender()
             if self._blocks and not best_effort:
-                return self._submit_later(record)
-            self._overflow(record)
+                return self._submit_later(payload, size, account)
+            self._overflow(payload, size, account)
         if self.is_absent:
             self._attend()
-        pending, settings = self.ledger.pending, self.settings
-        if pending < settings.max_batch_events or (record.number % TURN and pending < settings.max_queue_events // 2):
-            return DONE
-        return YIELD
+        pending = self.ledger.pending
+        return YIELD if pending >= self._much and (number % TURN == 0 or pending >= self._too_much) else DONE
 
-    async def _submit_later(self, record: Record) -> None:
+    async def _submit_later(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
         """Accept it when there is room, within ``block_timeout`` seconds."""
         until = clock() + self.settings.block_timeout
         while True:
@@ -108,13 +108,13 @@ class AsyncPipeline(Pipeline):
             room, notify = _signal()
             self._waiting_for_room.append(notify)
             try:
-                if self.intake.put(record):
+                if self.intake.put(payload, size, account):
                     break
                 await asyncio.wait({room}, timeout=min(max(0.0, until - clock()), LOOK_AGAIN))
             finally:
                 self._waiting_for_room.remove(notify)
             if clock() >= until:
-                self._overflow(record)
+                self._overflow(payload, size, account)
                 break
         if self.is_absent:
             self._attend()
@@ -157,7 +157,7 @@ class AsyncPipeline(Pipeline):
         self._home = asyncio.get_running_loop()
         self._begin_closing(min(timeout, LONGEST_WAIT), ending=ending)
         if self.is_own_thread():  # an error handler closes: the sender goes on after it
-            lifecycle.closing_was_cut_short(self)
+            shutdown.closing_was_cut_short(self)
             return self._closed_with()
         try:
             if self.has_sender() or self.ledger.pending:
@@ -171,13 +171,13 @@ class AsyncPipeline(Pipeline):
                 async with limit(GRACE):
                     await self._tell()
         except BaseException:  # cancellation above all
-            lifecycle.closing_was_cut_short(self)
+            shutdown.closing_was_cut_short(self)
             raise
         return self._closed_with()
 
     def _attend_here(self) -> None:
         """See to it that a sender is at work. Where the ending program can have none, this thread delivers."""
-        if not self.ensure_sender() and lifecycle.exit_began is not None:
+        if not self.ensure_sender() and shutdown.began is not None:
             self.deliver_here(self.deadline)
 
     def _open_transport(self) -> Transport:

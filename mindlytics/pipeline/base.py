@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from weakref import WeakSet
 
-from ..delivery.ledger import Account, FlushResult, Reason, Record
+from ..delivery.ledger import Account, FlushResult, Reason
 from ..delivery.verdict import Wire
 from ..errors import ClientClosed, DeliveryError, InvalidEvent
 from ..events import AnyEvent
 from ..settings import Settings
-from . import lifecycle
+from . import fork, sharing, shutdown
 from .intake import Intake
 from .sender import Sender, clock
 
@@ -30,6 +30,8 @@ class Pipeline(Sender):
 
     is_async: bool
     """Which face it is of."""
+    done: Any = None
+    """What a call hands back whose event waits for nothing."""
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.owners: WeakSet[Any] = WeakSet()
@@ -42,6 +44,7 @@ class Pipeline(Sender):
         self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._wake_sender)
         self.ledger = self.intake.ledger
         super().__init__(settings, make_wire)
+        shutdown.pipelines.add(self)
 
     def renew(self) -> None:
         """Begin anew in a forked child: what was pending is the parent's to send."""
@@ -54,21 +57,23 @@ class Pipeline(Sender):
     def check_process(self) -> None:
         """Begin anew in a child that was forked without Python's hooks, as by a server written in C."""
         if self._process != os.getpid():
-            lifecycle.begin_in_child()
+            fork.begin_in_child()
 
     def is_used(self) -> bool:
         return bool(self.owners)
 
     def _retire(self) -> bool:
-        return lifecycle.retire(self)
+        return sharing.retire(self)
 
     def _wake_sender(self) -> None:
         self._wake.set()
 
     @abstractmethod
-    def submit(self, event: AnyEvent, account: Account, closed: bool = False, best_effort: bool = False) -> Any:
+    def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
         """Accept an event. It never raises for the network, and waits for nothing but ``on_full="block"``.
 
+        :param payload: the event as its service is to have it, or, where the sender has to encode it, the event.
+        :param size: about how many bytes of memory it holds.
         :param best_effort: it comes of a call of another client's: it waits for nothing at all, and raises nothing.
         """
 
@@ -97,56 +102,54 @@ class Pipeline(Sender):
 
     def _give_up_rest(self) -> None:
         """The time to close is over: what the sender did not settle, it settles no more."""
-        if self.ledger.pending:
-            self.ledger.give_up(Reason.SHUTDOWN, self.ended_before())
+        self.give_up()
 
     def _closed_with(self) -> FlushResult:
         """The account of a pipeline that was closed; kept for the one line at exit where something was lost."""
-        lifecycle.remember(self)
+        shutdown.remember(self)
         return self.ledger.result()
 
     # -- acceptance
 
     def _attend(self) -> None:
         """An event was accepted while no sender is at work, or while the program is ending."""
-        if lifecycle.exit_began is None:
+        if shutdown.began is None:
             self.ensure_sender()
         else:
-            self.end_by(lifecycle.exit_began + self.settings.shutdown_timeout, patient=False)
+            self.end_by(shutdown.began + self.settings.shutdown_timeout, patient=False)
             self.finish()
 
-    def _reject(self, event: AnyEvent, account: Account, best_effort: bool) -> None:
-        """Count an event that comes while the pipeline is not open."""
+    def reject(self, account: Account, *, best_effort: bool = False) -> Any:
+        """Count an event of a client that is closed or disabled.
+
+        :raises ClientClosed: the client is closed, and strict.
+        """
         if self.settings.enabled:
             if self.settings.strict and not best_effort:
                 raise ClientClosed("the client is closed; this event was not queued")
             self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
-        self.count_dropped(event, account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
+        self.count_dropped(account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
         if self.is_open:  # other clients use it, and a sender that tells them of their losses
             self.ensure_sender()
             self._wake_sender()
         else:
             self._report_here()
+        return self.done
 
-    def _overflow(self, record: Record) -> None:
+    def _overflow(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
         """Too much is pending: an event is dropped."""
-        with self.intake.lock:  # nothing else takes the room that is made
+        with self.ledger.lock:
             if self.settings.on_full == "drop_oldest":
                 self.ledger.dropped(self.intake.evict(), Reason.QUEUE_FULL)
-            if not self.intake.put(record):
-                self._drop_at_once(record, Reason.QUEUE_FULL)
+            if not self.intake.put(payload, size, account):
+                self.count_dropped(account, Reason.QUEUE_FULL)
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
-    def count_dropped(self, event: AnyEvent, account: Account, reason: Reason) -> None:
+    def count_dropped(self, account: Account, reason: Reason) -> None:
         """Count an event that is not even queued."""
-        self._drop_at_once(Record(event, account, 0), reason)
-
-    def _drop_at_once(self, record: Record, reason: Reason) -> None:
-        with self.intake.lock:
-            self.ledger.accept(record)
-        self.ledger.dropped([record], reason)
+        self.ledger.dropped_at_once(account, reason)
         if self.closed:
-            lifecycle.remember(self)
+            shutdown.remember(self)
 
     # -- what is said
 

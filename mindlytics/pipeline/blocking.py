@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from os import getpid
 
-from ..delivery.ledger import Account, FlushResult, Record
+from ..delivery.ledger import Account, FlushResult
 from ..events import AnyEvent
-from . import lifecycle
+from . import shutdown
 from .base import Pipeline
 from .sender import GRACE, LONGEST_WAIT, Transport, WakeUp, clock
 
@@ -19,29 +19,28 @@ class BlockingPipeline(Pipeline):
 
     is_async = False
 
-    def submit(self, event: AnyEvent, account: Account, closed: bool = False, best_effort: bool = False) -> None:
+    def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> None:
         if self._process != getpid():
             self.check_process()
-        if closed or not self.is_open:
-            self._reject(event, account, best_effort)
+        if not self.is_open:
+            self.reject(account, best_effort=best_effort)
             return
         if self._is_posting and self.is_own_log():
             return
-        record = Record(event, account, event.size)
-        if not self.intake.put(record):
-            self._wait_for_room(record, self._blocks and not best_effort)
+        if not self.intake.put(payload, size, account):
+            self._wait_for_room(payload, size, account, self._blocks and not best_effort)
         if self.is_absent:
             self._attend()
 
-    def _wait_for_room(self, record: Record, blocks: bool) -> None:
+    def _wait_for_room(self, payload: bytes | AnyEvent, size: int, account: Account, blocks: bool) -> None:
         """Too much is pending: send it without lingering; the caller waits where it is to be blocked."""
         self.flush_up_to = self.ledger.total.accepted
         self._wake_sender()
         if self.is_absent:
             self._attend()
-        blocks = blocks and not self.is_own_thread()
-        if not (blocks and self.intake.put_within(record, min(self.settings.block_timeout, LONGEST_WAIT))):
-            self._overflow(record)
+        seconds = min(self.settings.block_timeout, LONGEST_WAIT) if blocks and not self.is_own_thread() else 0
+        if not (seconds and self.intake.put_within(payload, size, account, seconds)):
+            self._overflow(payload, size, account)
 
     def flush(self, timeout: float | None, account: Account | None = None, *, ending: bool = False) -> FlushResult:
         wait_until_settled(self, timeout, account, ending=ending)
@@ -54,7 +53,7 @@ class BlockingPipeline(Pipeline):
         timeout = min(timeout, LONGEST_WAIT)
         self._begin_closing(timeout, ending=ending)
         if not _may_wait(self):  # the sender goes on after it
-            lifecycle.closing_was_cut_short(self)
+            shutdown.closing_was_cut_short(self)
             return self._closed_with()
         try:
             ended = WakeUp()
@@ -65,7 +64,7 @@ class BlockingPipeline(Pipeline):
             else:
                 self.deliver_here(self.deadline)
         except BaseException:  # Ctrl-C above all
-            lifecycle.closing_was_cut_short(self)
+            shutdown.closing_was_cut_short(self)
             raise
         self._give_up_rest()
         self.report_losses()

@@ -1,99 +1,148 @@
 """The bounded queue between the callers of a client and its one sender.
 
-Its bound counts what is *pending*, in events and in bytes, wherever on its way it is; the sender takes many events at a
-time, and is woken when it has something to do, not at each event. That is why it is no ``queue.Queue``, whose lock one
-would have to reach into for each of the three, and which green-thread libraries replace by classes without one.
+A ``queue.SimpleQueue``: its ``put`` alone may be interrupted by a signal handler or a finalizer that records something
+itself. Callers take no lock. To accept an event is a few lines without a call between them, and CPython, from 3.10 on,
+changes threads and runs signal handlers at calls and loops only. Where threads run at the same time, in builds without
+the global lock, those lines have a lock. The bound counts what is *pending*, in events and in bytes, wherever on its
+way it is.
 """
 
 from __future__ import annotations
 
+import queue
+import sys
 import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from ..delivery.ledger import Ledger, Record
+from ..delivery.ledger import Account, Entry, Ledger
 from ..delivery.outbox import NEVER
+
+if TYPE_CHECKING:
+    from ..events import AnyEvent
+
+IS_LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether the interpreter has its global lock."""
 
 
 class Intake:
-    """The queue, and under its lock the ledger.
+    """The queue, and who is accepted.
 
     :param max_events: how many events may be pending.
     :param max_bytes: how many bytes of memory, about, they may hold.
-    :param wake: wakes the sender; called with the lock held.
+    :param wake: wakes the sender.
     :param ledger: in a forked child, the ledger to go on with.
     """
 
     def __init__(
         self, max_events: int, max_bytes: int, wake: Callable[[], object], ledger: Ledger | None = None
     ) -> None:
-        self.lock = threading.RLock()  # a signal handler or a finalizer may track while its thread holds it
-        self._room = threading.Condition(self.lock)
-        self._items: deque[Record] = deque()
+        lock = threading.RLock()
+        if ledger is None:
+            ledger = Ledger(lock)
+        else:
+            ledger.reset(lock)
+        self.ledger = ledger
+        self._total = ledger.total
+        self._queue: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+        self._put, self._qsize = self._queue.put, self._queue.qsize
+        self._room = threading.Condition()
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._wake = wake
         self._wake_count = NEVER
-        if ledger is None:
-            ledger = Ledger(self.lock)
-        else:
-            ledger.reset(self.lock)
-        self.ledger = ledger
 
-    def put(self, record: Record) -> bool:
-        """Accept an event, if there is room."""
-        with self.lock:
-            ledger = self.ledger
-            if ledger.pending >= self._max_events or ledger.held >= self._max_bytes:
-                return False
-            # No call stands between these lines: an interrupt comes before all of them or after.
-            total = ledger.total
-            total.accepted = record.number = total.accepted + 1
-            record.account.accepted += 1
-            ledger.pending += 1
-            ledger.held += record.size
-            self._items.append(record)
-            if len(self._items) >= self._wake_count:
-                self._wake_count = NEVER
-                self._wake()
-            return True
+    def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
+        """Accept an event, if there is room.
 
-    def put_within(self, record: Record, seconds: float) -> bool:
-        """Accept an event as soon as there is room; False where there is none in time."""
+        :param size: about how many bytes of memory it holds.
+        :returns: its sequence number, from 1; 0 where there is no room.
+        """
+        total, ledger = self._total, self.ledger
+        # No call stands between these lines: another thread or an interrupt comes before all of them or after.
+        if (
+            total.accepted - total.delivered - total.refused - total.dropped >= self._max_events
+            or ledger.held_in - ledger.held_out >= self._max_bytes
+        ):
+            return 0
+        total.accepted = number = total.accepted + 1
+        account.accepted += 1
+        ledger.held_in += size
+        ledger.busy[account.number] = account
+        self._put((number, account.number, size, payload))
+        if self._wake_count <= self._qsize():
+            self._wake_count = NEVER
+            self._wake()
+        return number
+
+    if not IS_LOCKED:
+        _put_unlocked = put
+
+        def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
+            """The same where threads run at the same time."""
+            with self.ledger.lock:
+                return self._put_unlocked(payload, size, account)
+
+    def put_within(self, payload: bytes | AnyEvent, size: int, account: Account, seconds: float) -> int:
+        """Accept an event as soon as there is room; 0 where there is none in time."""
+        number = 0
+
+        def accepted() -> int:
+            nonlocal number
+            number = self.put(payload, size, account)
+            return number
+
         with self._room:
-            return self._room.wait_for(lambda: self.put(record), seconds)
+            self._room.wait_for(accepted, seconds)
+        return number
 
-    def pop_many(self, max_events: int, max_bytes: int) -> list[Record]:
+    def pop_many(self, max_events: int, max_bytes: int) -> list[Entry]:
         """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
-        popped: list[Record] = []
-        with self.lock:
-            while self._items and len(popped) < max_events and (max_bytes > 0 or not popped):
-                popped.append(self._items.popleft())
-                max_bytes -= popped[-1].size
+        popped: list[Entry] = []
+        get = self._queue.get_nowait
+        try:
+            while len(popped) < max_events and (max_bytes > 0 or not popped):
+                popped.append(get())
+                max_bytes -= popped[-1][2]
+        except queue.Empty:
+            pass
         return popped
 
-    def evict(self) -> list[Record]:
-        """Take out as many of the oldest events as stand in the way of another."""
-        taken: list[Record] = []
-        with self.lock:
-            pending, held = self.ledger.pending, self.ledger.held
-            while self._items and (pending >= self._max_events or held >= self._max_bytes):
-                taken.append(self._items.popleft())
-                pending -= 1
-                held -= taken[-1].size
+    def evict(self) -> list[Entry]:
+        """Take out as many of the oldest events as stand in the way of another. To be called with the ledger's lock."""
+        taken: list[Entry] = []
+        pending, held = self._total.pending, self.ledger.held_in - self.ledger.held_out
+        while pending >= self._max_events or held >= self._max_bytes:
+            oldest = self.pop_many(1, 1)
+            if not oldest:
+                break
+            taken += oldest
+            pending -= 1
+            held -= oldest[0][2]
         return taken
 
     def wake_at(self, count: int) -> bool:
         """Ask to be woken when that many events wait; False where so many do already."""
-        with self.lock:
-            waits = len(self._items) < count
-            self._wake_count = count if waits else NEVER
-            return waits
+        self._wake_count = count
+        if self._qsize() < count:
+            return True
+        self._wake_count = NEVER
+        return False
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Nothing is accepted meanwhile: who comes finds no room, and then waits for the ledger's lock."""
+        with self.ledger.lock:
+            max_events, self._max_events = self._max_events, -1
+            try:
+                yield
+            finally:
+                self._max_events = max_events
 
     def is_held_here(self) -> bool:
-        """Whether this thread is in the midst of a step on the queue: a signal handler or a finalizer asks."""
-        lock: Any = self.lock
+        """Whether this thread is in the midst of settling something: a signal handler or a finalizer asks."""
+        lock: Any = self.ledger.lock
         return bool(lock._is_owned())  # threading.Condition asks so, too
 
     def notify_room(self) -> None:

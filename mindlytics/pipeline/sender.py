@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from ..delivery.batcher import Batch
@@ -25,11 +26,8 @@ from ..delivery.verdict import Fate, Verdict, Wire
 from ..secret import Headers
 from ..settings import Settings
 from ..transport import NoReply, Reply
-from . import lifecycle
+from . import fork, shutdown
 from .intake import Intake
-
-if TYPE_CHECKING:
-    from tenacity import Retrying
 
 logger = logging.getLogger("mindlytics")
 
@@ -157,8 +155,21 @@ class Sender(ABC):
         return threading.get_ident() == self._sending_thread
 
     def is_own_log(self) -> bool:
-        """Whether what calls is a handler of logs that shows a line about a request of the sender's own."""
-        return self._is_posting and threading.get_ident() == self._sending_thread
+        """Whether what calls is a handler of logs that shows a line about a request of the sender's own.
+
+        Not so a finalizer, which may run on any thread at any time.
+        """
+        if not self._is_posting or threading.get_ident() != self._sending_thread:
+            return False
+        frame = sys._getframe()
+        while frame.f_back is not None and frame.f_code.co_name != "__del__":
+            frame = frame.f_back
+            module = frame.f_globals.get("__name__")
+            if module == "logging":
+                return True
+            if module == "weakref":
+                break
+        return False
 
     def flush_soon(self, number: int | None = None) -> None:
         """Let events up to that number (default: all) leave without lingering, and cut a back-off short."""
@@ -177,7 +188,7 @@ class Sender(ABC):
         self.deadline = min(self.deadline, deadline)
         self.gives_up = True
         self._lose_patience()
-        self.is_absent = self.is_absent or lifecycle.exit_began is not None
+        self.is_absent = self.is_absent or shutdown.began is not None
         self.flush_soon()
 
     def is_hopeless(self, since: float) -> bool:
@@ -227,9 +238,15 @@ class Sender(ABC):
                     pass
         if not self.has_sender() and self.ledger.pending:
             self.deliver_here(self.deadline)
-        if self.ledger.pending:
-            self.ledger.give_up(Reason.SHUTDOWN, self.ended_before())
+        self.give_up()
         self.report_losses()
+
+    def give_up(self) -> None:
+        """What is pending will not be sent any more, wherever it is."""
+        if self.ledger.pending:
+            with self.intake.standing_still():
+                self.ledger.give_up(Reason.SHUTDOWN, self.ended_before())
+            self.intake.notify_room()
 
     def deliver_here(self, deadline: float) -> None:
         """Deliver what is pending on this thread, since no other can be started; on one thread at a time."""
@@ -255,15 +272,15 @@ class Sender(ABC):
     # -- the thread
 
     def _start(self) -> None:
-        lifecycle.watch_child_exit()
-        if lifecycle.forks_without_hooks():
+        shutdown.watch_child_exit()
+        if fork.forks_without_hooks():
             self._prepare()[-1].close()
         self._wake, self._backoff_cut = WakeUp(), WakeUp()  # of the kind that threads wait for now, green ones or not
         # In a context of its own: in the caller's, a request of the program's would live on as long as the sender.
         run = contextvars.Context().run
         self._thread = threading.Thread(target=run, args=(self._work,), name="mindlytics-sender", daemon=True)
         self._thread.start()
-        self.is_absent = lifecycle.exit_began is not None
+        self.is_absent = shutdown.began is not None
 
     def _work(self) -> None:
         """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on."""
@@ -324,7 +341,7 @@ class Sender(ABC):
 
         False where the deadline came first.
         """
-        outbox, retrying, transport = self._prepare()
+        outbox, transport = self._prepare()
         try:
             while True:
                 self._wake.clear()
@@ -335,7 +352,7 @@ class Sender(ABC):
                     return False
                 batch = outbox.next(now, self.flush_up_to)
                 if batch is not None:
-                    if not self._send(transport, retrying, batch):
+                    if not self._send(transport, batch):
                         return False
                     continue
                 self._failing_since = None
@@ -348,27 +365,10 @@ class Sender(ABC):
             transport.close()
             self.report_losses()
 
-    def _prepare(self) -> tuple[Outbox, Callable[[Batch], Retrying], Transport]:
-        """All that sending needs is imported here and nowhere later: it takes a while, and forks wait for it."""
-        with lifecycle.importing:
-            return self.outbox, self._retrying(), self._open_transport()
-
-    def _retrying(self) -> Callable[[Batch], Retrying]:
-        from tenacity import Retrying  # noqa: PLC0415  it takes a while to import, which no caller waits for
-
-        from ..delivery.retry import policy  # noqa: PLC0415
-
-        def retrying(batch: Batch) -> Retrying:
-            rules = policy(
-                self.settings,
-                sleep=lambda seconds: self._pause(seconds, batch),
-                clock=clock,
-                spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,
-                deadline=lambda: self.deadline,
-            )
-            return Retrying(**rules)
-
-        return retrying
+    def _prepare(self) -> tuple[Outbox, Transport]:
+        """What sending needs is imported here: it takes a while, and a fork waits for it."""
+        with fork.importing:
+            return self.outbox, self._open_transport()
 
     def _rest(self, now: float) -> bool:
         """Wait until a batch is due or something happens; False where there is nothing to wait for any more."""
@@ -380,10 +380,12 @@ class Sender(ABC):
             return True
         return self.is_used() and clock() - self._last_sent < IDLE
 
-    def _send(self, transport: Transport, retrying: Callable[[Batch], Retrying], batch: Batch) -> bool:
+    def _send(self, transport: Transport, batch: Batch) -> bool:
         """One batch, to its last verdict; False where the deadline came first."""
         try:
-            verdict: Verdict = retrying(batch)(self._post, transport, batch)
+            verdict = self._post(transport, batch)
+            if verdict.fate is Fate.RETRY:
+                verdict = self._retry(transport, batch, verdict)
         except BaseException:
             self.outbox.put_back(batch)
             raise
@@ -397,6 +399,24 @@ class Sender(ABC):
             self.outbox.put_back(batch)
             return False
         return True
+
+    def _retry(self, transport: Transport, batch: Batch, first: Verdict) -> Verdict:
+        """Try a batch again, by the rules of ``delivery/retry.py``, after a first attempt that failed."""
+        with fork.importing:
+            from tenacity import Retrying  # noqa: PLC0415  most programs never need it
+
+            from ..delivery.retry import policy  # noqa: PLC0415
+
+        known = [first]
+        rules = policy(
+            self.settings,
+            sleep=lambda seconds: self._pause(seconds, batch),
+            clock=clock,
+            spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,
+            deadline=lambda: self.deadline,
+        )
+        verdict: Verdict = Retrying(**rules)(lambda: known.pop() if known else self._post(transport, batch))
+        return verdict
 
     def _post(self, transport: Transport, batch: Batch) -> Verdict:
         """One attempt."""
@@ -422,7 +442,7 @@ class Sender(ABC):
         """One attempt, and the redirects within the host that it meets: yields requests, takes replies."""
         wire = self.outbox.wire
         url, headers = wire.url, wire.headers(batch.key)
-        body = wire.body([record.data for record in batch.records], bare=batch.bare, key=batch.key)
+        body = wire.body(batch.pieces, bare=batch.bare, key=batch.key)
         verdict = TIME_IS_UP
         for _ in range(1 + MAX_HOPS):
             timeout = min(self.settings.request_timeout, self.deadline - clock())

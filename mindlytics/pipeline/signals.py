@@ -18,7 +18,7 @@ import time
 from types import FrameType
 from typing import Any
 
-from . import lifecycle
+from . import shutdown
 
 AGAIN_AFTER = 0.05
 """Seconds after which a signal that was not heard is sent again."""
@@ -55,7 +55,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 def _deliver(number: int) -> None:
     global _began  # noqa: PLW0603
     try:
-        lifecycle.flush_all()
+        shutdown.flush_all()
     finally:
         if _is_of_a_loop(_before):
             _began = False

@@ -6,15 +6,12 @@ local server decodes with it. What a reply means is in ``wire/http.py``, since t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from attrs import NOTHING, fields_dict, frozen
-from cattrs import Converter
-from cattrs.fns import identity
-from cattrs.gen import make_dict_unstructure_fn, override
+from attrs import NOTHING, fields_dict
 
 from ..cleaning.numbers import plain_number
 from ..delivery.verdict import Verdict
@@ -30,103 +27,77 @@ QUEUE_PATH = "/bc/v1/events/queue"
 IDENTIFY_PATH = "/bc/v1/user/identify"
 ALIAS_PATH = "/bc/v1/user/alias"
 
-_CONVERTER = Converter()
+OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
-def _flat(kind: type[Any], names: Container[str]) -> Callable[[Any], dict[str, Any]]:
-    """How an object's fields of these names become a dict; absent values are left out."""
-    overrides: dict[str, Any] = {
-        name: override(
-            omit=name not in names,
-            omit_if_default=attribute.default is None,
-            unstruct_hook=identity,  # an event holds nothing but what JSON is made of
-        )
-        for name, attribute in fields_dict(kind).items()
-    }
-    return make_dict_unstructure_fn(kind, _CONVERTER, **overrides)
-
-
-_USAGES = {kind: _flat(kind, fields_dict(kind)) for kind in (TokenBasedCost, Cost)}
-
-
-def _properties_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
-    """How the properties of one class become a dict: the event's own fields and its usage among them."""
-    takes_usage = "usage" in fields_dict(event_type)
-    inside = _flat(event_type, event_type.own_properties)
-
-    def properties_of(event: Any) -> dict[str, Any]:
-        properties = {**event.properties, **inside(event)}
-        if takes_usage and event.usage is not None:
-            properties |= _USAGES[type(event.usage)](event.usage)
-        return properties
-
-    return properties_of
-
-
-_PROPERTIES = {
-    event_type: _properties_hook(event_type)
-    for event_type in EVENT_TYPES
-    if event_type.own_properties or "usage" in fields_dict(event_type)
-}
-
-
-def _unstructure_hook(event_type: type[Event]) -> Callable[[Any], dict[str, Any]]:
-    """How events of one class become dicts: own fields and usage among the ``properties``."""
-    outside = _flat(event_type, fields_dict(event_type).keys() - {*event_type.own_properties, "usage"})
-    properties_of = _PROPERTIES.get(event_type)
-    kind = event_type.type
-    name = None if event_type is CustomEvent else event_type.event
-
-    def unstructure(event: Any) -> dict[str, Any]:
-        wire = outside(event)
-        wire["type"] = kind
-        if name is not None:
-            wire["event"] = name
-        if properties_of is not None:
-            wire["properties"] = properties_of(event)
-        return wire
-
-    return unstructure
-
-
-_HOOKS = {event_type: _unstructure_hook(event_type) for event_type in EVENT_TYPES}
-
-
-@frozen
-class _Plan:
-    """How one class is read: the fields that stand in the event itself, those among its properties, and its maps."""
+class _Form(NamedTuple):
+    """How the events of one class stand in JSON."""
 
     event_type: type[Event]
+    constant: dict[str, Any]
+    """What is the same in all of them."""
     outside: tuple[str, ...]
+    """The fields that stand in the event itself."""
     inside: tuple[str, ...]
-    required: tuple[str, ...]
-    maps: tuple[str, ...]
+    """Those that stand among its properties."""
     takes_usage: bool
+    """Whether its usage stands among its properties as well."""
+    required: tuple[str, ...]
+    """The fields that it cannot do without."""
+    maps: tuple[str, ...]
 
 
-def _plan(event_type: type[Event]) -> _Plan:
-    attributes = fields_dict(event_type)
-    inside = event_type.own_properties
-    return _Plan(
+def _form(event_type: type[Event]) -> _Form:
+    attributes, inside = fields_dict(event_type), event_type.own_properties
+    constant = {"type": event_type.type}
+    if event_type is not CustomEvent and event_type.event is not None:
+        constant["event"] = event_type.event
+    return _Form(
         event_type,
-        tuple(name for name in attributes if name not in (*inside, "usage")),
-        inside,
-        tuple(name for name, attribute in attributes.items() if attribute.default is NOTHING),
-        tuple(name for name in ("properties", "attributes", "traits") if name in attributes),
-        "usage" in attributes,
+        constant,
+        outside=tuple(name for name in attributes if name not in (*inside, "usage")),
+        inside=inside,
+        takes_usage="usage" in attributes,
+        required=tuple(name for name, attribute in attributes.items() if attribute.default is NOTHING),
+        maps=tuple(name for name in ("properties", "attributes", "traits") if name in attributes),
     )
 
 
-_BY_TYPE = {
-    event_type.type: _plan(event_type) for event_type in EVENT_TYPES if not issubclass(event_type, TrackedEvent)
-}
-_BY_EVENT = {event_type.event: _plan(event_type) for event_type in EVENT_TYPES if issubclass(event_type, TrackedEvent)}
-_CUSTOM = _plan(CustomEvent)
+_FORMS = {event_type: _form(event_type) for event_type in EVENT_TYPES}
+_BY_TYPE = {kind.type: form for kind, form in _FORMS.items() if not issubclass(kind, TrackedEvent)}
+_BY_EVENT = {kind.event: form for kind, form in _FORMS.items() if issubclass(kind, TrackedEvent)}
+_USAGE_NAMES = {kind: tuple(fields_dict(kind)) for kind in (TokenBasedCost, Cost)}
 
 
 def encode(event: Event) -> bytes:
-    """One event as JSON; a datetime becomes ISO 8601."""
-    return orjson.dumps(_HOOKS[type(event)](event), _plain, orjson.OPT_UTC_Z)
+    """One event as JSON."""
+    return encode_fields(type(event), vars(event))
+
+
+def encode_fields(event_type: type[Event], fields: Mapping[str, Any]) -> bytes:
+    """The same of all fields of an event of that class. None is left out, a datetime becomes ISO 8601."""
+    _, constant, outside, inside, takes_usage, _, _ = _FORMS[event_type]
+    wire = constant.copy()
+    for name in outside:
+        value = fields[name]
+        if value is not None:
+            wire[name] = value
+    if inside or takes_usage:
+        wire["properties"] = _folded_properties(fields, inside, takes_usage)
+    # What orjson gives back keeps the buffer in which it was written, a kibibyte at least. A slice is a copy that fits.
+    return orjson.dumps(wire, _plain, OPTIONS)[:-1]
+
+
+def _folded_properties(fields: Mapping[str, Any], inside: tuple[str, ...], takes_usage: bool) -> dict[str, Any]:
+    properties = {**fields["properties"]}
+    for name in inside:
+        value = fields[name]
+        if value is not None:
+            properties[name] = value
+    if takes_usage and (usage := fields["usage"]) is not None:
+        for name in _USAGE_NAMES[type(usage)]:
+            properties[name] = getattr(usage, name)
+    return properties
 
 
 def _plain(value: object) -> object:
@@ -148,36 +119,36 @@ def decode(given: object) -> Event:
         raise InvalidEvent("event", "a JSON object", given)
     kind = given.get("type")
     if kind == "track":
-        plan = _BY_EVENT.get(check_name("event", given.get("event")), _CUSTOM)
+        form = _BY_EVENT.get(check_name("event", given.get("event")), _FORMS[CustomEvent])
     elif isinstance(kind, str) and kind in _BY_TYPE:
-        plan = _BY_TYPE[kind]
+        form = _BY_TYPE[kind]
     else:
         raise InvalidEvent("type", f"one of {', '.join([*_BY_TYPE, 'track'])}", kind)
-    wire = {name: value for name in plan.outside if (value := given.get(name)) is not None}
+    wire = {name: value for name in form.outside if (value := given.get(name)) is not None}
     if isinstance(timestamp := wire.get("timestamp"), str):
         wire["timestamp"] = read_timestamp("timestamp", timestamp)
-    for name in plan.maps:
+    for name in form.maps:
         values = wire.get(name)
         if isinstance(values, dict) and None in values.values():
             wire[name] = {key: value for key, value in values.items() if value is not None}
-    if plan.inside or plan.takes_usage:
-        _unfold_properties(plan, wire)
-    for name in plan.required:
+    if form.inside or form.takes_usage:
+        _unfold_properties(form, wire)
+    for name in form.required:
         if name not in wire:
             raise InvalidEvent(name, "given", None)
-    return plan.event_type(**wire)
+    return form.event_type(**wire)
 
 
-def _unfold_properties(plan: _Plan, wire: dict[str, Any]) -> None:
+def _unfold_properties(form: _Form, wire: dict[str, Any]) -> None:
     """Move an event's own fields, and its usage where it is whole, out of ``properties``."""
     properties = wire.get("properties", {})
     if not isinstance(properties, dict):
         raise InvalidEvent("properties", "a JSON object", properties)
     properties = wire["properties"] = properties.copy()
-    for name in plan.inside:
+    for name in form.inside:
         if name in properties:
             wire[name] = properties.pop(name)
-    if plan.takes_usage:
+    if form.takes_usage:
         if "cost" in properties:
             wire["usage"] = Cost(properties.pop("cost"))
         elif "model" in properties and "prompt_tokens" in properties and "completion_tokens" in properties:
@@ -187,8 +158,10 @@ def _unfold_properties(plan: _Plan, wire: dict[str, Any]) -> None:
 
 def properties_of(event: TrackedEvent) -> Mapping[str, Scalar]:
     """An event's properties as they are on the wire: with its own fields and its usage among them."""
-    hook = _PROPERTIES.get(type(event))
-    return event.properties if hook is None else hook(event)
+    form = _FORMS[type(event)]
+    if not (form.inside or form.takes_usage):
+        return event.properties
+    return _folded_properties(vars(event), form.inside, form.takes_usage)
 
 
 _BARE_ONLY: set[str] = set()

@@ -242,6 +242,18 @@ def test_what_was_recorded_on(on: str, sink: Sink, other: Sink) -> None:
     }
 
 
+async def test_to_ask_for_errors_sends_nothing(face: Face, sink: Sink, other: Sink) -> None:
+    kind = AsyncAlignAI if face.is_async else AlignAI
+    client = face.client(destinations=[kind("p", "k", other.url, flush_interval=60)], flush_interval=60)
+    session = client.create_session(id="ada")
+    await result(session.track_conversation_turn(user="u", assistant="a"))
+    assert (False, []) == (session.has_errors(), session.get_errors())
+    assert {1, 3} == {stats.pending for stats in client.stats_of_each().values()}
+    assert client.pipeline.flush_up_to == 0
+    assert [] == other.requests == sink.requests
+    assert (4, 0) == ((closed := await result(client.close(10))).delivered, closed.pending)
+
+
 async def test_services_that_all_hang_are_closed_by_one_deadline(face: Face, sink: Sink, other: Sink) -> None:
     sink.always = other.always = faults.hang
     kind = AsyncAlignAI if face.is_async else AlignAI

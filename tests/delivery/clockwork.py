@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mindlytics.delivery.batcher import Batch
-from mindlytics.delivery.ledger import Ledger, Record
 from mindlytics.delivery.outbox import Outbox
 from mindlytics.delivery.verdict import Fate, Verdict
 from mindlytics.events import CustomEvent, Event
+from mindlytics.pipeline.intake import Intake
 from mindlytics.settings import Settings
 
 
@@ -56,35 +54,24 @@ class Clockwork:
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings.load({"api_key": "k", "project_id": "p", **settings})
         self.now = 1000.0
-        self.queue: deque[Record] = deque()
-        self.lock = threading.Lock()
-        self.ledger = Ledger(self.lock)
+        self.intake = Intake(self.settings.max_queue_events, self.settings.max_queue_bytes, lambda: None)
+        self.ledger = self.intake.ledger
         self.account = self.ledger.open_account()
         self.wire = PlainWire()
-        self.outbox = Outbox(self.settings, self.wire, self.ledger, self._draw)
-        self.hurry = 0
+        self.outbox = Outbox(self.settings, self.wire, self.ledger, self.intake.pop_many)
+        self.flush_up_to = 0
         self.delivered: list[str] = []
         self.keys: list[str] = []
 
-    def _draw(self, count: int, size: int) -> list[Record]:
-        drawn: list[Record] = []
-        while self.queue and len(drawn) < count and (size > 0 or not drawn):
-            drawn.append(self.queue.popleft())
-            size -= drawn[-1].size
-        return drawn
-
     def add(self, *names: str) -> None:
         for name in names:
-            record = Record(CustomEvent(session_id="s", event=name), self.account, len(name))
-            with self.lock:
-                self.ledger.accept(record)
-            self.queue.append(record)
+            assert self.intake.put(CustomEvent(session_id="s", event=name), len(name), self.account)
 
     def next(self) -> Batch | None:
-        return self.outbox.next(self.now, self.hurry)
+        return self.outbox.next(self.now, self.flush_up_to)
 
     def names(self, batch: Batch | None) -> list[str]:
-        return [] if batch is None else [record.data.decode() for record in batch.records]
+        return [] if batch is None else [piece.decode() for piece in batch.pieces]
 
     def settle(self, batch: Batch, verdict: Verdict) -> None:
         self.keys.append(batch.key)
@@ -94,7 +81,7 @@ class Clockwork:
 
     def run(self, judge: Callable[[Batch], Verdict]) -> None:
         """Send all that waits."""
-        self.hurry = self.ledger.total.accepted
+        self.flush_up_to = self.ledger.total.accepted
         while (batch := self.next()) is not None:
             self.settle(batch, judge(batch))
 

@@ -53,7 +53,7 @@ def test_flush_interval_zero_sends_what_is_there() -> None:
 def test_a_flush_sends_a_partial_batch_but_nothing_later_than_it() -> None:
     works = Clockwork(flush_interval=10, max_batch_events=2)
     works.add("a")
-    works.hurry = 1
+    works.flush_up_to = 1
     assert works.names(works.next()) == ["a"]
     works.add("b")
     assert works.next() is None
@@ -65,7 +65,7 @@ def test_bodies_never_exceed_their_bytes_and_use_them(size: int) -> None:
     works.add(*(["abc"] * 20))
     bodies = []
     while (batch := works.next()) is not None:
-        bodies.append(works.wire.body([record.data for record in batch.records], bare=False, key="k"))
+        bodies.append(works.wire.body(batch.pieces, bare=False, key="k"))
         works.settle(batch, OK)
     assert max(map(len, bodies)) <= size
     assert {len(body) for body in bodies[:-1]} == {len(bodies[0])}
@@ -98,6 +98,6 @@ def test_halves_by_bytes_cut_where_the_weight_is() -> None:
     batch = works.next()
     assert batch is not None
     first, second = batch.halves(by_bytes=True)
-    assert [len(half.records) for half in (first, second)] == [1, 3]
+    assert [len(half.entries) for half in (first, second)] == [1, 3]
     works.settle(batch, Verdict(Fate.SHRINK, 413))
     assert works.names(works.next()) == ["x" * 90]
