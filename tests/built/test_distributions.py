@@ -1,4 +1,4 @@
-"""What is uploaded is whole: the sdist holds all of the project, its tests pass from there, and the wheel holds no tests."""
+"""What is uploaded is whole: the sdist holds the project and its tests pass from there; the wheel holds no tests."""
 
 from __future__ import annotations
 
