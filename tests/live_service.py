@@ -14,7 +14,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from mindlytics import MLEvent
-from mindlytics.server.run import accepting
+from mindlytics.server.connections import accepting
 
 TokenFault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SocketFault = Callable[[web.WebSocketResponse], Awaitable[None]]

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..errors import InvalidEvent, MindlyticsError
+from ..transport.body import too_long, unpack
 from ..transport.limit import timeout
 from .query import InvalidQuery
 from .records import RequestKey, ReusedKey
@@ -26,6 +27,9 @@ from .users import UnknownUser
 
 MAX_BODY = 1024 * 1024
 """Bytes; a longer body is answered with 413."""
+
+CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+"""Those of a body that are unpacked step by step, within a limit."""
 
 BODY_SECONDS = 60
 """In which a whole body has to come; else the answer is 408."""
@@ -148,14 +152,19 @@ def check_header(name: str, value: str) -> None:
 
 
 async def body_of(request: web.Request) -> bytes:
-    """The body of a request, of ``MAX_BODY`` bytes at most.
+    """The body of a request, of ``MAX_BODY`` bytes at most, as it was before it was compressed.
+
+    Call it once the credentials are known to be good. Unpacking is bounded, and done here: aiohttp would unpack
+    while it reads, whoever sent it, and some codings turn kilobytes into gigabytes in one step.
 
     :raises Problem: 400, it is not even what its headers say, or broke off.
     :raises web.HTTPException: 413, it is too long; 408, it does not come.
     """
-    told = request.content_length or 0
+    told, coding = request.content_length or 0, request.headers.get("Content-Encoding", "").strip().lower()
     if told > MAX_BODY:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, told)
+    if coding not in CODINGS:
+        raise Problem(400, "invalid body", "Content-Encoding must be gzip or deflate")
     try:
         async with timeout(BODY_SECONDS):
             body = await request.read()
@@ -165,9 +174,12 @@ async def body_of(request: web.Request) -> bytes:
         raise Problem(400, "invalid body", "the body is not encoded as its headers say") from None
     except ConnectionError:  # nobody reads the answer, and nobody is to be told of that
         raise Problem(400, "invalid body", "the body broke off") from None
-    if len(body) > MAX_BODY:  # aiohttp's own limit is one byte lower in some of its versions
+    unpacked, wrong = unpack(body, coding, MAX_BODY)
+    if len(body) > MAX_BODY or wrong == too_long(MAX_BODY):  # aiohttp's own limit is a byte lower in some versions
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
-    return body
+    if wrong:
+        raise Problem(400, "invalid body", "the body is not encoded as its headers say")
+    return unpacked
 
 
 def request_key(request: web.Request, key: str | None, body: bytes) -> RequestKey | None:
@@ -252,47 +264,3 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except Exception:
         logger.exception("%s failed", request.path)
         return reply({"error": "internal error", "message": "the server failed; its log says why"}, 500)
-
-
-UNREADABLE = {"error": "bad request", "message": "this is no HTTP request that can be read"}
-
-
-class Connection(web.RequestHandler):
-    """A connection on which even what is no proper HTTP is answered in JSON, and which ends when the server stops.
-
-    It is not logged: what aiohttp says of it quotes what was sent, which may be a key.
-    """
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None:
-        """Read what came; an address that is none passes the parser of older versions of aiohttp, and fails later."""
-        try:
-            super().data_received(data)
-        except ValueError:
-            told = orjson.dumps(UNREADABLE)
-            head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
-            if self.transport is not None:
-                self.transport.write(f"{head}{len(told)}\r\n\r\n".encode() + told)
-                self.transport.close()
-
-    async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """Close the connection; one whose client does not read its answer would stay open."""
-        transport = self.transport
-        await super().shutdown(timeout)
-        if transport is not None:
-            transport.abort()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if status >= 500 or request.writer.output_size > 0:
-            return super().handle_error(request, status, exc, message)
-        too_long = {**UNREADABLE, "message": f"a line or a header is longer than {MAX_LINE} bytes"}
-        response = reply(too_long if isinstance(exc, LineTooLong) else UNREADABLE, status)
-        response.force_close()
-        return response

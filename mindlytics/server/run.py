@@ -14,11 +14,10 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 
@@ -27,8 +26,8 @@ from .analysis.reading import unanalysed
 from .antonnia.posting import is_address
 from .app import Options, create_app
 from .chaos import CHAOS
+from .connections import Connections, Runner, accepting
 from .guard import GUARD, is_loopback
-from .http import MAX_LINE, Connection
 from .live import LIVE, LIVE_PATH, create_live_app
 from .reads import READ_SECONDS
 from .store import Store
@@ -87,15 +86,16 @@ async def listening(
         )
     app = create_app(store, api_key=api_key, **options)
     app[GUARD].listens_at(host)
+    connections = Connections()
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_answering(app, host, port))
+        url = await stack.enter_async_context(_answering(app, host, port, connections))
         addresses = Addresses(url, _ws(url) + LIVE_PATH)
         if live_port is None:
             live_port = LIVE_PORTS.get(port)
         if live_port is not None:
             try:
                 live_url = await stack.enter_async_context(
-                    _answering(create_live_app(app[LIVE], app[CHAOS], app[GUARD]), host, live_port)
+                    _answering(create_live_app(app[LIVE], app[CHAOS], app[GUARD]), host, live_port, connections)
                 )
                 addresses = Addresses(url, _ws(live_url))
             except ServerError as error:
@@ -108,9 +108,10 @@ def _ws(url: str) -> str:
 
 
 @asynccontextmanager
-async def _answering(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+async def _answering(app: web.Application, host: str, port: int, connections: Connections) -> AsyncIterator[str]:
     """Answer requests to one application on one port; yields its URL."""
-    runner = _Runner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    app.middlewares.insert(0, connections.attend)
+    runner = Runner(app, connections, shutdown_timeout=SHUTDOWN_SECONDS)
     async with AsyncExitStack() as stack:
         try:
             taken = await stack.enter_async_context(accepting(runner, host, port))
@@ -120,51 +121,6 @@ async def _answering(app: web.Application, host: str, port: int) -> AsyncIterato
             raise ServerError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
         name = f"[{host}]" if ":" in host else host
         yield f"http://{name}:{taken}"
-
-
-@asynccontextmanager
-async def accepting(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[int]:
-    """Accept connections for a runner while the block runs, then close them all; yields the port.
-
-    :raises OSError: the address cannot be used.
-    """
-    await runner.setup()
-    try:
-        protocols = runner.server
-        assert protocols is not None
-        listener = await asyncio.get_running_loop().create_server(protocols, host, port, backlog=128)
-        try:
-            yield listener.sockets[0].getsockname()[1]
-        finally:
-            await _close(listener)
-    finally:
-        await runner.cleanup()
-
-
-async def _close(listener: asyncio.Server) -> None:
-    """Accept no more, once all that was accepted is known to the runner, which closes what it knows.
-
-    Within three turns of the loop a connection becomes a task, a transport and a protocol. If the listener were closed
-    in between, asyncio would leave the connection open for good.
-    """
-    with suppress(NotImplementedError):
-        for socket in listener.sockets:
-            asyncio.get_running_loop().remove_reader(socket)
-    for _ in range(3):
-        await asyncio.sleep(0)
-    listener.close()
-
-
-class _Runner(web.AppRunner):
-    """Makes connections of our own kind."""
-
-    @property
-    def server(self) -> Any:
-        server = super().server
-        if server is None:
-            return None
-        options: dict[str, Any] = {"access_log": None, "max_line_size": MAX_LINE, "max_field_size": MAX_LINE}
-        return partial(Connection, server, loop=asyncio.get_running_loop(), **options)
 
 
 async def serve(
