@@ -144,6 +144,12 @@ def slow(seconds: float) -> Fault:
     return fault
 
 
+def held(exchange: Exchange) -> None:
+    """No reply until the program asks for another page, with a GET: so it says when."""
+    exchange.sink.wait(lambda: any(request.method == "GET" for request in exchange.sink.requests), 60)
+    fine(exchange)
+
+
 def redirect(location: str, code: int = 307) -> Fault:
     return lambda exchange: exchange.reply(code, b"", Location=location)
 
