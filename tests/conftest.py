@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,15 +13,11 @@ import pytest
 
 from mindlytics import AsyncClient, Client
 
+from . import surroundings
 from .live_service import LiveService
 from .sink import Sink
 
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("MLSDK_", "ALIGNAI_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
+surroundings.clear()
 
 
 @pytest.fixture

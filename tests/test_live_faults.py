@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -489,15 +488,6 @@ async def test_a_cancelled_wait_ends_at_once(live: Face, service: LiveService) -
     await eventually(lambda: service.open == 0)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """SIGINT is ignored in what a shell runs in the background; here it is not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_wait(service: LiveService) -> None:
     service.tells_of_ends = False
     timer = threading.Timer(0.5, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])

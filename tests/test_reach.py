@@ -28,12 +28,6 @@ from .programs import run
 from .sink import Sink, redirect
 
 
-@pytest.fixture(autouse=True)
-def _no_bundles_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def authority() -> trustme.CA:
     return trustme.CA()

@@ -19,13 +19,8 @@ COMMAND = [sys.executable, "-W", "error", "-m", "mindlytics"]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's, without settings and proxies, in 80 columns."""
-    plain = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MLSDK_", "MINDLYTICS_", "SUPER_API_KEY")) and not name.lower().endswith("_proxy")
-    }
-    return {**plain, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **more}
+    """This process's, in 80 columns."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **more}
 
 
 def mindlytics(
