@@ -45,7 +45,7 @@ ENDINGS = {
 def test_everything_arrives_in_order_and_stderr_is_empty(sink: Sink, ending: str, host: str) -> None:
     quiet = () if "loop closed" in ending else STRICT
     url = sink.url.replace("127.0.0.1", host)
-    ran = run(sink, ENDINGS[ending], *quiet, MLSDK_SERVER_BASE=url, ALIGNAI_HOST=url)
+    ran = run(sink, ENDINGS[ending], *quiet, MLSDK_SERVER_BASE=url, ALIGNAI_HOST=url, MLSDK_SHUTDOWN_TIMEOUT="60")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert sink.names() == [str(number) for number in range(1 if "one event" in ending else 50)]
 
@@ -69,7 +69,7 @@ CANCELLED = (
 def test_a_close_that_is_cut_short_is_made_up_for_at_the_exit(sink: Sink, program: str, host: str) -> None:
     sink.always = faults.held
     url = sink.url.replace("127.0.0.1", host)
-    ran = run(sink, program + RELEASE, *STRICT, MLSDK_SERVER_BASE=url)
+    ran = run(sink, program + RELEASE, *STRICT, MLSDK_SERVER_BASE=url, MLSDK_SHUTDOWN_TIMEOUT="60")
     assert (0, "", "") == (ran.returncode, ran.stdout, ran.stderr)
     assert [str(number) for number in range(50)] == sink.names()
 
