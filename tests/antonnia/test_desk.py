@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mindlytics.server.antonnia.desk import Occasion
 from mindlytics.server.run import LocalServer, ServerError
 from mindlytics.values import now
 
-from ..sink import Sink, hang, status
+from ..sink import Exchange, Sink, hang, status
 from .conftest import client_of, texts, wait_for
 
 TEXT = {"type": "text", "text": "Hello"}
@@ -259,3 +260,23 @@ def test_webhooks_that_nobody_takes_are_bounded(
     assert ["webhooks are dropped", "20 webhooks were not posted before the server stopped"] == [
         message.partition(":")[0] for message in logged
     ]
+
+
+def test_of_the_answer_to_a_webhook_only_the_status_is_used(sink: Sink) -> None:
+    sent: list[int] = []
+
+    def answer(exchange: Exchange) -> None:
+        write = exchange.handler.wfile.write
+        with suppress(OSError):
+            exchange.reply(body=b"", length=2**40, Content_Encoding="gzip", Set_Cookie="a=b")
+            while True:
+                sent.append(write(b"x" * 65536))
+
+    sink.always = answer
+    with LocalServer(webhook=sink.url) as server, client_of(server) as api:
+        session = api.sessions.create("ada", "Ada")
+        api.sessions.finish(session.id)
+        sink.wait(lambda: len(sink.requests) == 2)
+    assert {"identity"} == {request.headers["Accept-Encoding"] for request in sink.requests}
+    assert [] == [request.headers["Cookie"] for request in sink.requests if "Cookie" in request.headers]
+    assert sum(sent) < 64 * 1024 * 1024

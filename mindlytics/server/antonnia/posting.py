@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 
 from ...delivery.retry import backoff
+from ...transport.body import IDENTITY
 from .rows import Document
 
 ATTEMPTS = 8
@@ -19,6 +20,9 @@ LONGEST_PAUSE = 8.0
 
 ANSWER_SECONDS = 10.0
 """Seconds in which the application has to answer."""
+
+READ_AHEAD = 4096
+"""Bytes of an answer that are taken in. Only its status is used, and a connection with more to come is closed."""
 
 LAST_SECONDS = 2.0
 """Seconds that a server that stops waits for what is still to be posted."""
@@ -47,7 +51,13 @@ class Posting:
         self._size = 0
         self._dropped = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+            headers=IDENTITY,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=READ_AHEAD,
+        )
 
     def post(self, events: list[Document]) -> None:
         """Post events after those of the same session that came before, unless too much waits already."""
