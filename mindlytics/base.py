@@ -68,7 +68,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         destinations: Sequence[Recorder[P]] = (),
         **settings: Unpack[Options],
     ) -> None:
-        self.destinations = self._fit(destinations)
+        fitting = self._fit(destinations)
         given = {
             "api_key": api_key,
             "project_id": project_id,
@@ -76,10 +76,22 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
             "wss_endpoint": wss_endpoint,
             "debug": debug,
         }
-        self._join(Settings.load({**given, **settings}), _wire)
+        self._begin(Settings.load({**given, **settings}), fitting)
+
+    def _begin(self, settings: Settings, destinations: tuple[Any, ...]) -> None:
+        self.destinations = destinations
+        self._join(settings, _wire)
         self._encode: Callable[[Event], bytes] | None = None
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
+
+    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__.pop("_http", None)
+        self._begin(settings, state["destinations"])
+
+    def _pickled(self) -> dict[str, Any]:
+        return {"destinations": self.destinations, "is_closed": self.is_closed}
 
     def create_session(
         self,

@@ -20,6 +20,10 @@ from typing import Any
 class MindlyticsError(Exception):
     """The root of all errors of this package."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross processes, whatever arguments they are made of: the message and the attributes do."""
+        return _made_again, (type(self), self.args), self.__dict__
+
 
 class InvalidEvent(MindlyticsError, ValueError):
     """An argument breaks a rule of the event; the call had no effect.
@@ -97,3 +101,7 @@ def _shape(value: Any) -> str:
     if issubclass(type(value), str):  # isinstance asks the value, which may answer anything
         return f"{kind} of {str.__len__(value)} characters"
     return kind
+
+
+def _made_again(kind: type[MindlyticsError], args: tuple[Any, ...]) -> MindlyticsError:
+    return kind.__new__(kind, *args)

@@ -86,6 +86,8 @@ class Event(AnyEvent):
 
     def __repr__(self) -> str:
         """Which event it is, and nothing of what it holds."""
+        if "timestamp" not in vars(self):
+            return f"<{type(self).__name__} that was not made>"
         return f"<{type(self).__name__} of session {self.session_id!r} at {self.timestamp!s}>"
 
     def without_texts(self) -> Event:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import orjson
 
+from .copying import Copied
 from .errors import MLHTTPError
 from .secret import Headers, Secret
 from .settings import Settings, check_face
@@ -30,7 +31,7 @@ IN_QUERY = frozenset({"GET", "HEAD", "DELETE"})
 R = TypeVar("R")
 
 
-class _Requests:
+class _Requests(Copied):
     """How requests are made up and replies read: alike for both faces.
 
     :param settings: credentials, address and reach, as a client's; see the reference page of settings.
@@ -56,6 +57,12 @@ class _Requests:
         made = cls.__new__(cls)
         made._take(settings)
         return made
+
+    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+        self._take(settings)
+
+    def _settings_of_copy(self) -> Settings:
+        return self._settings
 
     def _take(self, settings: Settings) -> None:
         check_face(settings.http_client, is_async=self._is_async)

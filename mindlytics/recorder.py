@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Generic, TypeVar
 
+from .copying import Copied
 from .delivery.ledger import APIResponse, FlushResult, Stats
 from .delivery.verdict import Wire
 from .pipeline import sharing
@@ -20,10 +21,13 @@ logger = logging.getLogger("mindlytics")
 logger.addHandler(logging.NullHandler())
 
 
-class Recorder(Generic[P]):
+class Recorder(Copied, Generic[P]):
     """A place at the pipeline that all of equal settings share, and its account."""
 
     name = "mindlytics"
+    settings: Settings
+    is_closed = False
+    """Whether :meth:`close` was called."""
     _pipeline_type: type[P]
 
     def _join(self, settings: Settings, make_wire: Callable[[Settings], Wire]) -> None:
@@ -40,8 +44,9 @@ class Recorder(Generic[P]):
         self.pipeline: P = sharing.acquire(
             self, _key(make, settings), lambda: make(settings, lambda: make_wire(settings))
         )
-        self.is_closed = False
-        """Whether :meth:`close` was called."""
+
+    def _settings_of_copy(self) -> Settings:
+        return self.settings
 
     def stats(self) -> Stats:
         """The account of every event since this client's pipeline began; it always adds up."""
@@ -57,6 +62,8 @@ class Recorder(Generic[P]):
         return self.pipeline.ledger.errors()
 
     def __repr__(self) -> str:
+        if "pipeline" not in vars(self):
+            return f"<{type(self).__name__} that was not made>"
         state = "closed" if self.is_closed else "open"
         return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
 

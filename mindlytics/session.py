@@ -569,7 +569,15 @@ class BaseSession(Generic[Done, Id]):
         return [error for each, account in places for error in each.pipeline.ledger.errors(account)]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.session_id}>"
+        return f"<{type(self).__name__} {getattr(self, 'session_id', 'that was not made')}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy goes on with the session's ids. It has no handlers, and an account of its own."""
+        ids = {"session_id": self.session_id, "id": self.id, "device_id": self.device_id}
+        if self._conversations:
+            ids["conversation_id"] = self._conversations[0]
+        state = {name: getattr(self, name) for name in _PROGRESS}
+        return _gone_on, (self._client, ids, {**state, "_conversations": [*self._conversations]})
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -675,3 +683,14 @@ def _text(given: Any) -> Any:
     """A text that can be encoded; what is no text is for the event to refuse."""
     text = as_name(given)
     return valid_text(text) if isinstance(text, str) else text
+
+
+_PROGRESS = ("_attributes", "_ended", "_id_is_given", "_unannounced", "_used")
+"""How far a session has come, beside its conversations."""
+
+
+def _gone_on(client: Any, ids: dict[str, str | None], state: dict[str, Any]) -> Any:
+    session = client.create_session(**ids)
+    for name, value in state.items():
+        setattr(session, name, value)
+    return session

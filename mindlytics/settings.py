@@ -118,8 +118,12 @@ def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
 
 
 def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
-    if value is not None and not (hasattr(value, "request") and hasattr(value, "close")):
-        raise InvalidSetting(f"{attribute.name} must be a requests.Session or an aiohttp.ClientSession")
+    if value is None:
+        return
+    is_blocking, is_async = hasattr(value, "mount"), hasattr(value, "__aenter__")
+    if not (hasattr(value, "request") and hasattr(value, "close") and is_blocking is not is_async):
+        rule = "a requests.Session or an aiohttp.ClientSession"
+        raise InvalidSetting(f"{attribute.name} must be {rule}, got a {type(value).__module__}.{type(value).__name__}")
 
 
 def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
@@ -320,6 +324,19 @@ class Settings:
         if unknown:
             raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
         return cls(**values)
+
+    def without_key(self) -> dict[str, Any]:
+        """What :meth:`load` makes these settings of where the environment holds the key.
+
+        :raises TypeError: it does not here, or there is an ``http_client``, which stays in its process.
+        """
+        if self.http_client is not None:
+            raise TypeError("a client with an http_client of its own is not pickled: make one in each process")
+        attribute = fields(type(self)).api_key
+        if self.enabled and as_secret(_from_environment(attribute)) != self.api_key:
+            name = variable(attribute)
+            raise TypeError(f"a client is pickled without its API key: set {name} in the environment to that key")
+        return {each.name: getattr(self, each.name) for each in fields(type(self)) if each.name != attribute.name}
 
     @property
     def tls(self) -> bool | str:

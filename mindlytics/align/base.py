@@ -71,8 +71,18 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         given = {"project_id": project_id, "api_key": api_key, "server_endpoint": api_host}
         chosen = {name: value for name, value in settings.items() if value is not None}
         configured = {} if config is None else config.settings
-        self._join(AlignSettings.load({**configured, **chosen, **given}), _wire)
+        self._begin(AlignSettings.load({**configured, **chosen, **given}))
+
+    def _begin(self, settings: Settings) -> None:
+        self._join(settings, _wire)
         self._account = self.pipeline.ledger.open_account()
+
+    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin(settings)
+
+    def _pickled(self) -> dict[str, Any]:
+        return {"is_closed": self.is_closed}
 
     def identify_user(  # noqa: PLR0917  as its reference page has it
         self,

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from tenacity import RetryCallState
 
+from ..copying import Copied
 from ..delivery.retry import policy
 from ..delivery.verdict import Fate, Verdict
 from ..errors import InvalidSetting
@@ -40,7 +41,7 @@ _NAMES = {"server_endpoint": "base_url", "request_timeout": "timeout"}
 """What settings are called here."""
 
 
-class BaseConversations:
+class BaseConversations(Copied):
     """A token, an address, and how they are reached.
 
     :param token: the API token.
@@ -102,8 +103,19 @@ class BaseConversations:
         """What the paths of the API hang off."""
         return self._settings.server_endpoint
 
+    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    def _settings_of_copy(self) -> Settings:
+        return self._settings
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(f"{type(self).__name__} holds a token and is not pickled: make one in each process")
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.base_url}>"
+        where = self.base_url if "_settings" in vars(self) else "that was not made"
+        return f"<{type(self).__name__} {where}>"
 
 
 class Exchange:

@@ -1,0 +1,48 @@
+"""Copies of clients: within the process, and through pickle. A secret never leaves the process.
+
+A pickled client is its settings. Its API key comes from the environment where it is unpickled, so that the environment
+has to hold the key here too: children of this process then have it as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from .settings import Settings
+
+C = TypeVar("C", bound="Copied")
+
+
+class Copied:
+    """What has settings, and a place that a copy takes for itself."""
+
+    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+        """Begin as a copy of another one. ``state`` is that one's, or what was pickled of it."""
+        raise NotImplementedError
+
+    def _settings_of_copy(self) -> Settings:
+        raise NotImplementedError
+
+    def _pickled(self) -> dict[str, Any]:
+        """What is pickled beside the settings."""
+        return {}
+
+    def __copy__(self: C) -> C:
+        return _begun(type(self), self._settings_of_copy(), vars(self))
+
+    def __deepcopy__(self: C, _: object) -> C:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        settings = self._settings_of_copy()
+        return _unpickled, (type(self), type(settings), settings.without_key(), self._pickled())
+
+
+def _begun(kind: type[C], settings: Settings, state: dict[str, Any]) -> C:
+    made = kind.__new__(kind)
+    made._copied(settings, state)
+    return made
+
+
+def _unpickled(kind: type[C], settings_type: type[Settings], given: dict[str, Any], state: dict[str, Any]) -> C:
+    return _begun(kind, settings_type.load(given), state)
