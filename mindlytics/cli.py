@@ -139,6 +139,13 @@ def _reaching_a_server(command: Callable[..., None]) -> Callable[..., None]:
     help="What analyses conversations: local, none, or a function of yours, package.module:name.",
 )
 @click.option(
+    "--idle",
+    default="30m",
+    show_default=True,
+    metavar="TIME",
+    help="A session ends after so long without an event: 90s, 30m, 2h, 1d, or none.",
+)
+@click.option(
     "--read-timeout",
     default=2.0,
     show_default=True,
@@ -163,6 +170,7 @@ def serve(  # noqa: PLR0917  click gives them by name
     webhook: str | None,
     reply: str | None,
     analysis: str,
+    idle: str,
     read_timeout: float,
     chaos: str,
 ) -> None:
@@ -172,8 +180,13 @@ def serve(  # noqa: PLR0917  click gives them by name
     """
     from .server import run  # noqa: PLC0415  aiohttp takes a while to import
     from .server.analysis import load  # noqa: PLC0415
+    from .server.idle import parse  # noqa: PLC0415
     from .server.live import LIVE_PATH  # noqa: PLC0415
 
+    try:
+        seconds = parse(idle)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--idle") from None
     _show_warnings("mindlytics.server")
     api_key = key_of("--api-key", api_key, api_key_file)
     super_key = key_of("--super-key", super_key, super_key_file)
@@ -211,6 +224,7 @@ def serve(  # noqa: PLR0917  click gives them by name
                 webhook=webhook,
                 analysis=load(analysis),
                 chaos=chaos,
+                idle=seconds,
                 read_timeout=read_timeout,
                 allowed_hosts=allowed_hosts,
                 on_ready=ready,

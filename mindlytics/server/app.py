@@ -43,6 +43,7 @@ from .http import (
     reply,
     request_key,
 )
+from .idle import IDLE_SECONDS, Idle
 from .live import LIVE, LIVE_PATH, Live, realtime, recent
 from .openapi import document
 from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
@@ -65,6 +66,7 @@ class Options(TypedDict, total=False):
     webhook: str | None
     chaos: str
     allowed_hosts: Sequence[str]
+    idle: float | None
 
 
 def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
@@ -76,7 +78,8 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         Conversations API say: a text, in which ``{text}`` is what was said last, or a function of an
         :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that is told of it.
         ``chaos`` is what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are the server's names
-        besides those of loopback and its address; a request that names another is refused.
+        besides those of loopback and its address; a request that names another is refused. ``idle`` is the number of
+        seconds without an event after which a session ends, by default half an hour; None: none ends by itself.
     :raises InvalidChaos: that says nothing that can go wrong.
     :raises InvalidKey: a key is empty, or cannot be sent.
     :raises InvalidHost: a name is none.
@@ -104,6 +107,11 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         store.on_commit = background.committed
         app.on_startup.append(background.start)
         app.on_cleanup.append(background.stop)
+    idle = options.get("idle", IDLE_SECONDS)
+    if idle is not None:
+        idling = Idle(store, idle)
+        app.on_startup.append(idling.start)
+        app.on_cleanup.append(idling.stop)
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/openapi.json", _openapi)

@@ -60,12 +60,14 @@ class Collection:
 
     :param source: a table; or a subquery, whose two parameters are the names of organization and app.
     :param optional: columns that are left out where they are null.
+    :param in_time: the order of the rows of one session or conversation.
     :param visible: the condition under which an app sees a row.
     """
 
     source: str
     columns: Mapping[str, str]
     order: str = "seq"
+    in_time: str | None = None
     optional: frozenset[str] = frozenset()
     visible: str = _SCOPED
     related: Mapping[str, Related] = field(factory=dict)
@@ -150,6 +152,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "properties": MAP,
             "user_traits": MAP,
         },
+        in_time="timestamp, seq",
         visible=_SCOPED_EVENTS,
         optional=frozenset({"conversation_id", "origin_event_id", "user_traits"}),
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
@@ -168,6 +171,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "content": TEXT,
         },
         order='seq, "index"',
+        in_time='timestamp, seq, "index"',
         visible=_SCOPED_EVENTS,
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),
@@ -215,6 +219,7 @@ class Query:
     limit: int = 0
     project: Callable[[Row], Row] = dict
     include: Sequence[str] = ()
+    in_time: bool = False
 
 
 def parse(name: str, parameters: Mapping[str, str]) -> Query:
@@ -231,14 +236,16 @@ def parse(name: str, parameters: Mapping[str, str]) -> Query:
         if item not in collection.related:
             known = ", ".join(collection.related) or "nothing"
             raise InvalidQuery("include", f"{name} have no {item}; there is {known}")
+    wanted = _json(parameters, "filter", {})
     return Query(
         collection,
-        Filter(_json(parameters, "filter", {}), collection.columns),
+        Filter(wanted, collection.columns),
         order_by(_json(parameters, "sort", {}), collection.columns),
         whole(parameters, "skip"),
         whole(parameters, "limit"),
         _projection(_json(parameters, "projection", {}), include),
         include,
+        isinstance(wanted, dict) and any(isinstance(wanted.get(name), str) for name in _CONVERSATION_KEYS),
     )
 
 
@@ -259,9 +266,10 @@ def _select(connection: sqlite3.Connection, app: App, query: Query, budget: Budg
     collection = query.collection
     columns = ", ".join(f'"{name}"' for name in collection.columns)
     terms, parameters = query.order
+    order = (query.in_time and collection.in_time) or collection.order
     sql = (
         f"SELECT {columns} FROM {collection.source} WHERE {collection.visible} AND ({query.filter.sql})"
-        f" ORDER BY {terms}{collection.order} LIMIT ? OFFSET ?"
+        f" ORDER BY {terms}{order} LIMIT ? OFFSET ?"
     )
     owner = [app.organization_id, app.app_id] if "?" in collection.source else []
     given = [*owner, app.scope, *query.filter.parameters, *parameters, query.limit or -1, query.skip]
@@ -290,7 +298,7 @@ def _related(
     if any(row.get(key) is None for key in related.keys):
         return None if related.one else []
     same = Filter({key: row[key] for key in related.keys}, collection.columns)
-    rows = _select(connection, app, Query(collection, same), budget)
+    rows = _select(connection, app, Query(collection, same, in_time=True), budget)
     return (rows[0] if rows else None) if related.one else rows
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from ..errors import MindlyticsError
 from ..values import Scalar
 from .keyhash import HIDDEN
 from .schema import iso, now
+from .timeline import Key, end_of, last_turn, make_room
 
 MAX_CACHED = 20_000
 """So many records stay in memory between requests."""
@@ -87,6 +88,12 @@ class Ending(StoredEvent):
     __slots__ = ()
 
 
+class Late(StoredEvent):
+    """An event of a conversation that has ended: what was found in it is to be found anew."""
+
+    __slots__ = ()
+
+
 class App(NamedTuple):
     """Whose data: ``scope`` is the number that every row of this app carries."""
 
@@ -140,6 +147,12 @@ class Conversation:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    last_turn_at: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which it is."""
+        return Key(self.conversation_id, self.session_id, self.scope)
 
 
 @define(eq=False)
@@ -188,7 +201,7 @@ def _table(kind: type[Any], name: str, keys: tuple[str, ...], own: tuple[str, ..
 _TABLES: Mapping[type[Any], _Table] = {
     User: _table(User, "users", ("scope", "user_id"), ("traits_json",)),
     Session: _table(Session, "sessions", ("scope", "session_id"), ("open",)),
-    Conversation: _table(Conversation, "conversations", ("scope", "session_id", "conversation_id")),
+    Conversation: _table(Conversation, "conversations", ("scope", "session_id", "conversation_id"), ("last_turn_at",)),
 }
 _ABSENT = {"origin_event_id": "''", "conversation_id": "''", "user_traits": "''", "message_index": "-1"}
 """What stands for NULL on the way to the table: sqlite3 takes most of a microsecond for each None."""
@@ -201,6 +214,12 @@ _INSERT_DUE = (
     "INSERT INTO unanalysed (scope, session_id, conversation_id, event_id, timestamp, noted_at)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
+_INSERT_LATE = (
+    "INSERT INTO unanalysed (conversation_id, session_id, scope, event_id, timestamp, noted_at)"
+    " SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT * FROM unanalysed WHERE event_id = ?)"
+)
+"""A time before zero is that of a note because of something late: no end of a session is held back for it."""
+
 _OPEN = "SELECT conversation_id FROM conversations WHERE scope = ? AND session_id = ? AND ended_at IS NULL ORDER BY seq"
 
 
@@ -381,7 +400,32 @@ class Records:
             ]
             if due:
                 self.connection.executemany(_INSERT_DUE, due)
+            late = [event for event in self._events if type(event) is Late]
             self._events.clear()
+            if late:
+                self._note_late(late)
+
+    def _note_late(self, events: Iterable[StoredEvent]) -> None:
+        """Note that conversations are to be analysed again, unless that is noted already."""
+        ends = {}
+        for event in events:
+            assert event.conversation_id is not None
+            key = Key(event.conversation_id, event.session_id, event.scope)
+            end = end_of(self.connection, key, event.timestamp)
+            if end is not None:
+                ends[end] = (*key, end.event_id, end.timestamp)
+        self.connection.executemany(_INSERT_LATE, [(*row, -now(), row[3]) for row in ends.values()])
+
+    def index_of_turn(self, conversation: Conversation, at: int, messages: int) -> int:
+        """The index of the first message of a new turn, by its time among the others."""
+        if conversation.last_turn_at is None:
+            turns = conversation.turn_count
+            conversation.last_turn_at = last_turn(self.connection, conversation.key) if turns else at
+        if at >= conversation.last_turn_at or not messages:
+            conversation.last_turn_at = max(at, conversation.last_turn_at)
+            return conversation.message_count
+        self.flush()
+        return make_room(self.connection, conversation.key, at, messages)
 
     def end_request(self) -> None:
         """Flush; and where memory holds a great many records, begin anew."""

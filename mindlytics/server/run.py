@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiohttp import web
 
 from ..errors import MindlyticsError
-from .analysis.reading import unanalysed
+from .analysis.reading import hurry, unanalysed
 from .antonnia.posting import is_address
 from .app import Options, create_app
 from .chaos import CHAOS
@@ -171,7 +171,7 @@ class LocalServer:
     :param live_port: one more port for live events; see :func:`listening`.
     :param read_timeout: seconds after which a read is given up and answered with 503; 0: never.
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
-        ``chaos``, ``allowed_hosts``.
+        ``chaos``, ``allowed_hosts``, ``idle``.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events.
     """
@@ -243,9 +243,13 @@ class LocalServer:
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until each conversation that has ended is analysed; whether that is so.
 
+        What another process recorded and is not here yet is not waited for.
+
         :param timeout: seconds.
         """
         until = time.monotonic() + timeout
+        if self._loop is not None:
+            self.store.submit(lambda records: hurry(records.connection)).result()
         while self._loop is not None:
             left = asyncio.run_coroutine_threadsafe(self.store.read(unanalysed), self._loop).result()
             if not left or time.monotonic() > until:

@@ -23,7 +23,7 @@ from .migrations import migrate
 Connection = TypeVar("Connection", bound=sqlite3.Connection)
 
 APPLICATION_ID = 0x4D4C5953
-VERSION = 5
+VERSION = 6
 BUSY_SECONDS = 30
 
 PAGE_SIZE = 16 * 1024
@@ -70,6 +70,7 @@ CREATE TABLE sessions (
     UNIQUE (scope, session_id)
 );
 CREATE INDEX sessions_of_user ON sessions (scope, user_id);
+CREATE INDEX open_sessions ON sessions (ended_at) WHERE ended_at IS NULL;
 CREATE TABLE conversations (
     seq INTEGER PRIMARY KEY, scope INTEGER NOT NULL, session_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
     user_id TEXT NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER,

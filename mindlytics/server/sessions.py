@@ -5,8 +5,9 @@
 
 - A session begins with the first event that names it, a conversation likewise.
 - The end of a session ends its open conversations. ``start_session`` reopens an ended session, ``Conversation Started``
-  an ended conversation; any other late event is stored and reopens nothing. So an ended session never has an open
-  conversation: one that a late event begins ends at once.
+  an ended conversation, unless it is older than the end. Any other late event is stored and reopens nothing. So an
+  ended session never has an open conversation: one that a late event begins ends at once.
+- Events may arrive in another order than that of their times. What follows from that is in ``timeline.py``.
 """
 
 from __future__ import annotations
@@ -34,14 +35,13 @@ from ..events import (
 from ..usage import TokenBasedCost, Usage
 from ..values import Scalar
 from ..wire.mindlytics import properties_of
-from .records import Conversation, Ending, Records, Session, StoredEvent, User
+from .records import Conversation, Ending, Late, Records, Session, StoredEvent, User
 from .schema import microseconds
+from .timeline import CONVERSATION_ENDED, CONVERSATION_STARTED
 from .users import UnknownUser, alias, identify, traits_json, user_of
 
 SESSION_STARTED = "Session Started"
 SESSION_ENDED = "Session Ended"
-CONVERSATION_STARTED = "Conversation Started"
-CONVERSATION_ENDED = "Conversation Ended"
 USER_IDENTIFIED = "User Identified"
 USER_ALIASED = "User Aliased"
 ML_ERROR = "MLError"
@@ -77,7 +77,9 @@ class _Step:
             session = self._begin_session(event)
         else:
             self.session = session
-        records.changed(session)
+        self.begins = not isinstance(event, (EndSession, EndConversation))
+        if self.begins and self.at < session.started_at:
+            session.started_at = self.at
 
     def _begin_session(self, event: Event) -> Session:
         user = user_of(self.records, self.scope, _named_user(event), event.device_id)
@@ -104,7 +106,10 @@ class _Step:
     def conversation(self, conversation_id: str, *, explicit: bool = False) -> Conversation:
         """The conversation of the session, begun where it is unknown."""
         conversation = self.records.conversation(self.scope, self.session.session_id, conversation_id)
-        if conversation is None:
+        if conversation is not None:
+            if self.begins and self.at < conversation.started_at:
+                conversation.started_at = self.at
+        else:
             conversation = Conversation(
                 self.scope, self.session.session_id, conversation_id, self.session.user_id, self.at
             )
@@ -112,26 +117,36 @@ class _Step:
             self.session.open[conversation_id] = None
             if not explicit:
                 self.store(CONVERSATION_STARTED, conversation=conversation, generated=True)
-        self.records.changed(conversation)
         return conversation
 
+    def reopens(self, ended: Session | Conversation) -> bool:
+        """Whether the start of what has ended begins it again: not if it came late, and is older than the end."""
+        return ended.ended_at is None or self.at >= ended.ended_at
+
     def end(
-        self, conversation: Conversation, properties: Mapping[str, Scalar] | None = None, *, generated: bool = False
+        self,
+        conversation: Conversation,
+        properties: Mapping[str, Scalar] | None = None,
+        *,
+        generated: bool = False,
+        at: int | None = None,
     ) -> None:
-        """The conversation is over, and is to be analysed; a second end changes nothing."""
+        """The conversation is over, and is to be analysed; a second end changes nothing.
+
+        :param at: when, if not at the time of the event.
+        """
         kind = StoredEvent
         if conversation.ended_at is None:
             kind = Ending
-            conversation.ended_at = max(self.at, conversation.started_at)  # a clock may have been set back
+            conversation.ended_at = max(self.at, conversation.started_at, at or self.at)  # clocks may be set back
             self.session.open.pop(conversation.conversation_id, None)
-            self.records.changed(conversation)
-        self.store(CONVERSATION_ENDED, properties, conversation=conversation, generated=generated, kind=kind)
+        self.store(CONVERSATION_ENDED, properties, conversation=conversation, generated=generated, kind=kind, at=at)
 
-    def end_open_conversations(self) -> None:
+    def end_open_conversations(self, at: int | None = None) -> None:
         """End each conversation that is open, with an event for each."""
         for conversation_id in list(self.session.open):
             conversation = self.conversation(conversation_id)
-            self.end(conversation, generated=True)
+            self.end(conversation, generated=True, at=at)
 
     def store(
         self,
@@ -142,12 +157,15 @@ class _Step:
         generated: bool = False,
         message_index: int | None = None,
         kind: type[StoredEvent] = StoredEvent,
+        at: int | None = None,
     ) -> None:
         """Keep the event under this name, or one that the server adds because of it."""
         session = self.session
         session.event_count += 1
+        self.records.changed(session)
         if conversation is not None:
             conversation.event_count += 1
+            self.records.changed(conversation)
         stored = kind(
             self.scope,
             self.records.new_event_id() if generated else self.event_id,
@@ -155,7 +173,7 @@ class _Step:
             session.session_id,
             conversation.conversation_id if conversation is not None else None,
             session.user_id,
-            self.at,
+            self.at if at is None else at,
             name,
             orjson.dumps(properties).decode() if properties else "{}",
             traits_json(self.user),
@@ -181,7 +199,8 @@ def _start_session(step: _Step, event: StartSession) -> None:
     name = _named_user(event)
     if name is not None and step.user.anonymous:  # an event of the session came before its start
         step.identify(name, event.device_id)
-    step.session.ended_at = None
+    if step.reopens(step.session):
+        step.session.ended_at = None
     step.session.attributes.update(event.attributes)
     step.store(SESSION_STARTED, event.attributes)
 
@@ -213,8 +232,9 @@ def _alias(step: _Step, event: Alias) -> None:
 
 def _start_conversation(step: _Step, event: StartConversation) -> None:
     conversation = step.conversation(event.conversation_id, explicit=True)
-    conversation.ended_at = None
-    step.session.open[event.conversation_id] = None
+    if step.reopens(conversation):
+        conversation.ended_at = None
+        step.session.open[event.conversation_id] = None
     _merge(conversation, event)
     step.store(CONVERSATION_STARTED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
     _close_late(step)
@@ -230,10 +250,16 @@ def _track(step: _Step, event: TrackedEvent) -> None:
     conversation = step.conversation(event.conversation_id) if event.conversation_id is not None else None
     properties = properties_of(event)
     message_index = None
+    kind = StoredEvent
     if conversation is not None:
+        if conversation.ended_at is not None and not isinstance(event, CustomEvent):
+            kind = Late
         if isinstance(event, ConversationTurn):
-            message_index = conversation.message_count if step.message_index is None else step.message_index
-            conversation.message_count += bool(event.user) + bool(event.assistant)
+            messages = bool(event.user) + bool(event.assistant)
+            message_index = step.message_index
+            if message_index is None:
+                message_index = step.records.index_of_turn(conversation, step.at, messages)
+            conversation.message_count += messages
             conversation.turn_count += 1
         elif isinstance(event, ConversationFunction):
             conversation.function_count += 1
@@ -242,7 +268,7 @@ def _track(step: _Step, event: TrackedEvent) -> None:
             _count_usage(conversation, usage)
     name = event.event
     assert name is not None
-    step.store(name, properties, conversation=conversation, message_index=message_index)
+    step.store(name, properties, conversation=conversation, message_index=message_index, kind=kind)
     _close_late(step)
 
 
@@ -261,7 +287,7 @@ def _merge(conversation: Conversation, event: StartConversation | EndConversatio
 
 def _close_late(step: _Step) -> None:
     if step.session.ended_at is not None and step.session.open:
-        step.end_open_conversations()
+        step.end_open_conversations(max(step.at, step.session.ended_at))
 
 
 _RULES: Mapping[type[Event], Callable[[_Step, Any], None]] = {

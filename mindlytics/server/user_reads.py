@@ -123,7 +123,7 @@ def _conversation(connection: sqlite3.Connection, app: App, parameters: Mapping[
     if not find(connection, app, Query(CONVERSATIONS, Filter(mine, CONVERSATIONS.columns), limit=1)):
         raise Problem(404, "not found", "the user has no conversation of this id", field="conversation_id")
     turns = Filter({**mine, "event": "Conversation Turn"}, EVENTS.columns)
-    rows = find(connection, app, Query(EVENTS, turns, skip=offset, limit=limit))
+    rows = find(connection, app, Query(EVENTS, turns, skip=offset, limit=limit, in_time=True))
     return [{name: row["properties"].get(name, "") for name in ("user", "assistant")} for row in rows]
 
 
@@ -178,9 +178,10 @@ def _order(parameters: Mapping[str, str]) -> tuple[str, list[Any]]:
 _ANALYSED = """
     SELECT c.session_id, c.conversation_id, started_at, max(ended_at - started_at, 0) / 1e6, summary.properties
       FROM conversations AS c JOIN events AS summary ON summary.seq = (
-               SELECT max(seq) FROM events AS e
+               SELECT seq FROM events AS e
                 WHERE +e.scope = c.scope AND e.session_id = c.session_id AND +e.conversation_id = c.conversation_id
-                  AND e.event = 'Conversation Summary' AND e.origin_event_id IS NOT NULL)
+                  AND e.event = 'Conversation Summary' AND e.origin_event_id IS NOT NULL
+                ORDER BY timestamp DESC, seq DESC LIMIT 1)
      WHERE c.scope = ? AND c.user_id = ?
      ORDER BY started_at DESC, c.seq DESC LIMIT ? OFFSET ?
 """

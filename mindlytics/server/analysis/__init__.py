@@ -47,7 +47,8 @@ Step = Union[Turn, Call]
 class Dialogue:
     """A conversation that has ended.
 
-    :param steps: its turns and function calls, in their order of arrival; of a very long conversation, the last ones.
+    :param steps: its turns and function calls, in order of time, each call before the turn in whose time most of it
+        lies; of a very long conversation, the last ones.
     """
 
     session_id: str

@@ -1,11 +1,13 @@
 """When a conversation is analysed, and what becomes of the findings: events and rows, once for each end.
 
 The end of a conversation is stored together with the note that its analysis is due (table ``unanalysed``), in one
-transaction. A thread of its own takes those notes in their order, after the commit: ingest waits for no analysis. What
-came of one is stored in one transaction that removes the note, so a server that is killed in between loses no summary
-and makes none twice; two servers on one file share the work.
+transaction. A thread of its own takes those notes in their order, a moment after the commit: ingest waits for no
+analysis, and what other processes recorded may still come. What comes later makes another note. What came of an
+analysis is stored in one transaction that removes the note, so a server that is killed in between loses no summary and
+makes none twice; two servers on one file share the work.
 
-How a conversation is read is in ``reading.py``, what an analysis finds in ``local.py`` or elsewhere.
+How a conversation is read is in ``reading.py``, what an analysis finds in ``local.py`` or elsewhere, and how that is
+stored in ``outcome.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
@@ -26,17 +27,13 @@ from attrs import Factory, define
 
 from ...validators import check_name
 from ...values import Scalar, valid_text
-from ..records import Ending, Records, StoredEvent
+from ..records import Ending, Late, Records, StoredEvent
 from ..schema import StoreError, now, open_for_reading
 from ..sessions import ML_ERROR, SESSION_ENDED, SESSION_STARTED
 from ..store import Store
-from ..users import traits_json
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
-from .reading import Due, Reading, due, read, unanalysed
-
-CONVERSATION_SUMMARY = "Conversation Summary"
-INTENT_INFORMED = "Intent Informed"
-INTENT_CLOSED = "Intent Closed"
+from .outcome import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, Made, Outcome, add, made_of
+from .reading import Due, Reading, due, hurry, next_due, read, unanalysed
 
 AT_ONCE = 64
 SHARE_SECONDS = 0.02
@@ -47,6 +44,9 @@ REST = 9
 
 HOLD_SECONDS = 10.0
 """So long after the end of a conversation, the ``Session Ended`` waits for its analysis; then it is told without."""
+
+MAX_WAITING = 10_000
+"""For so many sessions at most; then the first of them is told without."""
 
 RETRY_SECONDS = 5.0
 """Where nothing can be stored (the disk is full), it is tried again so often."""
@@ -60,15 +60,6 @@ STOP_SECONDS = 5.0
 logger = logging.getLogger("mindlytics.server")
 
 
-class _Made(NamedTuple):
-    """An event to be stored: its name, its properties as JSON, the event that it is due to, and when that was."""
-
-    event: str
-    properties: str
-    origin_event_id: str
-    timestamp: int
-
-
 @define
 class _Waiting:
     """The conversations of a session that are due (the events that ended them), until when, and what waits for that."""
@@ -76,15 +67,6 @@ class _Waiting:
     until: float
     endings: set[str] = Factory(set)
     held: list[StoredEvent] = Factory(list)
-
-
-@define
-class _Outcome:
-    """What came of one analysis: events, and rows of the table ``intents``."""
-
-    due: Due
-    made: list[_Made]
-    intents: list[tuple[Any, ...]]
 
 
 class Background:
@@ -135,10 +117,11 @@ class Background:
         until = time.monotonic() + FINDINGS_SECONDS
         for event in stored:
             if type(event) is Ending:
-                found = await self._store.read(partial(_made, event))
+                await self._store.write(partial(_hurry, event.event_id))
+                found = await self._store.read(partial(made_of, event))
                 while not found and time.monotonic() < until:
                     await asyncio.sleep(0.005)
-                    found = await self._store.read(partial(_made, event))
+                    found = await self._store.read(partial(made_of, event))
                 made += found
         return made
 
@@ -146,19 +129,25 @@ class Background:
 
     def committed(self, events: Sequence[StoredEvent]) -> None:
         """Take the events of a commit, and publish those that need not wait."""
-        if not self._settled:
+        if events and not self._settled:
             self._busy = True
+        if not events:  # somebody may be in a hurry
+            self._wake.set()
         told: list[StoredEvent] = []
         for event in events:
             if event.event == SESSION_STARTED:  # whoever hears that it began again is to know that it ended before
                 told += self._let_go(event)
             if not self._holds(event):
                 told.append(event)
+            if type(event) is Late:
+                self._wake.set()
         for settled in self._settled:
             told += self._settle(settled)
         self._settled.clear()
         at = time.monotonic()
-        while self._waiting and next(iter(self._waiting.values())).until <= at:  # they are in the order of their ends
+        while self._waiting and (  # they are in the order of their ends
+            len(self._waiting) > MAX_WAITING or next(iter(self._waiting.values())).until <= at
+        ):
             told += self._waiting.pop(next(iter(self._waiting))).held
         self._publish(told)
 
@@ -192,38 +181,11 @@ class Background:
         waiting.endings.discard(settled.event_id)
         return [] if waiting.endings else self._waiting.pop(key).held
 
-    def _add(self, records: Records, outcomes: Sequence[_Outcome]) -> None:
+    def _add(self, records: Records, outcomes: Sequence[Outcome]) -> None:
         """Store what came of analyses, but for those of which another server was first."""
         for outcome in outcomes:
-            ended = outcome.due
-            self._settled.append(ended)
-            if not records.connection.execute(_CLAIM, (ended.seq, ended.event_id)).rowcount:
-                continue
-            session = records.session(ended.scope, ended.session_id)
-            conversation = records.conversation(ended.scope, ended.session_id, ended.conversation_id)
-            assert session is not None
-            assert conversation is not None
-            traits = traits_json(records.user(ended.scope, session.user_id))
-            for made in outcome.made:
-                records.add_event(
-                    StoredEvent(
-                        ended.scope,
-                        records.new_event_id(),
-                        made.origin_event_id,
-                        ended.session_id,
-                        ended.conversation_id,
-                        session.user_id,
-                        made.timestamp,
-                        made.event,
-                        made.properties,
-                        traits,
-                        None,
-                    )
-                )
-            records.connection.executemany(_ADD_INTENT, outcome.intents)
-            for counted in (session, conversation):
-                counted.event_count += len(outcome.made)
-                records.changed(counted)
+            self._settled.append(outcome.due)
+            add(records, outcome)
 
     def _forget(self, records: Records) -> None:
         """Wait no longer for what is due no more: another server was first, or this one was emptied."""
@@ -243,12 +205,14 @@ class Background:
 
     def _run(self) -> None:
         connection = open_for_reading(self._store.path, sqlite3.Connection)
+        rest = None
         while not self._stopping.is_set():
-            self._wake.wait()
+            self._wake.wait(rest)
             self._wake.clear()
             try:
                 while not self._stopping.is_set() and self._share(connection):
                     pass
+                rest = next_due(connection)
             except StoreError:  # the store is closed
                 break
             except Exception as error:
@@ -275,7 +239,7 @@ class Background:
             self._stopping.wait(REST * (time.thread_time() - worked))
         return True
 
-    def _outcome(self, connection: sqlite3.Connection, ended: Due) -> _Outcome:
+    def _outcome(self, connection: sqlite3.Connection, ended: Due) -> Outcome:
         """Read and analyse one conversation. What fails for it alone is told, and holds up no other.
 
         :raises sqlite3.Error: the file cannot be read for now.
@@ -287,9 +251,9 @@ class Background:
         except Exception as error:
             return self._failure(ended, error)
 
-    def _analyse(self, reading: Reading, ended: Due) -> _Outcome:
+    def _analyse(self, reading: Reading, ended: Due) -> Outcome:
         """Analyse one conversation. If that fails, what was counted is told all the same."""
-        outcome = _Outcome(ended, [], [])
+        outcome = Outcome(ended, [], [])
         counted = reading.count.properties(reading.started_at, ended.ended_at)
         try:
             found = self._analysis(_dialogue(reading, ended))
@@ -325,18 +289,22 @@ class Background:
         )
         return outcome
 
-    def _failure(self, ended: Due, error: BaseException, **counted: Scalar) -> _Outcome:
+    def _failure(self, ended: Due, error: BaseException, **counted: Scalar) -> Outcome:
         """An ``MLError``, and a summary of nothing but what was counted."""
         logger.warning("the analysis %s failed: %s", self._name, type(error).__name__)
-        outcome = _Outcome(ended, [], [])
+        outcome = Outcome(ended, [], [])
         message = valid_text(f"the analysis failed: {type(error).__name__}: {error}")
         self._make(outcome, ML_ERROR, ended.origin, error_message=message)
         self._make(outcome, CONVERSATION_SUMMARY, ended.origin, **counted)
         return outcome
 
-    def _make(self, outcome: _Outcome, event: str, origin: tuple[str, int], **properties: Scalar | None) -> None:
+    def _make(self, outcome: Outcome, event: str, origin: tuple[str, int], **properties: Scalar | None) -> None:
         told = {name: value for name, value in properties.items() if value is not None}
-        outcome.made.append(_Made(event, orjson.dumps({"analysis": self._name, **told}).decode(), *origin))
+        outcome.made.append(Made(event, orjson.dumps({"analysis": self._name, **told}).decode(), *origin))
+
+
+def _hurry(event_id: str, records: Records) -> None:
+    hurry(records.connection, event_id)
 
 
 BACKGROUND = web.AppKey("background", Background)
@@ -368,25 +336,3 @@ def _check(found: object, steps: int) -> None:
         text and text != valid_text(text) for text in (found.summary, *(intent.summary for intent in found.intents))
     ):
         raise AnalysisError("a summary must be valid Unicode, without lone surrogates")
-
-
-_CLAIM = "DELETE FROM unanalysed WHERE seq = ? AND event_id = ?"
-_ADD_INTENT = (
-    "INSERT INTO intents (scope, session_id, conversation_id, intent, intent_fulfilled, summary, sentiment,"
-    " informed_by, informed_at, closed_by, closed_at, analysis) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_MADE = f"""
-    SELECT {", ".join(StoredEvent._fields)} FROM events
-     WHERE scope = ? AND session_id = ? AND conversation_id = ? AND origin_event_id IS NOT NULL
-       AND event IN (?, ?, ?, ?) AND seq > (SELECT seq FROM events WHERE event_id = ?)
-       AND seq <= (SELECT seq FROM events WHERE origin_event_id = ? AND event = ? AND session_id = ?)
-     ORDER BY seq
-"""
-_NAMES = (INTENT_INFORMED, INTENT_CLOSED, ML_ERROR, CONVERSATION_SUMMARY)
-
-
-def _made(ending: StoredEvent, connection: sqlite3.Connection) -> list[StoredEvent]:
-    """What the analysis made that was due with this event; empty while it has not ended."""
-    where = (ending.scope, ending.session_id, ending.conversation_id)
-    until = (ending.event_id, ending.event_id, CONVERSATION_SUMMARY, ending.session_id)
-    return [StoredEvent(*row) for row in connection.execute(_MADE, (*where, *_NAMES, *until))]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import orjson
 from attrs import Factory, define
 
-from ..schema import EPOCH
-from ..sessions import CONVERSATION_ENDED
+from ..schema import EPOCH, now
+from ..timeline import Key, events_until
 from . import Call, Step, Turn
 from .counted import Count
 
@@ -19,16 +20,19 @@ MAX_STEPS = 2_000
 MAX_CHARACTERS = 8 * 1024 * 1024
 """Of a conversation that is longer, an analysis is given the last steps; what is counted is counted whole."""
 
+GRACE = 1_000_000
+"""Microseconds after the end of a conversation in which events of other processes may still come before it is analysed:
+twice the time that a client keeps an event."""
+
 _CALL_FIELDS = ("name", "args", "result", "runtime")
-_DUE = "SELECT seq, scope, session_id, conversation_id, event_id, timestamp FROM unanalysed ORDER BY seq LIMIT ?"
-_EVENTS = (
-    "SELECT event_id, event, timestamp, properties FROM events"
-    " WHERE conversation_id = ? AND session_id = ? AND scope = ? ORDER BY seq"
-)
+_COLUMNS = "seq, scope, session_id, conversation_id, event_id, timestamp, noted_at < 0"
+_DUE = f"SELECT {_COLUMNS} FROM unanalysed WHERE abs(noted_at) NOT BETWEEN ? AND ? ORDER BY seq LIMIT ?"
+_NEXT = "SELECT min(abs(noted_at)) FROM unanalysed"
+_HURRY = "UPDATE unanalysed SET noted_at = noted_at - iif(noted_at < 0, -1, 1) * ?"
 
 
 class Due(NamedTuple):
-    """A row of ``unanalysed``: the event that ended a conversation."""
+    """A row of ``unanalysed``: the event that ended a conversation; ``again`` because something came late."""
 
     seq: int
     scope: int
@@ -36,6 +40,12 @@ class Due(NamedTuple):
     conversation_id: str
     event_id: str
     timestamp: int
+    again: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Which conversation it is."""
+        return Key(self.conversation_id, self.session_id, self.scope)
 
     @property
     def ended_at(self) -> datetime:
@@ -69,8 +79,26 @@ class Reading:
 
 
 def due(connection: sqlite3.Connection, limit: int) -> list[Due]:
-    """The conversations that are to be analysed, in the order of their ends."""
-    return [Due(*row) for row in connection.execute(_DUE, (limit,))]
+    """The conversations that are to be analysed now, in the order of their ends.
+
+    One that ended a moment ago is not yet due. Neither is it later than now, where the clock was set back.
+    """
+    at = now()
+    return [Due(*row) for row in connection.execute(_DUE, (at - GRACE + 1, at, limit))]
+
+
+def next_due(connection: sqlite3.Connection) -> float | None:
+    """Seconds until there is one that is due; None: none waits."""
+    noted: int | None = connection.execute(_NEXT).fetchone()[0]
+    return None if noted is None else min(max(noted + GRACE - now(), 0), GRACE) / 1_000_000
+
+
+def hurry(connection: sqlite3.Connection, event_id: str | None = None) -> None:
+    """Wait no longer for what may come late: in the conversation that this event ended, or in any."""
+    if event_id is None:
+        connection.execute(_HURRY, (GRACE,))
+    else:
+        connection.execute(f"{_HURRY} WHERE event_id = ?", (GRACE, event_id))
 
 
 def unanalysed(connection: sqlite3.Connection) -> int:
@@ -80,20 +108,15 @@ def unanalysed(connection: sqlite3.Connection) -> int:
 
 
 def read(connection: sqlite3.Connection, ended: Due) -> Reading:
-    """The conversation up to the event that ended it; from its start, or if it was reopened, from the end before."""
-    reading = None
-    rows = connection.execute(_EVENTS, (ended.conversation_id, ended.session_id, ended.scope))
-    for event_id, event, timestamp, properties in rows:
-        if reading is None:
-            reading = Reading(_moment(timestamp))
-        if event_id == ended.event_id:
-            break
-        if event == CONVERSATION_ENDED:
-            reading = None
-        else:
+    """What this event ended of the conversation, in order of time: a stretch, see ``timeline.py``."""
+    reading = Reading(ended.ended_at)
+    began = ended.timestamp
+    with closing(events_until(connection, ended.key, ended.event_id)) as rows:
+        for event_id, event, timestamp, properties in rows:
+            began = min(began, timestamp)
             _take(reading, event, (event_id, timestamp), properties)
-    rows.close()
-    return reading if reading is not None else Reading(ended.ended_at)
+    reading.started_at = _moment(began)
+    return reading
 
 
 def _take(reading: Reading, event: str, place: tuple[str, int], text: str) -> None:

@@ -1,0 +1,132 @@
+"""Sessions that nobody ends: they end once no event of theirs has come for a while, at the time of their last one.
+
+What counts is when events arrive, so old transcripts may be imported slowly. After a start, the wait begins anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sqlite3
+import time
+from collections import deque
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+from aiohttp import web
+
+from ..errors import MindlyticsError
+from ..events import EndSession
+from .records import Records
+from .schema import EPOCH
+from .sessions import apply
+from .store import Store
+
+IDLE_SECONDS = 1800.0
+"""So long, where nothing else is said."""
+
+IDLE = {"reason": "idle"}
+"""What the ``Session Ended`` of such a session says."""
+
+AT_ONCE = 200
+"""Sessions that are looked at in one read, and ended in one transaction."""
+
+SHARE = 20
+"""The server looks so many times within the time after which a session is idle, but not more than once a second."""
+
+_TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
+_LAST = "SELECT seq FROM events WHERE session_id = ? AND +scope = ? ORDER BY seq DESC LIMIT 1"
+_LATEST = "SELECT max(timestamp) FROM events WHERE session_id = ? AND +scope = ?"
+_OPEN = f"""
+    SELECT seq, scope, session_id FROM sessions AS s
+     WHERE ended_at IS NULL AND seq > ? AND ({_LAST.replace("?", "s.session_id", 1).replace("?", "s.scope")}) <= ?
+     ORDER BY seq LIMIT {AT_ONCE}
+"""
+
+Found = list[tuple[int, int, str]]
+
+logger = logging.getLogger("mindlytics.server")
+
+
+def parse(text: str) -> float | None:
+    """Seconds, of a text such as ``30m``, ``90s``, ``2h`` or ``1d``; None for ``none``.
+
+    :raises ValueError: it is another text.
+    """
+    if text == "none":
+        return None
+    found = _TEXT.fullmatch(text)
+    if found is None or not float(found[1]):
+        raise ValueError("must be a number with s, m, h or d, such as 30m, or none")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+class Idle:
+    """What ends the idle sessions of a store.
+
+    :param seconds: without an event, after which a session is idle.
+    """
+
+    def __init__(self, store: Store, seconds: float) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._marks: deque[tuple[float, int]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, _: web.Application) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self, _: web.Application) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(max(self._seconds / SHARE, min(1.0, self._seconds)))
+            try:
+                await self._look()
+            except (MindlyticsError, sqlite3.Error) as error:  # the next look finds them
+                logger.warning("idle sessions cannot be ended for now: %s", error)
+
+    async def _look(self) -> None:
+        """End the sessions of which no event is newer than the newest of so long ago."""
+        at = time.monotonic()
+        newest = await self._store.read(lambda connection: int(connection.execute(_NEWEST).fetchone()[0]))
+        self._marks.append((at, newest))
+        mark = None
+        while self._marks and self._marks[0][0] <= at - self._seconds:
+            _, mark = self._marks.popleft()
+        after = 0
+        while mark is not None:
+            found = await self._store.read(partial(_idle, after, mark))
+            if not found:
+                break
+            await self._store.write(partial(_end, found, mark))
+            after = found[-1][0]
+
+
+def _idle(after: int, mark: int, connection: sqlite3.Connection) -> Found:
+    """Sessions that are open, and of which no event came after the mark."""
+    return [(seq, scope, session_id) for seq, scope, session_id in connection.execute(_OPEN, (after, mark))]
+
+
+def _end(found: Found, mark: int, records: Records) -> None:
+    """End those of them that are idle still; another server on the same file may have been first."""
+    for _, scope, session_id in found:
+        session = records.session(scope, session_id)
+        if session is None or session.ended_at is not None:
+            continue
+        if records.connection.execute(_LAST, (session_id, scope)).fetchone()[0] > mark:
+            continue
+        (latest,) = records.connection.execute(_LATEST, (session_id, scope)).fetchone()
+        at = EPOCH + timedelta(microseconds=latest)
+        apply(records, scope, EndSession(session_id=session_id, timestamp=at, attributes=IDLE))
