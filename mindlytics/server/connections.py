@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
@@ -61,8 +61,7 @@ class Connection(web.RequestHandler):
         """Bytes of answers that the client has not taken, when last looked at."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._link = transport
+        self._link = cast(asyncio.Transport, transport)  # of a class of its own in uvloop
         self._connections.waits(self)
         super().connection_made(transport)
 
@@ -280,10 +279,10 @@ class Acceptor:
     async def _make(self, accepted: socket.socket) -> None:
         try:
             _, made = await self._loop.connect_accepted_socket(self._protocols, accepted)
-        except BaseException:
+        except OSError:  # it is over already
             accepted.close()
             self._connections.left()
-            raise
+            return
         if not isinstance(made, Connection):
             self._connections.left()  # nobody says when it is over
 

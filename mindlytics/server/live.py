@@ -266,7 +266,7 @@ _NEWEST_FIRST = f"""
 session is told after what the analysis makes, and waits for it, unless the session has begun again."""
 
 
-async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
+async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
     """Send and receive until the listener leaves, or is told that it is over."""
     tasks = [asyncio.create_task(listener.send(socket)), asyncio.create_task(_hear(listener, socket))]
     waited: list[asyncio.Future[Any]] = [*tasks, listener.over]
@@ -280,7 +280,7 @@ async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asy
         code, reason = listener.over.result()
         with suppress(asyncio.TimeoutError, ConnectionError):
             await asyncio.wait_for(socket.close(code=code, message=reason.encode(), drain=False), 2 * CLOSE_SECONDS)
-    if isinstance(transport, asyncio.WriteTransport) and socket.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE):
+    if transport is not None and socket.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE):
         transport.abort()  # one who reads nothing would hold its buffers for long
 
 

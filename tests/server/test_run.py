@@ -35,9 +35,9 @@ asyncio.run(serve("127.0.0.1", 0, sys.argv[1], on_ready=lambda url: print(url, f
 
 
 @contextmanager
-def process(db: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(db: Path, program: str = PROGRAM) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server in a process of its own, and its URL."""
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(db)], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([sys.executable, "-c", program, str(db)], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             yield server, server.stdout.readline().strip()
@@ -246,6 +246,14 @@ async def test_serve_until_it_is_cancelled(tmp_path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_another_kind_of_loop(tmp_path: Path) -> None:
+    program = PROGRAM.replace("asyncio.run(", "import uvloop; uvloop.run(")
+    with process(tmp_path / "x.db", program) as (_, url), (caller := Caller(url)).http:
+        caller.take(track())
+        assert ["Session Started", "Bought"] == caller.names()
 
 
 def test_a_local_server_starts_anew_and_leaves_nothing() -> None:
