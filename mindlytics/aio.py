@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from .annotations import Self
 from .base import BaseClient
 from .delivery.ledger import FlushResult
-from .errors import ClientClosed, InvalidEvent
+from .errors import ClientClosed, InvalidEvent, LiveError
+from .http import AsyncHTTPClient
 from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
@@ -21,11 +23,6 @@ from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
 from .stored import MLEvent
 from .wire import mindlytics  # noqa: F401
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from .http import AsyncHTTPClient
 
 T = TypeVar("T")
 
@@ -134,7 +131,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
     async def start_listening(
         self,
         on_event: Callable[[MLEvent], Any],
-        on_error: Callable[[Exception], Any] | None = None,
+        on_error: Callable[[LiveError], Any] | None = None,
         *,
         session_id: str | None = None,
     ) -> None:
@@ -221,8 +218,6 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         return TaskListening(self.settings, subscription)
 
     def _direct(self) -> AsyncHTTPClient:
-        from .http import AsyncHTTPClient  # noqa: PLC0415  aiohttp takes a while to import
-
         if self._http is None:
             self._http = AsyncHTTPClient.of(self.settings)
         return self._http

@@ -13,28 +13,26 @@ from operator import add
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet, finalize
 
+from .annotations import Unpack
 from .arguments import as_id
 from .cleaning import clean_scalars
 from .delivery.ledger import Account, APIResponse, Stats
 from .delivery.verdict import Wire
-from .errors import ClientClosed, InvalidEvent, InvalidSetting
+from .errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
 from .events import Event
 from .pipeline import fork
 from .pipeline.base import Pipeline
 from .pipeline.sender import LONGEST_WAIT, clock
 from .recorder import Recorder
 from .session import BaseSession, Properties
-from .settings import Settings
+from .settings import Options, Settings
+from .stored import MLEvent
 from .validators import check_name
 from .values import UTC, Timestamp
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from .destinations import Mirror
     from .live.subscription import Listening, Subscription
-    from .settings import Options
-    from .stored import MLEvent
 
 P = TypeVar("P", bound=Pipeline)
 S = TypeVar("S", bound=BaseSession[Any, Any])
@@ -103,7 +101,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         user_id: str | None = None,
         attributes: Properties | None = None,
         on_event: Callable[[MLEvent], Any] | None = None,
-        on_error: Callable[[Exception], Any] | None = None,
+        on_error: Callable[[DeliveryError], Any] | None = None,
     ) -> S:
         """A session of this client. Nothing is sent before its first event.
 
@@ -201,7 +199,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         self,
         session_id: str | None,
         on_event: Callable[[MLEvent], Any] | None,
-        on_error: Callable[[Exception], Any] | None,
+        on_error: Callable[[Any], Any] | None,
     ) -> L:
         """A listening that the program asked for by itself, from now on; not started yet.
 
@@ -222,7 +220,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         session_id: str | None,
         since: Timestamp,
         on_event: Callable[[MLEvent], Any] | None,
-        on_error: Callable[[Exception], Any] | None,
+        on_error: Callable[[Any], Any] | None,
         *,
         of_session: bool = True,
     ) -> L:

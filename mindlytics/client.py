@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .annotations import Self
 from .base import BaseClient
 from .delivery.ledger import FlushResult
-from .errors import ClientClosed, InvalidEvent
+from .errors import ClientClosed, InvalidEvent, LiveError
 from .pipeline.blocking import BlockingPipeline
 from .pipeline.sender import LONGEST_WAIT
 from .recorder import total
 from .session import REQUIRED, BaseSession, Properties
+from .stored import MLEvent
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from .http import HTTPClient
     from .live.subscription import Subscription
     from .live.thread import ThreadListening
-    from .stored import MLEvent
 
 
 class Session(BaseSession[None, str]):
@@ -98,7 +97,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
 
     _pipeline_type = BlockingPipeline
     _session_type = Session
-    _http: HTTPClient | None = None
+    _http: Any = None  # an HTTPClient
 
     def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None
@@ -127,7 +126,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     def start_listening(
         self,
         on_event: Callable[[MLEvent], Any],
-        on_error: Callable[[Exception], Any] | None = None,
+        on_error: Callable[[LiveError], Any] | None = None,
         *,
         session_id: str | None = None,
     ) -> None:
@@ -222,9 +221,9 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     def _direct(self) -> HTTPClient:
         from .http import HTTPClient  # noqa: PLC0415  requests takes a while to import
 
-        if self._http is None:
-            self._http = HTTPClient.of(self.settings)
-        return self._http
+        made: HTTPClient = HTTPClient.of(self.settings) if self._http is None else self._http
+        self._http = made
+        return made
 
     def __enter__(self) -> Self:
         return self

@@ -9,19 +9,17 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import orjson
 
+from .annotations import Self, Unpack
 from .copying import Copied
 from .errors import MLHTTPError
 from .secret import Headers, Secret
-from .settings import Settings, check_face
+from .settings import Options, Settings, check_face
 from .transport import NoReply, Reply
 from .transport.body import LONG
 from .wire.http import message
 from .wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, credentials
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
-
-    from .settings import Options
     from .transport.asyncio import AsyncTransport
     from .transport.blocking import BlockingTransport
 

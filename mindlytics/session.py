@@ -19,7 +19,7 @@ from .cleaning import clean_scalars
 from .cleaning.numbers import whole_number
 from .delivery.ledger import ENTRY_SIZE, Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
-from .errors import InvalidEvent
+from .errors import DeliveryError, InvalidEvent
 from .events import (
     FEEDBACK,
     FEEDBACK_TYPES,
@@ -36,13 +36,13 @@ from .events import (
     StartSession,
     trusted,
 )
+from .stored import MLEvent
 from .usage import TokenBasedCost, Usage, UsageArgument, as_usage
 from .validators import MAX_NAME, check_name
 from .values import UTC, Scalar, Timestamp, valid_text
 
 if TYPE_CHECKING:
     from .destinations import Mirror
-    from .stored import MLEvent
 
 Done = TypeVar("Done")
 """What a call hands back that has no result: None, or an awaitable of it."""
@@ -103,7 +103,7 @@ class BaseSession(Generic[Done, Id]):
         user_id: str | None = None,
         attributes: Properties | None = None,
         on_event: Callable[[MLEvent], object] | None = None,
-        on_error: Callable[[Exception], object] | None = None,
+        on_error: Callable[[DeliveryError], object] | None = None,
     ) -> None:
         self._client = client
         for name, handler in (("on_event", on_event), ("on_error", on_error)):

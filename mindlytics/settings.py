@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, field, fields, frozen
 
-from .errors import InvalidSetting
+from .errors import DeliveryError, InvalidSetting
 from .secret import NO_SECRET, Secret
 
 LONGEST = 1_000_000_000
@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
     content_mode: str | None
     sample_rate: float | None
     flush_on_sigterm: bool | None
-    on_error: Callable[[Exception], Any] | None
+    on_error: Callable[[DeliveryError], Any] | None
 
 
 def _flag(text: str) -> bool:
@@ -294,7 +294,7 @@ class Settings:
         "one of `add_signal_handler` of an event loop is called at once, beside that.",
         read=_flag,
     )
-    on_error: Callable[[Exception], Any] | None = _setting(
+    on_error: Callable[[DeliveryError], Any] | None = _setting(
         None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."
     )
 

@@ -290,3 +290,32 @@ def test_a_client_of_httpx_is_refused_where_it_could_send_nothing(kind: Any, oth
     rule = r"http_client must be a requests.Session or an aiohttp.ClientSession, got a httpx\.\w*Client"
     with pytest.raises(InvalidSetting, match=rule):
         kind(api_key="k", project_id="p", http_client=other())
+
+
+SPOKEN = {"__init__", "__enter__", "__exit__", "__aenter__", "__aexit__", "__iter__", "__aiter__"}
+
+
+def callables() -> Iterator[Any]:
+    """What a program calls: the functions, the classes, and their methods and properties."""
+    for value in [*PUBLIC, *public("mindlytics.server.run")]:
+        name = f"{value.__module__}.{value.__name__}"
+        yield pytest.param(value, id=name)
+        if not inspect.isclass(value):
+            continue
+        for each in dir(value):
+            raw = inspect.getattr_static(value, each)
+            member = getattr(raw, "fget", None) or getattr(raw, "__func__", raw)
+            is_ours = inspect.isfunction(member) and member.__module__.startswith("mindlytics")
+            if is_ours and (not each.startswith("_") or each in SPOKEN):
+                yield pytest.param(member, id=f"{name}.{each}")
+
+
+@pytest.mark.parametrize("value", list(callables()))
+def test_frameworks_can_read_the_types_and_the_signature(value: Any) -> None:
+    """As pydantic, injectors of dependencies and makers of documents do."""
+    hints = get_type_hints(value)
+    if inspect.isclass(value):
+        return
+    parameters = inspect.signature(value).parameters
+    assert set(parameters) - {"self", "cls"} <= set(hints)
+    assert "return" in hints

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from ..annotations import Unpack
 from ..arguments import as_id
 from ..delivery.ledger import Account, Reason
 from ..delivery.privacy import is_sampled
@@ -18,6 +19,7 @@ from ..delivery.verdict import Wire
 from ..errors import InvalidSetting
 from ..pipeline.base import Pipeline
 from ..recorder import Recorder
+from ..settings import Options, Settings
 from .events import (
     DEFAULT_ASSISTANT_ID,
     AlignEvent,
@@ -29,11 +31,6 @@ from .events import (
 )
 from .mirror import Mirror
 from .settings import AlignSettings, Config
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from ..settings import Options, Settings
 
 P = TypeVar("P", bound=Pipeline)
 Done = TypeVar("Done")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import Factory, frozen
 from tenacity import AsyncRetrying
 
+from ..annotations import Self
 from ..delivery.verdict import Verdict
 from ..transport.asyncio import AsyncTransport
 from ..transport.body import LONG
@@ -19,9 +20,6 @@ from .calls import Call, Face
 from .messages import BaseMessages
 from .sessions import BaseSessions, BaseSurveySubmissions
 from .types import Agent, Message, Session, SessionSchedule, SurveySubmission
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 MAX_CONNECTIONS = 100
 """Calls under way at once on one loop; the others wait for their turn, which takes nothing of their ``timeout``."""

@@ -6,10 +6,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenacity import Retrying
 
+from ..annotations import Self
 from ..delivery.verdict import Verdict
 from ..transport.blocking import BlockingTransport
 from ..transport.body import LONG
@@ -20,9 +21,6 @@ from .calls import Call, Face
 from .messages import BaseMessages
 from .sessions import BaseSessions, BaseSurveySubmissions
 from .types import Agent, Message, Session, SessionSchedule, SurveySubmission
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class Messages(BaseMessages[Message, "Message | None", list[Message], Iterator[Message]]):

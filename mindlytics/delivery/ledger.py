@@ -13,7 +13,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Union
+from typing import Any, Union
 from weakref import WeakSet
 
 from attrs import Factory, define, frozen
@@ -145,8 +145,8 @@ class Account:
     number: int = Factory(_numbers.__next__)
     reasons: dict[Reason, int] = Factory(dict)
     errors: deque[APIResponse] | None = None
-    on_error: Callable[[Exception], object] | None = None
-    clients_on_error: Callable[[Exception], object] | None = None
+    on_error: Callable[[Any], object] | None = None
+    clients_on_error: Callable[[Any], object] | None = None
     """That of the session's client, where the pipeline is another client's."""
 
     @property

@@ -60,7 +60,7 @@ class Subscription:
     session_id: str | None
     since: datetime = field(converter=_moment)
     on_event: Callable[[MLEvent], Any] | None = None
-    on_error: Callable[[Exception], Any] | None = None
+    on_error: Callable[[Any], Any] | None = None
     of_session: bool = False
 
     is_connected: bool = False

@@ -180,7 +180,7 @@ class Pipeline(Sender):
             except BaseException as failure:
                 self._handler_failed(failure)
 
-    def _losses(self) -> Iterator[tuple[Callable[[Exception], object], DeliveryError]]:
+    def _losses(self) -> Iterator[tuple[Callable[[Any], object], DeliveryError]]:
         """The handlers to be called for what was lost since the last time; each kind of loss is logged once."""
         cause = self.ledger.last_cause
         for account, error in self.ledger.take_losses():

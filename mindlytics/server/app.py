@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 import orjson
 from aiohttp import web
 
+from ..annotations import Unpack
 from ..errors import InvalidEvent
 from ..events import Event, Identify
 from ..validators import check_name
@@ -52,9 +53,6 @@ from .records import Records, find_app
 from .refusals import Refusals
 from .store import RefusedEvent, Store
 from .users import alias, identify
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class Options(TypedDict, total=False):

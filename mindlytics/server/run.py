@@ -17,10 +17,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
+from ..annotations import Unpack
 from ..errors import MindlyticsError
 from .analysis.reading import hurry, unanalysed
 from .antonnia.posting import is_address
@@ -31,9 +32,6 @@ from .guard import GUARD, is_loopback
 from .live import LIVE, LIVE_PATH, create_live_app
 from .reads import READ_SECONDS
 from .store import Store
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 SHUTDOWN_SECONDS = 5.0
 

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ...aio import AsyncClient, AsyncSession
 from ...delivery.ledger import APIResponse, FlushResult
-from ...errors import MLHTTPError
+from ...errors import DeliveryError, MLHTTPError
 from ...http import AsyncHTTPClient
 from ...session import Properties
 from ...stored import MLEvent
@@ -105,7 +105,7 @@ class Client(AsyncClient):
         user_id: str | None = None,
         attributes: Properties | None = None,
         on_event: Callable[[MLEvent], Any] | None = None,
-        on_error: Callable[[Exception], Any] | None = None,
+        on_error: Callable[[DeliveryError], Any] | None = None,
     ) -> Session:
         """A session of this client. The arguments are those of :meth:`mindlytics.AsyncClient.create_session`."""
         made = super().create_session(

@@ -1,0 +1,16 @@
+"""Names for annotations that ``typing`` of Python 3.10 lacks.
+
+They are imported, not only type-checked: frameworks read annotations at run time. There, cattrs brings
+``typing_extensions``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info >= (3, 11):
+    from typing import Self, Unpack
+else:
+    from typing_extensions import Self, Unpack
+
+__all__ = ["Self", "Unpack"]
