@@ -193,7 +193,7 @@ def test_rarer_scalars_go_in_silence_too(value: Any, expected: Any) -> None:
     assert type(expected) is type(cleaned["k"])
 
 
-@pytest.mark.parametrize("value", [numpy.datetime64("NaT"), numpy.timedelta64("NaT", "ns")])
+@pytest.mark.parametrize("value", [numpy.datetime64("NaT", "ns"), numpy.timedelta64("NaT", "ns")])
 def test_what_stands_for_a_missing_value_is_absent(value: Any) -> None:
     assert ({}, []) == clean(value)
 

@@ -62,7 +62,8 @@ def public(home: str) -> Iterator[Any]:
     """The classes and functions of a public module."""
     for name in names_of(home):
         value = getattr(import_module(home), name)
-        is_ours = str(getattr(value, "__module__", "")).startswith("mindlytics")
+        home_of = value.__globals__["__name__"] if inspect.isfunction(value) else getattr(value, "__module__", "")
+        is_ours = str(home_of).startswith("mindlytics")  # attrs gives its evolve another module on Python 3.13
         if is_ours and not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
             yield value
 
