@@ -19,7 +19,6 @@ from .cleaning import clean_scalars
 from .delivery.ledger import Account, APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
-from .events import Event
 from .pipeline import fork
 from .pipeline.base import Pipeline
 from .pipeline.sender import LONGEST_WAIT, clock
@@ -37,6 +36,9 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Pipeline)
 S = TypeVar("S", bound=BaseSession[Any, Any])
 L = TypeVar("L", bound="Listening")
+
+Encode = Callable[..., bytes]
+"""Encodes the parts of an event, see ``wire/mindlytics.py``."""
 
 
 class BaseClient(Recorder[P], Generic[P, S, L]):
@@ -79,7 +81,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
     def _begin(self, settings: Settings, destinations: tuple[Any, ...]) -> None:
         self.destinations = destinations
         self._join(settings, _wire)
-        self._encode: Callable[[Event], bytes] | None = None
+        self._encode: Encode | None = None
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
 
@@ -173,13 +175,15 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
 
         return mirrors(self, account)
 
-    def _encoder(self) -> Callable[[Event], bytes] | None:
-        """What encodes events at the call; None where something of the program's is to see them before."""
-        if self._encode is None and not (self.settings.before_send or self.settings.content_mode != "full"):
+    def _encoder(self) -> Encode | None:
+        """What encodes events at the call; None where something of the program's is to see them as events."""
+        settings = self.settings
+        sees_events = bool(self.destinations) or settings.before_send is not None or settings.content_mode != "full"
+        if self._encode is None and not sees_events:
             with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and says so
-                from .wire.mindlytics import encode  # noqa: PLC0415  orjson takes a while to import
+                from .wire.mindlytics import encode_parts  # noqa: PLC0415  orjson takes a while to import
 
-                self._encode = encode
+                self._encode = encode_parts
         return self._encode
 
     def _each(self, timeout: float | None) -> Iterator[tuple[Recorder[P], float]]:

@@ -12,6 +12,7 @@ from sys import getsizeof
 from typing import Any, ClassVar, TypeVar
 
 from attrs import Attribute, evolve, field, frozen
+from attrs import fields as attrs_of
 
 from . import validators
 from .errors import InvalidEvent
@@ -242,13 +243,26 @@ class ConversationFunction(TrackedEvent):
 E = TypeVar("E", bound=Event)
 
 
-def trusted(event_type: type[E], fields: dict[str, Any]) -> E:
-    """An event of fields that are known to be good: all of them, and no other. Nothing is checked again.
+def trusted(
+    event_type: type[E],
+    fields: dict[str, Any],
+    properties: dict[str, Scalar] | None = None,
+    own: dict[str, Any] | None = None,
+    usage: Usage | None = None,
+) -> E:
+    """An event of what is known to be good; nothing is checked again. The classes have no slots for its sake.
 
-    Sessions make plain events so: a turn takes 0.6 instead of 2.7 microseconds. The classes have no slots for its sake.
+    :param own: the fields that travel among the properties.
     """
     event = _new(event_type)
-    _set(event, "__dict__", fields)
+    values = {**_BLANKS[event_type], **fields}
+    if properties is not None:
+        values["properties"] = properties
+    if own is not None:
+        values.update(own)
+    if usage is not None:
+        values["usage"] = usage
+    _set(event, "__dict__", values)
     return event
 
 
@@ -267,3 +281,9 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ConversationUsage,
     ConversationFunction,
 )
+
+_BLANKS = {
+    event_type: {attribute.name: None for attribute in attrs_of(event_type) if attribute.default is None}
+    for event_type in EVENT_TYPES
+}
+"""The fields of each class that may be left out, and are None then."""

@@ -47,9 +47,18 @@ def optional_name(_: Any, attribute: Attribute[Any], value: object) -> None:
         check_name(attribute.name, value)
 
 
-def text(_: Any, attribute: Attribute[Any], value: object) -> None:
+def check_text(field_name: str, value: object) -> str:
+    """The value, if it is a text.
+
+    :raises InvalidEvent: it is not.
+    """
     if not isinstance(value, str):
-        raise InvalidEvent(attribute.name, "a str", value)
+        raise InvalidEvent(field_name, "a str", value)
+    return value
+
+
+def text(_: Any, attribute: Attribute[Any], value: object) -> None:
+    check_text(attribute.name, value)
 
 
 def optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
@@ -84,21 +93,36 @@ def count(usage: Any, attribute: Attribute[Any], value: object) -> None:
         _set(usage, attribute.name, plain)
 
 
-def finite(holder: Any, attribute: Attribute[Any], value: object) -> None:
+def check_finite(field_name: str, value: object) -> int | float:
+    """The value as a plain number, if it is a finite one of 64 bits at most.
+
+    :raises InvalidEvent: it is not.
+    """
     if type(value) is float and isfinite(value):
-        return
+        return value
     plain = plain_number(value)
-    fits = plain in INT64 if type(plain) is int else type(plain) is float and isfinite(plain)
-    if not fits:
-        raise InvalidEvent(attribute.name, "a finite number (of 64 bits at most where it is an int)", value)
-    if plain is not value:
-        _set(holder, attribute.name, plain)
+    if (type(plain) is int and plain in INT64) or (type(plain) is float and isfinite(plain)):
+        return plain
+    raise InvalidEvent(field_name, "a finite number (of 64 bits at most where it is an int)", value)
 
 
-def milliseconds(event: Any, attribute: Attribute[Any], value: Any) -> None:
-    finite(event, attribute, value)
-    if value < 0:
-        raise InvalidEvent(attribute.name, "a number of milliseconds of at least 0", value)
+def check_milliseconds(field_name: str, value: object) -> int | float:
+    """The same for a duration.
+
+    :raises InvalidEvent: it is no number, or below 0.
+    """
+    plain = check_finite(field_name, value)
+    if plain < 0:
+        raise InvalidEvent(field_name, "a number of milliseconds of at least 0", value)
+    return plain
+
+
+def finite(holder: Any, attribute: Attribute[Any], value: object) -> None:
+    _set(holder, attribute.name, check_finite(attribute.name, value))
+
+
+def milliseconds(event: Any, attribute: Attribute[Any], value: object) -> None:
+    _set(event, attribute.name, check_milliseconds(attribute.name, value))
 
 
 _set = object.__setattr__

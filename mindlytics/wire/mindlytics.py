@@ -18,9 +18,9 @@ from ..delivery.verdict import Verdict
 from ..errors import InvalidEvent
 from ..events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from ..secret import Headers, Secret
-from ..usage import Cost, TokenBasedCost
+from ..usage import Cost, TokenBasedCost, Usage
 from ..validators import check_name
-from ..values import Scalar, plain_datetime, read_timestamp
+from ..values import Scalar, Timestamp, plain_datetime, read_timestamp
 from .http import judge
 
 QUEUE_PATH = "/bc/v1/events/queue"
@@ -66,38 +66,55 @@ def _form(event_type: type[Event]) -> _Form:
 _FORMS = {event_type: _form(event_type) for event_type in EVENT_TYPES}
 _BY_TYPE = {kind.type: form for kind, form in _FORMS.items() if not issubclass(kind, TrackedEvent)}
 _BY_EVENT = {kind.event: form for kind, form in _FORMS.items() if issubclass(kind, TrackedEvent)}
-_USAGE_NAMES = {kind: tuple(fields_dict(kind)) for kind in (TokenBasedCost, Cost)}
+_CONSTANTS = {kind: form.constant for kind, form in _FORMS.items()}
 
 
 def encode(event: Event) -> bytes:
-    """One event as JSON."""
-    return encode_fields(type(event), vars(event))
+    """One event as JSON: None is left out, a datetime becomes ISO 8601."""
+    fields = vars(event)
+    outside = {name: value for name in _FORMS[type(event)].outside if (value := fields[name]) is not None}
+    properties = properties_of(event) if isinstance(event, TrackedEvent) else None
+    return encode_parts(type(event), {}, event.timestamp, outside, properties)
 
 
-def encode_fields(event_type: type[Event], fields: Mapping[str, Any]) -> bytes:
-    """The same of all fields of an event of that class. None is left out, a datetime becomes ISO 8601."""
-    _, constant, outside, inside, takes_usage, _, _ = _FORMS[event_type]
-    wire = constant.copy()
-    for name in outside:
-        value = fields[name]
-        if value is not None:
-            wire[name] = value
-    if inside or takes_usage:
-        wire["properties"] = _folded_properties(fields, inside, takes_usage)
+def encode_parts(  # noqa: PLR0917  the quickest way to call it
+    event_type: type[Event],
+    common: dict[str, Any],
+    timestamp: Timestamp,
+    fields: dict[str, Any],
+    properties: Mapping[str, Scalar] | None = None,
+    own: Mapping[str, Any] | None = None,
+    usage: Usage | None = None,
+) -> bytes:
+    """The same of the parts of an event, none of which is None.
+
+    :param common: the fields that all events of a session share.
+    :param fields: those that stand in the event itself, but for ``properties``.
+    :param own: the fields that travel among the properties. So does ``usage``.
+    """
+    wire = {**_CONSTANTS[event_type], **common, "timestamp": timestamp, **fields}
+    if properties is not None:
+        wire["properties"] = _merged(properties, own, usage)
     # What orjson gives back keeps the buffer in which it was written, a kibibyte at least. A slice is a copy that fits.
     return orjson.dumps(wire, _plain, OPTIONS)[:-1]
 
 
-def _folded_properties(fields: Mapping[str, Any], inside: tuple[str, ...], takes_usage: bool) -> dict[str, Any]:
-    properties = {**fields["properties"]}
-    for name in inside:
-        value = fields[name]
-        if value is not None:
-            properties[name] = value
-    if takes_usage and (usage := fields["usage"]) is not None:
-        for name in _USAGE_NAMES[type(usage)]:
-            properties[name] = getattr(usage, name)
-    return properties
+def properties_of(event: TrackedEvent) -> Mapping[str, Scalar]:
+    """An event's properties as they are on the wire: with its own fields and its usage among them."""
+    fields = vars(event)
+    own = {name: value for name in event.own_properties if (value := fields[name]) is not None}
+    return _merged(event.properties, own, fields.get("usage"))
+
+
+def _merged(
+    properties: Mapping[str, Scalar], own: Mapping[str, Any] | None, usage: Usage | None
+) -> Mapping[str, Scalar]:
+    if own:
+        properties = {**properties, **own} if properties else own
+    if isinstance(usage, TokenBasedCost):
+        counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+        return {**properties, "model": usage.model, **counts}
+    return {**properties, "cost": usage.cost} if isinstance(usage, Cost) else properties
 
 
 def _plain(value: object) -> object:
@@ -154,14 +171,6 @@ def _unfold_properties(form: _Form, wire: dict[str, Any]) -> None:
         elif "model" in properties and "prompt_tokens" in properties and "completion_tokens" in properties:
             take = properties.pop
             wire["usage"] = TokenBasedCost(take("model"), take("prompt_tokens"), take("completion_tokens"))
-
-
-def properties_of(event: TrackedEvent) -> Mapping[str, Scalar]:
-    """An event's properties as they are on the wire: with its own fields and its usage among them."""
-    form = _FORMS[type(event)]
-    if not (form.inside or form.takes_usage):
-        return event.properties
-    return _folded_properties(vars(event), form.inside, form.takes_usage)
 
 
 _BARE_ONLY: set[str] = set()
