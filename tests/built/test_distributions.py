@@ -11,6 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from .. import surroundings
+
 pytest.importorskip("build")
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +45,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = folder / "clean" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy)
-    subprocess.run([sys.executable, "-m", "build", "--outdir", "dist", "clean"], cwd=folder, check=True, timeout=110)
+    build = [sys.executable, "-m", "build", "--outdir", "dist", "clean"]
+    subprocess.run(build, cwd=folder, env=surroundings.FOUND, check=True, timeout=110)
     return folder / "dist"
 
 
