@@ -79,7 +79,7 @@ async def test_a_session_that_tracks_one_event_and_ends(caller: Caller) -> None:
 
 
 async def test_each_hears_its_own_only(caller: Caller, server: LocalServer) -> None:
-    others = [Caller(server.url, app_id="a third"), Caller(server.url, app_id="another")]
+    others = [Caller(server.url, app_id="another listener"), Caller(server.url, app_id="a third listener")]
     async with listening(caller) as all_of_it, listening(caller, "mine") as mine, listening(others[0]) as foreign:
         for number, who in enumerate([*others, caller]):
             who.take(track(f"from {number}"), track(f"from {number}", session_id="mine"), event("end_session"))
