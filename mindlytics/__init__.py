@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .errors import MLHTTPError as MLHTTPError
     from .http import AsyncHTTPClient as AsyncHTTPClient
     from .http import HTTPClient as HTTPClient
-    from .stored import MLEvent as MLEvent
+    from .live.event import MLEvent as MLEvent
     from .usage import Cost as Cost
     from .usage import TokenBasedCost as TokenBasedCost
 
@@ -50,7 +50,7 @@ _HOMES = {
     "InvalidEvent": "errors",
     "InvalidSetting": "errors",
     "LiveError": "errors",
-    "MLEvent": "stored",
+    "MLEvent": "live.event",
     "MLHTTPError": "errors",
     "MindlyticsError": "errors",
     "Session": "client",

@@ -10,19 +10,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, TypeVar
 
+from . import wire as mindlytics  # noqa: F401
 from .annotations import Self
 from .base import BaseClient
 from .delivery.ledger import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
 from .http import AsyncHTTPClient
+from .live.event import MLEvent
 from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
 from .pipeline.sender import LONGEST_WAIT
-from .recorder import total
+from .service import total
 from .session import REQUIRED, BaseSession, Properties
-from .stored import MLEvent
-from .wire import mindlytics  # noqa: F401
 
 T = TypeVar("T")
 
@@ -196,7 +196,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         until = time.monotonic() + timeout
         if self._http is not None:
             await self._http.close()
-        result = total([await each._end(left, ending=ending) for each, left in self._each(timeout)])
+        result = total([await each._close(left, ending=ending) for each, left in self._each(timeout)])
         await self._hang_up(until)
         return result
 

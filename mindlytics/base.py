@@ -1,6 +1,6 @@
 """What both faces of a client share: its sessions, its destinations, what it listens to. No waiting.
 
-What the clients of all services have in common, a place at a pipeline, is in ``recorder.py``.
+What the clients of all services have in common, a place at a pipeline, is in ``service.py``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .cleaning import clean_scalars
 from .delivery.ledger import Account, APIResponse, Stats
 from .delivery.verdict import Wire
 from .errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
+from .live.event import MLEvent
 from .pipeline import fork
 from .pipeline.base import Pipeline
 from .pipeline.sender import LONGEST_WAIT, clock
-from .recorder import Recorder
+from .service import ServiceClient
 from .session import BaseSession, Properties
 from .settings import Options, Settings
-from .stored import MLEvent
 from .validators import check_name
 from .values import UTC, Timestamp
 
@@ -38,10 +38,10 @@ S = TypeVar("S", bound=BaseSession[Any, Any])
 L = TypeVar("L", bound="Listening")
 
 Encode = Callable[..., bytes]
-"""Encodes the parts of an event, see ``wire/mindlytics.py``."""
+"""Encodes the parts of an event, see ``wire.py``."""
 
 
-class BaseClient(Recorder[P], Generic[P, S, L]):
+class BaseClient(ServiceClient[P], Generic[P, S, L]):
     """A client's credentials and settings, and the pipeline that it shares with all clients of equal ones.
 
     :param api_key: the workspace's key; default ``MLSDK_API_KEY`` in the environment.
@@ -65,7 +65,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         server_endpoint: str | None = None,
         wss_endpoint: str | None = None,
         debug: bool | None = None,
-        destinations: Sequence[Recorder[P]] = (),
+        destinations: Sequence[ServiceClient[P]] = (),
         **settings: Unpack[Options],
     ) -> None:
         fitting = self._fit(destinations)
@@ -80,7 +80,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
 
     def _begin(self, settings: Settings, destinations: tuple[Any, ...]) -> None:
         self.destinations = destinations
-        self._join(settings, _wire)
+        self._open(settings, _wire)
         self._encode: Encode | None = None
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
@@ -134,7 +134,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         """Destinations of this client's face; one of the other could not be waited for."""
         given = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
         for each in given:
-            if not (isinstance(each, Recorder) and hasattr(each, "mirror")):
+            if not (isinstance(each, ServiceClient) and hasattr(each, "mirror")):
                 raise InvalidSetting("destinations must be a list of clients of other services")
             if each._pipeline_type is not self._pipeline_type:
                 raise InvalidSetting("destinations must be of this client's own face, blocking or asyncio")
@@ -163,7 +163,7 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         return [error for each in self.services for error in each.pipeline.ledger.errors()]
 
     @property
-    def services(self) -> tuple[Recorder[P], ...]:
+    def services(self) -> tuple[ServiceClient[P], ...]:
         """The clients of all services that it records for: this one, and its destinations."""
         return (self, *self.destinations)
 
@@ -181,12 +181,12 @@ class BaseClient(Recorder[P], Generic[P, S, L]):
         sees_events = bool(self.destinations) or settings.before_send is not None or settings.content_mode != "full"
         if self._encode is None and not sees_events:
             with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and says so
-                from .wire.mindlytics import encode_parts  # noqa: PLC0415  orjson takes a while to import
+                from .wire import encode_parts  # noqa: PLC0415  orjson takes a while to import
 
                 self._encode = encode_parts
         return self._encode
 
-    def _each(self, timeout: float | None) -> Iterator[tuple[Recorder[P], float]]:
+    def _each(self, timeout: float | None) -> Iterator[tuple[ServiceClient[P], float]]:
         """This client and its destinations, each with the seconds that are left for it; all hurry from the start.
 
         Once the time is up, that is below 0, so that each takes of the grace beyond it what the others left.
@@ -280,6 +280,6 @@ def _cancel(listenings: WeakSet[Any]) -> None:
 
 
 def _wire(settings: Settings) -> Wire:
-    from .wire.mindlytics import MindlyticsWire  # noqa: PLC0415  orjson takes a while to import
+    from .wire import MindlyticsWire  # noqa: PLC0415  orjson takes a while to import
 
     return MindlyticsWire(settings.server_endpoint, settings.api_key, settings.project_id)

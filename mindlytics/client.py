@@ -11,11 +11,11 @@ from .annotations import Self
 from .base import BaseClient
 from .delivery.ledger import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
+from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline
 from .pipeline.sender import LONGEST_WAIT
-from .recorder import total
+from .service import total
 from .session import REQUIRED, BaseSession, Properties
-from .stored import MLEvent
 
 if TYPE_CHECKING:
     from .http import HTTPClient
@@ -191,7 +191,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
         until = time.monotonic() + timeout
         if self._http is not None:
             self._http.close()
-        result = total([each._end(left, ending=ending) for each, left in self._each(timeout)])
+        result = total([each._close(left, ending=ending) for each, left in self._each(timeout)])
         self._hang_up(until)
         return result
 

@@ -2,7 +2,7 @@
 
 Each class is one row of the service's event table. Its validators are the contract, on both sides of the wire: the
 client builds events through them, the local server decodes into them. What property values may be is in
-``values.py``; how an event looks on a wire is in ``wire/``; when it leaves is in ``delivery/``.
+``values.py``; how an event looks on a wire is in ``wire.py``; when it leaves is in ``delivery/``.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ import orjson
 
 from .annotations import Self, Unpack
 from .copying import Copied
+from .delivery.reply import message
 from .errors import MLHTTPError
 from .secret import Headers, Secret
 from .settings import Options, Settings, check_face
 from .transport import NoReply, Reply
 from .transport.body import LONG
-from .wire.http import message
-from .wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, credentials
+from .wire import ALIAS_PATH, IDENTIFY_PATH, credentials
 
 if TYPE_CHECKING:
     from .transport.asyncio import AsyncTransport

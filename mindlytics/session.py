@@ -37,7 +37,7 @@ from .events import (
     StartSession,
     trusted,
 )
-from .stored import MLEvent
+from .live.event import MLEvent
 from .usage import Usage, UsageArgument, as_usage
 from .validators import check_milliseconds, check_name, check_text
 from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime, valid_text

@@ -1,7 +1,7 @@
 """Transcripts in the chat format of language-model APIs: read from JSON lines, and played into a session.
 
 Here is what a line may hold and which turns and function calls it comes to. Nothing is opened, sent or printed here;
-:func:`read` takes lines from anywhere and holds one at a time. The command that imports files is in ``cli.py``.
+:func:`read` takes lines from anywhere and holds one at a time. The command that imports files is in ``cli/``.
 
 - A user text and the assistant's next text make a turn. Texts of one role in a row are joined by a newline, whatever
   calls lie between them.

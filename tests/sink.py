@@ -45,7 +45,7 @@ class Request:
 
 
 def _messages(body: bytes) -> list[dict[str, Any]]:
-    from mindlytics.wire.align import decode, decode_request
+    from mindlytics.align.wire import decode, decode_request
 
     return [
         {

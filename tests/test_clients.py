@@ -290,7 +290,7 @@ def test_the_public_names_are_these() -> None:
         ("import mindlytics", ["requests", "aiohttp", "attrs", "cattrs", "orjson", "tenacity", "asyncio", "queue"]),
         ("from mindlytics import Client; Client(api_key='k', project_id='p').create_session()",
          ["requests", "aiohttp", "cattrs", "orjson", "tenacity", "asyncio", "urllib3", "click", "sqlite3",
-          "mindlytics.live"]),
+          "mindlytics.live.listener"]),
         ("from mindlytics import AsyncClient; AsyncClient(api_key='k', project_id='p').create_session()",
          ["requests", "urllib3", "click", "sqlite3"]),
         ("from mindlytics import TokenBasedCost, Cost, MLEvent, InvalidEvent, Stats",

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 import requests
 
-from mindlytics.wire.align import AlignWire
-from mindlytics.wire.mindlytics import MindlyticsWire
+from mindlytics.align.wire import AlignWire
+from mindlytics.wire import MindlyticsWire
 
 from . import sink as faults
 from .conftest import Face, entered, eventually, result

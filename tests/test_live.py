@@ -14,7 +14,7 @@ import pytest
 
 from mindlytics import ClientClosed, InvalidEvent, LiveError, MLEvent
 from mindlytics.live.subscription import REMEMBERED, Subscription
-from mindlytics.wire.live import address
+from mindlytics.live.wire import address
 
 from .conftest import Face, entered, eventually, result
 from .live_service import Heard, LiveService, status

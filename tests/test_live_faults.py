@@ -18,7 +18,7 @@ from aiohttp import web
 
 from mindlytics import AsyncClient, Client, LiveError, MLEvent
 from mindlytics.live.subscription import MAX_READ_BACK
-from mindlytics.wire.live import PAGE
+from mindlytics.live.wire import PAGE
 
 from . import sink as faults
 from .conftest import Face, entered, eventually, result

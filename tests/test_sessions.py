@@ -19,7 +19,7 @@ from mindlytics import Cost, InvalidEvent, TokenBasedCost
 from mindlytics.events import ConversationFunction, ConversationUsage
 from mindlytics.usage import as_usage
 from mindlytics.values import now, parse_timestamp
-from mindlytics.wire.mindlytics import QUEUE_PATH, encode
+from mindlytics.wire import QUEUE_PATH, encode
 
 from .conftest import Face, entered, result
 from .sink import Sink

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mindlytics.delivery.reply import judge, retry_after
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import InvalidEvent
 from mindlytics.events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from mindlytics.secret import Secret
 from mindlytics.usage import Cost
 from mindlytics.values import parse_timestamp
-from mindlytics.wire.http import judge, retry_after
-from mindlytics.wire.mindlytics import QUEUE_PATH, MindlyticsWire, decode, encode, properties_of
+from mindlytics.wire import QUEUE_PATH, MindlyticsWire, decode, encode, properties_of
 
 RECORDED = [
     json.loads(line) for line in (Path(__file__).parent / "data/recorded.jsonl").read_text("utf-8").splitlines()

@@ -10,7 +10,7 @@ from ..pipeline.asyncio import AsyncPipeline
 from .base import BaseAlignAI, has_protobuf
 
 if has_protobuf():  # else making a client says so
-    from ..wire import align  # noqa: F401
+    from . import wire as align  # noqa: F401
 
 
 class AsyncAlignAI(BaseAlignAI[AsyncPipeline, Awaitable[None]]):
@@ -37,7 +37,7 @@ class AsyncAlignAI(BaseAlignAI[AsyncPipeline, Awaitable[None]]):
         :param timeout_seconds: seconds to wait at most; default ``flush_timeout_seconds`` of the config, 5.
         :returns: how the account stands.
         """
-        result: FlushResult = await self._end(self._limit(timeout_seconds), ending=timeout_seconds is None)
+        result: FlushResult = await self._close(self._limit(timeout_seconds), ending=timeout_seconds is None)
         return result
 
     async def __aenter__(self) -> AsyncAlignAI:

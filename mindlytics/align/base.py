@@ -18,7 +18,7 @@ from ..delivery.privacy import is_sampled
 from ..delivery.verdict import Wire
 from ..errors import InvalidSetting
 from ..pipeline.base import Pipeline
-from ..recorder import Recorder
+from ..service import ServiceClient
 from ..settings import Options, Settings
 from .events import (
     DEFAULT_ASSISTANT_ID,
@@ -37,7 +37,7 @@ Done = TypeVar("Done")
 """What a call hands back: None, or an awaitable of it."""
 
 
-class BaseAlignAI(Recorder[P], Generic[P, Done]):
+class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
     """A client of Align AI.
 
     :param project_id: the project; default ``ALIGNAI_PROJECT_ID`` in the environment.
@@ -71,7 +71,7 @@ class BaseAlignAI(Recorder[P], Generic[P, Done]):
         self._begin(AlignSettings.load({**configured, **chosen, **given}))
 
     def _begin(self, settings: Settings) -> None:
-        self._join(settings, _wire)
+        self._open(settings, _wire)
         self._account = self.pipeline.ledger.open_account()
 
     def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
@@ -233,6 +233,6 @@ def has_protobuf() -> bool:
 
 
 def _wire(settings: Settings) -> Wire:
-    from ..wire.align import AlignWire  # noqa: PLC0415  protobuf takes a while to import
+    from .wire import AlignWire  # noqa: PLC0415  protobuf takes a while to import
 
     return AlignWire(settings.server_endpoint, settings.api_key, settings.project_id)

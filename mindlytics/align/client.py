@@ -32,7 +32,7 @@ class AlignAI(BaseAlignAI[BlockingPipeline, None]):
         :param timeout_seconds: seconds to wait at most; default ``flush_timeout_seconds`` of the config, 5.
         :returns: how the account stands.
         """
-        result: FlushResult = self._end(self._limit(timeout_seconds), ending=timeout_seconds is None)
+        result: FlushResult = self._close(self._limit(timeout_seconds), ending=timeout_seconds is None)
         return result
 
     def __enter__(self) -> AlignAI:

@@ -1,7 +1,7 @@
 """What is recorded for Align AI: immutable, typed, and valid once made. The limits are those of its reference page.
 
 The validators are the contract on both sides of the wire, as in ``mindlytics/events.py``: the clients build events
-through them, the local server decodes into them. How they look on the wire is in ``wire/align.py``.
+through them, the local server decodes into them. How they look on the wire is in ``align/wire.py``.
 """
 
 from __future__ import annotations

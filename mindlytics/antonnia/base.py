@@ -12,6 +12,7 @@ import orjson
 from tenacity import RetryCallState
 
 from ..copying import Copied
+from ..delivery.reply import MAX_MESSAGE, RETRIED, message, retry_after
 from ..delivery.retry import policy
 from ..delivery.verdict import Fate, Verdict
 from ..errors import InvalidSetting
@@ -19,7 +20,6 @@ from ..secret import NO_SECRET, Secret
 from ..settings import LONGEST, Settings, check_face
 from ..transport import NoReply, Reply
 from ..transport.httpx import is_httpx
-from ..wire.http import MAX_MESSAGE, RETRIED, message, retry_after
 from .calls import Call
 from .codec import Misfit, parse, read, tell
 from .exceptions import (

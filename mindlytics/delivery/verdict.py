@@ -1,4 +1,4 @@
-"""What delivery needs of a service's protocol: encoded events, and verdicts on replies. ``wire/`` provides both."""
+"""What delivery needs of a service's protocol: encoded events, and verdicts on replies. ``wire.py`` provides both."""
 
 from __future__ import annotations
 

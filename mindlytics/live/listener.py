@@ -11,21 +11,21 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from ..callbacks import call, is_to_end
+from ..delivery.reply import judge
 from ..delivery.retry import wait_after
 from ..delivery.verdict import Fate, Verdict
 from ..errors import LiveError
-from ..handlers import call, is_to_end
 from ..secret import Secret
 from ..settings import Settings
-from ..stored import MLEvent
 from ..transport import NoReply, Reply
 from ..transport.asyncio import AsyncTransport
 from ..transport.body import LONG, SHORT
 from ..transport.websocket import WebSocket
 from ..values import UTC, Timestamp
-from ..wire import live as wire
-from ..wire.http import judge
-from ..wire.mindlytics import credentials
+from ..wire import credentials
+from . import wire
+from .event import MLEvent
 from .subscription import ERROR_EVENT, LOST, MAILBOX, MAX_READ_BACK, START_EVENT, Subscription, logger, problem
 
 LINGER = 30.0

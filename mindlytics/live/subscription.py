@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import define, field
 
 from ..errors import LiveError
-from ..stored import MLEvent
 from ..values import Timestamp, parse_timestamp
+from .event import MLEvent
 
 if TYPE_CHECKING:
     from ..settings import Settings

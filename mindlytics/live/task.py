@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from ..settings import Settings
-from ..stored import MLEvent
+from .event import MLEvent
 from .listener import Listener
 from .subscription import GRACE, LONGEST_WAIT, Subscription
 

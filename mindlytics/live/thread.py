@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ..pipeline import fork, shutdown
 from ..settings import Settings
-from ..stored import MLEvent
+from .event import MLEvent
 from .subscription import GRACE, LONGEST_WAIT, Subscription
 
 if TYPE_CHECKING:

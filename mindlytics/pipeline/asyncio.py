@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Generator
 from os import getpid
 from typing import Any
 
+from ..callbacks import call, is_to_end
 from ..delivery import retry  # noqa: F401  what the sender imports is imported with this module
 from ..delivery.ledger import Account, FlushResult
 from ..delivery.verdict import Wire
 from ..events import AnyEvent
-from ..handlers import call, is_to_end
 from ..settings import Settings
 from ..transport.limit import timeout as limit
 from ..transport.loop import LoopTransport

@@ -89,7 +89,7 @@ async def _collect(request: web.Request) -> None:
     if request.content_type not in (PROTOBUF, JSON):
         raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
     try:
-        from ..wire import align as wire  # noqa: PLC0415  protobuf is needed for this alone, and may not be there
+        from ..align import wire  # noqa: PLC0415  protobuf is needed for this alone, and may not be there
     except ImportError:
         raise Problem(501, "no protobuf", "protobuf is not installed: pip install 'mindlytics[align]'") from None
     body = await body_of(request)

@@ -18,7 +18,7 @@ from ..annotations import Unpack
 from ..errors import InvalidEvent
 from ..events import Event, Identify
 from ..validators import check_name
-from ..wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
+from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from . import align, keys, user_reads
 from .analysis import Analysis
 from .analysis.background import BACKGROUND, Background

@@ -34,7 +34,7 @@ from ..events import (
 )
 from ..usage import TokenBasedCost, Usage
 from ..values import Scalar
-from ..wire.mindlytics import properties_of
+from ..wire import properties_of
 from .records import Conversation, Ending, Late, Records, Session, StoredEvent, User
 from .schema import microseconds
 from .timeline import CONVERSATION_ENDED, CONVERSATION_STARTED

@@ -1,7 +1,7 @@
 """One HTTP request and its reply, the blocking and the asyncio way, alike in what they honour.
 
 Proxies from the environment, TLS verification, a caller's own session: here. Credentials are in the request's headers
-and nowhere else, and no redirect is followed: what a reply means is for ``wire/``.
+and nowhere else, and no redirect is followed: what a reply means is for ``delivery/reply.py``.
 """
 
 from __future__ import annotations

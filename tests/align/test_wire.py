@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mindlytics.align import wire as align
 from mindlytics.align.events import AlignEvent, FeedbackCreate, MessageCreate, SessionClose, SessionOpen, UserRecognize
+from mindlytics.align.wire import AlignWire, Undecodable, decode, decode_request
 from mindlytics.delivery.batcher import new_key
 from mindlytics.delivery.verdict import Fate
 from mindlytics.errors import ValidationError
 from mindlytics.secret import Secret, revealed
 from mindlytics.values import UTC
-from mindlytics.wire import align
-from mindlytics.wire.align import AlignWire, Undecodable, decode, decode_request
 
 WIRE = AlignWire("https://align.example", Secret("secret"), "proj")
 

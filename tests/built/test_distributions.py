@@ -78,4 +78,4 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert {name for name in tracked() if name.startswith("mindlytics/")} == names
-    assert {"mindlytics/py.typed", "mindlytics/wire/align.binpb"} <= names
+    assert {"mindlytics/py.typed", "mindlytics/align/align.binpb"} <= names

@@ -6,16 +6,17 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from mindlytics import demo
 from mindlytics.cli import main
 
 from .processes import Stored, environment, mindlytics, running
 
+demo = import_module("mindlytics.cli.demo")  # the package has a command of that name
 LOST = "mindlytics: 1 event was not delivered (the service refused with status 413)\n"
 
 

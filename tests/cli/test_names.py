@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mindlytics.terminal import PrintableFormatter, printable
+from mindlytics.cli.terminal import PrintableFormatter, printable
 
 from .processes import mindlytics, running
 

@@ -17,8 +17,8 @@ import pytest
 from rich.console import Console
 
 from mindlytics import Client, MLEvent
+from mindlytics.cli.tail import line, write_lines
 from mindlytics.server.run import LocalServer
-from mindlytics.tail import line, write_lines
 
 from .processes import COMMAND, ROOT, Running, environment, mindlytics
 

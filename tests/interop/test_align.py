@@ -10,9 +10,9 @@ import pytest
 
 from mindlytics.align import AlignAI, ValidationError
 from mindlytics.align.events import AlignEvent
+from mindlytics.align.wire import AlignWire
 from mindlytics.secret import Secret
 from mindlytics.server.run import LocalServer
-from mindlytics.wire.align import AlignWire
 
 from ..server.calls import Caller
 

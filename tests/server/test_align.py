@@ -10,11 +10,10 @@ import pytest
 import requests
 
 from mindlytics import Client
-from mindlytics.align import ROLE_ASSISTANT, ROLE_USER, AlignAI
+from mindlytics.align import ROLE_ASSISTANT, ROLE_USER, AlignAI, wire
 from mindlytics.server.align import COLLECT_PATH
 from mindlytics.server.http import MAX_BODY
 from mindlytics.server.run import LocalServer
-from mindlytics.wire import align as wire
 
 from .calls import Caller
 from .test_live import heard, listening
@@ -258,9 +257,9 @@ def test_one_bad_event_among_good_ones_is_refused_alone(align: AlignAI, caller: 
 
 
 def test_without_protobuf_the_server_says_what_is_missing(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    import mindlytics.wire
+    import mindlytics.align
 
-    monkeypatch.delattr(mindlytics.wire, "align")
-    monkeypatch.setitem(__import__("sys").modules, "mindlytics.wire.align", None)
+    monkeypatch.delattr(mindlytics.align, "wire")
+    monkeypatch.setitem(__import__("sys").modules, "mindlytics.align.wire", None)
     reply = caller.post(COLLECT_PATH, b"", **{"Content-Type": "application/proto"})
     assert (501, "unimplemented") == (reply.status_code, reply.json()["code"])

@@ -13,13 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
+from mindlytics.align import wire
 from mindlytics.errors import InvalidEvent
 from mindlytics.server.app import create_app
 from mindlytics.server.openapi import OPERATIONS, document
 from mindlytics.server.query import Filter, InvalidQuery
 from mindlytics.server.run import LocalServer
-from mindlytics.wire import align as wire
-from mindlytics.wire.mindlytics import decode
+from mindlytics.wire import decode
 
 from .calls import AT, Caller, event, track, turn
 

@@ -16,8 +16,8 @@ from ...aio import AsyncClient, AsyncSession
 from ...delivery.ledger import APIResponse, FlushResult
 from ...errors import DeliveryError, MLHTTPError
 from ...http import AsyncHTTPClient
+from ...live.event import MLEvent
 from ...session import Properties
-from ...stored import MLEvent
 from ...usage import Cost, TokenBasedCost
 from ...values import Timestamp
 

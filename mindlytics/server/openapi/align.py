@@ -1,5 +1,5 @@
 """What the document says of Align AI's ``CollectEvents``: its JSON form. In protobuf, the fields are those of
-``wire/align.proto``.
+``align/align.proto``.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...events import EVENT_TYPES, TrackedEvent
-from ...wire.mindlytics import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
+from ...wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
 from ..find import COLLECTIONS
 from ..keys import CLEANUP_PATH, ORGKEYS_PATH
 from ..live import LIVE_PATH, RECENT

@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 import orjson
 
-from ..delivery.verdict import Fate, Verdict
 from ..secret import NO_SECRET, Secret
+from .verdict import Fate, Verdict
 
 RETRIED = frozenset({408, 425, 429})
 HALVED = frozenset({400, 422})

@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 
 from attrs import define
 
-from . import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats, __version__
-from .settings import Options
+from .. import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats, __version__
+from ..settings import Options
+from ..transcripts import MAX_LINE, Problem, Transcript, play, read
 from .terminal import PrintableFormatter, printable
-from .transcripts import MAX_LINE, Problem, Transcript, play, read
 
 try:
     import click
@@ -178,10 +178,10 @@ def serve(  # noqa: PLR0917  click gives them by name
 
     An address that is open to other machines needs a key.
     """
-    from .server import run  # noqa: PLC0415  aiohttp takes a while to import
-    from .server.analysis import load  # noqa: PLC0415
-    from .server.idle import parse  # noqa: PLC0415
-    from .server.live import LIVE_PATH  # noqa: PLC0415
+    from ..server import run  # noqa: PLC0415  aiohttp takes a while to import
+    from ..server.analysis import load  # noqa: PLC0415
+    from ..server.idle import parse  # noqa: PLC0415
+    from ..server.live import LIVE_PATH  # noqa: PLC0415
 
     try:
         seconds = parse(idle)
@@ -337,7 +337,7 @@ def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id
 
 def _credentials(server: str, api_key: str | None, project_id: str | None) -> tuple[str, str, bool]:
     """The key and the project for a server, and whether it is on this machine: such a one takes any."""
-    from .server.guard import is_loopback  # noqa: PLC0415  for the same reason
+    from ..server.guard import is_loopback  # noqa: PLC0415  for the same reason
 
     local = False
     with suppress(ValueError):  # the address is no URL; the client says so

@@ -13,9 +13,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from .http import HTTPClient
-from .stored import MLEvent
-from .values import parse_timestamp
+from ..http import HTTPClient
+from ..live.event import MLEvent
+from ..values import parse_timestamp
 
 STYLES = {
     "Session Started": "cyan",

@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from attrs import frozen
 
-from ..stored import MLEvent
 from ..values import Timestamp
+from .event import MLEvent
 
 TOKEN_PATH = "/bc/v1/live-events/realtime"
 EVENTS_PATH = "/bc/v1/live-events/events"

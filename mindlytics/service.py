@@ -21,7 +21,7 @@ logger = logging.getLogger("mindlytics")
 logger.addHandler(logging.NullHandler())
 
 
-class Recorder(Copied, Generic[P]):
+class ServiceClient(Copied, Generic[P]):
     """A place at the pipeline that all of equal settings share, and its account."""
 
     name = "mindlytics"
@@ -30,7 +30,7 @@ class Recorder(Copied, Generic[P]):
     """Whether :meth:`close` was called."""
     _pipeline_type: type[P]
 
-    def _join(self, settings: Settings, make_wire: Callable[[Settings], Wire]) -> None:
+    def _open(self, settings: Settings, make_wire: Callable[[Settings], Wire]) -> None:
         """Take the place. ``make_wire`` is called by the sender, so that its imports cost no caller anything."""
         make = self._pipeline_type
         check_face(settings.http_client, is_async=make.is_async)
@@ -67,7 +67,7 @@ class Recorder(Copied, Generic[P]):
         state = "closed" if self.is_closed else "open"
         return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
 
-    def _end(self, timeout: float, *, ending: bool) -> Any:
+    def _close(self, timeout: float, *, ending: bool) -> Any:
         """Close; also close the pipeline if this was its last user. A result, or an awaitable of it.
 
         :param ending: the program asked for no time of its own, so a wait in vain is cut short.

@@ -1,7 +1,7 @@
 """The Mindlytics protocol: events as JSON, bodies, headers and addresses.
 
 Here and nowhere else is it known how an event looks on this wire, in both directions: the clients encode with it, the
-local server decodes with it. What a reply means is in ``wire/http.py``, since the services agree on that.
+local server decodes with it. What a reply means is in ``delivery/reply.py``, since the services agree on that.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import orjson
 from attrs import NOTHING, fields_dict
 
-from ..cleaning.numbers import plain_number
-from ..delivery.verdict import Verdict
-from ..errors import InvalidEvent
-from ..events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
-from ..secret import Headers, Secret
-from ..usage import Cost, TokenBasedCost, Usage
-from ..validators import check_name
-from ..values import Scalar, Timestamp, plain_datetime, read_timestamp
-from .http import judge
+from .cleaning.numbers import plain_number
+from .delivery.reply import judge
+from .delivery.verdict import Verdict
+from .errors import InvalidEvent
+from .events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
+from .secret import Headers, Secret
+from .usage import Cost, TokenBasedCost, Usage
+from .validators import check_name
+from .values import Scalar, Timestamp, plain_datetime, read_timestamp
 
 QUEUE_PATH = "/bc/v1/events/queue"
 IDENTIFY_PATH = "/bc/v1/user/identify"

@@ -1,7 +1,7 @@
 """``mindlytics demo``: conversations written for it, recorded by both faces, read back from a server, and counted.
 
 The conversations are data, at the end; what plays and shows them comes before. The local server itself is in
-``server/``, the command's options in ``cli.py``.
+``server/``, the command's options in ``cli/``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import AsyncClient, Client, HTTPClient, MLHTTPError
-from .delivery.ledger import Stats
-from .server.run import LocalServer
-from .session import BaseSession
-from .settings import Options
-from .usage import Cost, TokenBasedCost, Usage
+from .. import AsyncClient, Client, HTTPClient, MLHTTPError
+from ..delivery.ledger import Stats
+from ..server.run import LocalServer
+from ..session import BaseSession
+from ..settings import Options
+from ..usage import Cost, TokenBasedCost, Usage
 
 API_KEY = PROJECT_ID = "demo"
 OPTIONS: Options = {

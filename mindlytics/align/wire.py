@@ -14,7 +14,12 @@ from typing import Any
 import orjson
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
-from ..align.events import (
+from ..delivery.reply import judge
+from ..delivery.verdict import Verdict
+from ..errors import ValidationError
+from ..secret import Headers, Secret
+from ..values import UTC
+from .events import (
     ROLES,
     AlignEvent,
     FeedbackCreate,
@@ -23,11 +28,6 @@ from ..align.events import (
     SessionOpen,
     UserRecognize,
 )
-from ..delivery.verdict import Verdict
-from ..errors import ValidationError
-from ..secret import Headers, Secret
-from ..values import UTC
-from .http import judge
 
 COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
 KEY_LENGTH = 32
