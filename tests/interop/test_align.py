@@ -87,7 +87,7 @@ def test_the_same_arguments_make_equal_messages(theirs: Any, name: str, monkeypa
     CALLS[name](theirs)
     ours: list[AlignEvent] = []
     with AlignAI("proj", "key", "http://127.0.0.1:9", before_send=lambda _: None) as client:
-        monkeypatch.setattr(client, "_submit", ours.append)
+        monkeypatch.setattr(client, "_record", ours.append)
         CALLS[name](client)
     wire = AlignWire("http://127.0.0.1:9", Secret("key"), "proj")
     request = CollectEventsRequest.FromString(wire.body([wire.encode(ours[0])], bare=False, key="k" * 32))
