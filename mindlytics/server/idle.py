@@ -23,6 +23,7 @@ from .records import Records
 from .schema import EPOCH
 from .sessions import apply
 from .store import Store
+from .unavailable import Stopping
 
 IDLE_SECONDS = 1800.0
 """So long, where nothing else is said."""
@@ -94,6 +95,8 @@ class Idle:
             await asyncio.sleep(max(self._seconds / SHARE, min(1.0, self._seconds)))
             try:
                 await self._look()
+            except Stopping:
+                return
             except (MindlyticsError, sqlite3.Error) as error:  # the next look finds them
                 logger.warning("idle sessions cannot be ended for now: %s", error)
 

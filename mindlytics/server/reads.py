@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from .query import InvalidQuery
 from .schema import open_for_reading
-from .unavailable import OpenFile, Unavailable, unavailable
+from .unavailable import OpenFile, Stopping, Unavailable, unavailable
 
 T = TypeVar("T")
 
@@ -36,8 +36,6 @@ MAX_ROWS = 20_000
 
 MAX_BYTES = 64 * 1024 * 1024
 """Characters of the texts in these rows at most."""
-
-STOPS = "the server stops"
 
 
 class Reading(sqlite3.Connection):
@@ -61,7 +59,7 @@ class Reading(sqlite3.Connection):
     def given_up(self) -> Unavailable:
         """Why the present read is over."""
         if self.stopping is not None and self.stopping.is_set():
-            return Unavailable(STOPS)
+            return Stopping()
         return Unavailable("the read took too long: ask for less, or start the server with a longer --read-timeout")
 
 
@@ -136,7 +134,7 @@ class Reads:
 
     async def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
         if self._stopping.is_set():
-            raise Unavailable(STOPS)
+            raise Stopping()
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
     def _look_up(self, sql: str, parameters: Sequence[object]) -> Any:
@@ -148,7 +146,7 @@ class Reads:
             began = time.monotonic()
             connection.until = began + self._seconds
             if connection.stopping is not None and connection.stopping.is_set():
-                raise Unavailable(STOPS)
+                raise Stopping()
             if began - asked > self._seconds:
                 raise Unavailable("other reads take all readers")
             self._file.check()
@@ -204,6 +202,8 @@ class Reads:
         """Give up what is being read, and read no more."""
         self._stopping.set()
         self.go_on()
+        for connection in self._connections:
+            connection.interrupt()
 
     def close(self) -> None:
         """Stop, and close the connections."""

@@ -32,6 +32,13 @@ class Unavailable(MindlyticsError):
     """The store cannot do this for now. The message says why."""
 
 
+class Stopping(Unavailable):
+    """The server stops."""
+
+    def __init__(self) -> None:
+        super().__init__("the server stops")
+
+
 def unavailable(error: BaseException) -> Unavailable | None:
     """What an error of SQLite means for a request, if it is no mistake of ours."""
     if isinstance(error, sqlite3.OperationalError):

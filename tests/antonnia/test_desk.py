@@ -17,8 +17,10 @@ from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import ValidationError
 from mindlytics.antonnia.types import MessageContent, MessageContentText, ScheduledMessageConfig, ScheduledNodeConfig
 from mindlytics.antonnia.webhooks import parse
+from mindlytics.server.antonnia import desk
 from mindlytics.server.antonnia.desk import Occasion
 from mindlytics.server.run import LocalServer, ServerError
+from mindlytics.server.unavailable import Unavailable
 from mindlytics.values import now
 
 from ..sink import Exchange, Sink, hang, status
@@ -179,6 +181,22 @@ def test_what_is_scheduled_happens_when_it_is_due(api: Conversations) -> None:
     api.sessions.schedule(session.id, now(), ScheduledNodeConfig(node_id="greet"))
     wait_for(lambda: len(texts(api, session.id)) == 2)
     assert ["Are you there?", "[greet]"] == texts(api, session.id)
+
+
+def test_schedules_are_carried_out_although_they_could_not_be_read_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, failures = desk._scheduled, iter(range(3))
+
+    def flaky(connection: sqlite3.Connection) -> Any:
+        if next(failures, None) is not None:
+            raise Unavailable("other reads take all readers")
+        return read(connection)
+
+    monkeypatch.setattr(desk, "_scheduled", flaky)
+    monkeypatch.setattr(desk, "RETRY_SECONDS", 0.05)
+    with LocalServer() as server, client_of(server) as api:
+        session = api.sessions.create("ada", "Ada")
+        api.sessions.schedule(session.id, now(), ScheduledNodeConfig(node_id="greet"))
+        wait_for(lambda: texts(api, session.id) == ["[greet]"])
 
 
 def schedules(db: Path) -> list[str]:

@@ -30,7 +30,10 @@ from mindlytics.server.analysis import (
 )
 from mindlytics.server.analysis.background import Background
 from mindlytics.server.analysis.local import analyse
+from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
+from mindlytics.server.store import Store
+from mindlytics.server.unavailable import Unavailable
 
 from .calls import AT, Caller, event, track, turn
 from .test_live import heard, listening
@@ -223,6 +226,39 @@ async def test_the_end_of_a_session_waits_for_a_slow_analysis_so_long(monkeypatc
             assert SUMMARY not in [e["event"] for e in events]
             go_on.set()
             assert "1 steps" == (await heard(socket, SUMMARY))[-1]["properties"]["summary"]
+
+
+async def test_the_end_of_a_session_is_heard_although_the_file_could_not_be_written_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "HOLD_SECONDS", 0.2)
+    go_on, failures = threading.Event(), iter(range(20))
+    write = Store.write
+
+    async def flaky(store: Store, work: Callable[[Records], Any]) -> Any:
+        if work.__qualname__.startswith("Background") and next(failures, None) is not None:
+            raise Unavailable("the disk is full")
+        return await write(store, work)
+
+    monkeypatch.setattr(Store, "write", flaky)
+    with serving(analysis=lambda _: Findings(summary=str(go_on.wait(30)))) as caller:
+        async with listening(caller) as socket:
+            caller.take(turn(), event("end_session"))
+            assert SUMMARY not in [e["event"] for e in await heard(socket, "Session Ended")]
+            go_on.set()
+
+
+def test_a_single_event_that_is_stored_is_acknowledged_although_nothing_can_be_read(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller.take(turn())
+
+    def unreadable(*_: object) -> Any:
+        raise Unavailable("other reads take all readers")
+
+    monkeypatch.setattr(background, "made_of", unreadable)
+    reply = caller.post("/bc/v1/events/event/end-session", event("end_session"))
+    assert (200, ["Conversation Ended", "Session Ended"]) == (reply.status_code, [e["event"] for e in reply.json()])
 
 
 async def test_the_end_of_a_session_that_begins_again_is_heard_before_that() -> None:

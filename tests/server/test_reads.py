@@ -79,6 +79,13 @@ def test_the_end_of_a_server_interrupts_reads() -> None:
         assert not [read for read in begun if not read.done()]
 
 
+def test_a_server_that_stops_at_once_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(30):
+        with LocalServer(idle=0.001):
+            pass
+    assert [] == caplog.records
+
+
 def test_more_rows_than_an_answer_may_have_are_refused(monkeypatch: pytest.MonkeyPatch, caller: Caller) -> None:
     monkeypatch.setattr(reads, "MAX_ROWS", 5)
     caller.take(*[track(str(number)) for number in range(5)])  # and the start of the session

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mindlytics.server.analysis import reading
 from mindlytics.server.run import LocalServer
+from mindlytics.server.schema import open_database
 
 from .calls import Caller, event, track, turn
 from .test_live import heard, listening
@@ -179,3 +181,19 @@ def test_a_call_counts_for_the_turn_of_its_time_wherever_it_was_recorded(analysi
 def test_a_call_of_any_length_does_no_harm(analysing: LocalServer, chat: Caller) -> None:
     chat.take(call(8, name="f", runtime=1e308), turn(**at(10)), end("session", 30))
     assert [1] == [found["function_count"] for found in summaries(analysing, chat)]
+
+
+def test_what_is_due_a_moment_after_the_end_and_where_the_clock_was_set_back(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalServer(tmp_path / "x.db", analysis=None) as server, (caller := Caller(server.url)).http:
+        caller.take(turn(**at(10)), end("session", 30))
+    connection = open_database(tmp_path / "x.db")
+    (noted,) = connection.execute("SELECT noted_at FROM unanalysed").fetchone()
+    for seconds, expected in ((-3600, 1), (-0.5, 0), (0, 0), (0.9, 0), (1, 1), (3600, 1)):
+        monkeypatch.setattr(reading, "now", lambda seconds=seconds: noted + int(seconds * 1_000_000))
+        assert (seconds, expected) == (seconds, len(reading.due(connection, 9)))
+        left = reading.next_due(connection)
+        assert left is not None
+        assert 0 <= left <= 1
+    connection.close()

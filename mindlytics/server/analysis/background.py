@@ -31,6 +31,7 @@ from ..records import Ending, Late, Records, StoredEvent
 from ..schema import StoreError, now, open_for_reading
 from ..sessions import ML_ERROR, SESSION_ENDED, SESSION_STARTED
 from ..store import Store
+from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
 from .outcome import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, Made, Outcome, add, made_of
 from .reading import Due, Reading, due, hurry, next_due, read, unanalysed
@@ -115,14 +116,15 @@ class Background:
         """What the analysis of each conversation that ended among these events made, unless that takes too long."""
         made: list[StoredEvent] = []
         until = time.monotonic() + FINDINGS_SECONDS
-        for event in stored:
-            if type(event) is Ending:
-                await self._store.write(partial(_hurry, event.event_id))
-                found = await self._store.read(partial(made_of, event))
-                while not found and time.monotonic() < until:
-                    await asyncio.sleep(0.005)
+        with suppress(Unavailable):  # what ended is stored, so its request has succeeded
+            for event in stored:
+                if type(event) is Ending:
+                    await self._store.write(partial(_hurry, event.event_id))
                     found = await self._store.read(partial(made_of, event))
-                made += found
+                    while not found and time.monotonic() < until:
+                        await asyncio.sleep(0.005)
+                        found = await self._store.read(partial(made_of, event))
+                    made += found
         return made
 
     # -- on the writer's thread
@@ -198,7 +200,7 @@ class Background:
         while True:
             await asyncio.sleep(HOLD_SECONDS / 10)
             if self._waiting:
-                with suppress(sqlite3.Error):
+                with suppress(sqlite3.Error, Unavailable):
                     await self._store.write(lambda records: None)
 
     # -- on its own thread

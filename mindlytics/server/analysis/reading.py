@@ -81,10 +81,10 @@ class Reading:
 def due(connection: sqlite3.Connection, limit: int) -> list[Due]:
     """The conversations that are to be analysed now, in the order of their ends.
 
-    One that ended a moment ago is not yet due. Neither is it later than now, where the clock was set back.
+    One that ended a moment ago is not yet due. One that is noted for later than soon is: the clock was set back.
     """
     at = now()
-    return [Due(*row) for row in connection.execute(_DUE, (at - GRACE + 1, at, limit))]
+    return [Due(*row) for row in connection.execute(_DUE, (at - GRACE + 1, at + GRACE, limit))]
 
 
 def next_due(connection: sqlite3.Connection) -> float | None:

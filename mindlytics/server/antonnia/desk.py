@@ -19,6 +19,7 @@ from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
 from ..records import App, Records, RequestKey
 from ..store import Store
+from ..unavailable import Stopping, Unavailable
 from . import actions
 from .posting import Posting
 from .rows import APP_ID, Document, Rows, new_id
@@ -27,6 +28,9 @@ T = TypeVar("T")
 
 LOOK_AGAIN = 60.0
 """Seconds after which schedules are looked at again, since another server may have written to the file."""
+
+RETRY_SECONDS = 5.0
+"""Where they cannot be read, it is tried again so often."""
 
 ECHO = "You said: {text}"
 
@@ -165,7 +169,14 @@ class Desk:
         while True:
             self._changed.clear()
             pause = LOOK_AGAIN
-            for app, schedule in await self._store.read(_scheduled):
+            try:
+                scheduled = await self._store.read(_scheduled)
+            except Stopping:
+                return
+            except Unavailable as error:
+                logger.warning("schedules cannot be read for now: %s", error)
+                scheduled, pause = [], RETRY_SECONDS
+            for app, schedule in scheduled:
                 left = (_due(schedule) - now()).total_seconds()
                 if left <= 0:
                     await _logged(self._carry_out(app, schedule))
