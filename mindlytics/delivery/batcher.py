@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
+from collections.abc import Collection
 
 from attrs import Factory, define
 
@@ -88,12 +89,29 @@ class Batcher:
         weight = size + self._overhead
         if weight > self._max_bytes:
             return False
-        if not self._marks or self._marks[-1][1] != since:
-            self._marks.append((self._added, since))
+        self._mark(since)
         self._waiting.append(entry)
         self._added += 1
         self._bytes += weight
         return True
+
+    def add_all(self, entries: Collection[Entry], since: float) -> bool:
+        """The same for many at once, in a fraction of the time; False, and none added, where one is too large.
+
+        :raises TypeError: one is not encoded; none was added.
+        """
+        sizes = [len(entry[3]) for entry in entries]  # type: ignore[arg-type]
+        if max(sizes) + self._overhead > self._max_bytes:
+            return False
+        self._mark(since)
+        self._waiting.extend(entries)
+        self._added += len(sizes)
+        self._bytes += sum(sizes) + self._overhead * len(sizes)
+        return True
+
+    def _mark(self, since: float) -> None:
+        if not self._marks or self._marks[-1][1] != since:
+            self._marks.append((self._added, since))
 
     def put_back(self, *batches: Batch) -> None:
         """Let these batches leave next, in this order."""

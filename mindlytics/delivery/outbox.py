@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..events import AnyEvent
@@ -141,6 +142,9 @@ class Outbox:
     def _add_popped(self, since: float) -> None:
         """Let them wait to be batched. Each stays in its place while hooks run that anything may interrupt."""
         popped, add = self._popped, self._batcher.add
+        with suppress(TypeError):  # one is to be encoded
+            if self._batcher.add_all(popped, since):
+                popped.clear()
         while popped:
             entry = popped[0]
             payload = entry[3]
