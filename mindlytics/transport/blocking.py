@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -19,14 +19,16 @@ from ..settings import Settings
 from . import NoReply, Reply
 from .body import IDENTITY, SHORT, too_long, unpack
 from .causes import cause_of, is_timeout
-from .connection import TimedAdapter
+from .connection import CUT_OFF, Route, TimedAdapter, is_replaced
 from .proxies import proxy_for
 
 PIECE = 64 * 1024
 """Bytes that are read of a body at once, at most."""
 
-CUT_OFF = (requests.ConnectionError, requests.Timeout, ChunkedEncodingError, ContentDecodingError)
-"""What requests raises where no whole reply comes."""
+NOT_WHOLE = (requests.ConnectionError, requests.Timeout, ChunkedEncodingError, ContentDecodingError)
+"""What a session raises where no whole reply comes."""
+MAX_ROUTES = 100
+"""Addresses whose routes are kept: to find one looks through the environment, which takes 0.3 ms."""
 
 _callers: WeakSet[requests.Session] = WeakSet()
 """Callers' sessions that were used here."""
@@ -46,7 +48,8 @@ class BlockingTransport:
         self._session: requests.Session = _session() if self._own else settings.http_client
         if not self._own and isinstance(self._session, requests.Session):
             _callers.add(self._session)
-        self._proxies: dict[tuple[str, str], dict[str, str]] = {}  # to look through the environment takes 0.3 ms
+        self._headers = {name: str(value) for name, value in self._session.headers.items()} if self._own else {}
+        self._routes: dict[str, Route] = {}
 
     def request(
         self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
@@ -58,32 +61,29 @@ class BlockingTransport:
         :param limit: bytes of the reply's body that are read at most.
         """
         try:
-            send = self._send if self._own else self._send_by_callers_session
-            reply = send(method, url, body, {**IDENTITY, **revealed(headers)}, timeout)
-            content, problem = _read(reply, time.monotonic() + timeout, limit)
+            plain = {**IDENTITY, **revealed(headers)}
+            if self._own and not is_replaced():
+                raw = self._route(url).send(method, body, {**self._headers, **plain}, timeout)
+                status, reply_headers = raw.status, cast(Mapping[str, str], raw.headers)
+                content, problem = _read(raw, time.monotonic() + timeout, limit)
+            else:
+                reply = self._send_by_session(method, url, body, plain, timeout)
+                status, reply_headers = reply.status_code, reply.headers
+                content, problem = _content(reply, time.monotonic() + timeout, limit)
         except Exception as error:
             cause = cause_of(error)
             return NoReply(cause, stale=_is_stale(error), unsent=_is_unsent(error), timed_out=is_timeout(error))
-        return Reply(reply.status_code, reply.headers, content, problem)
+        return Reply(status, reply_headers, content, problem)
 
-    def _send(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str], timeout: float
-    ) -> requests.Response:
-        session, host = self._session, urlsplit(url)[:2]
-        if host not in self._proxies:
+    def _route(self, url: str) -> Route:
+        if url not in self._routes:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
             proxy = proxy_for(url) if self._trust_env else None
-            self._proxies[host] = {host[0]: proxy} if proxy else {}
-        whole = requests.Request(method, url, headers={**session.headers, **headers}, data=body, auth=_leave_alone)
-        return session.send(
-            whole.prepare(),
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-            verify=self._verify,
-            proxies=self._proxies[host],
-        )
+            self._routes[url] = Route(self._session, url, self._verify, {urlsplit(url)[0]: proxy} if proxy else {})
+        return self._routes[url]
 
-    def _send_by_callers_session(
+    def _send_by_session(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str], timeout: float
     ) -> requests.Response:
         """As the caller has set it up; of a session that raises for bad statuses, the reply is what counts."""
@@ -106,7 +106,7 @@ class BlockingTransport:
                 stream=True,
                 hooks={"response": [keep, *([hooks] if callable(hooks) else hooks)]},  # or they would replace these
             )
-        except CUT_OFF:
+        except NOT_WHOLE:
             raise
         except Exception:
             if not replies:
@@ -136,27 +136,32 @@ class _Session(requests.Session):
         return None
 
 
-def _read(reply: requests.Response, until: float, limit: int) -> tuple[bytes, str]:
+def _content(reply: requests.Response, until: float, limit: int) -> tuple[bytes, str]:
+    """The same of a session's reply, which a hook may have read already."""
+    raw = reply.raw
+    if getattr(raw, "closed", True) or not hasattr(raw, "read"):
+        return reply.content[:limit], too_long(limit) if len(reply.content) > limit else ""
+    return _read(raw, until, limit)
+
+
+def _read(raw: Any, until: float, limit: int) -> tuple[bytes, str]:
     """The body, as it comes in, and what is the matter with it.
 
     A service that trickles it is given up when the time is over. One that sends more than ``limit`` bytes is hung up.
     """
-    raw = reply.raw
-    if getattr(raw, "closed", True) or not hasattr(raw, "read"):  # a hook of the caller's session may have read it all
-        return reply.content[:limit], too_long(limit) if len(reply.content) > limit else ""
-    read: Callable[..., bytes] = getattr(raw, "read1", raw.read)  # urllib3 has read1 since 2.2
+    read: Callable[..., bytes] = getattr(raw, "read1", raw.read)  # mocks have none
     pieces: list[bytes] = []
     size = 0
     while piece := read(PIECE, decode_content=False):
         pieces.append(piece)
         size += len(piece)
         if size > limit:
-            reply.close()
+            raw.close()
             return b"".join(pieces)[:limit], too_long(limit)
         if time.monotonic() > until:
-            reply.close()
+            raw.close()
             raise requests.ReadTimeout("the reply took too long")
-    return unpack(b"".join(pieces), reply.headers.get("Content-Encoding", ""), limit)
+    return unpack(b"".join(pieces), raw.headers.get("Content-Encoding", ""), limit)
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -166,18 +171,19 @@ def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _is_stale(error: Exception) -> bool:
     """Whether the server had closed the connection before it read the request (it answers nothing at all)."""
-    text = repr(error)
-    return isinstance(error, requests.ConnectionError) and any(
-        kind in text for kind in ("RemoteDisconnected", "BrokenPipeError", "ConnectionResetError")
-    )
+    return isinstance(error, CUT_OFF) and _names(error, "RemoteDisconnected", "BrokenPipeError", "ConnectionResetError")
 
 
 def _is_unsent(error: Exception) -> bool:
     """Whether no connection came about."""
-    return isinstance(error, requests.ConnectTimeout) or (
-        isinstance(error, requests.ConnectionError)
-        and any(kind in repr(error) for kind in ("NewConnectionError", "NameResolutionError"))
+    return isinstance(error, CUT_OFF) and _names(
+        error, "ConnectTimeout", "NewConnectionError", "NameResolutionError", "ConnectTimeoutError"
     )
+
+
+def _names(error: Exception, *kinds: str) -> bool:
+    text = repr(error)
+    return any(kind in text for kind in kinds)
 
 
 def begin_in_child() -> None:

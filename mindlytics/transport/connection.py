@@ -1,6 +1,8 @@
 """Connections of requests that end in time: a whole reply has to come within the time-out, not just each piece of it.
 
-Interim replies (100 to 199) are passed over, as the standard asks for and ``http.client`` does for 100 only.
+A request takes them from requests' own pool, without what requests does around that for redirects, cookies and
+authentication: of these there are none here, and they are most of what a request costs. Interim replies (100 to 199)
+are passed over, as the standard asks for and ``http.client`` does for 100 only.
 """
 
 from __future__ import annotations
@@ -10,9 +12,14 @@ import io
 import time
 from typing import Any
 
+from requests import ConnectionError, Request, Session
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+CUT_OFF: tuple[type[Exception], ...] = (ConnectionError, HTTPError)
+"""What is raised where no whole reply comes."""
 
 MAX_INTERIM = 100
 """Interim replies before the reply itself at most."""
@@ -30,6 +37,38 @@ class TimedAdapter(HTTPAdapter):
         if not proxy.lower().startswith("socks"):
             _make_timed(manager)
         return manager
+
+
+def is_replaced() -> bool:
+    """Whether something stands in for requests' way to the network, as ``responses`` does in tests."""
+    return HTTPAdapter.send.__module__ != "requests.adapters"
+
+
+class Route:
+    """The way to one address: the pool of its connections, and how a request names it."""
+
+    def __init__(self, session: Session, url: str, verify: bool | str, proxies: dict[str, str]) -> None:
+        adapter: Any = session.get_adapter(url)
+        request = Request("POST", url).prepare()
+        self._pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=None)
+        adapter.cert_verify(self._pool, url, verify, None)
+        self._target = adapter.request_url(request, proxies)
+
+    def send(self, method: str, body: bytes | None, headers: dict[str, str], timeout: float) -> BaseHTTPResponse:
+        """Send a request once; the reply's body is still to be read."""
+        reply: BaseHTTPResponse = self._pool.urlopen(
+            method,
+            self._target,
+            body,
+            headers,
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        return reply
 
 
 def _make_timed(manager: PoolManager) -> None:
