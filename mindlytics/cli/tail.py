@@ -1,21 +1,25 @@
-"""What ``mindlytics tail`` writes: live events, one a line, for people or as JSON. How they are had is in ``live/``."""
+"""``mindlytics tail``: writes live events, one a line, for people or as JSON. How they arrive is in ``live/``."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any, BinaryIO
 
+import click
 import orjson
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from ..http import HTTPClient
+from .. import Client, HTTPClient, MindlyticsError
 from ..live.event import MLEvent
 from ..values import parse_timestamp
+from .serveroptions import credentials, server_options
+from .terminal import console, fail, printable, show_warnings
 
 STYLES = {
     "Session Started": "cyan",
@@ -38,6 +42,59 @@ NAME_WIDTH = 21
 """Cells for an event's name: as many as the longest that the service has."""
 ID_WIDTH = 12
 """Cells for a user and for a session."""
+
+
+@click.command()
+@click.option("--session", metavar="ID", help="Of this session only.")
+@click.option("--user", "users", metavar="ID", multiple=True, help="Of this user only; may be given again.")
+@click.option("--event", "names", metavar="NAME", multiple=True, help="Of this name only; may be given again.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
+@server_options
+def tail(
+    *,
+    session: str | None,
+    users: tuple[str, ...],
+    names: tuple[str, ...],
+    as_json: bool,
+    server: str,
+    api_key: str | None,
+    project_id: str | None,
+) -> None:
+    """Show events as they happen, until Ctrl-C.
+
+    What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
+    """
+    if sys.stdout is None:
+        fail("stdout is closed", 1)
+    key, project, local = credentials(server, api_key, project_id)
+    show_warnings("mindlytics", logging.INFO)
+    try:
+        client = Client(
+            api_key=key,
+            project_id=project,
+            server_endpoint=server,
+            trust_env=not local,
+            enabled=True,
+            max_retry_wait=5.0,
+        )
+        with client, HTTPClient.of(client.settings) as http:
+            events = matching(client.events(session), users, names, lambda: user_ids(http, users))
+            click.echo(
+                f"mindlytics: listening to {printable(server)}, project {printable(project)}; Ctrl-C ends it", err=True
+            )
+            if as_json:
+                write_json(events, sys.stdout.buffer)
+            else:
+                write_lines(events, console())
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        leave_stdout()
+    except OSError as error:
+        leave_stdout()
+        fail(f"cannot write: {error.strerror}", 1)
+    except MindlyticsError as error:
+        fail(error, 1)
 
 
 def write_json(events: Iterable[MLEvent], out: BinaryIO) -> None:

@@ -1,8 +1,14 @@
-"""What may be written to a terminal: names of files and texts of errors, without letters that steer it."""
+"""How commands write to a terminal: tables, warnings and errors, without letters that steer it."""
 
 from __future__ import annotations
 
 import logging
+import sys
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+from rich.console import Console
 
 
 def printable(text: object) -> str:
@@ -23,3 +29,25 @@ class PrintableFormatter(logging.Formatter):
 
     def formatException(self, exc_info: object) -> str:
         return "\n".join(map(printable, super().formatException(exc_info).split("\n")))  # type: ignore[arg-type]
+
+
+def fail(error: object, status: int) -> NoReturn:
+    """End with one line on stderr and an exit status."""
+    click.echo(f"mindlytics: {printable(error)}", err=True)
+    sys.exit(status)
+
+
+def console() -> Console:
+    """Stdout; for letters that it lacks it gets others."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return Console(highlight=False)
+
+
+def show_warnings(logger: str, level: int = logging.WARNING) -> None:
+    """Put on stderr what a program of its own would have to set up logging for."""
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(PrintableFormatter("mindlytics: %(message)s"))
+    logging.getLogger(logger).addHandler(handler)
+    logging.getLogger(logger).setLevel(level)

@@ -23,12 +23,24 @@ with Client(destinations=[AlignAI()]) as client, client.create_session(id="ada")
 """
 
 
-def test_a_packed_program_records_for_both_services(tmp_path: Path, sink: Sink) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+def packed(program: str, folder: Path) -> str:
+    """What PyInstaller makes of a program."""
+    (folder / "program.py").write_text(program, encoding="utf-8")
     build = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", "program.py"]
-    subprocess.run(build, cwd=tmp_path, check=True, timeout=300)
-    packed = [tmp_path / "dist" / "program" / "program"]
-    ended = subprocess.run(packed, env=environment(sink), capture_output=True, text=True, timeout=60, check=False)
+    subprocess.run(build, cwd=folder, check=True, timeout=300)
+    return str(folder / "dist" / "program" / "program")
+
+
+def test_a_packed_program_records_for_both_services(tmp_path: Path, sink: Sink) -> None:
+    command = packed(PROGRAM, tmp_path)
+    ended = subprocess.run(command, env=environment(sink), capture_output=True, text=True, timeout=60, check=False)
     assert (0, "", "") == (ended.returncode, ended.stdout, ended.stderr)
     bodies = {request.headers["Content-Type"] for request in sink.requests}
     assert {"application/json", "application/proto"} == bodies
+
+
+def test_a_packed_command_line_has_its_commands(tmp_path: Path) -> None:
+    command = packed("from mindlytics.cli import main\n\nmain()\n", tmp_path)
+    ended = subprocess.run([command, "serve", "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert "Run a local server" in ended.stdout

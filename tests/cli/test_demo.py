@@ -6,17 +6,15 @@ import re
 import signal
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from mindlytics.cli import main
+from mindlytics.cli import demonstration, main
 
 from .processes import Stored, environment, mindlytics, running
 
-demo = import_module("mindlytics.cli.demo")  # the package has a command of that name
 LOST = "mindlytics: 1 event was not delivered (the service refused with status 413)\n"
 
 
@@ -38,13 +36,13 @@ def test_it_shows_the_sessions_the_refused_event_and_the_account(tmp_path: Path)
 
 
 def test_an_account_that_does_not_balance_is_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = demo._find
+    find = demonstration._find
 
     def lossy(http: object, collection: str, **query: object) -> object:
         found = find(http, collection, **query)  # type: ignore[arg-type]
         return [event for event in found if "origin_event_id" in event] if collection == "events" else found
 
-    monkeypatch.setattr(demo, "_find", lossy)
+    monkeypatch.setattr(demonstration, "_find", lossy)
     ended = CliRunner().invoke(main, ["demo"])
     assert 1 == ended.exit_code
     assert "39 events sent is not 0 stored + 1 refused (IT DOES NOT BALANCE)" in ended.output

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from mindlytics import Client, cli
+from mindlytics import Client
+from mindlytics.cli import importing
 from mindlytics.transcripts import Transcript, Turn, read
 
 from .processes import Running, Stored, environment, mindlytics
@@ -171,10 +172,10 @@ def test_a_torn_gzip_file_is_told_and_the_next_file_goes_through(tmp_path: Path)
 
 
 def test_a_line_without_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "MAX_LINE", 1000)
+    monkeypatch.setattr(importing, "MAX_LINE", 1000)
     file = written(tmp_path / "chats.jsonl", "x" * 999, "y" * 1000, "z" * 5000, "end")
     with file.open("rb") as opened:
-        assert [1000, 1001, 1001, 4] == [len(line) for line in cli._lines(opened)]
+        assert [1000, 1001, 1001, 4] == [len(line) for line in importing._lines(opened)]
 
 
 def test_the_environment_says_where_to(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
@@ -204,11 +205,11 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path, capsy
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     file = written(tmp_path / "chats.jsonl", *[TEA] * 50)
-    tally = cli.Tally()
+    tally = importing.Tally()
     with Client(
         server_endpoint=url, api_key="a", project_id="p", max_queue_events=1, retry_for=0, on_full="block"
     ) as client:
-        cli._record(client, (str(file),), tally)
+        importing._record(client, (str(file),), tally)
     assert 50 > tally.lines
     assert f"mindlytics: {url} does not answer any more; stopped\n" in capsys.readouterr().err
 

@@ -1,0 +1,209 @@
+"""``mindlytics import``: reads transcripts from files, records and counts them. ``transcripts.py`` has their format."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+from attrs import define
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from .. import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats
+from ..settings import Options
+from ..transcripts import MAX_LINE, Problem, Transcript, play, read
+from .serveroptions import credentials, server_options
+from .terminal import fail, printable
+
+ANSWER_SECONDS = 5.0
+"""Seconds in which a server has to answer the one request that is made before an import."""
+
+PATIENCE: Options = {
+    "on_full": "block",
+    "max_batch_bytes": 1024 * 1024,
+    "block_timeout": 7 * 24 * 3600.0,
+    "retry_for": 300.0,
+    "request_timeout": 30.0,
+    "enabled": True,
+    "sample_rate": 1.0,
+    "flush_on_sigterm": True,
+}
+"""An import may wait and must not lose: the settings of its client."""
+
+READ_AHEAD = 256 * 1024
+"""Bytes that are read from a file at a time."""
+
+GZIP = b"\x1f\x8b"
+STDIN = "-"
+
+
+@define
+class Tally:
+    """What an import has come to so far; empty lines do not count."""
+
+    lines: int = 0
+    sessions: int = 0
+    turns: int = 0
+    calls: int = 0
+    problems: int = 0
+
+    def add(self, item: Transcript | Problem) -> None:
+        """Count what a line came to."""
+        self.lines += 1
+        if isinstance(item, Problem):
+            self.problems += 1
+        else:
+            self.sessions += 1
+            self.turns += item.turns
+            self.calls += item.calls
+
+
+@click.command("import")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
+@server_options
+@click.option("--dry-run", is_flag=True, help="Read and count, send nothing.")
+def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
+    """Record transcripts from files.
+
+    They are JSON lines in the chat format of language-model APIs, plain or gzipped; - is stdin.
+
+    What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
+    """
+    tally = Tally()
+    began = time.monotonic()
+    if dry_run:
+        for _ in _transcripts(files, tally):
+            pass
+        _summarize(tally, None, time.monotonic() - began)
+        sys.exit(1 if tally.problems else 0)
+    try:
+        client = _client(server, api_key, project_id)
+    except MindlyticsError as error:
+        fail(error, 1)
+    began = time.monotonic()
+    with client:
+        _record(client, files, tally)
+    stats = client.stats()
+    _summarize(tally, stats, time.monotonic() - began)
+    sys.exit(1 if tally.problems or stats.delivered != stats.accepted else 0)
+
+
+def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
+    """A client for a server that has answered one request."""
+    api_key, project_id, local = credentials(server, api_key, project_id)
+    options = PATIENCE.copy()
+    if local:
+        options["trust_env"] = False  # no proxy leads to this machine
+    asking: Options = {**options, "request_timeout": ANSWER_SECONDS}
+    with HTTPClient(api_key=api_key, project_id=project_id, server_endpoint=server, **asking) as http:
+        query = {"filter": {"session_id": "-"}, "limit": 1}
+        reply = http.send_request(method="GET", url="/bc/v1/db/sessions/find", data=query)
+    if isinstance(reply, dict) and reply.get("errored") and reply["status"] in (0, 401, 403):
+        raise MLHTTPError(reply["status"], f"{server} cannot be used: {reply['message']}")
+    return Client(api_key=api_key, project_id=project_id, server_endpoint=server, **options)
+
+
+def _record(client: Client, files: tuple[str, ...], tally: Tally) -> None:
+    """Send all transcripts and wait until each event is settled; stop early where the server is gone for good."""
+    logger = logging.getLogger("mindlytics")
+    warnings = _Warnings(logging.WARNING)
+    logger.addHandler(warnings)
+    try:
+        for where, transcript in _transcripts(files, tally):
+            session = client.create_session(**transcript.session, on_error=partial(_tell, where))
+            play(session, transcript)
+            if client.stats().reasons.get("gave_up"):
+                _tell("mindlytics", f"{client.settings.server_endpoint} does not answer any more; stopped")
+                return
+        client.flush()
+    finally:
+        logger.removeHandler(warnings)
+
+
+def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Transcript]]:
+    """The transcripts of all files, each with its place; what is none is told. All are counted."""
+    sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
+    with _progress(sum(sizes)) as show:
+        for index, file in enumerate(files):
+            name = "<stdin>" if file == STDIN else file
+            try:
+                for item, raw in _read(file):
+                    tally.add(item)
+                    show(sum(sizes[:index]), raw, tally)
+                    where = f"{name}:{item.line}"
+                    if isinstance(item, Problem):
+                        _tell(where, item.reason)
+                    else:
+                        yield where, item
+            except (OSError, EOFError, zlib.error) as error:
+                tally.problems += 1
+                _tell(name, f"cannot be read on: {error}")
+
+
+def _read(file: str) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
+    """What the lines of a file come to, each with the open file."""
+    is_stdin = file == STDIN
+    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as opened:
+        raw = cast(BufferedReader, opened)
+        packed = raw.peek(len(GZIP)).startswith(GZIP)
+        for item in read(_lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)):
+            yield item, raw
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long, enough to tell."""
+    while line := file.readline(MAX_LINE + 1):
+        yield line
+        while len(line) > MAX_LINE and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE + 1)
+
+
+@contextmanager
+def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Tally], None]]:
+    """A bar on stderr, where that is a terminal; yields what moves it: to so many bytes and the place in a file."""
+    if not sys.stderr.isatty():
+        yield lambda before, file, tally: None
+        return
+    columns = (BarColumn(), TextColumn("{task.fields[sessions]} sessions"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=size or None, sessions=0)
+
+        def show(before: int, file: BinaryIO, tally: Tally) -> None:
+            position = before + file.tell() if file.seekable() else None
+            progress.update(task, completed=position, sessions=tally.sessions)
+
+        yield show
+
+
+class _Warnings(logging.Handler):
+    """What the client warns of, on stderr: an outage, an attribute that does not go as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _tell("mindlytics", record.getMessage())
+
+
+def _tell(where: str, what: object) -> None:
+    click.echo(printable(f"{where}: {what}"), err=True)
+
+
+def _summarize(tally: Tally, stats: Stats | None, seconds: float) -> None:
+    rows = {"lines": tally.lines, "sessions": tally.sessions, "turns": tally.turns, "function calls": tally.calls}
+    if stats is not None:
+        rows |= {"delivered": stats.delivered, "refused": stats.refused, "dropped": stats.dropped + stats.pending}
+    shown = {**rows, "problems": tally.problems, "seconds": f"{seconds:.2f}"}
+    if stats is not None:
+        shown["events/s"] = round(stats.delivered / max(seconds, 0.001))
+    for name, value in shown.items():
+        click.echo(f"{name:<16}{value:>12}")

@@ -1,0 +1,145 @@
+"""``mindlytics serve``: its options, and what it says as the local server starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+import click
+
+from .. import MindlyticsError
+from .keyoptions import key_file_option, key_of, key_option
+from .serveroptions import ANY
+from .terminal import fail, printable, show_warnings
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
+@key_option("--api-key", "MINDLYTICS_API_KEY", "A key that is taken. Without this and a super key: any.")
+@key_file_option("--api-key")
+@key_option("--super-key", "SUPER_API_KEY", "The key that makes and removes keys.")
+@key_file_option("--super-key")
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name that the server is reached by, besides those of this machine; may be given again.",
+)
+@click.option("--webhook", metavar="URL", help="Told of sessions and messages of the Conversations API.")
+@click.option("--reply", metavar="TEXT", help="What its agents say; {text} in it is what they were told last.")
+@click.option(
+    "--analysis",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="What analyses conversations: local, none, or a function of yours, package.module:name.",
+)
+@click.option(
+    "--idle",
+    default="30m",
+    show_default=True,
+    metavar="TIME",
+    help="A session ends after so long without an event: 90s, 30m, 2h, 1d, or none.",
+)
+@click.option(
+    "--read-timeout",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds in which a read has to end; 0: no limit.",
+)
+@click.option(
+    "--chaos",
+    default="",
+    metavar="TEXT",
+    help="What goes wrong, for programs to survive: 429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7",
+)
+def serve(  # noqa: PLR0917  click gives them by name
+    host: str,
+    port: int,
+    db: str,
+    api_key: str | None,
+    api_key_file: IO[str] | None,
+    super_key: str | None,
+    super_key_file: IO[str] | None,
+    allowed_hosts: tuple[str, ...],
+    webhook: str | None,
+    reply: str | None,
+    analysis: str,
+    idle: str,
+    read_timeout: float,
+    chaos: str,
+) -> None:
+    """Run a local server over one SQLite file.
+
+    An address that is open to other machines needs a key.
+    """
+    from ..server import run  # noqa: PLC0415  aiohttp takes a while to import
+    from ..server.analysis import load  # noqa: PLC0415
+    from ..server.idle import parse  # noqa: PLC0415
+    from ..server.live import LIVE_PATH  # noqa: PLC0415
+
+    try:
+        seconds = parse(idle)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--idle") from None
+    show_warnings("mindlytics.server")
+    api_key = key_of("--api-key", api_key, api_key_file)
+    super_key = key_of("--super-key", super_key, super_key_file)
+    known = "<its API key>" if api_key else "<a key made with the super key>" if super_key else ANY
+
+    def ready(url: str) -> None:
+        click.echo(f"Mindlytics local server on {url}")
+        click.echo(f"Live events: {url.replace('http', 'ws', 1)}{LIVE_PATH}")
+        click.echo(f"Database: {printable(Path(db).resolve())}")
+        if chaos:
+            click.echo(f"Chaos: {printable(chaos)}")
+        click.echo("\nYour own program reaches it with these variables in its environment:\n")
+        click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
+        click.echo(f"  export MLSDK_API_KEY={known}")
+        click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
+        click.echo("\nCtrl-C ends it.")
+
+    if ":" in analysis:
+        sys.path.append("")  # where a module of yours is; last, so that it hides none that is installed
+
+    async def until_told() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: loop.is_closed() or loop.call_soon_threadsafe(task.cancel))
+        try:
+            await run.serve(
+                host,
+                port,
+                db,
+                api_key,
+                super_key=super_key,
+                reply=reply,
+                webhook=webhook,
+                analysis=load(analysis),
+                chaos=chaos,
+                idle=seconds,
+                read_timeout=read_timeout,
+                allowed_hosts=allowed_hosts,
+                on_ready=ready,
+            )
+        except asyncio.CancelledError:
+            click.echo("Stopped.")
+
+    try:
+        asyncio.run(until_told())
+    except MindlyticsError as error:
+        fail(error, 2)
+
+
+def _reachable(url: str) -> str:
+    """The URL for a program on this machine, where the server listens on every address."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -1,0 +1,41 @@
+"""Options of the commands that are a server's clients: its address, the key and the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import click
+
+from .keyoptions import key_option
+
+LOCAL = "http://127.0.0.1:3000"
+ANY = "local"
+"""The key and the project where none are given: a local server takes any."""
+
+
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--server``, ``--api-key`` and ``--project-id`` to a command."""
+    for option in (
+        click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine."),
+        key_option("--api-key", "MLSDK_API_KEY", "Not needed for a server on this machine."),
+        click.option(
+            "--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="Its base address."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def credentials(server: str, api_key: str | None, project_id: str | None) -> tuple[str, str, bool]:
+    """The key and the project for a server, and whether it is on this machine: such a one takes any."""
+    from ..server.guard import is_loopback  # noqa: PLC0415  aiohttp takes a while to import
+
+    local = False
+    with suppress(ValueError):  # the address is no URL; the client says so
+        local = is_loopback(urlsplit(server).hostname or "")
+    for option, given in (("--api-key", api_key), ("--project-id", project_id)):
+        if not given and not local:
+            raise click.UsageError(f"{option} is missing, and {server} is not on this machine")
+    return api_key or ANY, project_id or ANY, local
