@@ -27,8 +27,8 @@ from .timeline import Key, end_of, last_turn, make_room
 MAX_CACHED = 20_000
 """So many records stay in memory between requests."""
 
-KEY_SECONDS = 24 * 3600
-"""So long an Idempotency-Key is remembered."""
+KEY_SECONDS = 7 * 24 * 3600
+"""So long an Idempotency-Key is remembered: as long as a client may hold a batch back and send it again."""
 
 
 class RequestKey(NamedTuple):

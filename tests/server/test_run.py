@@ -158,6 +158,10 @@ def test_the_ids_of_events_are_in_their_order(tmp_path: Path) -> None:
     connection.close()
 
 
+def test_idempotency_keys_are_remembered_for_a_week() -> None:
+    assert KEY_SECONDS == 7 * 24 * 3600
+
+
 def test_old_idempotency_keys_are_dropped(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     with LocalServer(db) as server, (caller := Caller(server.url)).http:
