@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .aio import AsyncSession as AsyncSession
     from .client import Client as Client
     from .client import Session as Session
+    from .context import current as current
+    from .context import current_session as current_session
     from .delivery.ledger import APIResponse as APIResponse
     from .delivery.ledger import FlushResult as FlushResult
     from .delivery.ledger import Stats as Stats
@@ -56,6 +58,8 @@ _HOMES = {
     "Session": "client",
     "Stats": "delivery.ledger",
     "TokenBasedCost": "usage",
+    "current": "context",
+    "current_session": "context",
 }
 
 __all__ = [  # noqa: PLE0604  the names of the table above

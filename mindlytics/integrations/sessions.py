@@ -1,0 +1,83 @@
+"""Where an integration records: a given session, the current one, or one that is made with a client."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from ..context import current_session
+from ..errors import InvalidSetting
+from ..validators import MAX_NAME
+
+if TYPE_CHECKING:
+    from ..aio import AsyncClient
+    from ..client import Client
+    from ..context import AnySession
+
+MOST_THREADS = 1_000
+"""Sessions that are kept open for as many threads of a framework. Beyond that, the one used longest ago is ended."""
+
+
+class Place:
+    """Finds the session for a question.
+
+    :param session: records there, and nowhere else.
+    :param client: makes sessions where none is current; default one of the environment's settings.
+    """
+
+    def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
+        self.session = session
+        self.client = client
+        self._of_threads: OrderedDict[str, AnySession] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, thread_id: str | None) -> tuple[AnySession | None, bool]:
+        """The session, and whether it is made for this one question and ends with it."""
+        session = self.session if self.session is not None else current_session()
+        if session is not None:
+            return session, False
+        client = self.client if self.client is not None else default_client()
+        if client is None:
+            return None, False
+        if thread_id is None:
+            return client.create_session(), True
+        return self._of_thread(client, thread_id), False
+
+    def _of_thread(self, client: Any, thread_id: str) -> AnySession:
+        with self._lock:
+            session = self._of_threads.pop(thread_id, None)
+            if session is None:
+                session = client.create_session(session_id=thread_id, conversation_id=thread_id)
+            self._of_threads[thread_id] = session
+            oldest = self._of_threads.popitem(last=False)[1] if len(self._of_threads) > MOST_THREADS else None
+        if oldest is not None:
+            oldest.end_session()
+        return session
+
+
+def as_thread_id(given: object) -> str | None:
+    """A framework's own id of a thread or session as the service takes it: a long one by its hash."""
+    if given is None or given == "":
+        return None
+    text = str(given)
+    return text if len(text) <= MAX_NAME else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+_default: Client | None = None
+_making = threading.Lock()
+
+
+def default_client() -> Client | None:
+    """A client of the environment's settings, one for all integrations; None where the environment has no key."""
+    global _default  # noqa: PLW0603
+    with _making:
+        if _default is None or _default.is_closed:
+            from ..client import Client  # noqa: PLC0415  few programs need it
+
+            try:
+                _default = Client()
+            except InvalidSetting:
+                return None
+        return _default

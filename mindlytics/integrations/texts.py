@@ -1,0 +1,36 @@
+"""The text of a message, in the shapes that libraries have for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def text_of(content: Any) -> str:
+    """What a message says: its content, or the texts among the blocks of it, as mappings or as objects."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Mapping) or not isinstance(content, Iterable):
+        return _text_of_block(content)
+    return "".join(_text_of_block(block) for block in content)
+
+
+def _text_of_block(block: Any) -> str:
+    if isinstance(block, str):
+        return block
+    if get(block, "thought") is True:  # Gemini's: reasoning, no words to the user
+        return ""
+    text = get(block, "text")
+    if isinstance(text, str):
+        return text
+    if text is None and get(block, "type") in (None, "message", "tool_result"):
+        inner = get(block, "content")
+        return text_of(inner) if isinstance(inner, (str, list, tuple)) else ""
+    return ""
+
+
+def get(holder: Any, name: str) -> Any:
+    """An entry of a mapping, or an attribute of an object; None where it has none."""
+    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)

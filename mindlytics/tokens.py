@@ -1,0 +1,96 @@
+"""How many tokens a model read and wrote, whatever names the library has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from .cleaning.numbers import whole_number
+
+_PROMPT = ("prompt_tokens", "input_tokens", "prompt_token_count", "promptTokenCount", "inputTokens")
+_COMPLETION = ("completion_tokens", "output_tokens", "candidates_token_count", "candidatesTokenCount", "outputTokens")
+_PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+_CACHED = ("cache_read_tokens", "cached_content_token_count", "cachedContentTokenCount")
+_THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
+
+
+@frozen
+class Tokens:
+    """What one or more calls of models counted.
+
+    :param prompt: tokens read, those of a cache included.
+    :param completion: tokens written, those of reasoning included.
+    :param cached: of the prompt, those that came from a cache.
+    :param cache_written: of the prompt, those that were put into a cache.
+    :param reasoning: of the completion, those of reasoning.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_written: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.cache_written + other.cache_written,
+            self.reasoning + other.reasoning,
+        )
+
+    @property
+    def details(self) -> dict[str, int]:
+        """What is counted apart, by the names of an event's properties, as far as there is any."""
+        counted = {
+            "cached_tokens": self.cached,
+            "cache_write_tokens": self.cache_written,
+            "reasoning_tokens": self.reasoning,
+        }
+        return {name: count for name, count in counted.items() if count}
+
+
+def tokens_of(usage: object) -> Tokens | None:
+    """Read a library's usage, an object or a mapping: OpenAI's, Anthropic's, Gemini's, LangChain's, Pydantic AI's.
+
+    :returns: None where it counts nothing that is known.
+    """
+    prompt, completion = _first(usage, *_PROMPT), _first(usage, *_COMPLETION)
+    if prompt is None and completion is None:
+        return None
+    read, written = prompt or 0, completion or 0
+    cached = _first(usage, *_CACHED) or 0
+    cache_written = _first(usage, "cache_write_tokens") or 0
+    reasoning = 0
+    for name in _PROMPT_DETAILS:
+        details = _get(usage, name)
+        cached = cached or _first(details, "cached_tokens", "cache_read") or 0
+        cache_written = cache_written or _first(details, "cache_creation", "cache_write_tokens") or 0
+    for name in _COMPLETION_DETAILS:
+        reasoning = reasoning or _first(_get(usage, name), "reasoning_tokens", "reasoning") or 0
+    apart_read = _first(usage, "cache_read_input_tokens") or 0
+    apart_written = _first(usage, "cache_creation_input_tokens") or 0
+    if _get(usage, "prompt_tokens") is None:  # Anthropic counts them beside the input, LiteLLM within the prompt
+        read += apart_read + apart_written
+    thoughts = _first(usage, *_THOUGHTS) or 0  # Gemini counts them beside the candidates
+    return Tokens(read, written + thoughts, cached or apart_read, cache_written or apart_written, reasoning or thoughts)
+
+
+def _first(usage: object, *names: str) -> int | None:
+    """The first of the names that has a count."""
+    for name in names:
+        count = whole_number(_get(usage, name))
+        if type(count) is int and count >= 0:
+            return count
+    return None
+
+
+def _get(usage: object, name: str) -> Any:
+    try:
+        return usage.get(name) if isinstance(usage, Mapping) else getattr(usage, name, None)
+    except Exception:  # its own methods may do anything at all
+        return None
