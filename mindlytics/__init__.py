@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .http import AsyncHTTPClient as AsyncHTTPClient
     from .http import HTTPClient as HTTPClient
     from .live.event import MLEvent as MLEvent
+    from .observing import observe as observe
     from .usage import Cost as Cost
     from .usage import TokenBasedCost as TokenBasedCost
 
@@ -60,6 +61,7 @@ _HOMES = {
     "TokenBasedCost": "usage",
     "current": "context",
     "current_session": "context",
+    "observe": "observing",
 }
 
 __all__ = [  # noqa: PLE0604  the names of the table above

@@ -20,7 +20,9 @@ from mindlytics.server.run import LocalServer
 from mindlytics.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+NEED_LIBRARIES = {path for path in (ROOT / "docs" / "integrations").glob("*.md") if path.stem != "index"}
+"""Their programs run in the tests of the integrations."""
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
 SELF_CONTAINED = re.compile(r"(import|from) ")
@@ -73,7 +75,7 @@ def test_every_error_is_in_the_tree(conf: dict[str, Any]) -> None:
 def test_every_public_name_is_documented() -> None:
     documented = {
         name
-        for text in map(page, ("clients", "events", "errors"))
+        for text in map(page, ("clients", "events", "errors", "integrations/index"))
         for name in re.findall(r"^\.\. auto(?:class|exception|function):: (\w+)$", text, re.MULTILINE)
     }
     assert set(mindlytics.__all__) == documented
@@ -87,7 +89,7 @@ def test_every_call_of_a_session_is_documented() -> None:
 
 
 def programs() -> Iterator[Any]:
-    for path in PAGES:
+    for path in sorted({*PAGES} - NEED_LIBRARIES):
         for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
             line = path.read_text(encoding="utf-8")[: match.start()].count("\n") + 2
             yield pytest.param(match[1], id=f"{path.relative_to(ROOT)}:{line}")
@@ -132,8 +134,10 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_every_page_is_in_the_contents() -> None:
-    contents = re.findall(r"^(\w+)$", page("index"), re.MULTILINE)
-    assert sorted({path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}) == sorted(contents)
+    contents = re.findall(r"^([\w/]+)$", page("index"), re.MULTILINE)
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"} | {"integrations/index"}
+    assert sorted(pages) == sorted(contents)
+    assert ":glob:\n\n*\n" in page("integrations/index")
 
 
 def test_every_command_is_documented() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -93,6 +94,10 @@ class Watch:
         return max(0, round(seconds * 1000))
 
 
+Ended = tuple[datetime, "Call", object, int, dict[str, Any]]
+"""When a call ended, which one, its result, its runtime in milliseconds, and what else is said of it."""
+
+
 class Call:
     """A tool at work. Made by :meth:`Turn.call`."""
 
@@ -126,7 +131,7 @@ class Call:
             return
         self.is_over = True
         runtime = self._watch.milliseconds(at)
-        self.turn.calls.append((now() if at is None else at, self, result, runtime, properties))
+        self.turn.take((now() if at is None else at, self, result, runtime, properties))
         open_calls = _calls_of(self.turn.session)
         if self in open_calls:
             open_calls.remove(self)
@@ -156,7 +161,7 @@ class Turn:
         self.assistant_id = assistant_id
         self.properties = dict(properties or {})
         self.is_over = False
-        self.calls: list[tuple[datetime, Call, object, int, dict[str, Any]]] = []
+        self._calls: list[Ended] = []
         self._thread_id = thread_id
         self._ends_session = ends_session
         self._watch = Watch(at)
@@ -174,6 +179,10 @@ class Turn:
         if self.session is not None:
             _running.setdefault(self.session, []).append(call)
         return call
+
+    def take(self, ended: Ended) -> None:
+        """A call of this turn has ended. It is recorded with the turn."""
+        self._calls.append(ended)
 
     @quiet
     def use(self, usage: object, model: object = None) -> None:
@@ -235,25 +244,26 @@ class Turn:
             call._end(None, {"cancelled": True}, at)
         moment = now() if at is None else at
         try:
-            self._record_calls(session, moment)
+            for ended in self._calls:
+                self._record_call(session, ended, moment)
             self._record_turn(session, moment, assistant or self.assistant, outcome, self._watch.milliseconds(at))
         finally:
             if self._ends_session:
                 _left_alone(session.end_session())
 
-    def _record_calls(self, session: Any, moment: datetime) -> None:
-        for ended, call, result, runtime, properties in self.calls:
-            _left_alone(
-                session.track_function_call(
-                    name=(str(call.name) or UNKNOWN_MODEL)[:MAX_NAME],
-                    args=call.args,
-                    result=result,
-                    runtime=runtime,
-                    properties={**properties, "turn_id": self.id},
-                    conversation_id=self._thread_id,
-                    timestamp=min(ended, moment),
-                )
+    def _record_call(self, session: Any, ended: Ended, moment: datetime) -> None:
+        at, call, result, runtime, properties = ended
+        _left_alone(
+            session.track_function_call(
+                name=(str(call.name) or UNKNOWN_MODEL)[:MAX_NAME],
+                args=call.args,
+                result=result,
+                runtime=runtime,
+                properties=properties if isinstance(self, NoTurn) else {**properties, "turn_id": self.id},
+                conversation_id=self._thread_id,
+                timestamp=min(at, moment),
             )
+        )
 
     def _record_turn(
         self, session: Any, moment: datetime, assistant: str, outcome: dict[str, Any], latency: int
@@ -269,15 +279,18 @@ class Turn:
                         timestamp=moment,
                     )
                 )
-        measured = {"latency": latency, "time_to_first_token": self._first_token, "model_calls": self._model_calls}
-        known = {name: value for name, value in measured.items() if value is not None}
+        measured = {
+            "latency": latency,
+            "time_to_first_token": self._first_token,
+            "model_calls": self._model_calls or None,
+        }
         _left_alone(
             session.track_conversation_turn(
                 user=str(self.user),
                 assistant=str(assistant),
                 assistant_id=str(self.assistant_id)[:MAX_NAME] if self.assistant_id else None,
                 usage=_cost(model, tokens) if model else None,
-                properties={**self.properties, **tokens.details, **known, **outcome, "turn_id": self.id},
+                properties={**self.properties, **tokens.details, **measured, **outcome, "turn_id": self.id},
                 conversation_id=self._thread_id,
                 timestamp=moment,
             )
@@ -310,14 +323,36 @@ class Part(Turn):
         outer.assistant_id = outer.assistant_id or self.assistant_id
 
 
-def adopt(session: object, name: str) -> Call | None:
-    """A call of that name that was asked for in the session and that nobody runs yet; it is run now."""
-    for call in _calls_of(session):
-        if call.name == name and not call.is_adopted:
-            call.is_adopted = True
-            call.restart()
-            return call
-    return None
+class NoTurn(Turn):
+    """For a call outside of any question, which is recorded when it ends."""
+
+    def __init__(self, session: AnySession | None) -> None:
+        super().__init__(session, "", None, None, None)
+
+    def take(self, ended: Ended) -> None:
+        if self.session is not None:
+            self._record_call(self.session, ended, ended[0])
+
+
+def adopt(session: object, name: str, args: object) -> Call | None:
+    """A call of that name that was asked for in the session and that nobody runs yet; it is run now.
+
+    Of several, one with these arguments.
+    """
+    waiting = [call for call in _calls_of(session) if call.name == name and not call.is_adopted]
+    if not waiting:
+        return None
+    call = next((call for call in waiting if _read(call.args) == args), waiting[0])
+    call.is_adopted = True
+    call.restart()
+    return call
+
+
+def _read(args: object) -> object:
+    try:
+        return json.loads(args) if isinstance(args, str) else args
+    except ValueError:
+        return args
 
 
 def _calls_of(session: object) -> list[Call]:

@@ -1,0 +1,247 @@
+"""A decorator that records functions of your own: a tool as a function call, a function that answers as a turn."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+
+from .context import AnySession, current_session
+from .integrations.quiet import quiet
+from .integrations.recording import NoTurn, Recorder, active_turn, adopt
+from .integrations.texts import text_of
+from .session import BaseSession
+
+if TYPE_CHECKING:
+    from .integrations.recording import Call, Turn
+
+F = TypeVar("F", bound=Callable[..., Any])
+Kind = Literal["tool", "turn"]
+
+MOST_PIECES = 10_000
+"""Of a generator, so many values are kept for the record."""
+
+
+@overload
+def observe(function: F, /) -> F: ...
+@overload
+def observe(*, kind: Kind = "tool", name: str | None = None, session: AnySession | None = None) -> Callable[[F], F]: ...
+def observe(
+    function: Any = None,
+    /,
+    *,
+    kind: Kind = "tool",
+    name: str | None = None,
+    session: BaseSession[Any, Any] | None = None,
+) -> Any:
+    """Record each call of a function, of a coroutine function, or of a generator function of either kind.
+
+    It works as before in every other respect: recording neither raises nor waits.
+
+    :param kind: ``"tool"``: a function call with its arguments, result, runtime and error. ``"turn"``: a turn; the
+        question is the first argument that is a text, the answer what it returns or yields. Tools and models that are
+        called meanwhile belong to that turn.
+    :param name: the name of the tool, or the ``assistant_id`` of the turn. Default the function's name, for a tool.
+    :param session: default the current one, at each call. Without any, a turn is recorded with a client of the
+        environment's settings, and a tool as a part of the turn around it or not at all.
+    :raises ValueError: ``kind`` is another one.
+    """
+    if kind not in ("tool", "turn"):
+        raise ValueError('kind must be "tool" or "turn"')
+    if function is None:
+        return lambda function: _observed(function, kind, name, session)
+    return _observed(function, kind, name, session)
+
+
+def _observed(function: Any, kind: Kind, name: str | None, session: Any) -> Any:
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_observed(function.__func__, kind, name, session))
+    begin = functools.partial(_Tool if kind == "tool" else _Answer, function, name, session)
+    if inspect.isasyncgenfunction(function):
+        return _async_generator(function, begin)
+    if inspect.isgeneratorfunction(function):
+        return _generator(function, begin)
+    if inspect.iscoroutinefunction(function):
+        return _coroutine(function, begin)
+    return _plain(function, begin)
+
+
+def _async_generator(function: Any, begin: Any) -> Any:
+    @functools.wraps(function)
+    async def observed_async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        seen, inner = begin(args, kwargs), function(*args, **kwargs)
+        step = inner.__anext__
+        while True:
+            try:
+                with seen.active():
+                    item = await step()
+            except StopAsyncIteration:
+                seen.end_of_pieces()
+                return
+            except BaseException as error:
+                seen.fail(error)
+                raise
+            seen.piece(item)
+            try:
+                sent = yield item
+                step = functools.partial(inner.asend, sent)
+            except GeneratorExit as left:
+                await inner.aclose()
+                seen.fail(left)
+                raise
+            except BaseException as error:
+                step = functools.partial(inner.athrow, error)
+
+    return observed_async_generator
+
+
+def _generator(function: Any, begin: Any) -> Any:
+    @functools.wraps(function)
+    def observed_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        seen, inner = begin(args, kwargs), function(*args, **kwargs)
+        step = functools.partial(next, inner)
+        while True:
+            try:
+                with seen.active():
+                    item = step()
+            except StopIteration as stop:
+                seen.end_of_pieces()
+                return stop.value
+            except BaseException as error:
+                seen.fail(error)
+                raise
+            seen.piece(item)
+            try:
+                sent = yield item
+                step = functools.partial(inner.send, sent)
+            except GeneratorExit as left:
+                inner.close()
+                seen.fail(left)
+                raise
+            except BaseException as error:
+                step = functools.partial(inner.throw, error)
+
+    return observed_generator
+
+
+def _coroutine(function: Any, begin: Any) -> Any:
+    @functools.wraps(function)
+    async def observed_coroutine(*args: Any, **kwargs: Any) -> Any:
+        seen = begin(args, kwargs)
+        try:
+            with seen.active():
+                result = await function(*args, **kwargs)
+        except BaseException as error:
+            seen.fail(error)
+            raise
+        seen.end(result)
+        return result
+
+    return observed_coroutine
+
+
+def _plain(function: Any, begin: Any) -> Any:
+    @functools.wraps(function)
+    def observed(*args: Any, **kwargs: Any) -> Any:
+        seen = begin(args, kwargs)
+        try:
+            with seen.active():
+                result = function(*args, **kwargs)
+        except BaseException as error:
+            seen.fail(error)
+            raise
+        seen.end(result)
+        return result
+
+    return observed
+
+
+class _Seen:
+    """One call of an observed function."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Any] = []
+
+    def active(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def piece(self, item: Any) -> None:
+        if len(self._pieces) < MOST_PIECES:
+            self._pieces.append(item)
+
+    def end_of_pieces(self) -> None:
+        self.end(self._all())
+
+    def end(self, result: Any) -> None:
+        raise NotImplementedError
+
+    @quiet
+    def _all(self) -> Any:
+        texts = all(isinstance(each, str) for each in self._pieces)
+        return "".join(self._pieces) if texts else self._pieces
+
+
+class _Tool(_Seen):
+    def __init__(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> None:
+        super().__init__()
+        self._call = self._begun(function, name, session, args, kwargs)
+
+    @quiet
+    def _begun(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> Call:
+        called = str(name or getattr(function, "__name__", type(function).__name__))
+        turn = active_turn()
+        where = session if session is not None else current_session() if turn is None else turn.session
+        given = arguments_of(function, args, kwargs)
+        asked = adopt(where, called, given)
+        if asked is not None:
+            return asked
+        if turn is None or where is not turn.session:
+            turn = NoTurn(where)
+        call = turn.call(called, given)
+        call.is_adopted = True
+        return call
+
+    def end(self, result: Any) -> None:
+        if self._call is not None:
+            self._call.end(result)
+
+    def fail(self, error: BaseException) -> None:
+        if self._call is not None:
+            self._call.fail(error)
+
+
+class _Answer(_Seen):
+    def __init__(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> None:
+        super().__init__()
+        given = (arguments_of(function, args, kwargs) or {}).values()
+        self._turn: Turn = Recorder(session).turn(
+            next((each for each in given if isinstance(each, str)), ""), assistant_id=name
+        )
+
+    def active(self) -> AbstractContextManager[Any]:
+        return self._turn.active()
+
+    def piece(self, item: Any) -> None:
+        self._turn.first_token()
+        super().piece(item)
+
+    def end(self, result: Any) -> None:
+        self._turn.end(quiet(text_of)(result) or "")
+
+    def fail(self, error: BaseException) -> None:
+        self._turn.fail(error, quiet(text_of)(self._pieces) or "")
+
+
+@quiet
+def arguments_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by their names, without the object whose method it is."""
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    found: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found.update(cast("dict[str, Any]", value))
+        elif name not in ("self", "cls"):
+            found[name] = value
+    return found
