@@ -10,12 +10,13 @@ from typing import Any
 from . import report
 from .cases import cases
 from .compare import imports, sdks
-from .environment import CACHE, commit, machine, prepare, versions
+from .environment import CACHE, commit, left_out, machine, prepare, versions
 from .growth import growth
 from .process import Failed
 from .progress import done, say
 from .sdks import OURS, SDKS
 from .sink import Sink
+from .tables import missing
 
 PARTS = ("sdks", "imports", "growth", "cases")
 
@@ -24,8 +25,8 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measures mindlytics and other SDKs side by side, against a sink on this machine.",
-        epilog="The other SDKs are installed into .benchmarks/, once. Exits with 1 if events of mindlytics were lost "
-        "or something did not run, never because of a time.",
+        epilog="The other SDKs are installed into .benchmarks/, once; one that cannot be installed or run is left out. "
+        "Exits with 1 if events of mindlytics were lost or it did not run, never because of a time.",
     )
     parser.add_argument("--rounds", type=int, help="runs of each SDK; a figure is their median (default 5)")
     parser.add_argument("--events", type=int, help="events in a run, at most (default 100000)")
@@ -57,10 +58,14 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
     else:
         say("the environment of the SDKs")
         python = prepare()
+    installed = versions(python)
+    absent = left_out(names, installed)
+    names = [name for name in names if name not in absent]
     result: dict[str, Any] = {
         "schema": 1,
         "machine": machine(),
-        "versions": versions(python),
+        "versions": installed,
+        "left_out": dict.fromkeys(absent, "could not be installed"),
         "options": {"rounds": chosen.rounds, "events": chosen.events, "short": chosen.short},
     }
     repeats = min(chosen.rounds, 3)
@@ -74,17 +79,17 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         if "growth" in parts:
             result["growth"] = growth(sink, python=python, repeats=repeats, is_short=chosen.short)
         if "cases" in parts:
-            result["cases"] = cases(sink, python=python, repeats=repeats, is_short=chosen.short)
+            result["cases"] = cases(sink, names, python=python, repeats=repeats, is_short=chosen.short)
     if (now := commit()) != result["machine"]["commit"]:
         result["machine"]["commit"] += f" (changed during the run to {now})"
     return result
 
 
 def troubles(result: dict[str, Any]) -> list[str]:
-    """What a run must not be passed with: events of ours lost or sent twice, and anything that did not run."""
-    lines = result.get("sdks", [])
+    """What a run must not be passed with: events of ours lost or sent twice, and a run of ours that failed."""
+    lines = [line for line in result.get("sdks", []) if line["name"] in OURS]
     found = [f"{line['title']}: {line['failure']}" for line in lines if line["failure"]]
-    checked = [(line["title"], line) for line in lines if line["name"] in OURS and not line["failure"]]
+    checked = [(line["title"], line) for line in lines if not line["failure"]]
     checked += [(f"growth, {name}", row) for name, rows in result.get("growth", {}).items() for row in rows]
     checked += [(f"case, {name}", case) for name, case in result.get("cases", {}).items() if case is not None]
     for title, line in checked:
@@ -109,6 +114,7 @@ def main() -> int:
     if chosen.docs:
         report.store(result, report.STORED)
         report.document(result)
+    sys.stderr.writelines(f"{line}\n" for line in missing(result))
     found = troubles(result)
     sys.stderr.writelines(f"{trouble}\n" for trouble in found)
     return 1 if found else 0

@@ -22,19 +22,21 @@ def recorded(sink: Sink, name: str, *arguments: object, python: str) -> dict[str
     sink.take()
     report = program(name, *arguments, python=python)
     seen = sink.take()
+    if "arrived" in report:  # at a server of its own
+        seen |= {"events": report["arrived"], "last": report["finished"]}
     sent = report["sent"]
     figures = {
-        **{figure: value for figure, value in report.items() if figure.startswith(("call_", "lag_"))},
+        **{figure: value for figure, value in report.items() if figure.startswith(("call_", "lag_", "step_"))},
         "sent": sent,
         "arrived": seen["events"],
         "requests": seen["requests"],
         "bytes_per_event": seen["bytes"] / max(seen["events"], 1),
     }
-    if "first" in report and seen["requests"]:
+    if "first" in report and seen["events"]:
         there = max(report["finished"], seen["last"])
         figures["rate"] = sent / (there - report["first"])
         figures["cpu"] = (report["cpu"] - report["cpu_before"]) / sent * 1e6
-    if "last" in report and seen["requests"]:
+    if "last" in report and seen["events"]:
         figures["until_arrived"] = max(0.0, seen["last"] - report["last"])
         figures["until_ended"] = report["ended"] - report["last"]
     if "memory_peak" in report:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 
 LENGTH_DELIMITED = 2
 FIXED = {1: 8, 5: 4}
 """Protobuf wire types of a fixed length, in bytes."""
+
+POSTED_RUN = re.compile(rb'; name="post\.[0-9a-f-]{36}"')
+MSGPACK_LENGTHS = {0xD9: 1, 0xDA: 2, 0xDB: 4, 0xDC: 2, 0xDD: 4}
+"""MessagePack's types of long strings and arrays, and the bytes that their length takes."""
 
 
 def json_events(body: bytes) -> int:
@@ -34,6 +39,29 @@ def otlp_spans(body: bytes) -> int:
         for resource_spans in _messages(body, 1)
         for scope_spans in _messages(resource_spans, 2)
     )
+
+
+def multipart_runs(body: bytes) -> int:
+    """A part of its own for each run, named ``post.`` and its id; further parts are named after its fields."""
+    return len(POSTED_RUN.findall(body))
+
+
+def datadog_spans(body: bytes) -> int:
+    """MessagePack, version 0.5: a table of all strings, then the traces, each of one span here."""
+    strings, at = _msgpack_length(body, 1)
+    for _ in range(strings):
+        length, at = _msgpack_length(body, at)
+        at += length
+    return _msgpack_length(body, at)[0]
+
+
+def _msgpack_length(body: bytes, at: int) -> tuple[int, int]:
+    """The length of the array or string that begins there, and where its first item or byte is."""
+    kind = body[at]
+    if kind in MSGPACK_LENGTHS:
+        end = at + 1 + MSGPACK_LENGTHS[kind]
+        return int.from_bytes(body[at + 1 : end], "big"), end
+    return kind & (0x1F if kind >= 0xA0 else 0x0F), at + 1
 
 
 def _messages(message: bytes, number: int) -> list[bytes]:
@@ -74,6 +102,8 @@ COUNTERS: dict[str, Callable[[bytes], int]] = {
     "/batch/": batch_events,
     "/v1/batch": batch_events,
     "/v1/traces": otlp_spans,
+    "/v0.5/traces": datadog_spans,
+    "/runs/multipart": multipart_runs,
 }
 """What is posted where."""
 

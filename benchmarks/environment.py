@@ -10,10 +10,12 @@ import platform
 import subprocess
 import sys
 import venv
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from .process import ROOT, clean_environment
+from .sdks import SDKS
 
 CACHE = ROOT / ".benchmarks"
 REQUIREMENTS = (
@@ -23,6 +25,9 @@ REQUIREMENTS = (
     "segment-analytics-python",
     "opentelemetry-sdk",
     "opentelemetry-exporter-otlp-proto-http",
+    "ddtrace",
+    "langsmith",
+    "confluent-kafka",
     "flask",
 )
 SHOWN = (*REQUIREMENTS, "aiohttp", "requests", "urllib3", "orjson", "attrs", "cattrs", "protobuf", "pydantic")
@@ -30,9 +35,11 @@ SHOWN = (*REQUIREMENTS, "aiohttp", "requests", "urllib3", "orjson", "attrs", "ca
 
 
 def prepare() -> str:
-    """The Python of an environment with every SDK in it, and this checkout; made once, and again when the list changes.
+    """The Python of an environment with this checkout and the SDKs; made once, and again when the list changes.
 
-    :raises subprocess.CalledProcessError: something could not be installed.
+    An SDK that cannot be installed is not in it.
+
+    :raises subprocess.CalledProcessError: the checkout could not be installed.
     """
     home = CACHE / f"python{sys.version_info.major}.{sys.version_info.minor}"
     python = str(home / "bin" / "python")
@@ -44,9 +51,20 @@ def prepare() -> str:
     (CACHE / ".gitignore").write_text("*\n")
     venv.create(home, with_pip=True, clear=True)
     install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    subprocess.run([*install, *REQUIREMENTS, "-e", str(ROOT)], check=True)
+    subprocess.run([*install, "-e", str(ROOT)], check=True)
+    if subprocess.run([*install, *REQUIREMENTS], check=False).returncode:
+        for requirement in REQUIREMENTS:
+            subprocess.run([*install, requirement], check=False)
     stamp.write_text(wanted)
     return python
+
+
+def left_out(names: Iterable[str], found: Container[str]) -> list[str]:
+    """The SDKs that could not be installed.
+
+    :param found: the packages that are.
+    """
+    return [name for name in names if SDKS[name].package in REQUIREMENTS and SDKS[name].package not in found]
 
 
 def versions(python: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ Rows = list[dict[str, Any]]
 
 EVENTS = (1_000, 10_000, 100_000, 1_000_000)
 SESSIONS = (1, 100, 10_000, 100_000)
+PENDING = (1_000, 10_000, 100_000)
 THREADS = (1, 4, 16, 64)
 SIZES = (200, 1_000, 10_000, 100_000)
 """Characters that user and assistant say together in a turn."""
@@ -33,7 +34,7 @@ SIZED = 20_000
 
 
 def growth(sink: Sink, *, python: str, repeats: int, is_short: bool) -> dict[str, Rows]:
-    """The four tables; the short form takes the small half of each."""
+    """The five tables; the short form takes the small half of each."""
 
     def some(steps: tuple[int, ...]) -> tuple[int, ...]:
         return steps[:2] if is_short else steps
@@ -47,6 +48,9 @@ def growth(sink: Sink, *, python: str, repeats: int, is_short: bool) -> dict[str
     def sessions(count: int, _: str) -> dict[str, Any]:
         return run("sessions", sink.url, count)
 
+    def pending(count: int, _: str) -> dict[str, Any]:
+        return run("pending", sink.url, count)
+
     def threads(count: int, _: str) -> dict[str, Any]:
         return run("threads", sink.url, count, 5_000 if is_short else THREADS_SHARE)
 
@@ -57,6 +61,7 @@ def growth(sink: Sink, *, python: str, repeats: int, is_short: bool) -> dict[str
     return {
         "events": _table("events", some(EVENTS), OURS, repeats, calls),
         "sessions": _table("sessions", some(SESSIONS), blocking, repeats, sessions),
+        "pending": _table("pending", some(PENDING), blocking, repeats, pending),
         "threads": _table("threads", some(THREADS), blocking, repeats, threads),
         "sizes": _table("characters", some(SIZES), blocking, repeats, sizes),
     }
@@ -75,6 +80,9 @@ KEPT = (
     "creating",
     "fresh_bytes",
     "open_bytes",
+    "pause_longest",
+    "collection",
+    "collection_added",
 )
 
 

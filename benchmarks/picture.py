@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from .figures import short, whole
-from .sdks import OURS
+from .sdks import OURS, YARDSTICKS
 
 WIDTH = 760
 LABEL = 190
@@ -35,11 +35,12 @@ STYLE = """\
 def picture(result: dict[str, Any]) -> str:
     """An SVG of events per second (with the loops of ready-made bodies) and of a call's median."""
     lines = [line for line in result["sdks"] if line["lost"] == 0 and not line["failure"]]
-    rates = [(line["title"], line["rate"], "ours" if line["name"] in OURS else "peer") for line in lines]
+    kinds = dict.fromkeys(OURS, "ours") | dict.fromkeys(YARDSTICKS, "limit")
+    rates = [(line["title"], line["rate"], kinds.get(line["name"], "peer")) for line in lines]
     rates += [
         (f"ready-made, {library}", result["limits"][library]["rate"], "limit") for library in ("requests", "aiohttp")
     ]
-    calls = [(line["title"], line["call_median"], "ours" if line["name"] in OURS else "peer") for line in lines]
+    calls = [(line["title"], line["call_median"], kinds.get(line["name"], "peer")) for line in lines]
     rates.sort(key=lambda bar: -bar[1])
     calls.sort(key=lambda bar: bar[1])
     upper, height = _bars("Events per second, until all have arrived", "longer is better", rates, 12, whole)

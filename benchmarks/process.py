@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 TIMEOUT = 300.0
 """Seconds after which a process is ended."""
 
-FOREIGN = ("MLSDK_", "ALIGNAI_", "OTEL_", "POSTHOG_", "PYTHON")
+FOREIGN = ("MLSDK_", "ALIGNAI_", "OTEL_", "POSTHOG_", "DD_", "LANGSMITH_", "LANGCHAIN_", "PYTHON")
 
 
 class Failed(Exception):

@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        self._path = first.split(" ")[1]
+        self._method, self._path, _ = first.split(" ")
         self._gzipped = headers.get("content-encoding") == "gzip"
         self._chunked = "chunked" in headers.get("transfer-encoding", "")
         self._missing = int(headers.get("content-length", 0))
@@ -133,7 +133,8 @@ class Connection(asyncio.Protocol):
         if self._path == TAKE:
             reply, kind = json.dumps(self._book.take()).encode(), "application/json"
         else:
-            self._book.add(self._path, self._gzipped, self._parts, self._size)
+            if self._method != "GET":  # with GET, some SDKs ask what the service can do
+                self._book.add(self._path, self._gzipped, self._parts, self._size)
             is_proto = "ingestion" in self._path or self._path == "/v1/traces"
             reply, kind = (b"", "application/x-protobuf") if is_proto else (JSON_OK, "application/json")
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(reply)}\r\n\r\n"

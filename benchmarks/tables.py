@@ -63,7 +63,6 @@ def _sdks(result: dict[str, Any]) -> Table:
     for line in ranked:
         found = result.get("imports", {}).get(line["name"], {})
         if line["failure"]:
-            rows.append((line["title"], *["-"] * 9, "failed"))
             continue
         rows.append(
             (
@@ -96,8 +95,15 @@ def _sdks(result: dict[str, Any]) -> Table:
             "arrived",
         ),
         rows,
-        "Fastest first. A run that lost events has no rank: it stands at the end.",
+        " ".join(["Fastest first. A run that lost events has no rank: it stands at the end.", *missing(result)]),
     )
+
+
+def missing(result: dict[str, Any]) -> list[str]:
+    """A sentence for each SDK that is left out, and why."""
+    reasons = {SDKS[name].title: reason for name, reason in result.get("left_out", {}).items()}
+    reasons |= {line["title"]: f"failed: {line['failure']}" for line in result.get("sdks", []) if line["failure"]}
+    return [f"Left out: {title} {reason}." for title, reason in reasons.items()]
 
 
 def _arrived(line: dict[str, Any]) -> str:
@@ -172,6 +178,21 @@ def _growth(growth: dict[str, list[dict[str, Any]]]) -> Iterator[Table]:
             for row in growth["sessions"]
         ],
     )
+    if pending := growth.get("pending"):
+        yield Table(
+            "More pending events: the garbage collector",
+            ("pending", "longest pause while recording (ms)", "a full collection (ms)", "of it added by them (ms)"),
+            [
+                (
+                    whole(row["pending"]),
+                    short(row["pause_longest"]),
+                    short(row["collection"]),
+                    short(row["collection_added"]),
+                )
+                for row in pending
+            ],
+            "None of them is delivered until the collections are over.",
+        )
     yield Table(
         "More threads",
         ("threads", "call, median (µs)", "p99 (µs)", "events/s", "CPU per event (µs)"),
@@ -234,13 +255,14 @@ def _cases(cases: dict[str, Any]) -> Iterator[Table]:
         }
         yield Table(
             f"An asyncio service: {whole(service['tasks'])} tasks at once",
-            ("", "events/s", "loop late, p99 (ms)", "loop late, most (ms)"),
+            ("", "events/s", "loop late, p99 (ms)", "loop late, most (ms)", "longest step (ms)"),
             [
                 (
                     title,
                     whole(service[kind]["rate"]) if "rate" in service[kind] else "-",
                     short(service[kind]["lag_p99"]),
                     short(service[kind]["lag_max"]),
+                    short(service[kind].get("step_max")),
                 )
                 for kind, title in titles.items()
             ],
@@ -252,12 +274,39 @@ def _cases(cases: dict[str, Any]) -> Iterator[Table]:
             "nothing": "`python -c pass`",
             "blocking": "`Client`: import, 20 events, end",
             "asyncio": "`AsyncClient`: import, 20 events, end",
+            "requests": "a request with requests, without mindlytics",
+            "requests_blocking": "a request with requests, and `Client`: import, 20 events, end",
         }
         yield Table(
             "A cron job: the whole process",
             ("", "time (ms)", "CPU (ms)"),
-            [(title, short(cron[kind]["wall"]), short(cron[kind]["cpu"])) for kind, title in titles.items()],
+            [
+                (title, short(cron[kind]["wall"]), short(cron[kind]["cpu"]))
+                for kind, title in titles.items()
+                if kind in cron
+            ],
             f"{_lost(cron).capitalize()}.",
+        )
+    if making := cases.get("making"):
+        titles = {
+            "session": "`client.create_session(…)`, blocking",
+            "async_session": "`client.create_session(…)`, asyncio",
+            "client": "`Client(…)` of the settings of one that exists",
+            "async_client": "`AsyncClient(…)` of the settings of one that exists",
+        }
+        yield Table("Sessions and clients", ("", "time (µs)"), [(titles[kind], short(making[kind])) for kind in titles])
+    if cold := cases.get("cold"):
+        yield Table(
+            "A cold start: a whole process that imports one SDK, records and ends",
+            ("SDK", "20 events (ms)", "CPU (ms)", "1 000 events (ms)", "CPU (ms)"),
+            [
+                (
+                    SDKS[name].title,
+                    *(short(row[f"{figure}_{events}"]) for events in (20, 1_000) for figure in ("wall", "cpu")),
+                )
+                for name, row in sorted(cold["sdks"].items(), key=lambda item: float(item[1]["wall_20"]))
+            ],
+            "Quickest first.",
         )
 
 

@@ -17,9 +17,13 @@ import pytest
 
 from benchmarks import report, targets
 from benchmarks.__main__ import troubles
+from benchmarks.compare import recorded
 from benchmarks.counting import count
+from benchmarks.environment import REQUIREMENTS, left_out
+from benchmarks.process import measure
+from benchmarks.sdks import SDKS, YARDSTICKS
 from benchmarks.sink import Sink
-from benchmarks.tables import tables
+from benchmarks.tables import missing, tables
 from benchmarks.turns import TURNS
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +39,12 @@ def field(number: int, value: bytes) -> bytes:
     return bytes([number << 3 | 2]) + length + value
 
 
+def part(name: str) -> bytes:
+    """A part of a multipart body."""
+    id = "5d9f0eb2-dea6-413e-b7f1-5223dbf9f7d1"
+    return f'--x\r\nContent-Disposition: form-data; name="{name % id}"\r\n\r\n{{}}\r\n'.encode()
+
+
 SPAN = field(1, b"trace") + b"\x39" + bytes(8)
 SCOPE = field(1, b"scope") + field(2, SPAN) * 3
 BODIES = [
@@ -48,6 +58,20 @@ BODIES = [
         2,
     ),
     ("/v1/traces", field(1, field(1, b"resource") + field(2, SCOPE) * 2) + field(1, field(2, SCOPE)), 9),
+    (
+        "/v0.5/traces",
+        b"\x92"
+        + b"\xdc\x00\x03"
+        + b"\xa0"
+        + b"\xa6traces"
+        + b"\xd9\x28"
+        + b"x" * 40
+        + b"\xdd\x00\x01\x11\x70"
+        + b"\x91",
+        70_000,
+    ),
+    ("/v0.5/traces", b"\x92" + b"\x91\xda\x00\x02hi" + b"\x92" + b"\x91\x90", 2),
+    ("/runs/multipart", b"".join(map(part, ("post.%s", "post.%s.inputs", "post.%s.outputs", "post.%s"))), 2),
     ("/elsewhere", b"whatever", 0),
 ]
 
@@ -92,16 +116,38 @@ def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
     )
     assert (0, "") == (ran.returncode, "" if ran.returncode == 0 else ran.stderr)
     result = json.loads(stored.read_text(encoding="utf-8"))
-    assert ["schema", "machine", "versions", "options", "sdks", "limits", "imports", "growth", "cases"] == list(result)
+    assert ["sdks", "limits", "imports", "growth", "cases"] == list(result)[-5:]
     assert [("mindlytics", 0), ("mindlytics_asyncio", 0)] == [(line["name"], line["lost"]) for line in result["sdks"]]
     assert all(300 == line["sent"] == line["arrived"] for line in result["sdks"])
     assert {"requests", "aiohttp", "encoding"} == set(result["limits"])
-    assert {"events", "sessions", "threads", "sizes"} == set(result["growth"])
-    assert {"flask", "service", "cron"} == set(result["cases"])
+    assert {"events", "sessions", "pending", "threads", "sizes"} == set(result["growth"])
+    assert [1_000, 10_000] == [row["pending"] for row in result["growth"]["pending"]]
+    assert {"flask", "service", "cron", "making", "cold"} == set(result["cases"])
+    assert ["mindlytics", "mindlytics_asyncio"] == list(result["cases"]["cold"]["sdks"])
     assert [] == troubles(result)
     for table in tables(result):
         assert table.title in ran.stdout
         assert all(len(table.head) == len(row) for row in table.rows)
+
+
+@pytest.mark.parametrize("name", [*targets.PEERS, *YARDSTICKS])
+def test_what_stands_beside_us_delivers_everything(name: str) -> None:
+    if (package := SDKS[name].package) in REQUIREMENTS:
+        pytest.importorskip(SDKS[name].importing.split()[1], reason=f"{package} is not installed")
+    with Sink() as sink:
+        report = recorded(sink, "calls", name, sink.url, 40, python=sys.executable)
+        assert (40, 40) == (report["sent"], report["arrived"])
+        measure(sys.executable, "-m", "benchmarks.programs.cold", name, sink.url, "20")
+
+
+def test_an_sdk_that_is_not_there_or_fails_is_left_out_with_a_line() -> None:
+    assert ["ddtrace"] == left_out(["mindlytics", "logs", "kafka", "ddtrace"], ["confluent-kafka"])
+    result = {**made_up(failure="ended with 1"), "left_out": {"ddtrace": "could not be installed"}}
+    lines = ["Left out: ddtrace could not be installed.", "Left out: segment failed: ended with 1."]
+    assert lines == missing(result)
+    side_by_side = next(tables(result))
+    assert ["mindlytics", "posthog"] == [row[0] for row in side_by_side.rows]
+    assert all(line in side_by_side.note for line in lines)
 
 
 def test_what_the_local_server_takes_in_is_measured_in_its_file() -> None:
@@ -153,13 +199,51 @@ def test_who_loses_events_has_no_rank() -> None:
 
 
 def test_targets_are_ratios_of_one_run() -> None:
-    assert [True, True, True, True] == [each.is_met for each in targets.targets(made_up(lost=3))]
-    assert [True, False, True, True] == [each.is_met for each in targets.targets(made_up())]
+    assert [True, True, True, True] == [each.is_met for each in targets.targets(made_up(lost=3))][:4]
+    assert [True, False, True, True] == [each.is_met for each in targets.targets(made_up())][:4]
 
 
-def test_only_losses_of_ours_and_what_did_not_run_are_troubles() -> None:
+def test_every_measurement_that_has_a_target_is_compared_with_it() -> None:
+    result = {
+        **made_up(),
+        "growth": {
+            "threads": [{"threads": 1, "call_p99": 9.0}, {"threads": 64, "call_p99": 12.0}],
+            "pending": [{"pending": 100_000, "collection_added": 5.0}],
+            "events": [{"events": 1_000, "rate": 20_000.0}],
+        },
+        "cases": {
+            "flask": {"added_one_client": 31.0, "added_client_each": 45.0},
+            "service": {"eager": {"step_max": 15.1}},
+            "cron": {"requests_blocking": {"wall": 200.0}},
+        },
+    }
+    result["sdks"].append(line("kafka", rate=80_000.0))
+    found = {each.promise: each.is_met for each in targets.targets(result)}
+    assert {
+        "events per second beside confluent-kafka: mindlytics": True,
+        "events per second beside a loop that posts ready-made bodies through requests: mindlytics": True,
+        "a call's median: mindlytics": False,
+        "CPU for an event: mindlytics": False,
+        "p99 of a call from 1 to 64 threads (worst with 64)": False,
+        "what 100 000 pending events add to a full garbage collection": True,
+        "the first 1 000 events of a process: mindlytics, blocking": True,
+        "added to a Flask request by a session and a turn": False,
+        "the same with a client for each request": True,
+        "the longest step of an asyncio loop whose 1 000 tasks record without a pause": False,
+        "a cron job that makes a request with requests and records 20 events": True,
+    } == dict(list(found.items())[3:])
+
+
+def test_neither_kafka_nor_logging_is_a_peer() -> None:
+    result = made_up()
+    result["sdks"] += [line("kafka", rate=900_000.0), line("logs", rate=800_000.0)]
+    assert "segment" == targets.fastest_peer(result)["name"]
+
+
+def test_only_losses_of_ours_and_what_of_ours_did_not_run_are_troubles() -> None:
     assert [] == troubles(made_up(lost=3))
-    assert ["segment: it broke"] == troubles(made_up(failure="it broke"))
+    assert [] == troubles(made_up(failure="it broke"))
+    assert ["mindlytics: it broke"] == troubles({"sdks": [line("mindlytics", failure="it broke")]})
     assert ["mindlytics: lost 1"] == troubles({"sdks": [line("mindlytics", lost=1)]})
     assert ["growth, events: lost 2"] == troubles({"growth": {"events": [{"lost": 2}]}})
     assert ["case, cron: lost 20"] == troubles({"cases": {"flask": None, "cron": {"lost": 20}}})

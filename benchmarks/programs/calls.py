@@ -28,7 +28,7 @@ class Watch:
     def last_call(self) -> None:
         self.last = time.monotonic()
 
-    def finish(self) -> None:
+    def finish(self, **more: int) -> None:
         finished = time.monotonic()
         _, peak = memory()
         tell(
@@ -41,10 +41,13 @@ class Watch:
             memory_peak=peak,
             call_median=percentile(self.spent, 0.5) / 1e3,
             call_p99=percentile(self.spent, 0.99) / 1e3,
+            **more,
         )
 
 
-def blocking(record: Callable[[Turn], Any], deliver: Callable[[], Any], turns: list[Turn], events: int) -> None:
+def blocking(
+    record: Callable[[Turn], Any], deliver: Callable[[], Any], turns: list[Turn], events: int, *, own_server: bool
+) -> None:
     clock = time.perf_counter_ns
     watch = Watch(events)
     spent = watch.spent
@@ -54,8 +57,8 @@ def blocking(record: Callable[[Turn], Any], deliver: Callable[[], Any], turns: l
         record(turn)
         spent[number] = clock() - before
     watch.last_call()
-    deliver()
-    watch.finish()
+    delivered = deliver()
+    watch.finish(**({"arrived": delivered} if own_server else {}))
 
 
 async def on_a_loop(begin: Callable[..., Any], url: str, turns: list[Turn], events: int) -> None:
@@ -82,10 +85,11 @@ def main() -> None:
     chosen = parser.parse_args()
     begin = importlib.import_module(f"benchmarks.sdks.{chosen.sdk}").begin
     turns = turns_of(chosen.size)
-    if SDKS[chosen.sdk].is_async:
+    sdk = SDKS[chosen.sdk]
+    if sdk.is_async:
         asyncio.run(on_a_loop(begin, chosen.url, turns, chosen.events))
     else:
-        blocking(*begin(chosen.url, chosen.events), turns, chosen.events)
+        blocking(*begin(chosen.url, chosen.events), turns, chosen.events, own_server=sdk.own_server)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A cron job of 20 turns, as somebody would write it; it measures nothing itself."""
+"""A cron job as somebody would write it: a request of its own, 20 turns, or both. It measures nothing itself."""
 
 import asyncio
 import sys
@@ -15,6 +15,12 @@ def blocking(url: str) -> None:
             session.track_conversation_turn(user=f"What is left of item {number}?", assistant="Enough until Friday.")
 
 
+def fetching(url: str) -> None:
+    import requests  # noqa: PLC0415
+
+    requests.get(url, timeout=10).raise_for_status()
+
+
 async def on_a_loop(url: str) -> None:
     from mindlytics import AsyncClient  # noqa: PLC0415
 
@@ -27,7 +33,10 @@ async def on_a_loop(url: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "blocking":
-        blocking(sys.argv[2])
-    else:
-        asyncio.run(on_a_loop(sys.argv[2]))
+    kind, url = sys.argv[1:]
+    if kind in ("requests", "requests_blocking"):
+        fetching(url)
+    if kind in ("blocking", "requests_blocking"):
+        blocking(url)
+    if kind == "asyncio":
+        asyncio.run(on_a_loop(url))

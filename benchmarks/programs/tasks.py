@@ -1,4 +1,4 @@
-"""An asyncio service: many tasks, each with a session of its own, and a probe of how late the loop is.
+"""An asyncio service: many tasks, each with a session of its own, a probe of how late the loop is, its longest step.
 
 ``calm``: every task waits between its turns, as for a model. ``eager``: none waits for anything but the call itself.
 ``silent`` and ``idle`` are the two without mindlytics.
@@ -21,6 +21,20 @@ PROBE = 0.005
 """Seconds between two looks at the loop."""
 MODEL = 0.1
 """Seconds that a task waits for its model, on average."""
+
+
+def time_steps() -> list[float]:
+    """Let the loop note the longest of its steps from now on: milliseconds, in a list of one."""
+    longest = [0.0]
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        before = time.perf_counter()
+        run(handle)
+        longest[0] = max(longest[0], (time.perf_counter() - before) * 1e3)
+
+    asyncio.Handle._run = timed  # type: ignore[method-assign]
+    return longest
 
 
 async def probe(late: list[float]) -> None:
@@ -51,6 +65,7 @@ async def run(url: str, kind: str, tasks: int, turns: int) -> None:
         await client.create_session().track_conversation_turn(user="Hello?", assistant="Good morning!")
         await client.flush()
     late: list[float] = []
+    longest = time_steps()
     probing = asyncio.create_task(probe(late))
     cpu, first = time.process_time(), time.monotonic()
     await serve(client, tasks, turns, waits=kind in ("calm", "silent"))
@@ -67,6 +82,7 @@ async def run(url: str, kind: str, tasks: int, turns: int) -> None:
         cpu_before=cpu,
         lag_p99=percentile(late, 0.99) if late else 0.0,
         lag_max=max(late, default=0.0),
+        step_max=longest[0],
     )
 
 

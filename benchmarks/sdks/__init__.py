@@ -25,6 +25,8 @@ class SDK(NamedTuple):
     """Events in a run at most: slow ones get fewer, since all rates are per event."""
     is_async: bool
     note: str
+    own_server: bool = False
+    """Delivers to a server of its own instead of the sink; what delivers the rest then returns how many arrived."""
 
 
 SDKS = {
@@ -97,8 +99,50 @@ SDKS = {
             "BatchSpanProcessor over OTLP/HTTP; `max_queue_size` raised; batches of 512, as by default. An event is a "
             "span with the turn as its attributes",
         ),
+        SDK(
+            "ddtrace",
+            "ddtrace",
+            "ddtrace",
+            "from ddtrace.trace import tracer",
+            50_000,
+            False,
+            "its tracer; `DD_TRACE_WRITER_BUFFER_SIZE_BYTES` raised, telemetry and remote configuration off. An "
+            "event is a span with the turn as its tags",
+        ),
+        SDK(
+            "langsmith",
+            "langsmith",
+            "langsmith",
+            "from langsmith import Client",
+            10_000,
+            False,
+            "`LANGSMITH_TRACING_QUEUE_MAX_SIZE` raised; batches of 100, as by default. An event is a run",
+        ),
+        SDK(
+            "logs",
+            "logging and requests",
+            "the standard library",
+            "import json, requests\nfrom logging.handlers import BufferingHandler, QueueHandler, QueueListener",
+            100_000,
+            False,
+            "QueueHandler and QueueListener, a BufferingHandler of 500 records, json, and one `requests.Session`: no "
+            "retries, no bound, no time-out",
+        ),
+        SDK(
+            "kafka",
+            "confluent-kafka",
+            "confluent-kafka",
+            "from confluent_kafka import Producer",
+            1_000_000,
+            False,
+            "written in C, over its own protocol, to the mock broker in its own process: no HTTP, no sink; the queue's "
+            "bounds raised. An event is a message of JSON by orjson",
+            own_server=True,
+        ),
     )
 }
 
 OURS = ("mindlytics", "mindlytics_asyncio")
-PEERS = tuple(name for name in SDKS if name not in OURS)
+YARDSTICKS = ("logs", "kafka")
+"""No SDKs, hence no peers: what one can build oneself, and a client in C with another protocol."""
+PEERS = tuple(name for name in SDKS if name not in (*OURS, *YARDSTICKS))
