@@ -150,3 +150,19 @@ def test_the_line_tells_what_dropped_clients_lost_too(sink: Sink) -> None:
         0,
         f"mindlytics: 3 events were not delivered ({sink.url}: status 403: no)\n",
     )
+
+
+def test_what_a_later_exit_handler_loses_is_told_as_well(sink: Sink) -> None:
+    sink.always = faults.status(503)
+    program = (
+        "import atexit\n"
+        "atexit.register(lambda: session.track_event(event='late'))\n"
+        "from mindlytics import Client\n"
+        "session = Client().create_session(id='u')\n"
+        "for n in range(3): session.track_event(event=str(n))\n"
+    )
+    ran = run(sink, program, MLSDK_SHUTDOWN_TIMEOUT="0.5")
+    cause = f"({sink.url}: status 503: later)"
+    assert f"mindlytics: 3 events were not delivered {cause}\nmindlytics: 1 event was not delivered {cause}\n" == (
+        ran.stderr.replace(": no)", ": later)")
+    )

@@ -118,6 +118,7 @@ class Pipeline(Sender):
         else:
             self.end_by(shutdown.began + self.settings.shutdown_timeout, patient=False)
             self.finish()
+            shutdown.report_late()
 
     def reject(self, account: Account, *, best_effort: bool = False) -> Any:
         """Count an event of a client that is closed or disabled.

@@ -24,7 +24,10 @@ first: list[Callable[[], None]] = []
 pipelines: WeakSet[Pipeline] = WeakSet()
 """All that there are. What keeps one alive is its clients, and ``sharing.py`` until it is closed."""
 
-_told = False
+_is_over = False
+"""Whether what was pending at the exit is settled, and what was lost is told."""
+_told = 0
+"""Lost events that were told of."""
 _lost = 0
 """Events that were lost by pipelines that are no more."""
 _lost_cause = ""
@@ -96,38 +99,41 @@ def _begin() -> None:
 
 def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
-    global began  # noqa: PLW0603
+    global began, _is_over  # noqa: PLW0603
     began = time.monotonic()
-    ending = [*_open_ones(), *_cut_short]
+    ending = _unfinished()
     for pipeline in ending:  # all of them first, so that none waits for another's service
         pipeline.end_by(began + pipeline.settings.shutdown_timeout, patient=False)
     try:
         for pipeline in sorted(ending, key=lambda each: not each.has_sender()):
             pipeline.finish()
     finally:
-        _report(ending)
+        _is_over = True
+        report_late()
 
 
-def _report(ending: list[Pipeline]) -> None:
-    """One line for what was lost, if something was."""
-    global _told  # noqa: PLW0603
-    if _told:
-        return
-    ledgers = {*_ended, *(pipeline.ledger for pipeline in ending)}
+def report_late() -> None:
+    """Say what was lost since the line was written, by an exit handler that came even later; nothing before that."""
+    global _told
+    ledgers = {*_ended, *(pipeline.ledger for pipeline in _unfinished())}
     lost = _lost + sum(ledger.lost for ledger in ledgers)
-    if lost:
-        _told = True
+    if _is_over and lost > _told:
         causes = [ledger.why_lost for ledger in ledgers if ledger.lost and ledger.why_lost] + [_lost_cause]
-        events = "1 event was" if lost == 1 else f"{lost} events were"
+        more, _told = lost - _told, lost
+        events = "1 event was" if more == 1 else f"{more} events were"
         why = f" ({causes[0]})" if causes[0] else ""
         with contextlib.suppress(Exception):  # a closed stderr, which is not to change how the process ends
             print(f"mindlytics: {events} not delivered{why}", file=sys.stderr)  # noqa: T201
 
 
+def _unfinished() -> list[Pipeline]:
+    return [*_open_ones(), *_cut_short]
+
+
 def begin_in_child() -> None:
     """A forked child has lost nothing yet, and does not end."""
-    global began, _told, _lost, _lost_cause, _lock, _children_watched
-    began, _told, _lost, _lost_cause = None, False, 0, ""
+    global began, _is_over, _told, _lost, _lost_cause, _lock, _children_watched
+    began, _is_over, _told, _lost, _lost_cause = None, False, 0, 0, ""
     _lock, _children_watched = threading.RLock(), False
     _ended.clear()
     _cut_short.clear()

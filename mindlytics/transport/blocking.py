@@ -116,6 +116,8 @@ class BlockingTransport:
     def close(self) -> None:
         """Close the connections, unless the session is the caller's own."""
         if self._own:
+            for route in self._routes.values():
+                route.close()
             self._session.close()
 
 

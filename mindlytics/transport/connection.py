@@ -70,6 +70,10 @@ class Route:
         )
         return reply
 
+    def close(self) -> None:
+        """Close its connections. A session leaves that to the garbage collector, which does not at the exit."""
+        self._pool.close()
+
 
 def _make_timed(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
