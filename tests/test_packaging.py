@@ -134,7 +134,7 @@ def test_what_is_installed_says_what_it_is(installed: metadata.Distribution) -> 
         told["Version"],
         told["Requires-Python"],
     )
-    assert {"align", "local", "prices", "test", "docs", "lint"} == set(told.get_all("Provides-Extra") or ())
+    assert {*SETUP["options.extras_require"]} == set(told.get_all("Provides-Extra") or ())
     always = {Requirement(text).name for text in installed.requires or () if "extra ==" not in text}
     assert set(RUN_TIME) == always
     assert told.get_payload() or told["Description"]

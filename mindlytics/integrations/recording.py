@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,9 +165,8 @@ class Turn:
         self._ends_session = ends_session
         self._watch = Watch(at)
         self._first_token: int | None = None
-        self._used: dict[str, Tokens] = {}
-        self._model_calls = 0
-        self._lock = threading.Lock()
+        self._used: list[tuple[str, Tokens]] = []
+        self._open = [self]  # taken by the first that ends it: no lock, which a fork could find taken
 
     def call(self, name: str, args: object = None, *, at: datetime | None = None) -> Call:
         """A tool begins.
@@ -192,11 +190,7 @@ class Turn:
         :param model: the model's name.
         """
         tokens = tokens_of(usage) or Tokens()
-        name = str(model)[:MAX_NAME] if model else UNKNOWN_MODEL
-        with self._lock:
-            self._model_calls += 1
-            # the model that was called last stands last: it gave the answer
-            self._used[name] = self._used.pop(name, Tokens()) + tokens
+        self._used.append((str(model)[:MAX_NAME] if model else UNKNOWN_MODEL, tokens))
 
     @quiet
     def first_token(self, *, at: datetime | None = None) -> None:
@@ -233,10 +227,11 @@ class Turn:
             _active.set(outer)
 
     def _end(self, assistant: str, outcome: dict[str, Any], at: datetime | None) -> None:
-        with self._lock:
-            if self.is_over:
-                return
-            self.is_over = True
+        try:
+            self._open.pop()
+        except IndexError:
+            return
+        self.is_over = True
         session = self.session
         if session is None:
             return
@@ -268,7 +263,10 @@ class Turn:
     def _record_turn(
         self, session: Any, moment: datetime, assistant: str, outcome: dict[str, Any], latency: int
     ) -> None:
-        *others, (model, tokens) = self._used.items() or [("", Tokens())]
+        used_by: dict[str, Tokens] = {}
+        for name, used in self._used:  # the model that was called last stands last: it gave the answer
+            used_by[name] = used_by.pop(name, Tokens()) + used
+        *others, (model, tokens) = used_by.items() or [("", Tokens())]
         for other, used in others:
             if used.prompt or used.completion:
                 _left_alone(
@@ -282,7 +280,7 @@ class Turn:
         measured = {
             "latency": latency,
             "time_to_first_token": self._first_token,
-            "model_calls": self._model_calls or None,
+            "model_calls": len(self._used) or None,
         }
         _left_alone(
             session.track_conversation_turn(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,6 @@ class Place:
         self.session = session
         self.client = client
         self._of_threads: OrderedDict[str, AnySession] = OrderedDict()
-        self._lock = threading.Lock()
 
     def find(self, thread_id: str | None) -> tuple[AnySession | None, bool]:
         """The session, and whether it is made for this one question and ends with it."""
@@ -46,14 +44,13 @@ class Place:
         return self._of_thread(client, thread_id), False
 
     def _of_thread(self, client: Any, thread_id: str) -> AnySession:
-        with self._lock:
-            session = self._of_threads.pop(thread_id, None)
-            if session is None:
-                session = client.create_session(session_id=thread_id, conversation_id=thread_id)
-            self._of_threads[thread_id] = session
-            oldest = self._of_threads.popitem(last=False)[1] if len(self._of_threads) > MOST_THREADS else None
-        if oldest is not None:
-            oldest.end_session()
+        # no lock, which a fork could find taken: two threads may make a session of the same ids each, which is as good
+        session: AnySession = self._of_threads.pop(thread_id, None) or client.create_session(
+            session_id=thread_id, conversation_id=thread_id
+        )
+        self._of_threads[thread_id] = session
+        if len(self._of_threads) > MOST_THREADS:
+            self._of_threads.popitem(last=False)[1].end_session()
         return session
 
 
@@ -66,18 +63,16 @@ def as_thread_id(given: object) -> str | None:
 
 
 _default: Client | None = None
-_making = threading.Lock()
 
 
 def default_client() -> Client | None:
     """A client of the environment's settings, one for all integrations; None where the environment has no key."""
     global _default  # noqa: PLW0603
-    with _making:
-        if _default is None or _default.is_closed:
-            from ..client import Client  # noqa: PLC0415  few programs need it
+    if _default is None or _default.is_closed:
+        from ..client import Client  # noqa: PLC0415  few programs need it
 
-            try:
-                _default = Client()
-            except InvalidSetting:
-                return None
-        return _default
+        try:
+            _default = Client()
+        except InvalidSetting:
+            return None
+    return _default

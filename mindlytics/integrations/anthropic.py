@@ -1,0 +1,148 @@
+"""Anthropic's library: a wrapped client records Messages, and stays the very same object.
+
+from mindlytics.integrations.anthropic import wrap
+
+client = wrap(Anthropic())
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .dialogue import Answer, Asked, Result, Wanted
+from .recording import Recorder
+from .stainless import Reader, unwrap_client, wrap_client
+from .texts import get, text_of
+
+if TYPE_CHECKING:
+    from .. import AsyncClient, Client
+    from ..context import AnySession
+
+C = TypeVar("C")
+
+
+def wrap(anthropic_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
+    """Record what is asked through a client of Anthropic's, blocking or asyncio, Bedrock's and Vertex' too.
+
+    Its copies (``with_options``) are recorded as well. Wrapping again replaces session and client.
+
+    :param session: where turns are recorded; default the current session at each question.
+    :param client: makes sessions where none is current; default one of the environment's settings.
+    :returns: the very same client.
+    """
+    wrap_client(anthropic_client, Recorder(session, client), _reader_for)
+    return anthropic_client
+
+
+def undo(anthropic_client: C) -> C:
+    """Record nothing of that client any more. It is as it was before it was wrapped."""
+    unwrap_client(anthropic_client)
+    return anthropic_client
+
+
+def _reader_for(path: str) -> Reader | None:
+    return _MESSAGES if path.endswith("/v1/messages") else None
+
+
+class Messages:
+    """Reads ``/v1/messages``."""
+
+    def asked(self, body: Any) -> Asked:
+        messages = [(get(each, "role"), _blocks(get(each, "content"))) for each in get(body, "messages") or ()]
+        last = max((at for at, (role, blocks) in enumerate(messages) if role == "user" and _speaks(blocks)), default=-1)
+        said = messages[last][1] if last >= 0 else []
+        return Asked(
+            user=text_of([block for block in said if get(block, "type") != "tool_result"]),
+            results=[
+                Result(get(each, "tool_use_id"), text_of(get(each, "content")), bool(get(each, "is_error")))
+                for _, blocks in messages
+                for each in blocks
+                if get(each, "type") == "tool_result"
+            ],
+            earlier=[
+                get(block, "id")
+                for _, blocks in messages[: max(last - 1, 0)]
+                for block in blocks
+                if get(block, "type") == "tool_use"
+            ],
+            model=get(body, "model"),
+            is_forced=get(get(body, "tool_choice"), "type") == "tool",
+        )
+
+    def answer(self, reply: Any) -> Answer:
+        blocks = get(reply, "content") or ()
+        return Answer(text_of(blocks), _wanted(blocks), get(reply, "usage"), get(reply, "model"))
+
+    def collected(self) -> MessagePieces:
+        return MessagePieces()
+
+
+class MessagePieces:
+    """Collects the events of a streamed message."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, dict[str, Any]] = {}
+        self._usage: dict[str, Any] = {}
+        self._model: Any = None
+
+    def add(self, piece: Any) -> bool:
+        kind = get(piece, "type")
+        message = get(piece, "message")
+        self._model = get(message, "model") or self._model
+        self._count(get(message, "usage"))
+        self._count(get(piece, "usage"))
+        block, delta = get(piece, "content_block"), get(piece, "delta")
+        index = get(piece, "index") or 0
+        if kind == "content_block_start":
+            names = ("type", "text", "id", "name", "tool_use_id", "content", "server_name")
+            self._blocks[index] = {name: get(block, name) for name in names}
+        if kind != "content_block_delta":
+            return False
+        held = self._blocks.setdefault(index, {"type": "text"})
+        for name, into in (("text", "text"), ("partial_json", "input")):
+            more = get(delta, name)
+            if more:
+                held[into] = (held.get(into) or "") + more
+        return True
+
+    def _count(self, usage: Any) -> None:
+        names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+        self._usage.update({name: get(usage, name) for name in names if get(usage, name) is not None})
+
+    def answer(self) -> Answer:
+        blocks = list(self._blocks.values())
+        return Answer(text_of(blocks), _wanted(blocks), self._usage, self._model)
+
+
+def _blocks(content: Any) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+
+
+def _speaks(blocks: list[Any]) -> bool:
+    """Whether the user says something, be it an image; else tools do."""
+    return any(get(block, "type") != "tool_result" for block in blocks)
+
+
+def _wanted(blocks: Any) -> list[Wanted]:
+    results = {get(block, "tool_use_id"): block for block in blocks if get(block, "tool_use_id") is not None}
+    return [
+        Wanted(
+            id=get(block, "id"),
+            name=get(block, "name") or "",
+            args=get(block, "input"),
+            is_done=get(block, "type") != "tool_use",
+            result=_plain(get(results.get(get(block, "id")), "content")),
+        )
+        for block in blocks
+        if get(block, "type") in ("tool_use", "server_tool_use", "mcp_tool_use")
+    ]
+
+
+def _plain(content: Any) -> Any:
+    """A result of a tool that Anthropic's service has called: its texts, or what JSON is made of."""
+    if isinstance(content, (list, tuple)):
+        return text_of(content) or [_plain(each) for each in content]
+    return content.model_dump(mode="json") if hasattr(content, "model_dump") else content
+
+
+_MESSAGES = Messages()

@@ -1,0 +1,179 @@
+"""Requests to a model, one after the other, as questions: those that bring the results of tools go on with theirs."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from typing import Any
+from weakref import finalize
+
+from attrs import define, field
+
+from .quiet import quiet
+from .recording import Call, Recorder, Turn
+
+MOST_WAITING = 1_000
+"""Calls of tools whose results may come yet, for each wrapped client."""
+LONGEST_WAIT = 600.0
+"""Seconds after which the results are not waited for any more."""
+
+Waiting = tuple[Turn, Call, float]
+"""A question, a tool that the program calls for it, and the second since when it does so."""
+
+
+@define
+class Result:
+    """What a tool gave, as the program hands it to the model."""
+
+    id: Hashable
+    result: Any = None
+    is_error: bool = False
+
+
+@define
+class Asked:
+    """A request to a model.
+
+    :param user: the last words of the user.
+    :param results: what tools gave.
+    :param earlier: ids of calls before those words: their questions are over.
+    :param is_forced: the model has to call one function, so that this call is the answer.
+    """
+
+    user: str = ""
+    results: list[Result] = field(factory=list)
+    earlier: list[Hashable] = field(factory=list)
+    thread_id: Any = None
+    model: Any = None
+    is_forced: bool = False
+
+
+@define
+class Wanted:
+    """A tool that the model wants to be called, or that its service has called already, with this result."""
+
+    id: Hashable
+    name: str
+    args: Any = None
+    is_done: bool = False
+    result: Any = None
+    error: str | None = None
+
+
+@define
+class Answer:
+    """What a model answered."""
+
+    text: str = ""
+    wanted: list[Wanted] = field(factory=list)
+    usage: Any = None
+    model: Any = None
+    error: str | None = None
+
+
+class Dialogue:
+    """The questions that are asked through one wrapped client."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self._waiting: OrderedDict[Hashable, Waiting] = OrderedDict()
+        finalize(self, _end_all, self._waiting)
+
+    @quiet
+    def begin(self, asked: Asked) -> Exchange:
+        """A request is sent."""
+        turn: Turn | None = None
+        for result in asked.results:
+            waited = self._waiting.get(result.id)
+            if waited is None:
+                continue
+            found, call, _ = waited
+            if result.is_error:
+                call.fail(str(result.result))
+            else:
+                call.end(result.result)
+            if result.id not in asked.earlier:
+                self._waiting.pop(result.id, None)
+                turn = turn or (None if found.is_over else found)
+        self._end_late(asked.earlier)
+        if turn is None:
+            turn = self.recorder.turn(asked.user, thread_id=asked.thread_id)
+        return Exchange(self, turn, asked)
+
+    def wait(self, id: Hashable, turn: Turn, call: Call) -> None:
+        """The program calls a tool now."""
+        before = self._waiting.pop(id, None)
+        if before is not None:
+            before[0].end()
+        self._waiting[id] = turn, call, time.monotonic()
+
+    def _end_late(self, earlier: Iterable[Hashable]) -> None:
+        """End the questions whose results do not come any more."""
+        for id in earlier:
+            waited = self._waiting.pop(id, None)
+            if waited is not None:
+                waited[0].end()
+        while self._waiting:
+            id = next(iter(self._waiting))
+            turn, _, since = self._waiting[id]
+            if len(self._waiting) <= MOST_WAITING and time.monotonic() - since < LONGEST_WAIT and not turn.is_over:
+                break
+            self._waiting.pop(id, None)
+            turn.end()
+
+
+class Exchange:
+    """One request, and what came of it. The first of its ends counts."""
+
+    def __init__(self, dialogue: Dialogue, turn: Turn, asked: Asked) -> None:
+        self._dialogue = dialogue
+        self.turn = turn
+        self._asked = asked
+        self._is_over = False
+
+    def piece(self) -> None:
+        """A piece of a streamed answer has come."""
+        self.turn.first_token()
+
+    @quiet
+    def answered(self, answer: Answer) -> None:
+        """The model has answered; where it wants tools to be called, the question goes on."""
+        if self._is_over:
+            return
+        self._is_over = True
+        turn = self.turn
+        turn.use(answer.usage, answer.model or self._asked.model)
+        waits = False
+        for wanted in answer.wanted:
+            call = turn.call(wanted.name, wanted.args)
+            if wanted.error is not None:
+                call.fail(wanted.error)
+            elif wanted.is_done or self._asked.is_forced:
+                call.end(wanted.result)
+            else:
+                waits = True
+                self._dialogue.wait(wanted.id, turn, call)
+        if answer.error is not None:
+            turn.fail(answer.error, answer.text)
+        elif not waits:
+            turn.end(answer.text)
+
+    @quiet
+    def failed(self, error: BaseException, answer: Answer | None = None) -> None:
+        """It ended with an error, or was cancelled.
+
+        :param answer: what had come until then.
+        """
+        if self._is_over:
+            return
+        self._is_over = True
+        so_far = answer or Answer()
+        self.turn.use(so_far.usage, so_far.model or self._asked.model)
+        self.turn.fail(error, so_far.text)
+
+
+def _end_all(waiting: OrderedDict[Hashable, Waiting]) -> None:
+    """At the program's exit, or once nobody has the wrapped client any more."""
+    while waiting:
+        waiting.popitem()[1][0].end()

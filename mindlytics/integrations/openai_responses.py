@@ -1,0 +1,91 @@
+"""Requests and replies of OpenAI's Responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .dialogue import Answer, Asked, Result, Wanted
+from .texts import get, text_of
+
+_WANTED = ("function_call", "custom_tool_call")
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+class Responses:
+    """Reads ``/responses``."""
+
+    def asked(self, body: Any) -> Asked:
+        given = get(body, "input")
+        items = [] if given is None or isinstance(given, str) else list(given)
+        last = max((at for at, each in enumerate(items) if get(each, "role") == "user"), default=-1)
+        conversation = get(body, "conversation")
+        return Asked(
+            user=given if isinstance(given, str) else text_of(get(items[last], "content")) if last >= 0 else "",
+            results=[
+                Result(get(each, "call_id"), get(each, "output"))
+                for each in items
+                if str(get(each, "type")).endswith("_call_output")
+            ],
+            earlier=[get(each, "call_id") for each in items[: max(last, 0)] if get(each, "type") in _WANTED],
+            thread_id=conversation if isinstance(conversation, str) else get(conversation, "id"),
+            model=get(body, "model"),
+            is_forced=get(get(body, "tool_choice"), "type") in ("function", "custom"),
+        )
+
+    def answer(self, reply: Any) -> Answer:
+        items = get(reply, "output") or ()
+        error = get(reply, "error")
+        return Answer(
+            text="".join(
+                text_of(get(each, "content"))
+                or "".join(filter(None, (get(part, "refusal") for part in get(each, "content") or ())))
+                for each in items
+                if get(each, "type") == "message"
+            ),
+            wanted=[_wanted(each) for each in items if str(get(each, "type")).endswith("_call")],
+            usage=get(reply, "usage"),
+            model=get(reply, "model"),
+            error=None if error is None else str(get(error, "code") or "error"),
+        )
+
+    def collected(self) -> ResponsePieces:
+        return ResponsePieces(self)
+
+
+class ResponsePieces:
+    """Collects the events of a streamed response. The last one holds all of it."""
+
+    def __init__(self, reader: Responses) -> None:
+        self._reader = reader
+        self._texts: list[str] = []
+        self._reply: Any = None
+        self._model: Any = None
+
+    def add(self, piece: Any) -> bool:
+        kind = str(get(piece, "type"))
+        reply = get(piece, "response")
+        self._model = get(reply, "model") or self._model
+        if kind in _ENDS:
+            self._reply = reply
+        if kind in ("response.output_text.delta", "response.refusal.delta"):
+            self._texts.append(get(piece, "delta") or "")
+        return kind.endswith(".delta")
+
+    def answer(self) -> Answer:
+        if self._reply is not None:
+            return self._reader.answer(self._reply)
+        return Answer("".join(self._texts), model=self._model)
+
+
+def _wanted(item: Any) -> Wanted:
+    kind = str(get(item, "type"))
+    error = get(item, "error")
+    args = get(item, "arguments")
+    return Wanted(
+        id=get(item, "call_id") or get(item, "id"),
+        name=get(item, "name") or kind.removesuffix("_call"),
+        args=get(item, "input") if args is None else args,
+        is_done=kind not in _WANTED,
+        result=get(item, "output"),
+        error=None if error is None else str(error),
+    )

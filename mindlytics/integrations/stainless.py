@@ -1,0 +1,243 @@
+"""Clients of OpenAI's and Anthropic's libraries, which are made alike: one method sends all requests.
+
+That method is replaced on the one client that is wrapped, and put back by ``undo``. What it returns is handed on as it
+is: of a stream, the iterator inside is replaced by one that reads along.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .dialogue import Answer, Asked, Dialogue, Exchange
+from .quiet import quiet
+from .recording import Recorder
+
+
+class Collected(Protocol):
+    """Collects the pieces of a streamed answer."""
+
+    def add(self, piece: Any) -> bool:
+        """Take a piece; whether it holds something of the answer."""
+
+    def answer(self) -> Answer:
+        """All that has come."""
+
+
+class Reader(Protocol):
+    """Reads one kind of requests and replies."""
+
+    def asked(self, body: Any) -> Asked: ...
+    def answer(self, reply: Any) -> Answer: ...
+    def collected(self) -> Collected: ...
+
+
+ReaderFor = Callable[[str], "Reader | None"]
+"""The reader for requests to an address."""
+
+
+def wrap_client(client: Any, recorder: Recorder, reader_for: ReaderFor) -> None:
+    """Record what goes through a client, from now on, in place of an earlier wrapping."""
+    unwrap_client(client)
+    dialogue = Dialogue(recorder)
+    replaced = {"request": _recording(client.request, dialogue, reader_for)}
+    for name in ("copy", "with_options"):
+        replaced[name] = _copying(getattr(client, name), recorder, reader_for)
+    vars(client).update(replaced)
+
+
+def unwrap_client(client: Any) -> None:
+    """Leave the client as it was."""
+    for name in ("request", "copy", "with_options"):
+        if hasattr(vars(client).get(name), "_mindlytics"):
+            del vars(client)[name]
+
+
+def _copying(copy: Callable[..., Any], recorder: Recorder, reader_for: ReaderFor) -> Callable[..., Any]:
+    @functools.wraps(copy)
+    def copied(*args: Any, **kwargs: Any) -> Any:
+        made = copy(*args, **kwargs)
+        quiet(wrap_client)(made, recorder, reader_for)
+        return made
+
+    copied._mindlytics = True  # type: ignore[attr-defined]
+    return copied
+
+
+def _recording(request: Callable[..., Any], dialogue: Dialogue, reader_for: ReaderFor) -> Callable[..., Any]:
+    @quiet
+    def begun(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Exchange, Reader] | None:
+        options = kwargs["options"] if "options" in kwargs else args[1]
+        reader = reader_for(options.url.partition("?")[0]) if options.method.lower() == "post" else None
+        exchange = None if reader is None else dialogue.begin(reader.asked(options.json_data))
+        return None if reader is None or exchange is None else (exchange, reader)
+
+    if inspect.iscoroutinefunction(request):
+
+        @functools.wraps(request)
+        async def async_request(*args: Any, **kwargs: Any) -> Any:
+            seen = begun(args, kwargs)
+            if seen is None:
+                return await request(*args, **kwargs)
+            try:
+                reply = await request(*args, **kwargs)
+            except BaseException as error:
+                seen[0].failed(error)
+                raise
+            observe(reply, *seen)
+            return reply
+
+        recording: Any = async_request
+    else:
+
+        @functools.wraps(request)
+        def blocking_request(*args: Any, **kwargs: Any) -> Any:
+            seen = begun(args, kwargs)
+            if seen is None:
+                return request(*args, **kwargs)
+            try:
+                reply = request(*args, **kwargs)
+            except BaseException as error:
+                seen[0].failed(error)
+                raise
+            observe(reply, *seen)
+            return reply
+
+        recording = blocking_request
+    recording._mindlytics = True
+    return recording  # type: ignore[no-any-return]
+
+
+@quiet
+def observe(reply: Any, exchange: Exchange, reader: Reader) -> None:
+    """Read a reply: a model, a stream, or a raw response that is parsed later."""
+    if hasattr(reply, "parse") and hasattr(reply, "http_response"):
+        _observe_raw(reply, exchange, reader)
+    elif hasattr(reply, "_iterator"):
+        _observe_stream(reply, exchange, reader)
+    else:
+        exchange.answered(reader.answer(reply))
+
+
+def _observe_raw(raw: Any, exchange: Exchange, reader: Reader) -> None:
+    """A response of ``with_raw_response`` or ``with_streaming_response``: what the program makes of it is read."""
+    parse = raw.parse
+    if inspect.iscoroutinefunction(parse):
+
+        @functools.wraps(parse)
+        async def async_parsed(*args: Any, **kwargs: Any) -> Any:
+            reply = await parse(*args, **kwargs)
+            observe(reply, exchange, reader)
+            return reply
+
+        raw.parse = async_parsed
+        return
+
+    @functools.wraps(parse)
+    def parsed(*args: Any, **kwargs: Any) -> Any:
+        reply = parse(*args, **kwargs)
+        observe(reply, exchange, reader)
+        return reply
+
+    raw.parse = parsed
+
+
+def _observe_stream(stream: Any, exchange: Exchange, reader: Reader) -> None:
+    kind = AsyncPieces if hasattr(stream, "__anext__") else Pieces
+    pieces = kind(stream._iterator, Heard(exchange, reader.collected()))
+    stream._iterator = pieces
+    response, heard = stream.response, pieces._heard
+    close = "aclose" if isinstance(pieces, AsyncPieces) else "close"
+    setattr(response, close, heard.closing(getattr(response, close)))
+
+
+class Heard:
+    """What was heard of a streamed answer."""
+
+    def __init__(self, exchange: Exchange, collected: Collected) -> None:
+        self.exchange = exchange
+        self.collected = collected
+        self.is_reading = False
+
+    @quiet
+    def piece(self, piece: Any) -> None:
+        if self.collected.add(piece):
+            self.exchange.piece()
+
+    @quiet
+    def end(self) -> None:
+        self.exchange.answered(self.collected.answer())
+
+    @quiet
+    def fail(self, error: BaseException) -> None:
+        self.exchange.failed(error, self.collected.answer())
+
+    def closing(self, close: Callable[..., Any]) -> Callable[..., Any]:
+        """The method that closes the connection. While nothing is read, it is the program that leaves the stream."""
+        heard = self
+
+        @functools.wraps(close)
+        def closed(*args: Any, **kwargs: Any) -> Any:
+            if not heard.is_reading:
+                heard.fail(GeneratorExit())
+            return close(*args, **kwargs)
+
+        return closed
+
+
+class _Reading:
+    """An iterator of a stream, read along; what else it can do, it can."""
+
+    def __init__(self, inner: Any, heard: Heard) -> None:
+        self._inner = inner
+        self._heard = heard
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __del__(self) -> None:
+        self._heard.fail(GeneratorExit())
+
+
+class Pieces(_Reading):
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        heard = self._heard
+        heard.is_reading = True
+        try:
+            piece = next(self._inner)
+        except StopIteration:
+            heard.end()
+            raise
+        except BaseException as error:
+            heard.fail(error)
+            raise
+        finally:
+            heard.is_reading = False
+        heard.piece(piece)
+        return piece
+
+
+class AsyncPieces(_Reading):
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        heard = self._heard
+        heard.is_reading = True
+        try:
+            piece = await anext(self._inner)
+        except StopAsyncIteration:
+            heard.end()
+            raise
+        except BaseException as error:
+            heard.fail(error)
+            raise
+        finally:
+            heard.is_reading = False
+        heard.piece(piece)
+        return piece
