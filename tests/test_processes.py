@@ -184,6 +184,42 @@ def test_gevents_patching_is_harmless(sink: Sink) -> None:
     assert Counter(sink.names()) == Counter([f"{c}-{n}" for c in range(10) for n in range(20)] + ["last"])
 
 
+POOLS = {
+    "gevent": "from gevent import monkey; monkey.patch_all()\nimport gevent\n"
+    "def elsewhere(function): gevent.get_hub().threadpool.spawn(function).get()\n",
+    "eventlet": "import warnings; warnings.simplefilter('ignore')\n"
+    "import eventlet; eventlet.monkey_patch()\nimport eventlet.tpool\nelsewhere = eventlet.tpool.execute\n",
+}
+"""A pool of real threads beside green ones."""
+
+
+@pytest.mark.parametrize("library", POOLS)
+def test_a_call_on_a_real_thread_beside_green_ones(sink: Sink, library: str) -> None:
+    pytest.importorskip(library)
+    program = (
+        POOLS[library] + BLOCKING + "def record():\n"
+        "    for n in range(5): session.track_event(event=str(n))\n"
+        "elsewhere(record)\n"
+        "session.track_event(event='at home')\n"
+        "elsewhere(record)\n"
+        "print(client.flush(20).delivered)\n"
+    )
+    ran = run(sink, program)
+    assert (0, "11\n") == (ran.returncode, ran.stdout), ran.stderr
+    assert [*"01234", "at home", *"01234"] == sink.names()
+
+
+def test_the_first_event_on_a_real_thread_beside_gevents_is_sent_without_another(sink: Sink) -> None:
+    pytest.importorskip("gevent")
+    program = (
+        POOLS["gevent"] + BLOCKING + "elsewhere(lambda: session.track_event(event='e'))\n"
+        "while client.stats().pending: gevent.sleep(0.01)\n"
+        "import os\nos._exit(0)\n"
+    )
+    assert 0 == run(sink, program).returncode
+    assert ["e"] == sink.names()
+
+
 # -- servers -------------------------------------------------------------------------------------------------------
 
 APP = """

@@ -65,9 +65,6 @@ class Pipeline(Sender):
     def _retire(self) -> bool:
         return sharing.retire(self)
 
-    def _wake_sender(self) -> None:
-        self._wake.set()
-
     @abstractmethod
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
         """Accept an event. It never raises for the network, and waits for nothing but ``on_full="block"``.

@@ -26,7 +26,7 @@ from ..delivery.verdict import Fate, Verdict, Wire
 from ..secret import Headers
 from ..settings import Settings
 from ..transport import NoReply, Reply
-from . import fork, shutdown
+from . import fork, green, shutdown
 from .intake import Intake
 
 logger = logging.getLogger("mindlytics")
@@ -117,6 +117,7 @@ class Sender(ABC):
         self._is_posting = False
         self._starting = threading.Lock()
         self._draining = threading.Lock()
+        self._hub = green.hub()
         self._wake = WakeUp()
         self._backoff_cut = WakeUp()
         self._when_ended: list[Callable[[], object]] = []
@@ -174,8 +175,18 @@ class Sender(ABC):
     def flush_soon(self, number: int | None = None) -> None:
         """Let events up to that number (default: all) leave without lingering, and cut a back-off short."""
         self.flush_up_to = max(self.flush_up_to, self.ledger.total.accepted if number is None else number)
+        self._wake_sender(self._cut_and_wake)
+
+    def _cut_and_wake(self) -> None:
         self._backoff_cut.set()
         self._wake.set()
+
+    def _wake_sender(self, wake: Callable[[], object] | None = None) -> None:
+        wake = wake or self._wake.set
+        if self._hub is not None and self._hub.is_elsewhere():
+            self._hub.call(wake)
+        else:
+            wake()
 
     def end_by(self, deadline: float, *, patient: bool = True) -> None:
         """The client or the program ends: what is pending then will never be sent.
@@ -213,6 +224,9 @@ class Sender(ABC):
 
     def ensure_sender(self) -> bool:
         """Whether a sender is at work, started now if need be; none can be once the interpreter shuts down."""
+        if self._hub is not None and self._hub.is_elsewhere():
+            self._hub.call(self.ensure_sender)
+            return True
         if self._thread is None and self._starting.acquire(blocking=False):  # else another thread is starting it
             try:
                 if self._thread is None:
