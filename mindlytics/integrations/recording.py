@@ -38,7 +38,7 @@ _running: WeakKeyDictionary[Any, list[Call]] = WeakKeyDictionary()
 def active_turn() -> Turn | None:
     """The turn that is being recorded around the caller, if one is."""
     turn = _active.get()
-    return None if turn is None or turn.is_over else turn
+    return None if turn is None or turn.is_over or turn.is_paused else turn
 
 
 class Recorder:
@@ -92,6 +92,11 @@ class Watch:
             seconds = ((now() if at is None else at) - self.began).total_seconds()
         return max(0, round(seconds * 1000))
 
+    def skip(self, since: Watch) -> None:
+        """Leave out the time from when ``since`` began until now."""
+        self.began += now() - since.began
+        self._tick += time.perf_counter() - since._tick
+
 
 Ended = tuple[datetime, "Call", object, int, dict[str, Any]]
 """When a call ended, which one, its result, its runtime in milliseconds, and what else is said of it."""
@@ -139,7 +144,8 @@ class Call:
 class Turn:
     """A question, until it is answered. Made by :meth:`Recorder.turn`.
 
-    ``id`` is what feedback names. ``user``, ``assistant_id`` and ``properties`` may be changed until the end.
+    ``id`` is what feedback names. ``user``, ``assistant_id``, ``properties`` and ``unnamed_model``, the model of calls
+    that do not name it, may be changed until the end.
     """
 
     def __init__(
@@ -167,6 +173,8 @@ class Turn:
         self._first_token: int | None = None
         self._used: list[tuple[str, Tokens]] = []
         self._open = [self]  # taken by the first that ends it: no lock, which a fork could find taken
+        self._paused: Watch | None = None
+        self.unnamed_model = UNKNOWN_MODEL
 
     def call(self, name: str, args: object = None, *, at: datetime | None = None) -> Call:
         """A tool begins.
@@ -216,6 +224,28 @@ class Turn:
         """Nobody waits for the rest of the answer."""
         self._end(assistant, {"cancelled": True}, at)
 
+    @quiet
+    def drop(self) -> None:
+        """There was no question. Calls are recorded by themselves, unless only a session for this turn is there."""
+        if self._is_first_end() and not self._ends_session:
+            for ended in self._calls:
+                NoTurn(self.session).take(ended)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits for somebody."""
+        return self._paused is not None
+
+    def pause(self) -> None:
+        """It waits for somebody, say for an approval: its latency does not count that, and it is active nowhere."""
+        self._paused = self._paused or Watch()
+
+    def resume(self) -> None:
+        """It goes on."""
+        if self._paused is not None:
+            self._watch.skip(self._paused)
+            self._paused = None
+
     @contextmanager
     def active(self) -> Iterator[Turn]:
         """Within the block, and in tasks that it starts, questions are parts of this one."""
@@ -226,12 +256,17 @@ class Turn:
         finally:
             _active.set(outer)
 
-    def _end(self, assistant: str, outcome: dict[str, Any], at: datetime | None) -> None:
-        try:
-            self._open.pop()
-        except IndexError:
-            return
+    def _is_first_end(self) -> bool:
         self.is_over = True
+        try:
+            return self._open.pop() is self
+        except IndexError:
+            return False
+
+    def _end(self, assistant: str, outcome: dict[str, Any], at: datetime | None) -> None:
+        if not self._is_first_end():
+            return
+        self.resume()
         session = self.session
         if session is None:
             return
@@ -264,9 +299,10 @@ class Turn:
         self, session: Any, moment: datetime, assistant: str, outcome: dict[str, Any], latency: int
     ) -> None:
         used_by: dict[str, Tokens] = {}
-        for name, used in self._used:  # the model that was called last stands last: it gave the answer
+        for called, used in self._used:  # the model that was called last stands last: it gave the answer
+            name = self.unnamed_model if called == UNKNOWN_MODEL else called
             used_by[name] = used_by.pop(name, Tokens()) + used
-        *others, (model, tokens) = used_by.items() or [("", Tokens())]
+        *others, (model, tokens) = used_by.items() or [(UNKNOWN_MODEL, Tokens())]
         for other, used in others:
             if used.prompt or used.completion:
                 _left_alone(
@@ -287,7 +323,7 @@ class Turn:
                 user=str(self.user),
                 assistant=str(assistant),
                 assistant_id=str(self.assistant_id)[:MAX_NAME] if self.assistant_id else None,
-                usage=_cost(model, tokens) if model else None,
+                usage=_cost(model, tokens) if model != UNKNOWN_MODEL or tokens.prompt or tokens.completion else None,
                 properties={**self.properties, **tokens.details, **measured, **outcome, "turn_id": self.id},
                 conversation_id=self._thread_id,
                 timestamp=moment,

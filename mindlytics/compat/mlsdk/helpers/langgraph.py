@@ -3,83 +3,119 @@
     agent = create_react_agent(…, post_model_hook=MLPostModellHook(model_name="gpt-4o"), version="v2")
     await agent.ainvoke({"messages": […]}, config={"configurable": {"session": session}})
 
-Messages are told apart by their ``type``; neither LangGraph nor LangChain is imported.
+LangGraph calls the hook after a reply of the model. What tools do, and what fails, it is not called for. So the first
+hook that is made has LangChain hand all runs of the process to a callback, which records those that are configured with
+a session.
 """
 
 from __future__ import annotations
 
-import json
-import time
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .. import Session, TokenBasedCost
-from . import name_of_model, text_of
+from langchain_core.runnables import Runnable
+from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tracers.context import register_configure_hook
+
+from ....integrations.langchain import MindlyticsCallback
+from ....integrations.langchain_messages import ASSISTANT, HUMAN, calls_of, kind_of, messages_in, said_by, usage_in
+from ....integrations.langchain_runs import Question, Run, Runs
+from ....integrations.quiet import quiet
+from ....integrations.recording import Recorder, Turn
+from ....session import BaseSession
+from ....usage import UNKNOWN_MODEL
+from ....validators import MAX_NAME
+from ....values import now
+from . import OwnConversation
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
-HUMAN = frozenset({"human", "HumanMessageChunk"})
-ASSISTANT = frozenset({"ai", "AIMessageChunk"})
+
+class _ConfiguredRecorder(Recorder):
+    """Records in the session that the run which is under way was configured with."""
+
+    def turn(self, user: str = "", *, at: datetime | None = None, **more: Any) -> Turn:
+        session = _session_in(var_child_runnable_config.get())
+        if session is None:
+            return Turn(None, user, None, None, at)
+        return OwnConversation(session).turn(user, at=at, **more)
 
 
-class MLPostModellHook:
-    """Called with the state after every reply of the model; records once the model has answered in words.
+class _ConfiguredRuns(Runs):
+    """Runs whose session is known once a model or a tool begins."""
 
-    :param model_name: whose tokens they are, of which 100 characters are kept; ``unknown`` where it is not given.
+    def enter(self, run: Run) -> None:
+        if run.question.turn is not None:
+            super().enter(run)
+
+
+class _Watcher(MindlyticsCallback):
+    def __init__(self) -> None:
+        self._runs = _ConfiguredRuns(_ConfiguredRecorder())
+
+    def question_of(self, config: RunnableConfig | None) -> Question | None:
+        """The question that a part of a run belongs to."""
+        run = self._runs.get(getattr((config or {}).get("callbacks"), "parent_run_id", None))
+        return None if run is None else run.question
+
+
+_watcher: ContextVar[_Watcher | None] = ContextVar("mindlytics_watcher", default=_Watcher())  # noqa: B039  one for all
+_registered: list[bool] = []
+
+
+class MLPostModellHook(Runnable[Any, Any]):
+    """Called with the state after every reply of the model.
+
+    :param model_name: whose tokens they are where the replies do not say, of which 100 characters are kept. Default
+        ``unknown``.
     """
 
     def __init__(self, model_name: str | None = None) -> None:
-        self.model_name = name_of_model(model_name)
-        self._asked_at: dict[str, float] = {}
-        """When a function call that has not been recorded yet was first seen, by the call's id."""
+        self.model_name = (model_name if isinstance(model_name, str) else "")[:MAX_NAME] or UNKNOWN_MODEL
+        if not _registered:
+            _registered.append(True)
+            register_configure_hook(_watcher, inheritable=True)
+
+    @quiet
+    def _note(self, state: Any, config: RunnableConfig | None) -> None:
+        watcher = _watcher.get()
+        question = None if watcher is None else watcher.question_of(config)
+        if question is None:
+            self._record(state, _session_in(config))
+        elif question.turn is not None:
+            question.turn.unnamed_model = self.model_name
+
+    def _record(self, state: Any, session: Any) -> None:
+        """Record the newest turn of a state, where no run of LangChain is under way."""
+        messages = messages_in(state)
+        begin = max((at for at, message in enumerate(messages) if kind_of(message) in HUMAN), default=None)
+        if session is None or begin is None or calls_of(messages[-1]) or kind_of(messages[-1]) not in ASSISTANT:
+            return
+        question = Question(text=said_by(messages[begin]))
+        question.turn = turn = OwnConversation(session).turn(question.text or "")
+        for message in messages[begin + 1 :]:
+            if kind_of(message) in ASSISTANT:
+                turn.use(usage_in(message, None), self.model_name)
+            question.asked.update({str(call.id): (call, now()) for call in calls_of(message)})
+            question.resolve([message])
+        turn.end(said_by(messages[-1]))
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> None:
+        """Note a reply. LangGraph calls this, or :meth:`ainvoke`."""
+        self._note(input, config)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> None:
+        """Note a reply."""
+        self._note(input, config)
 
     async def __call__(self, state: Mapping[str, Any], config: RunnableConfig) -> None:
         """Record the newest turn in the session that ``config["configurable"]["session"]`` holds, if it is complete."""
-        messages: Sequence[Any] = state.get("messages") or ()
-        begin = max((at for at, message in enumerate(messages) if message.type in HUMAN), default=None)
-        if begin is None:
-            return
-        turn = messages[begin:]
-        for message in turn:
-            for call in getattr(message, "tool_calls", ()):
-                self._asked_at.setdefault(call["id"], time.monotonic())
-        answer = text_of(turn[-1].content) if turn[-1].type in ASSISTANT else ""
-        session: Session | None = (config.get("configurable") or {}).get("session")
-        if answer and session is not None:
-            await self._record(session, turn, answer)
-
-    async def _record(self, session: Session, turn: Sequence[Any], answer: str) -> None:
-        replies = _since_last_answer(turn)
-        used = [message.usage_metadata for message in replies if getattr(message, "usage_metadata", None)]
-        turn_id = str(uuid.uuid4())
-        await session.track_conversation_turn(
-            user=text_of(turn[0].content),
-            assistant=answer,
-            usage=TokenBasedCost(
-                model=self.model_name,
-                prompt_tokens=sum(usage["input_tokens"] for usage in used),
-                completion_tokens=sum(usage["output_tokens"] for usage in used),
-            ),
-            properties={"turn_id": turn_id},
-        )
-        calls = {call["id"]: call for message in turn for call in getattr(message, "tool_calls", ())}
-        for message in turn:
-            call = calls.get(getattr(message, "tool_call_id", None))
-            asked_at = self._asked_at.pop(call["id"], None) if call is not None else None
-            if call is None or asked_at is None:
-                continue
-            await session.track_function_call(
-                name=call["name"],
-                args=json.dumps(call["args"], default=str),
-                result=text_of(message.content),
-                runtime=round((time.monotonic() - asked_at) * 1000),
-                properties={"turn_id": turn_id},
-            )
+        self._note(state, config)
 
 
-def _since_last_answer(turn: Sequence[Any]) -> Sequence[Any]:
-    """The messages whose tokens were not recorded yet: those after the answer in words before this one."""
-    answered = (at for at, message in enumerate(turn[:-1]) if message.type in ASSISTANT and text_of(message.content))
-    return turn[max(answered, default=0) + 1 :]
+def _session_in(config: RunnableConfig | None) -> Any:
+    session = ((config or {}).get("configurable") or {}).get("session")
+    return session if isinstance(session, BaseSession) else None

@@ -1,0 +1,141 @@
+"""Reads what runs of LangChain take and return: questions, answers, calls of tools, tokens. Imports nothing of it.
+
+Messages come as objects, dicts, pairs or plain texts, alone, in lists, or in a state of the program's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .texts import get, text_of
+
+HUMAN = frozenset({"human", "user", "HumanMessageChunk"})
+ASSISTANT = frozenset({"ai", "assistant", "AIMessageChunk"})
+TOOL = frozenset({"tool", "ToolMessageChunk"})
+
+ASKED = ("input", "question", "query", "user_input", "prompt")
+"""What programs call the user's words in a chain's input."""
+ANSWERED = ("output", "answer", "response", "result", "text")
+"""What programs call the assistant's words in a chain's output."""
+
+
+class ToolCall(NamedTuple):
+    """A tool's call that a model asked for."""
+
+    id: str | None
+    name: str
+    args: Any
+
+
+def kind_of(message: object) -> str:
+    """Who speaks: ``human``, ``ai``, ``tool`` and so on. Empty for what is no message."""
+    if isinstance(message, (list, tuple)):
+        return message[0] if len(message) == 2 and isinstance(message[0], str) else ""
+    kind = get(message, "role") or get(message, "type")
+    return kind if isinstance(kind, str) and (isinstance(message, Mapping) or hasattr(message, "content")) else ""
+
+
+def said_by(message: object) -> str:
+    """The text of a message."""
+    return text_of(message[1] if isinstance(message, (list, tuple)) else get(message, "content"))
+
+
+def messages_in(value: object) -> Sequence[Any]:
+    """The messages of an input, an output or a state."""
+    held = get(value, "messages")
+    if held is not None and not callable(held):
+        value = held
+    if isinstance(value, (list, tuple)) and not (isinstance(value, tuple) and kind_of(value)):
+        return value if all(map(kind_of, value)) else ()
+    return (value,) if kind_of(value) else ()
+
+
+def question_in(value: object) -> str | None:
+    """The last thing that the user said, as a chain, a graph or a model is asked."""
+    if isinstance(value, str):
+        return value or None
+    messages = messages_in(value)
+    if messages:
+        return next((said_by(each) for each in reversed(messages) if kind_of(each) in HUMAN), None)
+    return _named(value, ASKED, question_in)
+
+
+def answer_in(value: object) -> str | None:
+    """The last words of a chain, a graph or a model."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, Mapping) and value.get("structured_response") is not None:
+        return as_json(value["structured_response"])
+    messages = messages_in(value)
+    if messages:
+        last = messages[-1]
+        return said_by(last) or None if kind_of(last) in ASSISTANT | TOOL else None
+    found = _named(value, ANSWERED, answer_in)
+    if found is not None or value is None or isinstance(value, (Mapping, list, tuple)):
+        return found
+    return as_json(value) if hasattr(value, "model_dump") else None
+
+
+def _named(value: object, names: Sequence[str], read: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return None
+    for name in names:
+        if value.get(name) is not None:
+            found: str | None = read(value[name])
+            return found
+    only = next(iter(value.values())) if len(value) == 1 else None
+    return only or None if isinstance(only, str) else None
+
+
+def calls_of(message: object) -> list[ToolCall]:
+    """The calls of tools that a message asks for."""
+    asked = get(message, "tool_calls")
+    if not isinstance(asked, (list, tuple)):
+        return []
+    return [ToolCall(get(each, "id"), str(get(each, "name") or ""), get(each, "args")) for each in asked]
+
+
+def results_in(messages: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """The tools' results among the messages: the call's id and the message."""
+    for message in messages:
+        if kind_of(message) in TOOL:
+            yield str(get(message, "tool_call_id")), message
+
+
+def is_failed(message: object) -> bool:
+    """Whether a tool's result says that the tool has failed."""
+    return bool(get(message, "status") == "error")
+
+
+def model_named(*places: object) -> str | None:
+    """The model's name, from what a run or its reply carries about it. The first place that has one wins."""
+    for place in places:
+        if isinstance(place, Mapping):
+            for name in ("model_name", "model", "model_id", "ls_model_name"):
+                if isinstance(place.get(name), str) and place[name]:
+                    return str(place[name])
+    return None
+
+
+def usage_in(message: object, output: object) -> dict[str, int] | None:
+    """The tokens of one reply, by LangChain's names; None where the model does not count them."""
+    counted = get(message, "usage_metadata")
+    if not isinstance(counted, Mapping):
+        counted = get(output, "token_usage") or get(output, "usage")
+    return dict(counted) if isinstance(counted, Mapping) and counted else None
+
+
+def as_json(value: object) -> str | None:
+    """A value as text: itself, or its JSON, as far as it has any."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    except Exception:  # its own methods may do anything at all
+        return f"<{type(value).__name__}>"
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if hasattr(type(value), "model_dump") else str(value)

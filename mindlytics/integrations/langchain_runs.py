@@ -1,0 +1,220 @@
+"""Which question each run of LangChain belongs to, and when the question has ended. Imports nothing of LangChain.
+
+A run without a known parent is a question. It goes on in another run where a tool's result or somebody's approval is
+waited for.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import define, field
+
+from ..values import now
+from .langchain_messages import ToolCall, as_json, is_failed, results_in, said_by
+from .recording import Call, Recorder, Turn
+
+MOST_RUNS = 10_000
+"""Runs that are followed at once. Beyond that, the question that began first is taken for cancelled."""
+MOST_WAITING = 1_000
+"""Questions that wait at once. Beyond that, the one that waits longest is recorded as it stands."""
+
+Key = tuple[str, str]
+"""``("thread", id)`` or ``("call", id)``."""
+
+
+@define(eq=False)
+class Question:
+    """A run without a parent, with all that happens below it."""
+
+    began: datetime = field(factory=now)
+    thread_id: object = None
+    assistant_id: str | None = None
+    text: str | None = None
+    """What the user said, as the run was asked."""
+    prompted: str | None = None
+    """What the user said, as the first model was asked."""
+    words: str = ""
+    """What a model said last."""
+    models: int = 0
+    turn: Turn | None = None
+    asked: dict[str, tuple[ToolCall, datetime]] = field(factory=dict)
+    """Calls that models asked for and that no run of a tool answers, by their ids, with the time."""
+    halted: dict[str, Call] = field(factory=dict)
+    """Calls that wait for somebody."""
+    is_halted: bool = False
+    is_waiting: bool = False
+    runs: dict[UUID, Run] = field(factory=dict)
+
+    def resolve(self, messages: Sequence[Any]) -> None:
+        """Tools that are no runs: what they returned stands among the messages."""
+        if not self.asked or self.turn is None:
+            return
+        for call_id, message in results_in(messages):
+            if call_id in self.asked:
+                call, at = self.asked.pop(call_id)
+                end_call(self.turn.call(call.name, as_json(call.args), at=at), message)
+
+
+@define(eq=False)
+class Run:
+    """A run of anything that has not ended."""
+
+    question: Question
+    is_root: bool
+    call: Call | None = None
+    call_id: str | None = None
+    model: str | None = None
+    pieces: list[str] | None = None
+    """What a model has said so far. None for what is no model."""
+    block: AbstractContextManager[Turn] | None = None
+    """While it is open, questions that other integrations record are parts of this one."""
+
+
+class Runs:
+    """All runs that one handler follows. Any thread may call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._runs: OrderedDict[UUID, Run] = OrderedDict()
+        self._waiting: OrderedDict[Key, Question] = OrderedDict()
+
+    def get(self, run_id: UUID | None) -> Run | None:
+        """A run that has not ended."""
+        return None if run_id is None else self._runs.get(run_id)
+
+    def begin(self, run_id: UUID, parent: Run | None, waiting: Question | None = None) -> Run:
+        """A run begins.
+
+        :param waiting: the question that it goes on with, if it has no parent.
+        """
+        run = Run(parent.question, False) if parent is not None else Run(waiting or Question(), True)
+        self._runs[run_id] = run.question.runs[run_id] = run
+        if len(self._runs) > MOST_RUNS:
+            oldest = next(iter(self._runs.values())).question
+            self.turn(oldest).cancel(oldest.words)
+            self._forget(oldest)
+        return run
+
+    def end(self, run_id: UUID) -> Question | None:
+        """A run has ended. The question, where that has ended with it."""
+        run = self._runs.pop(run_id, None)
+        if run is None:
+            return None
+        run.question.runs.pop(run_id, None)
+        if run.block is not None:
+            run.block.__exit__(None, None, None)
+        if not run.is_root:
+            return None
+        if not run.question.is_waiting:
+            self._forget(run.question)
+        return run.question
+
+    def _forget(self, question: Question) -> None:
+        for run_id in list(question.runs):
+            self._runs.pop(run_id, None)
+
+    def turn(self, question: Question) -> Turn:
+        """The turn of a question, begun when it is first needed: by then it is known where it belongs."""
+        if question.turn is None:
+            question.turn = self._recorder.turn(
+                thread_id=question.thread_id, assistant_id=question.assistant_id, at=question.began
+            )
+        return question.turn
+
+    def enter(self, run: Run) -> None:
+        """Within the run, questions that other integrations record are parts of this one."""
+        run.block = self.turn(run.question).active()
+        run.block.__enter__()
+
+    def finish(
+        self, question: Question, answer: str | None, error: BaseException | None = None, *, cancelled: bool = False
+    ) -> None:
+        """Record a question's turn."""
+        turn = self.turn(question)
+        turn.user = question.text or question.prompted or ""
+        answer = question.words if answer is None else answer
+        if error is not None:
+            turn.fail(error, answer)
+        elif cancelled:
+            turn.cancel(answer)
+        else:
+            turn.end(answer)
+
+    def settle(self, question: Question, answer: str | None) -> None:
+        """Record what was no question, unless a model was asked within it."""
+        if question.models:
+            self.finish(question, answer)
+        elif question.turn is not None:
+            question.turn.drop()
+
+    # -- questions that go on in another run ---------------------------------------------------------------------
+
+    def wait(self, question: Question, keys: Iterable[Key]) -> None:
+        """Keep a question until a run of one of the keys goes on with it."""
+        question.is_waiting = True
+        for key in keys:
+            before = self._waiting.pop(key, None)
+            if before is not None and before is not question:
+                self._drop(before)
+            if key[0] == "thread":
+                self.turn(question).pause()
+            self._waiting[key] = question
+        while len(self._waiting) > MOST_WAITING:
+            self._drop(self._waiting[next(iter(self._waiting))])
+
+    def of_thread(self, thread_id: object, inputs: Any) -> Question | None:
+        """The question that a graph is told to go on with; what waits in a thread that is asked anew is recorded."""
+        question = self._waiting.get(("thread", str(thread_id)))
+        if question is None:
+            return None
+        if inputs is None or getattr(inputs, "resume", None) is not None:
+            return self._go_on(question)
+        self._drop(question)
+        return None
+
+    def of_results(self, messages: Sequence[Any]) -> Question | None:
+        """The question for which a model had asked for the tools whose results are among the messages."""
+        found = (self._waiting.get(("call", call_id)) for call_id, _ in results_in(messages)) if self._waiting else ()
+        question = next((each for each in found if each is not None), None)
+        return None if question is None else self._go_on(question)
+
+    def of_call(self, call_id: object, name: str, args: object) -> tuple[Question | None, str | None]:
+        """The question for which a model had asked for this call of a tool, and the call's id."""
+        question = self._waiting.get(("call", str(call_id)))
+        if question is not None:
+            return question, str(call_id)
+        for (kind, waiting_id), each in list(self._waiting.items()) if isinstance(args, Mapping) else ():
+            if kind == "call" and waiting_id in each.asked and each.asked[waiting_id][0][1:] == (name, args):
+                return each, waiting_id
+        return None, None
+
+    def _go_on(self, question: Question) -> Question:
+        self._no_longer(question)
+        self.turn(question).resume()
+        return question
+
+    def _drop(self, question: Question) -> None:
+        self._no_longer(question)
+        self.finish(question, None)
+
+    def _no_longer(self, question: Question) -> None:
+        question.is_waiting = False
+        for key in [key for key, each in list(self._waiting.items()) if each is question]:
+            self._waiting.pop(key, None)
+
+
+def end_call(call: Call, output: Any) -> None:
+    """A tool has returned: a message, or a value of its own."""
+    message = next((message for _, message in results_in([output])), None)
+    if message is None:
+        call.end(as_json(output))
+    elif is_failed(message):
+        call.fail(said_by(message))
+    else:
+        call.end(said_by(message))
