@@ -11,7 +11,7 @@ from weakref import finalize
 from attrs import define, field
 
 from .quiet import quiet
-from .recording import Call, Recorder, Turn
+from .recording import Call, Recorder, Turn, Watch
 
 MOST_WAITING = 1_000
 """Calls of tools whose results may come yet, for each wrapped client."""
@@ -51,7 +51,10 @@ class Asked:
 
 @define
 class Wanted:
-    """A tool that the model wants to be called, or that its service has called already, with this result."""
+    """A tool that the model wants to be called, or that its service has called already, with this result.
+
+    :param since: when that was known, if it was before the end of the answer.
+    """
 
     id: Hashable
     name: str
@@ -59,6 +62,7 @@ class Wanted:
     is_done: bool = False
     result: Any = None
     error: str | None = None
+    since: Watch | None = None
 
 
 @define
@@ -147,6 +151,8 @@ class Exchange:
         waits = False
         for wanted in answer.wanted:
             call = turn.call(wanted.name, wanted.args)
+            if wanted.since is not None:
+                call.restart(wanted.since)
             if wanted.error is not None:
                 call.fail(wanted.error)
             elif wanted.is_done or self._asked.is_forced:

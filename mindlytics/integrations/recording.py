@@ -126,9 +126,9 @@ class Call:
         """It has raised, or was cancelled."""
         self._end(_told(error), _kind_of(error), at)
 
-    def restart(self) -> None:
-        """Its runtime counts from now: a model asked for it before, and now it is run."""
-        self._watch = Watch()
+    def restart(self, since: Watch | None = None) -> None:
+        """Its runtime counts from now, or since then: a model asked for it before, and now it is run."""
+        self._watch = since or Watch()
 
     def _end(self, result: object, properties: dict[str, Any], at: datetime | None) -> None:
         if self.is_over:

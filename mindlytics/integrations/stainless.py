@@ -14,16 +14,7 @@ from typing import Any, Protocol
 from .dialogue import Answer, Asked, Dialogue, Exchange
 from .quiet import quiet
 from .recording import Recorder
-
-
-class Collected(Protocol):
-    """Collects the pieces of a streamed answer."""
-
-    def add(self, piece: Any) -> bool:
-        """Take a piece; whether it holds something of the answer."""
-
-    def answer(self) -> Answer:
-        """All that has come."""
+from .streams import AsyncPieces, Collected, Heard, Pieces
 
 
 class Reader(Protocol):
@@ -151,93 +142,3 @@ def _observe_stream(stream: Any, exchange: Exchange, reader: Reader) -> None:
     response, heard = stream.response, pieces._heard
     close = "aclose" if isinstance(pieces, AsyncPieces) else "close"
     setattr(response, close, heard.closing(getattr(response, close)))
-
-
-class Heard:
-    """What was heard of a streamed answer."""
-
-    def __init__(self, exchange: Exchange, collected: Collected) -> None:
-        self.exchange = exchange
-        self.collected = collected
-        self.is_reading = False
-
-    @quiet
-    def piece(self, piece: Any) -> None:
-        if self.collected.add(piece):
-            self.exchange.piece()
-
-    @quiet
-    def end(self) -> None:
-        self.exchange.answered(self.collected.answer())
-
-    @quiet
-    def fail(self, error: BaseException) -> None:
-        self.exchange.failed(error, self.collected.answer())
-
-    def closing(self, close: Callable[..., Any]) -> Callable[..., Any]:
-        """The method that closes the connection. While nothing is read, it is the program that leaves the stream."""
-        heard = self
-
-        @functools.wraps(close)
-        def closed(*args: Any, **kwargs: Any) -> Any:
-            if not heard.is_reading:
-                heard.fail(GeneratorExit())
-            return close(*args, **kwargs)
-
-        return closed
-
-
-class _Reading:
-    """An iterator of a stream, read along; what else it can do, it can."""
-
-    def __init__(self, inner: Any, heard: Heard) -> None:
-        self._inner = inner
-        self._heard = heard
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __del__(self) -> None:
-        self._heard.fail(GeneratorExit())
-
-
-class Pieces(_Reading):
-    def __iter__(self) -> Any:
-        return self
-
-    def __next__(self) -> Any:
-        heard = self._heard
-        heard.is_reading = True
-        try:
-            piece = next(self._inner)
-        except StopIteration:
-            heard.end()
-            raise
-        except BaseException as error:
-            heard.fail(error)
-            raise
-        finally:
-            heard.is_reading = False
-        heard.piece(piece)
-        return piece
-
-
-class AsyncPieces(_Reading):
-    def __aiter__(self) -> Any:
-        return self
-
-    async def __anext__(self) -> Any:
-        heard = self._heard
-        heard.is_reading = True
-        try:
-            piece = await anext(self._inner)
-        except StopAsyncIteration:
-            heard.end()
-            raise
-        except BaseException as error:
-            heard.fail(error)
-            raise
-        finally:
-            heard.is_reading = False
-        heard.piece(piece)
-        return piece

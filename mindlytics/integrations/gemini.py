@@ -1,0 +1,251 @@
+"""Google's library for Gemini: a wrapped client records what content it has generated, and stays the very same object.
+
+    from mindlytics.integrations.gemini import wrap
+
+    client = wrap(genai.Client())
+
+Functions that the library calls by itself ("automatic function calling") lie between two requests, as any tool does.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .dialogue import Answer, Asked, Dialogue, Exchange, Result, Wanted
+from .quiet import quiet
+from .recording import Recorder, Watch
+from .streams import AsyncPieces, Heard, Pieces
+from .texts import get, text_of
+
+if TYPE_CHECKING:
+    from .. import AsyncClient, Client
+    from ..context import AnySession
+
+C = TypeVar("C")
+
+_ONE, _STREAM = "_generate_content", "_generate_content_stream"
+"""What sends one request each; the public methods call them, once or more often."""
+
+
+def wrap(genai_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
+    """Record what content a client of ``google.genai`` has generated: blocking, asyncio (``client.aio``) and in chats.
+
+    Wrapping again replaces session and client.
+
+    :param session: where turns are recorded; default the current session at each question.
+    :param client: makes sessions where none is current; default one of the environment's settings.
+    :returns: the very same client.
+    """
+    undo(genai_client)
+    dialogue = Dialogue(Recorder(session, client))
+    models, async_models = _models(genai_client)
+    vars(models).update(
+        {_ONE: _one(getattr(models, _ONE), dialogue), _STREAM: _stream(getattr(models, _STREAM), dialogue)}
+    )
+    vars(async_models).update(
+        {
+            _ONE: _async_one(getattr(async_models, _ONE), dialogue),
+            _STREAM: _async_stream(getattr(async_models, _STREAM), dialogue),
+        }
+    )
+    return genai_client
+
+
+def undo(genai_client: C) -> C:
+    """Record nothing of that client any more. It is as it was before it was wrapped."""
+    for models in _models(genai_client):
+        for name in (_ONE, _STREAM):
+            vars(models).pop(name, None)
+    return genai_client
+
+
+def _models(client: Any) -> tuple[Any, Any]:
+    return client.models, client.aio.models
+
+
+def _one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+    @functools.wraps(generate)
+    def generated(*args: Any, **kwargs: Any) -> Any:
+        begun = _begun(dialogue, kwargs)
+        try:
+            reply = generate(*args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun[0].failed(error)
+            raise
+        _answered(begun, reply)
+        return reply
+
+    return generated
+
+
+def _async_one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+    @functools.wraps(generate)
+    async def generated(*args: Any, **kwargs: Any) -> Any:
+        begun = _begun(dialogue, kwargs)
+        try:
+            reply = await generate(*args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun[0].failed(error)
+            raise
+        _answered(begun, reply)
+        return reply
+
+    return generated
+
+
+def _stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+    @functools.wraps(generate)
+    def generated(*args: Any, **kwargs: Any) -> Any:
+        begun = _begun(dialogue, kwargs)
+        stream = generate(*args, **kwargs)
+        return stream if begun is None else Pieces(stream, Heard(begun[0], ContentPieces(begun[1])))
+
+    return generated
+
+
+def _async_stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+    @functools.wraps(generate)
+    async def generated(*args: Any, **kwargs: Any) -> Any:
+        begun = _begun(dialogue, kwargs)
+        try:
+            stream = await generate(*args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun[0].failed(error)
+            raise
+        return stream if begun is None else AsyncPieces(stream, Heard(begun[0], ContentPieces(begun[1])))
+
+    return generated
+
+
+@quiet
+def _begun(dialogue: Dialogue, kwargs: dict[str, Any]) -> tuple[Exchange, Request] | None:
+    request = Request(kwargs.get("contents"), kwargs.get("model"), kwargs.get("config"))
+    exchange = dialogue.begin(request.asked())
+    return None if exchange is None else (exchange, request)
+
+
+@quiet
+def _answered(begun: tuple[Exchange, Request] | None, reply: Any) -> None:
+    if begun is not None:
+        begun[0].answered(begun[1].answer(reply))
+
+
+class Request:
+    """One request. Its calls of functions mostly have no id: they are known by all that was said before them."""
+
+    def __init__(self, contents: Any, model: Any, config: Any) -> None:
+        self._contents = [(get(each, "role") or "user", list(get(each, "parts") or ())) for each in _contents(contents)]
+        self._model = str(model or "").removeprefix("models/")
+        self._config = config
+
+    def asked(self) -> Asked:
+        last, results, earlier = -1, list[Result](), list[Any]()
+        called: list[tuple[Any, Any, Any]] = []
+        for at, (role, parts) in enumerate(self._contents):
+            calls = [_part(part, "function_call") for part in parts if _part(part, "function_call") is not None]
+            if calls:
+                called = [(self._key(at, number, call), call, get(call, "name")) for number, call in enumerate(calls)]
+            for response in filter(None, (_part(part, "function_response") for part in parts)):
+                found = next((each for each in called if each[2] == get(response, "name")), None)
+                if found is not None:
+                    called.remove(found)
+                    results.append(_result(found[0], get(response, "response")))
+            if role == "user" and any(_part(part, "function_response") is None for part in parts):
+                last, earlier = at, [result.id for result in results] + [each[0] for each in called]
+        choice = get(get(get(self._config, "tool_config"), "function_calling_config"), "mode")
+        return Asked(
+            user=text_of(self._contents[last][1]) if last >= 0 else "",
+            results=results,
+            earlier=earlier,
+            model=self._model,
+            is_forced=str(getattr(choice, "value", choice)) == "ANY" and not results,
+        )
+
+    def answer(self, reply: Any) -> Answer:
+        candidates = get(reply, "candidates") or [None]
+        parts = get(get(candidates[0], "content"), "parts") or ()
+        calls = [call for call in (_part(part, "function_call") for part in parts) if call is not None]
+        at = len(self._contents)
+        blocked = get(get(reply, "prompt_feedback"), "block_reason")
+        return Answer(
+            text=text_of(parts),
+            wanted=[
+                Wanted(self._key(at, number, call), get(call, "name") or "", get(call, "args"))
+                for number, call in enumerate(calls)
+            ],
+            usage=get(reply, "usage_metadata"),
+            model=get(reply, "model_version") or self._model,
+            error=None if blocked is None else str(blocked),
+        )
+
+    def _key(self, at: int, number: int, call: Any) -> Any:
+        """What a call is known by: its id, or how many contents and which texts come before it."""
+        id = get(call, "id")
+        if id:
+            return id
+        said = tuple((role, text_of(parts)) for role, parts in self._contents[:at])
+        return hash(said), at, number, get(call, "name"), json.dumps(get(call, "args"), sort_keys=True, default=str)
+
+
+class ContentPieces:
+    """Collects the chunks of a streamed answer."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._parts: list[Any] = []
+        self._called: list[Watch] = []
+        self._last: dict[str, Any] = {}
+
+    def add(self, piece: Any) -> bool:
+        for name in ("usage_metadata", "model_version", "prompt_feedback"):
+            self._last[name] = get(piece, name) or self._last.get(name)
+        candidates = get(piece, "candidates") or [None]
+        parts = list(get(get(candidates[0], "content"), "parts") or ())
+        self._parts += parts
+        calls = [part for part in parts if _part(part, "function_call") is not None]
+        self._called += [Watch() for _ in calls]  # the library calls them before it goes on to read
+        return bool(text_of(parts) or calls)
+
+    def answer(self) -> Answer:
+        answer = self._request.answer({**self._last, "candidates": [{"content": {"parts": self._parts}}]})
+        for wanted, since in zip(answer.wanted, self._called, strict=False):
+            wanted.since = since
+        return answer
+
+
+def _contents(given: Any) -> Iterator[Any]:
+    """Contents with roles, of all that may be given as such: texts, parts, contents, and lists of them."""
+    loose: list[Any] = []
+    for each in given if isinstance(given, (list, tuple)) else [given]:
+        if get(each, "parts") is None:
+            loose.append({"text": each} if isinstance(each, str) else each)
+            continue
+        if loose:
+            yield {"role": "user", "parts": loose}
+            loose = []
+        yield each
+    if loose:
+        yield {"role": "user", "parts": loose}
+
+
+def _part(part: Any, name: str) -> Any:
+    """What a part holds: mappings have the names of the library, or those of the service."""
+    head, _, tail = name.partition("_")
+    found = get(part, name)
+    return get(part, head + tail.capitalize()) if found is None and isinstance(part, dict) else found
+
+
+def _result(key: Any, response: Any) -> Result:
+    error = get(response, "error")
+    if error is not None:
+        return Result(key, error, is_error=True)
+    for name in ("result", "output"):
+        if isinstance(response, dict) and list(response) == [name]:
+            return Result(key, response[name])
+    return Result(key, response)
