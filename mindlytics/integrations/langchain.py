@@ -16,11 +16,11 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import var_child_runnable_config
 
 from ..values import now
-from .langchain_messages import answer_in, as_json, calls_of, messages_in, model_named, question_in, usage_in
+from .langchain_messages import answer_in, calls_of, messages_in, model_named, question_in, usage_in
 from .langchain_runs import Question, Run, Runs, end_call
 from .quiet import quiet
 from .recording import Recorder
-from .texts import get, text_of
+from .texts import as_json, get, text_of
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
@@ -201,9 +201,9 @@ class MindlyticsCallback(BaseCallbackHandler):
         if parent is None:
             waiting, tool_call_id = self._runs.of_call(tool_call_id, name, inputs)
         run = self._begin(run_id, parent, more, waiting)
-        run.call_id = tool_call_id
-        run.question.asked.pop(str(tool_call_id), None)
-        halted = run.question.halted.pop(str(tool_call_id), None)
+        run.call_id = tool_call_id or run.question.id_of(name, inputs)
+        run.question.asked.pop(str(run.call_id), None)
+        halted = run.question.halted.pop(str(run.call_id), None)
         if halted is not None:
             halted.restart()
         args = as_json(input_str if inputs is None else inputs)

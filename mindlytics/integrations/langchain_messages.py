@@ -5,11 +5,10 @@ Messages come as objects, dicts, pairs or plain texts, alone, in lists, or in a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .texts import get, text_of
+from .texts import as_json, get, text_of
 
 HUMAN = frozenset({"human", "user", "HumanMessageChunk"})
 ASSISTANT = frozenset({"ai", "assistant", "AIMessageChunk"})
@@ -125,17 +124,3 @@ def usage_in(message: object, output: object) -> dict[str, int] | None:
     if not isinstance(counted, Mapping):
         counted = get(output, "token_usage") or get(output, "usage")
     return dict(counted) if isinstance(counted, Mapping) and counted else None
-
-
-def as_json(value: object) -> str | None:
-    """A value as text: itself, or its JSON, as far as it has any."""
-    if value is None or isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, default=_plain, ensure_ascii=False)
-    except Exception:  # its own methods may do anything at all
-        return f"<{type(value).__name__}>"
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump() if hasattr(type(value), "model_dump") else str(value)

@@ -7,7 +7,7 @@ waited for.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,9 @@ from uuid import UUID
 from attrs import define, field
 
 from ..values import now
-from .langchain_messages import ToolCall, as_json, is_failed, results_in, said_by
+from .langchain_messages import ToolCall, is_failed, results_in, said_by
 from .recording import Call, Recorder, Turn
+from .texts import as_json
 
 MOST_RUNS = 10_000
 """Runs that are followed at once. Beyond that, the question that began first is taken for cancelled."""
@@ -50,6 +51,11 @@ class Question:
     is_halted: bool = False
     is_waiting: bool = False
     runs: dict[UUID, Run] = field(factory=dict)
+
+    def id_of(self, name: str, args: object) -> str | None:
+        """The id of a call that a model asked for, where LangChain does not say which one a tool answers."""
+        found = (call_id for call_id, (call, _) in list(self.asked.items()) if call[1:] == (name, args))
+        return next(found, None)
 
     def resolve(self, messages: Sequence[Any]) -> None:
         """Tools that are no runs: what they returned stands among the messages."""
@@ -189,8 +195,8 @@ class Runs:
         question = self._waiting.get(("call", str(call_id)))
         if question is not None:
             return question, str(call_id)
-        for (kind, waiting_id), each in list(self._waiting.items()) if isinstance(args, Mapping) else ():
-            if kind == "call" and waiting_id in each.asked and each.asked[waiting_id][0][1:] == (name, args):
+        for (kind, waiting_id), each in list(self._waiting.items()):
+            if kind == "call" and each.id_of(name, args) == waiting_id:
                 return each, waiting_id
         return None, None
 

@@ -126,6 +126,11 @@ class Call:
         """It has raised, or was cancelled."""
         self._end(_told(error), _kind_of(error), at)
 
+    def forget(self) -> None:
+        """It has not happened."""
+        self.is_over = True
+        self._no_longer_open()
+
     def restart(self, since: Watch | None = None) -> None:
         """Its runtime counts from now, or since then: a model asked for it before, and now it is run."""
         self._watch = since or Watch()
@@ -136,6 +141,9 @@ class Call:
         self.is_over = True
         runtime = self._watch.milliseconds(at)
         self.turn.take((now() if at is None else at, self, result, runtime, properties))
+        self._no_longer_open()
+
+    def _no_longer_open(self) -> None:
         open_calls = _calls_of(self.turn.session)
         if self in open_calls:
             open_calls.remove(self)

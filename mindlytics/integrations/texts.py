@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,3 +36,21 @@ def _text_of_block(block: Any) -> str:
 def get(holder: Any, name: str) -> Any:
     """An entry of a mapping, or an attribute of an object; None where it has none."""
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+
+
+def as_json(value: object) -> str | None:
+    """A value as text: itself, or its JSON, as far as it has any."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    except Exception:  # its own methods may do anything at all
+        return f"<{type(value).__name__}>"
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(type(value), "model_dump"):
+        return value.model_dump()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)

@@ -1,0 +1,229 @@
+"""Pydantic AI: every run of every agent becomes a turn.
+
+    from mindlytics.integrations.pydantic_ai import instrument
+
+    instrument()
+
+All ways to run an agent go through ``Agent.iter``, which is wrapped until ``undo``. A capability that each run
+is given times the tools. Everything else is read from the run's messages at its end.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability
+
+from ..values import now
+from .quiet import quiet
+from .recording import Call, Recorder, Turn
+from .texts import as_json, get, text_of
+
+if TYPE_CHECKING:
+    from ..aio import AsyncClient
+    from ..client import Client
+    from ..context import AnySession
+
+MOST_WAITING = 1_000
+"""Questions that wait at once for results or approvals. Beyond that, the oldest is recorded as it stands."""
+
+NATIVE_CALLS = ("builtin-tool-call", "native-tool-call")
+NATIVE_RETURNS = ("builtin-tool-return", "native-tool-return")
+
+_recorders: list[Recorder] = []
+_waiting: OrderedDict[str, _Waiting] = OrderedDict()
+"""Questions that wait, by the ids of the calls that they wait for."""
+
+
+def instrument(session: AnySession | None = None, client: Client | AsyncClient | None = None) -> Callable[[], None]:
+    """Record all runs of all agents, until the returned function is called.
+
+    Called again, the newest records, and the one before it once the newest is undone.
+
+    :param session: where to record, of either face; default the current session at each run.
+    :param client: makes sessions where none is current; default a client of the environment's settings.
+    :returns: the function that undoes it.
+    """
+    recorder = Recorder(session, client)
+    if not _recorders:
+        _set_iter(_wrapped(Agent.iter))
+    _recorders.append(recorder)
+
+    def undo() -> None:
+        if recorder not in _recorders:
+            return
+        _recorders.remove(recorder)
+        if not _recorders:
+            _set_iter(getattr(Agent.iter, "not_recorded", Agent.iter))
+
+    return undo
+
+
+def _set_iter(method: Any) -> None:
+    Agent.iter = method  # type: ignore[method-assign, unused-ignore]
+
+
+def _wrapped(original: Any) -> Any:
+    @functools.wraps(original)
+    @asynccontextmanager
+    async def recorded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        if not _recorders:
+            async with original(*args, **kwargs) as run:
+                yield run
+            return
+        question = _Question(_recorders[-1], args, kwargs)
+        kwargs["capabilities"] = [*(kwargs.get("capabilities") or ()), _Tools(question)]
+        try:
+            async with original(*args, **kwargs) as run:
+                question.begin(run)
+                with question.active():
+                    yield run
+        except BaseException as error:
+            question.end(error)
+            raise
+        question.end(None)
+
+    recorded.not_recorded = original  # type: ignore[attr-defined]
+    return recorded
+
+
+class _Waiting:
+    """A question whose run has ended, and which another run goes on with."""
+
+    def __init__(self, turn: Turn, said: str, calls: dict[str, Call]) -> None:
+        self.turn = turn
+        self.said = said
+        self.calls = calls
+        """Those whose results the program gives."""
+
+
+class _Question:
+    """A run of an agent."""
+
+    def __init__(self, recorder: Recorder, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        self._recorder = recorder
+        self._agent = args[0]
+        self._prompt = args[1] if len(args) > 1 else kwargs.get("user_prompt")
+        self._results = kwargs.get("deferred_tool_results")
+        self._began = now()
+        self._run: Any = None
+        self.turn: Turn | None = None
+
+    @quiet
+    def begin(self, run: Any) -> None:
+        """The run is about to take its first step."""
+        self._run = run
+        self.turn = self._continued()
+        if self.turn is None:
+            asked = _prompt_in(run.all_messages()) if self._prompt is None else self._prompt
+            thread_id = getattr(run, "conversation_id", None)
+            self.turn = self._recorder.turn(text_of(asked), thread_id=thread_id, at=self._began)
+
+    def active(self) -> AbstractContextManager[Any]:
+        """Within the block, runs of other agents are parts of this one."""
+        return nullcontext() if self.turn is None else self.turn.active()
+
+    @quiet
+    def end(self, error: BaseException | None) -> None:
+        """The run has ended, or is over without an end."""
+        turn = self.turn
+        if turn is None:
+            return
+        turn.assistant_id = self._agent.name
+        said = ""
+        for message in self._run.new_messages():
+            if message.kind == "response":
+                turn.use(message.usage, message.model_name)
+                said = _text_in(message) or said
+                _record_native(turn, message)
+        if error is not None:
+            turn.fail(error, said)
+        elif self._run.result is None:
+            turn.cancel(said)
+        elif (asked := _deferred(self._run.result.output)) is not None:
+            _wait(turn, said, *asked)
+        else:
+            turn.end(as_json(self._run.result.output) or said)
+
+    def _continued(self) -> Turn | None:
+        """The turn of the question that the run goes on with."""
+        given = {**(get(self._results, "calls") or {}), **(get(self._results, "approvals") or {})}
+        waiting = next((_waiting[call_id] for call_id in given if call_id in _waiting), None)
+        if waiting is None:
+            return None
+        for call_id, call in waiting.calls.items():
+            if call_id in given:
+                call.end(as_json(given[call_id]))
+        _no_longer(waiting)
+        waiting.turn.resume()
+        return waiting.turn
+
+
+class _Tools(AbstractCapability[Any]):
+    """Times the tools of a run."""
+
+    def __init__(self, question: _Question) -> None:
+        self._question = question
+
+    async def wrap_tool_execute(self, ctx: Any, *, call: Any, tool_def: Any, args: Any, handler: Any) -> Any:
+        """Run a tool."""
+        turn = self._question.turn
+        if turn is None or tool_def.kind == "output":
+            return await handler(args)
+        recorded = turn.call(call.tool_name, as_json(args))
+        try:
+            result = await handler(args)
+        except BaseException as error:
+            if type(error).__name__ in ("CallDeferred", "ApprovalRequired"):
+                recorded.forget()
+            else:
+                recorded.fail(error)
+            raise
+        recorded.end(as_json(result))
+        return result
+
+
+def _wait(turn: Turn, said: str, calls: Sequence[Any], approvals: Sequence[Any]) -> None:
+    """Keep the question until somebody gives the results or approvals."""
+    turn.pause()
+    asked = {call.tool_call_id: turn.call(call.tool_name, as_json(call.args)) for call in calls}
+    waiting = _Waiting(turn, said, asked)
+    for call in (*calls, *approvals):
+        _waiting[call.tool_call_id] = waiting
+    while len(_waiting) > MOST_WAITING:
+        oldest = next(iter(_waiting.values()))
+        _no_longer(oldest)
+        oldest.turn.end(oldest.said)
+
+
+def _no_longer(waiting: _Waiting) -> None:
+    for call_id in [call_id for call_id, each in list(_waiting.items()) if each is waiting]:
+        _waiting.pop(call_id, None)
+
+
+def _deferred(output: Any) -> tuple[Sequence[Any], Sequence[Any]] | None:
+    """The calls for whose results the program is asked, and those for whose approval."""
+    return (output.calls, output.approvals) if type(output).__name__ == "DeferredToolRequests" else None
+
+
+def _prompt_in(messages: Sequence[Any]) -> Any:
+    """The last thing that the user said."""
+    parts = (part for message in reversed(messages) for part in reversed(message.parts))
+    return next((part.content for part in parts if part.part_kind == "user-prompt"), "")
+
+
+def _text_in(response: Any) -> str:
+    return "".join(part.content for part in response.parts if part.part_kind == "text")
+
+
+def _record_native(turn: Turn, response: Any) -> None:
+    """Tools that the model's provider runs by itself. How long they took is not known."""
+    results = {part.tool_call_id: part.content for part in response.parts if part.part_kind in NATIVE_RETURNS}
+    for part in response.parts:
+        if part.part_kind in NATIVE_CALLS:
+            turn.call(part.tool_name, as_json(part.args)).end(as_json(results.get(part.tool_call_id)))
