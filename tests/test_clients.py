@@ -20,6 +20,7 @@ from mindlytics.settings import Options, Settings
 
 from . import sink as faults
 from .conftest import Face, entered, result
+from .programs import ASYNC, BLOCKING, run
 from .sink import Sink
 
 
@@ -301,6 +302,33 @@ def test_a_name_loads_only_what_it_needs(program: str, absent: list[str]) -> Non
     check = f"import sys; {program}; print(*[name for name in {absent!r} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+FIRST_EVENT = (
+    "from mindlytics import Client\nclient = Client(api_key='k', project_id='p')\n"
+    "client.pipeline._attend = lambda: None  # no sender\n"
+    "client.create_session(id='u').track_conversation_turn(user='u', assistant='a')\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "absent"),
+    [
+        (FIRST_EVENT, ["requests", "aiohttp", "asyncio", "cattrs", "tenacity", "urllib3"]),
+        (BLOCKING + "session.track_event(event='e')\nclient.close()\n", ["aiohttp", "cattrs", "tenacity"]),
+        (
+            ASYNC + "async def main():\n    await session.track_event(event='e')\n    await client.close()\n"
+            "asyncio.run(main())\n",
+            ["requests", "urllib3", "cattrs"],
+        ),
+    ],
+    ids=["the first event", "a delivery", "a delivery by asyncio"],
+)
+def test_what_is_done_loads_only_what_it_needs(sink: Sink, program: str, absent: list[str]) -> None:
+    ran = run(
+        sink, f"{program}import os, sys\nprint(*[name for name in {absent!r} if name in sys.modules])\nos._exit(0)"
+    )
+    assert (0, "", "\n") == (ran.returncode, ran.stderr, ran.stdout)
 
 
 def test_no_thread_is_started_before_the_first_event(sink: Sink) -> None:
