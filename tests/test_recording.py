@@ -98,6 +98,16 @@ async def test_tokens_of_other_models_are_usage_of_their_own(face: Face, sink: S
     assert "30" in str(events[1])
 
 
+async def test_tokens_that_come_late_are_usage_of_the_turn(face: Face, sink: Sink) -> None:
+    turn = Recorder(face.client().create_session()).turn("Q")
+    turn.end("A")
+    turn.use({"prompt_tokens": 1, "completion_tokens": 2}, "m")
+    first, late = await recorded(face, sink)
+    assert "Conversation Usage" == late["event"]
+    assert first["properties"]["turn_id"] == late["properties"]["turn_id"]
+    assert first["conversation_id"] == late["conversation_id"]
+
+
 @pytest.mark.parametrize("how", ["error", "cancelled", "cancel"])
 async def test_errors_and_cancellations_are_recorded_as_what_they_are(face: Face, sink: Sink, how: str) -> None:
     turn = Recorder(face.client().create_session()).turn("Q")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
+from datetime import datetime
 from typing import Any
 from weakref import finalize
 
@@ -39,6 +40,7 @@ class Asked:
     :param results: what tools gave.
     :param earlier: ids of calls before those words: their questions are over.
     :param is_forced: the model has to call one function, so that this call is the answer.
+    :param at: when it was sent; default now.
     """
 
     user: str = ""
@@ -47,6 +49,7 @@ class Asked:
     thread_id: Any = None
     model: Any = None
     is_forced: bool = False
+    at: datetime | None = None
 
 
 @define
@@ -67,13 +70,17 @@ class Wanted:
 
 @define
 class Answer:
-    """What a model answered."""
+    """What a model answered.
+
+    :param at: when it had; default now.
+    """
 
     text: str = ""
     wanted: list[Wanted] = field(factory=list)
     usage: Any = None
     model: Any = None
     error: str | None = None
+    at: datetime | None = None
 
 
 class Dialogue:
@@ -94,16 +101,20 @@ class Dialogue:
                 continue
             found, call, _ = waited
             if result.is_error:
-                call.fail(str(result.result))
+                call.fail(str(result.result), at=asked.at)
             else:
-                call.end(result.result)
+                call.end(result.result, at=asked.at)
             if result.id not in asked.earlier:
                 self._waiting.pop(result.id, None)
                 turn = turn or (None if found.is_over else found)
         self._end_late(asked.earlier)
         if turn is None:
-            turn = self.recorder.turn(asked.user, thread_id=asked.thread_id)
+            turn = self.recorder.turn(asked.user, thread_id=asked.thread_id, at=asked.at)
         return Exchange(self, turn, asked)
+
+    def is_waiting_for(self, results: Iterable[Result]) -> bool:
+        """Whether one of the results goes on with a question that is known here."""
+        return any(result.id in self._waiting for result in results)
 
     def wait(self, id: Hashable, turn: Turn, call: Call) -> None:
         """The program calls a tool now."""
@@ -136,9 +147,9 @@ class Exchange:
         self._asked = asked
         self._is_over = False
 
-    def piece(self) -> None:
+    def piece(self, at: datetime | None = None) -> None:
         """A piece of a streamed answer has come."""
-        self.turn.first_token()
+        self.turn.first_token(at=at)
 
     @quiet
     def answered(self, answer: Answer) -> None:
@@ -150,20 +161,20 @@ class Exchange:
         turn.use(answer.usage, answer.model or self._asked.model)
         waits = False
         for wanted in answer.wanted:
-            call = turn.call(wanted.name, wanted.args)
+            call = turn.call(wanted.name, wanted.args, at=answer.at)
             if wanted.since is not None:
                 call.restart(wanted.since)
             if wanted.error is not None:
-                call.fail(wanted.error)
+                call.fail(wanted.error, at=answer.at)
             elif wanted.is_done or self._asked.is_forced:
-                call.end(wanted.result)
+                call.end(wanted.result, at=answer.at)
             else:
                 waits = True
                 self._dialogue.wait(wanted.id, turn, call)
         if answer.error is not None:
-            turn.fail(answer.error, answer.text)
+            turn.fail(answer.error, answer.text, at=answer.at)
         elif not waits:
-            turn.end(answer.text)
+            turn.end(answer.text, at=answer.at)
 
     @quiet
     def failed(self, error: BaseException, answer: Answer | None = None) -> None:

@@ -206,7 +206,11 @@ class Turn:
         :param model: the model's name.
         """
         tokens = tokens_of(usage) or Tokens()
-        self._used.append((str(model)[:MAX_NAME] if model else UNKNOWN_MODEL, tokens))
+        name = str(model)[:MAX_NAME] if model else UNKNOWN_MODEL
+        if self.is_over and self.session is not None:  # some libraries report late, from a thread of their own
+            self._record_usage(self.session, name, tokens, now())
+        else:
+            self._used.append((name, tokens))
 
     @quiet
     def first_token(self, *, at: datetime | None = None) -> None:
@@ -303,6 +307,18 @@ class Turn:
             )
         )
 
+    def _record_usage(self, session: Any, model: str, tokens: Tokens, moment: datetime) -> None:
+        """Tokens of another model than the one that answered, or that come late."""
+        if tokens.prompt or tokens.completion:
+            _left_alone(
+                session.track_conversation_usage(
+                    usage=_cost(model, tokens),
+                    properties={**tokens.details, "turn_id": self.id},
+                    conversation_id=self._thread_id,
+                    timestamp=moment,
+                )
+            )
+
     def _record_turn(
         self, session: Any, moment: datetime, assistant: str, outcome: dict[str, Any], latency: int
     ) -> None:
@@ -312,15 +328,7 @@ class Turn:
             used_by[name] = used_by.pop(name, Tokens()) + used
         *others, (model, tokens) = used_by.items() or [(UNKNOWN_MODEL, Tokens())]
         for other, used in others:
-            if used.prompt or used.completion:
-                _left_alone(
-                    session.track_conversation_usage(
-                        usage=_cost(other, used),
-                        properties={**used.details, "turn_id": self.id},
-                        conversation_id=self._thread_id,
-                        timestamp=moment,
-                    )
-                )
+            self._record_usage(session, other, used, moment)
         measured = {
             "latency": latency,
             "time_to_first_token": self._first_token,

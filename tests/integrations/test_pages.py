@@ -39,6 +39,7 @@ def test_python_in_the_pages_runs(program: str, models: Models, tmp_path: Path) 
                 "MLSDK_SERVER_BASE": server.url,
                 "MLSDK_API_KEY": "any",
                 "MLSDK_PROJECT_ID": "docs",
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks the internet when it is imported
                 "PYTHONPATH": str(ROOT),
             },
             capture_output=True,

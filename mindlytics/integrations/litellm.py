@@ -1,0 +1,150 @@
+"""LiteLLM: a callback that records completions and responses of whatever service.
+
+    from mindlytics.integrations.litellm import MindlyticsCallback
+
+    litellm.callbacks.append(MindlyticsCallback())
+
+LiteLLM reports a request where it is sent, and what came of it later, from a thread or a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+from weakref import finalize
+
+from attrs import frozen
+from litellm.integrations.custom_logger import CustomLogger
+
+from ..values import now
+from .dialogue import LONGEST_WAIT, Asked, Dialogue, Exchange
+from .openai_chat import Chat
+from .openai_responses import Responses
+from .quiet import quiet
+from .recording import Recorder
+from .texts import get
+
+if TYPE_CHECKING:
+    from .. import AsyncClient, Client
+    from ..context import AnySession
+
+MOST_ANSWERS = 10_000
+"""Requests whose answers may come yet."""
+
+_READERS: dict[str, Chat | Responses] = {
+    "completion": Chat(),
+    "acompletion": Chat(),
+    "responses": Responses(),
+    "aresponses": Responses(),
+}
+
+
+@frozen
+class Sent:
+    """A request that was sent."""
+
+    at: datetime
+    reader: Chat | Responses
+    begin: Callable[[], Exchange | None]
+
+
+class MindlyticsCallback(CustomLogger):
+    """Records what is asked through LiteLLM while it is one of ``litellm.callbacks``.
+
+    The ``session_id`` or ``thread_id`` in a request's ``metadata`` becomes the ``conversation_id``.
+
+    :param session: where turns are recorded; default the current session at each question.
+    :param client: makes sessions where none is current; default one of the environment's settings.
+    """
+
+    def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
+        super().__init__()
+        self._dialogue = Dialogue(Recorder(session, client))
+        self._sent: OrderedDict[str, Sent] = OrderedDict()
+        finalize(self, _end_all, self._sent)
+
+    @quiet
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
+        """A request is sent, or sent again."""
+        reader = _READERS.get(str(kwargs.get("call_type")))
+        id = kwargs.get("litellm_call_id")
+        if reader is None or id is None or id in self._sent:
+            return
+        asked = _asked(reader, model, messages, kwargs)
+        self._sent[id] = Sent(now(), reader, self._begin(asked))
+        while self._sent:
+            oldest = next(iter(self._sent))
+            waited = (now() - self._sent[oldest].at).total_seconds()
+            if len(self._sent) <= MOST_ANSWERS and waited < LONGEST_WAIT:
+                break
+            _end(self._sent.pop(oldest))
+
+    def _begin(self, asked: Asked) -> Callable[[], Exchange | None]:
+        """Begin now; but later where it goes on with a question whose last answer was not reported yet."""
+        if asked.results and self._sent and not self._dialogue.is_waiting_for(asked.results):
+            asked.at = now()
+            context = contextvars.copy_context()
+            return lambda: context.run(self._dialogue.begin, asked)
+        exchange = self._dialogue.begin(asked)
+        return lambda: exchange
+
+    @quiet
+    def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """All of the answer has come."""
+        sent = self._sent.pop(str(kwargs.get("litellm_call_id")), None)
+        exchange = None if sent is None else sent.begin()
+        if sent is None or exchange is None:
+            return
+        if kwargs.get("stream") and isinstance(kwargs.get("completion_start_time"), datetime):
+            exchange.piece(cast(datetime, kwargs["completion_start_time"]).astimezone())
+        answer = sent.reader.answer(response_obj)
+        answer.at = end_time.astimezone() if isinstance(end_time, datetime) else None
+        exchange.answered(answer)
+
+    @quiet
+    def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """It has failed, retries included."""
+        sent = self._sent.pop(str(kwargs.get("litellm_call_id")), None)
+        error = kwargs.get("exception")
+        if sent is not None:
+            _end(sent, error if isinstance(error, BaseException) else RuntimeError())
+
+    async def async_log_success_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """The same, of ``acompletion``."""
+        self.log_success_event(kwargs, response_obj, start_time, end_time)
+
+    async def async_log_failure_event(
+        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """The same, of ``acompletion``."""
+        self.log_failure_event(kwargs, response_obj, start_time, end_time)
+
+
+def _asked(reader: Chat | Responses, model: Any, messages: Any, kwargs: dict[str, Any]) -> Asked:
+    options = kwargs.get("optional_params")
+    given = kwargs.get("input") if isinstance(reader, Responses) else messages
+    asked = reader.asked(
+        {"model": model, "messages": given, "input": given, "tool_choice": get(options, "tool_choice")}
+    )
+    metadata = kwargs.get("metadata") or get(kwargs.get("litellm_params"), "metadata")
+    asked.thread_id = asked.thread_id or get(metadata, "session_id") or get(metadata, "thread_id")
+    return asked
+
+
+@quiet
+def _end(sent: Sent, error: BaseException | None = None) -> None:
+    exchange = sent.begin()
+    if exchange is not None:
+        exchange.failed(asyncio.CancelledError() if error is None else error)
+
+
+def _end_all(sent: OrderedDict[str, Sent]) -> None:
+    """At the program's exit, or once nobody has the callback any more: no answers are waited for."""
+    while sent:
+        _end(sent.popitem()[1])
