@@ -36,7 +36,7 @@ def requirements(text: str) -> dict[str, Requirement]:
 SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
-OPTIONAL = {"langchain_core", "litellm", "PyInstaller"}
+OPTIONAL = {"asgiref", "django", "flask", "langchain_core", "litellm", "PyInstaller"}
 """Imported by modules for programs that have it."""
 BROUGHT = {"typing_extensions"}
 """Imported on Python 3.10, where cattrs requires it."""

@@ -1,0 +1,74 @@
+"""Flask: the session of each request is current while it is served.
+
+from mindlytics.integrations.flask import Mindlytics
+
+Mindlytics(app)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import g, request
+
+from .quiet import quiet
+from .web import COOKIE, HEADER, Find, Visits
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .. import AsyncClient, Client
+
+
+class Mindlytics:
+    """Makes a session the current one while a request is served, its streamed body included.
+
+    Requests of the same session id share a session. Without an id, each has one of its own, which ends with it.
+
+    :param app: the app; or call :meth:`init_app` later.
+    :param client: makes the sessions; default one of the environment's settings. Without any, nothing is current.
+    :param session_id: a function of the request that gives the session's id; default by header and cookie.
+    :param user_id: a function of the request that gives the user's id, or None.
+    :param header: the name of the header that holds the session's id.
+    :param cookie: the name of the cookie that holds it.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        client: Client | AsyncClient | None = None,
+        session_id: Find | None = None,
+        user_id: Find | None = None,
+        header: str = HEADER,
+        cookie: str = COOKIE,
+    ) -> None:
+        self._visits = Visits(client, session_id, user_id, header, cookie)
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Serve that app."""
+        app.before_request(quiet(self._begin))
+        app.after_request(self._after)
+        app.teardown_request(quiet(self._end))
+
+    def _begin(self) -> None:
+        visit = self._visits.visit(request, request.headers.get, request.cookies.get)
+        visit.__enter__()
+        g._mindlytics = [*g.get("_mindlytics", ()), visit]
+
+    def _after(self, response: Any) -> Any:
+        self._stream(response)
+        return response
+
+    @quiet
+    def _stream(self, response: Any) -> None:
+        visits = g.get("_mindlytics")
+        if visits and visits[-1].session is not None and response.is_streamed and not response.direct_passthrough:
+            response.response = visits[-1].streamed(response.response)
+
+    def _end(self, _: Any) -> None:
+        visits = g.get("_mindlytics")
+        if visits:
+            visits.pop().__exit__(None, None, None)

@@ -1,0 +1,143 @@
+"""The session of a web request: from a function, a header or a cookie. What web frameworks have in common."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from ..context import current
+from .quiet import quiet
+from .sessions import MOST_THREADS, as_thread_id, default_client
+
+if TYPE_CHECKING:
+    from .. import AsyncClient, Client
+    from ..context import AnySession
+
+HEADER = "X-Session-ID"
+COOKIE = "session_id"
+
+Find = Callable[[Any], Any]
+"""Finds an id in a request of the framework's."""
+
+
+class Visits:
+    """The sessions of those who send requests.
+
+    :param client: makes the sessions; default one of the environment's settings. Without any, nothing is current.
+    :param session_id: gives the session's id of a request; default by header and cookie.
+    :param user_id: gives the user's id of a request, or None.
+    :param header: the name of the header that holds the session's id.
+    :param cookie: the name of the cookie that holds it.
+    """
+
+    def __init__(
+        self,
+        client: Client | AsyncClient | None = None,
+        session_id: Find | None = None,
+        user_id: Find | None = None,
+        header: str = HEADER,
+        cookie: str = COOKIE,
+    ) -> None:
+        self.client = client
+        self.session_id = session_id
+        self.user_id = user_id
+        self.header = header
+        self.cookie = cookie
+        self._sessions: OrderedDict[str, AnySession] = OrderedDict()
+
+    def visit(self, request: Any, header: Find, cookie: Find) -> Visit:
+        """The session of the request is current within the ``with`` block of what is returned.
+
+        :param header: gives the header of that name, or None.
+        :param cookie: gives the cookie of that name, or None.
+        """
+        session, is_own = quiet(self.find)(request, header, cookie) or (None, False)
+        return Visit(session, is_own)
+
+    def find(self, request: Any, header: Find, cookie: Find) -> tuple[AnySession | None, bool]:
+        """The session, and whether it is of this request alone."""
+        client: Any = self.client if self.client is not None else default_client()
+        if client is None:
+            return None, False
+        user = None if self.user_id is None else quiet(self.user_id)(request)
+        if self.session_id is not None:
+            found = quiet(self.session_id)(request)
+        else:
+            found = header(self.header) or cookie(self.cookie)
+        id = as_thread_id(found)
+        if id is None:
+            return client.create_session(id=user), True
+        # no lock, which a fork could find taken: two requests may make a session of the same ids each, as good as one
+        session: AnySession = self._sessions.pop(id, None) or client.create_session(session_id=id, id=user)
+        if user is not None and session.id is None:
+            session.id = user
+        self._sessions[id] = session
+        if len(self._sessions) > MOST_THREADS:
+            Visit(self._sessions.popitem(last=False)[1], is_own=True)._end()
+        return session, False
+
+
+class Visit:
+    """A request being served. A session that nobody can come back to ends with it, or with its streamed body."""
+
+    def __init__(self, session: AnySession | None, is_own: bool) -> None:
+        self.session = session
+        self._is_own = is_own
+        self._current: Any = nullcontext() if session is None else current(session)
+
+    def __enter__(self) -> Visit:
+        self._current.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._current.__exit__(None, None, None)
+        self._end()
+
+    def streamed(self, pieces: Any, *, is_async: bool = False) -> Any:
+        """The pieces of a streamed body, each made while the session is current. The session ends after them."""
+        visit = Visit(self.session, self._is_own)
+        self._is_own = False
+        return visit._async_pieces(pieces) if is_async else visit._pieces(pieces)
+
+    @quiet
+    def _end(self) -> None:
+        if self._is_own and self.session is not None and self.session._used:
+            self.session.end_session()
+
+    def _pieces(self, pieces: Iterable[Any]) -> Iterator[Any]:
+        iterator = iter(pieces)
+        try:
+            while True:
+                with current(self.session):
+                    try:
+                        piece = next(iterator)
+                    except StopIteration:
+                        return
+                yield piece
+        finally:
+            _close(iterator)
+            self._end()
+
+    async def _async_pieces(self, pieces: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        iterator = aiter(pieces)
+        try:
+            while True:
+                with current(self.session):
+                    try:
+                        piece = await anext(iterator)
+                    except StopAsyncIteration:
+                        return
+                yield piece
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+            self._end()
+
+
+def _close(iterator: Any) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
