@@ -36,7 +36,15 @@ def requirements(text: str) -> dict[str, Requirement]:
 SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
-OPTIONAL = {"asgiref", "django", "flask", "langchain_core", "litellm", "PyInstaller"}
+OPTIONAL = {
+    "asgiref",
+    "django",
+    "flask",
+    "langchain_core",
+    "litellm",
+    "pydantic_ai",
+    "PyInstaller",
+}
 """Imported by modules for programs that have it."""
 BROUGHT = {"typing_extensions"}
 """Imported on Python 3.10, where cattrs requires it."""
@@ -134,7 +142,8 @@ def test_what_is_installed_says_what_it_is(installed: metadata.Distribution) -> 
         told["Version"],
         told["Requires-Python"],
     )
-    assert {*SETUP["options.extras_require"]} == set(told.get_all("Provides-Extra") or ())
+    extras = {name.replace("_", "-") for name in SETUP["options.extras_require"]}
+    assert extras == {name.replace("_", "-") for name in told.get_all("Provides-Extra") or ()}
     always = {Requirement(text).name for text in installed.requires or () if "extra ==" not in text}
     assert set(RUN_TIME) == always
     assert told.get_payload() or told["Description"]
