@@ -42,6 +42,7 @@ OPTIONAL = {
     "flask",
     "langchain_core",
     "litellm",
+    "opentelemetry",
     "pydantic_ai",
     "PyInstaller",
 }

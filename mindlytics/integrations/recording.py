@@ -76,6 +76,12 @@ class Recorder:
         return Turn(session, user, thread, assistant_id, at, properties=properties, ends_session=ends)
 
 
+class ErrorName(str):
+    """The class of an error, where a library gives no more than that."""
+
+    __slots__ = ()
+
+
 class Watch:
     """From when until when, by the caller's own times or by a clock that is never set back."""
 
@@ -202,10 +208,11 @@ class Turn:
     def use(self, usage: object, model: object = None) -> None:
         """A model was called.
 
-        :param usage: what the library counts, an object or a mapping of whatever names; None where it does not.
+        :param usage: what the library counts, an object or a mapping of whatever names, or ``Tokens``; None where it
+            does not.
         :param model: the model's name.
         """
-        tokens = tokens_of(usage) or Tokens()
+        tokens = usage if isinstance(usage, Tokens) else tokens_of(usage) or Tokens()
         name = str(model)[:MAX_NAME] if model else UNKNOWN_MODEL
         if self.is_over and self.session is not None:  # some libraries report late, from a thread of their own
             self._record_usage(self.session, name, tokens, now())
@@ -417,6 +424,8 @@ def _kind_of(error: BaseException | str) -> dict[str, Any]:
     """What properties say of an error: its class, never its message, which may hold what people said."""
     if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
         return {"cancelled": True}
+    if isinstance(error, ErrorName):
+        return {"error": str(error)[:MAX_NAME]}
     return {"error": "error" if isinstance(error, str) else type(error).__name__}
 
 

@@ -1,0 +1,141 @@
+"""The spans of a trace as turns: one for each question, with the tools and the tokens of all that lies below it.
+
+Spans come from the span processor (``opentelemetry.py``), or from other programs, through the local server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from attrs import define, field, frozen
+
+from . import semconv
+from .recording import ErrorName, Recorder, Turn
+from .semconv import AGENT, MODEL, TOOL, Attributes
+
+
+@frozen
+class Span:
+    """A span that has ended.
+
+    :param error: the class of an error, or another word for it.
+    """
+
+    id: Any
+    parent: Any
+    name: str
+    began: datetime
+    ended: datetime
+    attributes: Attributes = field(factory=dict)
+    events: list[tuple[str, Attributes]] = field(factory=list)
+    error: str | None = None
+    resource: Attributes = field(factory=dict)
+
+    @property
+    def kind(self) -> str | None:
+        return semconv.kind_of(self.attributes)
+
+    @property
+    def asked(self) -> str:
+        return semconv.asked(self.attributes, self.events)
+
+    @property
+    def answered(self) -> str:
+        return semconv.answered(self.attributes, self.events)
+
+
+@define
+class Question:
+    """The spans of one question, in the order in which they began, each with how many of its kind are above it."""
+
+    user: str = ""
+    spans: list[tuple[int, Span]] = field(factory=list)
+
+
+def questions(spans: list[Span]) -> Iterator[Question]:
+    """Those of one trace. Spans next to each other are of one question unless they tell of another one.
+
+    What models and agents below others are asked is no question of a user's.
+    """
+    by_id = {span.id: span for span in spans}
+    found = Question()
+    for span in sorted(
+        (span for span in spans if span.kind is not None), key=lambda span: (span.began, -span.ended.timestamp())
+    ):
+        depth = _depth(span, by_id)
+        said = span.asked if span.kind != TOOL else ""
+        if depth == 0 and said and found.user and said != found.user:
+            yield found
+            found = Question()
+        if said and not found.user:
+            found.user = said
+        found.spans.append((depth, span))
+    if any(span.kind != TOOL for _, span in found.spans):
+        yield found
+
+
+def _depth(span: Span, by_id: dict[Any, Span]) -> int:
+    """How many spans of models, tools and agents are above it."""
+    depth, seen = 0, {span.id}
+    above = by_id.get(span.parent)
+    while above is not None and above.id not in seen:
+        seen.add(above.id)
+        depth += above.kind is not None
+        above = by_id.get(above.parent)
+    return depth
+
+
+def record(spans: list[Span], recorder: Recorder) -> None:
+    """Record the questions of a trace. Whoever calls it sees to it that the right session is current."""
+    for question in questions(spans):
+        _record(question, recorder)
+
+
+def _record(question: Question, recorder: Recorder) -> None:
+    spans = [span for _, span in question.spans]
+    thread = next(filter(None, (semconv.conversation_of(span.attributes) for span in spans)), None)
+    began, ended = min(span.began for span in spans), max(span.ended for span in spans)
+    turn = recorder.turn(question.user, thread_id=thread, properties=_properties(spans[0]), at=began)
+    user = next(filter(None, (semconv.user_of(span.attributes) for span in spans)), None)
+    if user is not None and turn.session is not None and turn.session.id is None and thread is not None:
+        turn.session.id = user
+    for span in spans:
+        _use(turn, span)
+    top = min(depth for depth, _ in question.spans)
+    agents = [span for _, span in question.spans if span.kind == AGENT]
+    turn.assistant_id = next(filter(None, (semconv.agent_of(span.attributes) for span in agents)), None)
+    outermost = sorted((span for depth, span in question.spans if depth == top), key=lambda span: span.ended)
+    models = sorted(
+        ((-depth, span.ended, span.answered) for depth, span in question.spans if span.kind == MODEL and span.answered),
+    )
+    answer = next((span.answered for span in reversed(outermost) if span.answered), "")
+    answer = answer or (models[-1][2] if models else "")
+    failed = outermost[-1].error if outermost else None
+    if failed is not None:
+        turn.fail(ErrorName(failed), answer, at=ended)
+    else:
+        turn.end(answer, at=ended)
+
+
+def _use(turn: Turn, span: Span) -> None:
+    if span.kind == MODEL:
+        turn.use(semconv.tokens_of(span.attributes), semconv.model_of(span.attributes))
+    elif span.kind == TOOL:
+        name, args, result = semconv.tool_of(span.attributes, span.name)
+        call = turn.call(name, args, at=span.began)
+        if span.error is not None:
+            call.fail(ErrorName(span.error), at=span.ended)
+        else:
+            call.end(result, at=span.ended)
+
+
+def _properties(span: Span) -> dict[str, Any]:
+    """What the resource says of where this ran."""
+    resource = span.resource
+    return {
+        "service": resource.get("service.name"),
+        "release": resource.get("service.version"),
+        "environment": resource.get("deployment.environment.name", resource.get("deployment.environment")),
+    }
