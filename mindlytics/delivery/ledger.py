@@ -2,8 +2,9 @@
 
 Accepting an event takes no lock (see ``pipeline/intake.py``): it only ever adds to ``accepted`` and ``held_in``. All
 that settles events runs under one lock, which its holder may take again, since a finalizer or a signal handler may
-record something in the middle of anything. Pending is the difference, so the account adds up at every moment. Nothing
-here knows why a batch failed, only what became of its events.
+record something in the middle of anything. A count is therefore read and written without a call in between: the handler
+might run in that call, and what it counted would be overwritten. Pending is the difference, so the account adds up at
+every moment. Nothing here knows why a batch failed, only what became of its events.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Reason(str, enum.Enum):
     def is_loss(self) -> bool:
         """Whether somebody would miss the event; not so where it was the settings' wish."""
         return self not in (Reason.DISABLED, Reason.BEFORE_SEND, Reason.SAMPLED_OUT)
+
+    __hash__ = str.__hash__  # that of Enum is a Python function, in which an interrupt may run
 
 
 @frozen
@@ -164,10 +167,10 @@ class Account:
 class Waiter:
     """Waits until all events accepted so far, of an account or of all, are settled."""
 
-    last: int
     account: Account | None
-    remaining: int
     notify: Callable[[], object]
+    last: int = 0
+    remaining: int = 2**62
 
 
 class Ledger:
@@ -209,29 +212,32 @@ class Ledger:
         """The service acknowledged them."""
         with self.lock:
             entries = self._open(entries)
-            for account, count in self._by_account(entries):
+            counts = self._by_account(entries)
+            for account, count in counts:
                 account.delivered += count
-            self.total.delivered += len(entries)
-            self._settled(entries)
+                self.total.delivered += count
+            self._settled(entries, counts)
 
     def refused(self, entries: Sequence[Entry], status: int, message: str) -> None:
         """The service said no to them, for good."""
         with self.lock:
             entries = self._open(entries)
-            for account, count in self._by_account(entries):
+            counts = self._by_account(entries)
+            for account, count in counts:
                 account.refused += count
                 self.total.refused += count
                 self._lost(account, "refused", status, message, count)
                 self._last_loss = f"the service refused with status {status}"
-            self._settled(entries)
+            self._settled(entries, counts)
 
     def dropped(self, entries: Sequence[Entry], reason: Reason, status: int = 0, message: str = "") -> None:
         """They will not be sent (again)."""
         with self.lock:
             entries = self._open(entries)
-            for account, count in self._by_account(entries):
+            counts = self._by_account(entries)
+            for account, count in counts:
                 self._drop(account, count, reason, status, message)
-            self._settled(entries)
+            self._settled(entries, counts)
 
     def dropped_at_once(self, account: Account, reason: Reason) -> None:
         """Count an event in that is not even queued."""
@@ -260,13 +266,15 @@ class Ledger:
         """A waiter for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
         counts = account or self.total
         with self.lock:
-            last, accepted = self.total.accepted, counts.accepted  # of one moment: no call comes in between
-            pending = accepted - counts.delivered - counts.refused - counts.dropped
-            if pending == 0:
-                return None
-            waiter = Waiter(last, account, pending, notify)
+            waiter = Waiter(account, notify)
             self._waiters.setdefault(account, []).append(waiter)
-            return waiter
+            # It is known already to whoever settles something from here on. No call stands between these two lines.
+            waiter.last = self.total.accepted
+            waiter.remaining = counts.accepted - counts.delivered - counts.refused - counts.dropped
+            if waiter.remaining > 0:
+                return waiter
+            self._remove(waiter)
+            return None
 
     def cancel(self, waiter: Waiter) -> None:
         """It waits no longer."""
@@ -344,7 +352,11 @@ class Ledger:
     def _drop(self, account: Account, count: int, reason: Reason, status: int, message: str) -> None:
         for each in (account, self.total):
             each.dropped += count
-            each.reasons[reason] = each.reasons.get(reason, 0) + count
+            reasons = each.reasons
+            if reason in reasons:
+                reasons[reason] += count
+            else:
+                reasons[reason] = count
         if reason.is_loss:
             self._lost(account, reason.value, status, message or WORDS[reason], count)
             self._last_loss = WORDS[reason]
@@ -358,28 +370,33 @@ class Ledger:
         key = (account, reason, status, message)
         if key not in self._losses and len(self._losses) >= MAX_ERRORS:
             key = (self.total, reason, status, "for several causes")
-        self._losses[key] = self._losses.get(key, 0) + count
+        losses = self._losses
+        if key in losses:
+            losses[key] += count
+        else:
+            losses[key] = count
 
-    def _settled(self, entries: Sequence[Entry]) -> None:
-        self.held_out += sum([entry[2] for entry in entries])
-        numbers = {entry[1] for entry in entries}
+    def _settled(self, entries: Sequence[Entry], counts: list[tuple[Account, int]]) -> None:
+        """``counts`` says whose they are: an interrupt may settle the rest of an account, which is not busy then."""
+        size = sum([entry[2] for entry in entries])
+        self.held_out += size
         if self._waiters:
             if None in self._waiters:
                 self._notify(None, entries)
-            for number in numbers:
-                if self.busy[number] in self._waiters:
-                    self._notify(self.busy[number], [entry for entry in entries if entry[1] == number])
-        for number in numbers:
-            account = self.busy[number]
+            for account, _ in counts:
+                if account in self._waiters:
+                    self._notify(account, [entry for entry in entries if entry[1] == account.number])
+        for account, _ in counts:
             if account.pending == 0:
-                del self.busy[number]
+                self.busy.pop(account.number, None)
                 if account.pending:  # an event came just now
-                    self.busy[number] = account
+                    self.busy[account.number] = account
 
     def _notify(self, account: Account | None, entries: Sequence[Entry]) -> None:
         """Those who wait for events of that account, or of all, wait for fewer."""
-        for waiter in self._waiters[account][:]:
-            waiter.remaining -= sum(1 for entry in entries if entry[0] <= waiter.last)
+        for waiter in self._waiters.get(account, [])[:]:
+            settled = sum(1 for entry in entries if entry[0] <= waiter.last)
+            waiter.remaining -= settled
             if waiter.remaining <= 0:
                 self._remove(waiter)
                 waiter.notify()

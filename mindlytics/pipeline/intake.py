@@ -60,17 +60,21 @@ class Intake:
         :returns: its sequence number, from 1; 0 where there is no room.
         """
         total, ledger = self._total, self.ledger
+        entry = (total.accepted + 1, account.number, size, payload)  # may collect garbage, whose finalizers run here
         # No call stands between these lines: another thread or an interrupt comes before all of them or after.
         if (
             total.accepted - total.delivered - total.refused - total.dropped >= self._max_events
             or ledger.held_in - ledger.held_out >= self._max_bytes
         ):
             return 0
-        total.accepted = number = total.accepted + 1
+        number = entry[0]
+        if total.accepted + 1 != number:
+            return self.put(payload, size, account)
+        total.accepted = number
         account.accepted += 1
         ledger.held_in += size
         ledger.busy[account.number] = account
-        self._put((number, account.number, size, payload))
+        self._put(entry)
         if self._wake_count <= self._qsize():
             self._wake_count = NEVER
             self._wake()
@@ -113,7 +117,7 @@ class Intake:
         """Take out as many of the oldest events as stand in the way of another. To be called with the ledger's lock."""
         taken: list[Entry] = []
         pending, held = self._total.pending, self.ledger.held_in - self.ledger.held_out
-        while pending >= self._max_events or held >= self._max_bytes:
+        while self._max_events >= 0 and (pending >= self._max_events or held >= self._max_bytes):
             oldest = self.pop_many(1, 1)
             if not oldest:
                 break
@@ -141,9 +145,12 @@ class Intake:
                 self._max_events = max_events
 
     def is_held_here(self) -> bool:
-        """Whether this thread is in the midst of settling something: a signal handler or a finalizer asks."""
-        lock: Any = self.ledger.lock
-        return bool(lock._is_owned())  # threading.Condition asks so, too
+        """Whether this thread is in the midst of settling something, or of asking for room: the sender cannot go on.
+
+        A signal handler or a finalizer asks.
+        """
+        locks: tuple[Any, ...] = (self.ledger.lock, self._room)
+        return any(lock._is_owned() for lock in locks)  # threading.Condition asks so, too
 
     def notify_room(self) -> None:
         """Events were settled: those who wait for room may look again."""

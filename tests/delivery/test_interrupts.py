@@ -1,0 +1,164 @@
+"""Signal handlers and finalizers that record or wait in the midst of a step on the account, at each place where the
+interpreter may run one: where a function begins, after a call, and where an allocation may collect garbage."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from mindlytics.delivery.ledger import Account, Reason
+from mindlytics.pipeline.intake import Intake
+
+FILES = ("intake.py", "ledger.py")
+BOUND = 4
+SIZE = 100
+
+Step = Callable[[], object]
+
+
+def interrupted(step: Step, moment: int, interrupt: Step) -> bool:
+    """Run the step, and the interrupt in the midst of it, at the moment of that number; False where it has fewer."""
+    left = moment
+    before: dict[FrameType, str] = {}
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.endswith(FILES):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        may = event == "call"
+        if event == "opcode":
+            name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            may = name.startswith("BUILD_") or (before.get(frame, "").startswith("CALL") and name != "CALL")
+            before[frame] = name
+        if may:
+            left -= 1
+            if left == -1:
+                sys.settrace(None)
+                interrupt()
+                sys.settrace(trace)
+        return trace
+
+    known = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        step()
+    finally:
+        sys.settrace(known)
+    return left < 0
+
+
+class Queue:
+    """Four events of two sessions, two of each, which is all there is room for."""
+
+    def __init__(self) -> None:
+        self.intake = Intake(BOUND, 10**9, lambda: None)
+        self.ledger = self.intake.ledger
+        self.first, self.second, self.other = (self.ledger.open_account() for _ in range(3))
+        for account in (self.first, self.first, self.second, self.second):
+            assert self.intake.put(b"", SIZE, account)
+        self.woken: set[str] = set()
+
+    def record(self, account: Account) -> None:
+        """As a pipeline does that drops the oldest."""
+        if not self.intake.put(b"", SIZE, account):
+            with self.ledger.lock:
+                self.ledger.dropped(self.intake.evict(), Reason.QUEUE_FULL)
+                if not self.intake.put(b"", SIZE, account):
+                    self.ledger.dropped_at_once(account, Reason.QUEUE_FULL)
+
+    def record_others(self) -> None:
+        for _ in range(2):
+            self.record(self.other)
+
+    def wait(self, account: Account | None, name: str) -> None:
+        if self.ledger.wait(account, lambda: self.woken.add(name)) is None:
+            self.woken.add(name)
+
+    def wait_for_all(self) -> None:
+        self.wait(None, "all")
+        self.wait(self.first, "first")
+
+    def deliver_rest(self) -> None:
+        self.ledger.delivered(self.intake.pop_many(100, 10**9))
+
+    def check(self) -> None:
+        """Nothing is pending any more, and every count says so."""
+        ledger, accounts = self.ledger, (self.first, self.second, self.other)
+        assert [0, 0, 0, 0] == [each.pending for each in (ledger.total, *accounts)]
+        assert ledger.held_in == ledger.held_out
+        assert {} == ledger.busy
+        for each in (ledger.total, *accounts):
+            assert each.dropped == sum(each.reasons.values())
+        assert ledger.total.dropped + ledger.total.refused == sum(error.count for _, error in ledger.take_losses())
+        for name in ("accepted", "delivered", "refused", "dropped"):
+            assert getattr(ledger.total, name) == sum(getattr(each, name) for each in accounts)
+
+
+def step_of(queue: Queue, name: str) -> Step:
+    if name == "recorded":
+        return lambda: queue.record(queue.first)
+    if name == "waited for":
+        return queue.wait_for_all
+    entries = queue.intake.pop_many(1, SIZE)
+    if name == "delivered":
+        return lambda: queue.ledger.delivered(entries)
+    return lambda: queue.ledger.refused(entries, 400, "no")
+
+
+@pytest.mark.parametrize("name", ["recorded", "waited for", "delivered", "refused"])
+def test_the_account_adds_up_whatever_records_in_the_midst_of_a_step(name: str) -> None:
+    moment, in_the_midst = 0, True
+    while in_the_midst:
+        queue = Queue()
+        queue.wait_for_all()
+        in_the_midst = interrupted(step_of(queue, name), moment, queue.record_others)
+        queue.deliver_rest()
+        queue.check()
+        assert {"all", "first"} == queue.woken
+        moment += 1
+    assert moment > 3
+
+
+def test_a_waiter_wakes_whatever_records_while_it_begins_to_wait() -> None:
+    moment, in_the_midst = 0, True
+    while in_the_midst:
+        queue = Queue()
+        in_the_midst = interrupted(queue.wait_for_all, moment, queue.record_others)
+        queue.deliver_rest()
+        assert {"all", "first"} == queue.woken
+        moment += 1
+
+
+def test_what_is_pending_can_be_sent_whatever_waits_in_the_midst_of_a_call() -> None:
+    """A finalizer that flushes would wait for an event that is accepted, but in no queue until the finalizer ends."""
+    moment, in_the_midst = 0, True
+    while in_the_midst:
+        queue = Queue()
+        queue.deliver_rest()
+        unsent = []
+
+        def flush(queue: Queue = queue, unsent: list[int] = unsent) -> None:
+            queue.deliver_rest()
+            unsent.append(queue.ledger.pending)
+
+        in_the_midst = interrupted(lambda queue=queue: queue.intake.put(b"", SIZE, queue.first), moment, flush)  # type: ignore[misc]
+        assert unsent in ([], [0])
+        queue.deliver_rest()
+        queue.check()
+        moment += 1
+
+
+def test_who_asks_for_room_is_interrupted_without_waiting_for_the_sender() -> None:
+    """The sender that made room has to take the same lock, to say so."""
+    held: list[bool] = []
+    intake = Intake(BOUND, 10**9, lambda: held.append(intake.is_held_here()))
+    assert intake.wake_at(1)
+    assert intake.put_within(b"", SIZE, intake.ledger.open_account(), 0)
+    assert [True] == held
+    assert not intake.is_held_here()
