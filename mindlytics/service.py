@@ -44,6 +44,7 @@ class ServiceClient(Copied, Generic[P]):
         self.pipeline: P = sharing.acquire(
             self, _key(make, settings), lambda: make(settings, lambda: make_wire(settings))
         )
+        self.pipeline.begin()
 
     def _settings_of_copy(self) -> Settings:
         return self.settings

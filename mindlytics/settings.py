@@ -10,7 +10,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, fields, frozen
@@ -22,6 +22,9 @@ LONGEST = 1_000_000_000
 """Seconds that a setting may ask for at most: what is longer is a mistake, and no clock can wait for it."""
 
 PRODUCTION = "https://app.mindlytics.ai"
+
+LEAST_SPOOL = 1024 * 1024
+"""Bytes that a spool is given at least."""
 
 
 class Options(TypedDict, total=False):
@@ -48,6 +51,10 @@ class Options(TypedDict, total=False):
     content_mode: str | None
     sample_rate: float | None
     flush_on_sigterm: bool | None
+    spool: str | os.PathLike[str] | None
+    spool_max_bytes: int | None
+    spool_max_age: float | None
+    spool_sync: float | None
     on_error: Callable[[DeliveryError], Any] | None
 
 
@@ -105,6 +112,27 @@ def _plain_function(self: Any, attribute: Attribute[Any], value: Any) -> None:
     _callable(self, attribute, value)
     if inspect.iscoroutinefunction(value):
         raise InvalidSetting(f"{attribute.name} must be a plain function, not a coroutine function")
+
+
+def _some_bytes(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < LEAST_SPOOL:
+        raise _wrong(attribute, f"an int of at least {LEAST_SPOOL:_}", value)
+
+
+def _directory(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and (not isinstance(value, str) or not value or "\0" in value):
+        raise _wrong(attribute, 'the path of a directory or "auto"', value)
+
+
+def as_directory(given: Any) -> Any:
+    """The path of a directory, absolute; of ``"auto"``, where the user's programs keep their state."""
+    if given == "auto":
+        state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+        return os.path.join(state, "mindlytics")
+    if isinstance(given, (str, os.PathLike)) and given:
+        path = os.fspath(given)
+        return os.path.abspath(os.path.expanduser(path)) if isinstance(path, str) else path
+    return given
 
 
 def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -207,6 +235,9 @@ def base_address(default: str, variable: str, argument: str = "") -> Any:
 class Settings:
     """What a client works by. Made by :meth:`load`; equal settings share one pipeline."""
 
+    service: ClassVar[str] = "mindlytics"
+    """The name of the service's folder in a spool."""
+
     api_key: Secret = credential("The workspace's API key.", "MLSDK_API_KEY", repr=False, converter=as_secret)
     project_id: str = credential("The project that events belong to.", "MLSDK_PROJECT_ID")
     server_endpoint: str = base_address(PRODUCTION, "MLSDK_SERVER_BASE")
@@ -293,6 +324,25 @@ class Settings:
         "On SIGTERM, deliver what is pending before the handler that was there is called; "
         "one of `add_signal_handler` of an event loop is called at once, beside that.",
         read=_flag,
+    )
+    spool: str | None = _setting(
+        None,
+        _directory,
+        'A directory that keeps events until they are delivered; `"auto"` is `$XDG_STATE_HOME/mindlytics`.',
+        read=str,
+        converter=as_directory,
+    )
+    spool_max_bytes: int = _setting(
+        256 * 1024 * 1024, _some_bytes, "Bytes on disk that the spool of a service and project may hold.", read=int
+    )
+    spool_max_age: float = _setting(
+        7 * 24 * 3600.0, _positive_seconds, "Seconds after which an event of the spool is dropped.", read=float
+    )
+    spool_sync: float = _setting(
+        1.0,
+        _seconds,
+        "Seconds between two syncs of the spool to the disk: what a loss of power can cost. 0: before each request.",
+        read=float,
     )
     on_error: Callable[[DeliveryError], Any] | None = _setting(
         None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."

@@ -33,6 +33,18 @@ FORBIDDEN = {
         "mindlytics.server",
         "mindlytics.live",
     },
+    "spool": {
+        "requests",
+        "aiohttp",
+        "asyncio",
+        "socket",
+        "orjson",
+        "mindlytics.delivery",
+        "mindlytics.wire",
+        "mindlytics.pipeline",
+        "mindlytics.settings",
+    },
+    "spool/format.py": DRIVERS | {"os", "pathlib"},
     "antonnia": {
         "requests",
         "aiohttp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
 
@@ -74,6 +74,8 @@ def _of_config(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]
 @frozen(field_transformer=_of_config)
 class AlignSettings(Settings):
     """The package's settings, with the credentials and the address of Align AI, and the defaults of :class:`Config`."""
+
+    service: ClassVar[str] = "align"
 
     api_key: Secret = credential("The API key.", "ALIGNAI_API_KEY", repr=False, converter=as_secret)
     project_id: str = credential("The project.", "ALIGNAI_PROJECT_ID")

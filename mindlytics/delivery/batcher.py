@@ -81,6 +81,10 @@ class Batcher:
         """Since when events wait: for each moment, how many had been added before."""
         self._bytes = 0
 
+    def fits(self, size: int) -> bool:
+        """Whether an event of so many bytes fits into a body."""
+        return size + self._overhead <= self._max_bytes
+
     def add(self, entry: Entry, size: int, since: float) -> bool:
         """Let an event wait to be batched, since that moment; False where it alone is larger than any body.
 

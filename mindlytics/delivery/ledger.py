@@ -24,8 +24,9 @@ from ..events import AnyEvent
 
 Entry = tuple[int, int, int, Union[bytes, AnyEvent]]
 """An accepted event on its way: its sequence number in the pipeline (from 1), the number of its account, about how many
-bytes of memory it holds, and its encoded form, or the event where the sender is to encode it. A plain tuple of plain
-values, which costs the garbage collector nothing while it waits."""
+bytes of memory it holds, and its encoded form, or the event where the sender is to encode it. Of an event on disk (see
+``pipeline/spooler.py``), the third is below zero: minus its number in the log. A plain tuple of plain values, which
+costs the garbage collector nothing while it waits."""
 
 MAX_ERRORS = 100
 """Losses that an account remembers one by one; the counts go on."""
@@ -56,6 +57,12 @@ class Reason(str, enum.Enum):
     """The sender failed by an error of this side again and again, for ``retry_for`` seconds."""
     SAMPLED_OUT = "sampled_out"
     """Its session is not among those that ``sample_rate`` records."""
+    SPOOL_FULL = "spool_full"
+    """The spool was full (``spool_max_bytes``, or the disk), and so was the memory; ``on_full`` chose this event."""
+    SPOOL_EXPIRED = "spool_expired"
+    """The event was in the spool for longer than ``spool_max_age`` and could not be delivered."""
+    SPOOL_CORRUPT = "spool_corrupt"
+    """The event was in the spool, and what was there could not be read back."""
 
     @property
     def is_loss(self) -> bool:
@@ -105,6 +112,8 @@ class Stats:
     """The account of a client or session at one moment; ``accepted`` is always the sum of the other four.
 
     :param reasons: how ``dropped`` is made up, by the name of the reason.
+    :param recovered: how many of ``accepted`` were taken over from the spool of an earlier process.
+    :param spooled: how many of ``pending`` are on disk, and stay there when the program ends.
     """
 
     accepted: int
@@ -113,6 +122,8 @@ class Stats:
     dropped: int
     pending: int
     reasons: dict[str, int]
+    recovered: int = 0
+    spooled: int = 0
 
     def __add__(self, other: Stats) -> Stats:
         return Stats(
@@ -125,6 +136,8 @@ class Stats:
                 name: self.reasons.get(name, 0) + other.reasons.get(name, 0)
                 for name in {**self.reasons, **other.reasons}
             },
+            self.recovered + other.recovered,
+            self.spooled + other.spooled,
         )
 
 
@@ -145,6 +158,8 @@ class Account:
     delivered: int = 0
     refused: int = 0
     dropped: int = 0
+    recovered: int = 0
+    spooled: int = 0
     number: int = Factory(_numbers.__next__)
     reasons: dict[Reason, int] = Factory(dict)
     errors: deque[APIResponse] | None = None
@@ -158,7 +173,7 @@ class Account:
 
     def reset(self) -> None:
         """Begin anew, as a forked child does: what was pending is the parent's."""
-        self.accepted = self.delivered = self.refused = self.dropped = 0
+        self.accepted = self.delivered = self.refused = self.dropped = self.recovered = self.spooled = 0
         self.reasons = {}
         self.errors = None
 
@@ -246,21 +261,72 @@ class Ledger:
             account.accepted += 1
             self._drop(account, 1, reason, 0, "")
 
-    def give_up(self, reason: Reason, message: str) -> None:
-        """Drop all that is pending, wherever on its way it is. What the sender says of it later does not count.
+    def dropped_unseen(self, count: int, reason: Reason) -> None:
+        """So many accepted events will not be sent, and it is not known whose they were."""
+        with self.lock:
+            self._drop(self.total, count, reason, 0, "")
 
-        To be called while nothing can be accepted.
+    def give_up(self, reason: Reason, message: str) -> None:
+        """Drop all that is pending, wherever on its way it is, but for what is on disk.
+
+        What the sender says of it later does not count. To be called while nothing can be accepted.
         """
         with self.lock:
             for account in list(self.busy.values()):
-                if account.pending:
-                    self._drop(account, account.pending, reason, 0, message)
-            self.busy.clear()
+                if account.pending > account.spooled:
+                    self._drop(account, account.pending - account.spooled, reason, 0, message)
+            self.busy = {number: account for number, account in self.busy.items() if account.pending}
             self.held_out = self.held_in
             self._given_up = self.total.accepted
-            waiters, self._waiters = self._waiters, {}
-            for waiter in [each for waiting in waiters.values() for each in waiting]:
-                waiter.notify()
+            self._notify_all()
+
+    # -- events on disk
+
+    def spooled(self, entries: Sequence[Entry]) -> None:
+        """They are on disk, and hold no memory any more."""
+        with self.lock:
+            for account, count in self._by_account(entries):
+                account.spooled += count
+                self.total.spooled += count
+            size = sum([entry[2] for entry in entries])
+            self.held_out += size
+
+    def spool_lost(self) -> None:
+        """Nothing is left on disk: what should be there could not be read back."""
+        with self.lock:
+            lost = [account for account in list(self.busy.values()) if account.spooled]
+            for account in lost:
+                count = account.spooled
+                self._drop(account, count, Reason.SPOOL_CORRUPT, 0, "")
+                account.spooled -= count
+                self.total.spooled -= count
+            self._forget_idle(lost)
+            self._notify_all()
+
+    def absorb(self, other: Ledger) -> None:
+        """Move what became of another ledger's events, which an earlier process recorded, into this one's total."""
+        with self.lock:
+            total, its = self.total, other.total
+            settled = its.delivered + its.refused + its.dropped
+            total.accepted += settled
+            total.recovered += settled
+            total.delivered += its.delivered
+            total.refused += its.refused
+            total.dropped += its.dropped
+            for reason, count in its.reasons.items():
+                total.reasons[reason] = total.reasons.get(reason, 0) + count
+            for (_, name, status, message), count in other._losses.items():
+                self._last_loss = other._last_loss
+                self._lost(total, name, status, message, count)
+            other._losses = {}
+            its.accepted -= settled
+            its.delivered = its.refused = its.dropped = 0
+            its.reasons = {}
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits until events are settled."""
+        return bool(self._waiters)
 
     def wait(self, account: Account | None, notify: Callable[[], object]) -> Waiter | None:
         """A waiter for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
@@ -286,7 +352,7 @@ class Ledger:
         """How many events did not arrive, or are not known to have."""
         with self.lock:
             losses = sum(count for reason, count in self.total.reasons.items() if reason.is_loss)
-            return losses + self.total.refused + self.total.pending
+            return losses + self.total.refused + self.total.pending - self.total.spooled
 
     @property
     def why_lost(self) -> str:
@@ -299,7 +365,8 @@ class Ledger:
             it = account or self.total
             reasons = {reason.value: count for reason, count in it.reasons.items()}
             settled, accepted = it.delivered + it.refused + it.dropped, it.accepted
-            return Stats(accepted, it.delivered, it.refused, it.dropped, accepted - settled, reasons)
+            counts = accepted, it.delivered, it.refused, it.dropped, accepted - settled
+            return Stats(*counts, reasons, it.recovered, it.spooled)
 
     def result(self, account: Account | None = None) -> FlushResult:
         """The account at this moment, as a flush returns it."""
@@ -343,14 +410,14 @@ class Ledger:
         """Those that were not given up."""
         if not self._given_up:
             return entries
-        return [entry for entry in entries if entry[0] > self._given_up]
+        return [entry for entry in entries if entry[0] > self._given_up or entry[2] < 0]
 
     def _by_account(self, entries: Sequence[Entry]) -> list[tuple[Account, int]]:
         """Whose they are, and how many of each."""
         return [(self.busy[number], count) for number, count in Counter([entry[1] for entry in entries]).items()]
 
     def _drop(self, account: Account, count: int, reason: Reason, status: int, message: str) -> None:
-        for each in (account, self.total):
+        for each in (self.total,) if account is self.total else (account, self.total):
             each.dropped += count
             reasons = each.reasons
             if reason in reasons:
@@ -363,7 +430,7 @@ class Ledger:
 
     def _lost(self, account: Account, reason: str, status: int, message: str, count: int = 1) -> None:
         error = APIResponse(True, status, message)
-        for holder in (account, self.total):
+        for holder in (self.total,) if account is self.total else (account, self.total):
             if holder.errors is None:
                 holder.errors = deque(maxlen=MAX_ERRORS)
             holder.errors.extend([error] * min(count, MAX_ERRORS))
@@ -378,19 +445,33 @@ class Ledger:
 
     def _settled(self, entries: Sequence[Entry], counts: list[tuple[Account, int]]) -> None:
         """``counts`` says whose they are: an interrupt may settle the rest of an account, which is not busy then."""
-        size = sum([entry[2] for entry in entries])
+        size = sum([entry[2] for entry in entries if entry[2] > 0])
         self.held_out += size
+        if self.total.spooled:
+            on_disk = Counter([entry[1] for entry in entries if entry[2] < 0])
+            for account, _ in counts:
+                count = on_disk[account.number]
+                account.spooled -= count
+                self.total.spooled -= count
         if self._waiters:
             if None in self._waiters:
                 self._notify(None, entries)
             for account, _ in counts:
                 if account in self._waiters:
                     self._notify(account, [entry for entry in entries if entry[1] == account.number])
-        for account, _ in counts:
+        self._forget_idle([account for account, _ in counts])
+
+    def _forget_idle(self, accounts: list[Account]) -> None:
+        for account in accounts:
             if account.pending == 0:
                 self.busy.pop(account.number, None)
                 if account.pending:  # an event came just now
                     self.busy[account.number] = account
+
+    def _notify_all(self) -> None:
+        waiters, self._waiters = self._waiters, {}
+        for waiter in [each for waiting in waiters.values() for each in waiting]:
+            waiter.notify()
 
     def _notify(self, account: Account | None, entries: Sequence[Entry]) -> None:
         """Those who wait for events of that account, or of all, wait for fewer."""
@@ -418,4 +499,7 @@ WORDS = {
     Reason.UNENCODABLE: "the event could not be encoded",
     Reason.BEFORE_SEND_FAILED: "before_send failed",
     Reason.SENDER_FAILED: "the sender failed",
+    Reason.SPOOL_FULL: "the spool was full",
+    Reason.SPOOL_EXPIRED: "the event was in the spool for too long",
+    Reason.SPOOL_CORRUPT: "the spool could not be read",
 }

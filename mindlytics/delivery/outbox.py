@@ -88,12 +88,13 @@ class Outbox:
             return NEVER
         return 1 if self._looked is None else self._batcher.room
 
-    def settle(self, batch: Batch, verdict: Verdict, now: float, where: str = "") -> None:
+    def settle(self, batch: Batch, verdict: Verdict, now: float, where: str = "") -> bool:
         """Act on the service's last word about a batch.
 
         :param where: the service's address, for the words about a loss.
+        :returns: whether its events are settled; else they wait in other batches.
         """
-        self._log_recovery(verdict)
+        self.log_recovery(verdict)
         fate = verdict.fate
         alone = len(batch.entries) == 1
         if verdict.wait is not None:
@@ -104,14 +105,20 @@ class Outbox:
         elif fate is Fate.RETRY:
             words = f"{where}: {verdict.message}, for longer than retry_for allows"
             self._ledger.dropped(batch.entries, Reason.GAVE_UP, verdict.status, words)
-        elif fate is Fate.HALVE and not alone:
-            self._batcher.put_back(*batch.halves())
-        elif fate is Fate.SHRINK and not alone:
-            self._batcher.put_back(*batch.halves(by_bytes=True))
+        elif fate in (Fate.HALVE, Fate.SHRINK) and not alone:
+            self._batcher.put_back(*batch.halves(by_bytes=fate is Fate.SHRINK))
+            return False
         elif fate is Fate.HALVE and not batch.bare and self.wire.allows_bare():
             self._batcher.put_back(Batch(batch.entries, bare=True))
+            return False
         else:
             self._ledger.refused(batch.entries, verdict.status, verdict.message)
+        return True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no event itself."""
+        return self._batcher.is_empty and not self._batcher.has_returned and not self._popped
 
     def put_back(self, batch: Batch) -> None:
         """Its attempt was interrupted before the service answered: it goes first, under the same key."""
@@ -148,18 +155,23 @@ class Outbox:
         while popped:
             entry = popped[0]
             payload = entry[3]
-            if type(payload) is not bytes:
-                data = self._encoded(entry, payload)
-                if data is None:
-                    popped.popleft()
-                    continue
-                entry = (*entry[:3], data)
-            else:
-                data = payload
-            if not add(entry, len(data), since):
-                words = f"the event has {len(data)} bytes, more than max_batch_bytes allows"
-                self._ledger.dropped([entry], Reason.TOO_LARGE, message=words)
+            data = payload if type(payload) is bytes else self._encoded(entry, payload)
+            if data is not None and not add((*entry[:3], data), len(data), since):
+                self._drop_too_large(entry, len(data))
             popped.popleft()
+
+    def ready(self, entry: Entry) -> bytes | None:
+        """An event as it leaves; None where it was dropped, since it may not leave or fits into no batch."""
+        payload = entry[3]
+        data = payload if type(payload) is bytes else self._encoded(entry, payload)
+        if data is None or self._batcher.fits(len(data)):
+            return data
+        self._drop_too_large(entry, len(data))
+        return None
+
+    def _drop_too_large(self, entry: Entry, size: int) -> None:
+        words = f"the event has {size} bytes, more than max_batch_bytes allows"
+        self._ledger.dropped([entry], Reason.TOO_LARGE, message=words)
 
     def _encoded(self, entry: Entry, event: Any) -> bytes | None:
         """The bytes of an event that could not be encoded at the call; None where it was dropped."""
@@ -175,7 +187,8 @@ class Outbox:
     def _released(self, event: AnyEvent) -> AnyEvent:
         return released(event.translated(), self._before_send, with_texts=self._with_texts)
 
-    def _log_recovery(self, verdict: Verdict) -> None:
+    def log_recovery(self, verdict: Verdict) -> None:
+        """A batch was answered: one line where an outage is over by that."""
         if self._failing and verdict.fate is not Fate.RETRY:
             self._failing = False
             logger.info("the service answers again")

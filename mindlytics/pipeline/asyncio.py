@@ -134,7 +134,7 @@ class AsyncPipeline(Pipeline):
         if waiter is None or self.is_own_thread():
             return self.ledger.result(account)
         began = clock()
-        until = began + max(0.0, min(LONGEST_WAIT if timeout is None else timeout, LONGEST_WAIT))
+        until = began + self.wait_limit(timeout)
         if ending and self.was_just_waited_for():
             until = began
         try:

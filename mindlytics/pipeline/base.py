@@ -8,12 +8,14 @@ import os
 import threading
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
 from ..delivery.ledger import Account, FlushResult, Reason
+from ..delivery.outbox import Outbox
 from ..delivery.verdict import Wire
-from ..errors import ClientClosed, DeliveryError, InvalidEvent
+from ..errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
 from ..events import AnyEvent
 from ..settings import Settings
 from . import fork, sharing, shutdown
@@ -41,9 +43,11 @@ class Pipeline(Sender):
         self._warned: set[str] = set()
         self._telling: set[int] = set()
         self._process = os.getpid()
-        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._wake_sender)
+        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._event_waits)
         self.ledger = self.intake.ledger
         super().__init__(settings, make_wire)
+        if settings.spool is not None and settings.enabled:
+            self._open_spool()
         shutdown.pipelines.add(self)
 
     def renew(self) -> None:
@@ -51,8 +55,16 @@ class Pipeline(Sender):
         settings = self.settings
         self._process = os.getpid()
         self._telling = set()
-        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._wake_sender, self.ledger)
+        if self.spooler is not None:
+            self.spooler.directory.close_in_child()
+        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._event_waits, self.ledger)
         self._begin_sending()
+        if self.spooler is not None:
+            try:
+                self._open_spool()
+            except InvalidSetting as error:  # the directory was replaced meanwhile
+                self.spooler = self.leftovers = None
+                self.warn_once("spool", "%s", error)
 
     def check_process(self) -> None:
         """Begin anew in a child that was forked without Python's hooks, as by a server written in C."""
@@ -64,6 +76,38 @@ class Pipeline(Sender):
 
     def _retire(self) -> bool:
         return sharing.retire(self)
+
+    def _event_waits(self) -> None:
+        """An event waits in the queue."""
+        self._wake_sender(None if self.spooler is None else self.spooler.wake)
+
+    def _open_spool(self) -> None:
+        from .leftovers import Leftovers  # noqa: PLC0415  most programs have no spool
+        from .spooler import Spooler, open_directory  # noqa: PLC0415
+
+        settings = self.settings
+        directory = open_directory(settings)
+        self.spooler = Spooler(
+            settings,
+            directory,
+            self.ledger,
+            outbox=self.import_outbox,
+            wake_sender=self._wake_sender,
+            room_made=self._room_made,
+        )
+        self.spooler.intake = self.intake
+        self.leftovers = Leftovers(
+            settings, directory, self.ledger, lambda ledger, pop: Outbox(settings, self.outbox.wire, ledger, pop)
+        )
+
+    def begin(self) -> None:
+        """A client was made. With a spool, what encoding wants is imported now, since events are not to wait for that;
+        and what earlier processes left is delivered from now on."""
+        if self.spooler is not None:
+            with suppress(ImportError):  # the sender fails for the same reason, and says so
+                self.import_outbox()
+            if self.is_absent and self.spooler.directory.others():
+                self.ensure_sender()
 
     @abstractmethod
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
@@ -136,11 +180,13 @@ class Pipeline(Sender):
 
     def _overflow(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
         """Too much is pending: an event is dropped."""
+        is_spool_full = self.spooler is not None and self.spooler.is_full
+        reason = Reason.SPOOL_FULL if is_spool_full else Reason.QUEUE_FULL
         with self.ledger.lock:
             if self.settings.on_full == "drop_oldest":
-                self.ledger.dropped(self.intake.evict(), Reason.QUEUE_FULL)
+                self.ledger.dropped(self.intake.evict(), reason)
             if not self.intake.put(payload, size, account):
-                self.count_dropped(account, Reason.QUEUE_FULL)
+                self.count_dropped(account, reason)
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
     def count_dropped(self, account: Account, reason: Reason) -> None:

@@ -89,7 +89,7 @@ def wait_until_settled(
     if waiter is None or not _may_wait(pipeline):
         return
     began = clock()
-    until = began + max(0.0, min(LONGEST_WAIT if timeout is None else timeout, LONGEST_WAIT))
+    until = began + pipeline.wait_limit(timeout)
     if ending and pipeline.was_just_waited_for():
         until = began
     try:

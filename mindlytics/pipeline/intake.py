@@ -3,8 +3,8 @@
 A ``queue.SimpleQueue``: its ``put`` alone may be interrupted by a signal handler or a finalizer that records something
 itself. Callers take no lock. To accept an event is a few lines without a call between them, and CPython, from 3.10 on,
 changes threads and runs signal handlers at calls and loops only. Where threads run at the same time, in builds without
-the global lock, those lines have a lock. The bound counts what is *pending*, in events and in bytes, wherever on its
-way it is.
+the global lock, those lines have a lock. The bound counts what is *pending* and not on disk, in events and in bytes,
+wherever on its way it is.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Intake:
         entry = (total.accepted + 1, account.number, size, payload)  # may collect garbage, whose finalizers run here
         # No call stands between these lines: another thread or an interrupt comes before all of them or after.
         if (
-            total.accepted - total.delivered - total.refused - total.dropped >= self._max_events
+            total.accepted - total.delivered - total.refused - total.dropped - total.spooled >= self._max_events
             or ledger.held_in - ledger.held_out >= self._max_bytes
         ):
             return 0
@@ -116,7 +116,7 @@ class Intake:
     def evict(self) -> list[Entry]:
         """Take out as many of the oldest events as stand in the way of another. To be called with the ledger's lock."""
         taken: list[Entry] = []
-        pending, held = self._total.pending, self.ledger.held_in - self.ledger.held_out
+        pending, held = self._total.pending - self._total.spooled, self.ledger.held_in - self.ledger.held_out
         while self._max_events >= 0 and (pending >= self._max_events or held >= self._max_bytes):
             oldest = self.pop_many(1, 1)
             if not oldest:

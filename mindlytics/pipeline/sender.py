@@ -15,8 +15,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
+
+from attrs import evolve
 
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Ledger, Reason
@@ -29,12 +31,19 @@ from ..transport import NoReply, Reply
 from . import fork, green, shutdown
 from .intake import Intake
 
+if TYPE_CHECKING:
+    from .leftovers import Leftovers
+    from .spooler import Spooler
+
 logger = logging.getLogger("mindlytics")
 
 clock = time.monotonic
 FOREVER = float("inf")
 LONGEST_WAIT = 1e6
 """Seconds beyond which waiting is waiting for ever."""
+
+UNLIMITED = LONGEST_WAIT / 2
+"""Seconds from which on a time-out is none."""
 
 GRACE = 0.3
 """Seconds beyond a deadline in which the sender may say that it has stopped."""
@@ -54,11 +63,18 @@ FROZEN = 1.0
 """Seconds by which a wait or a request may be late. What goes beyond is time in which the process stood still."""
 MAX_FAILURES = 100
 """Different errors of our own that are logged."""
+LEFTOVERS_FIRST = 10.0
+"""Seconds in which what earlier processes left goes before this one's events; after that they take turns."""
+LEFTOVERS_AT_END = 1.0
+"""Seconds that an end leaves for what earlier processes left, once its own events are delivered."""
 MAX_HOPS = 3
 """Redirects within the same host that a request follows."""
 
 EVENT_STATUSES = frozenset({400, 413, 422})
 """Statuses with which a service speaks of an event. Its words are in ``get_errors()``, never in a log."""
+
+KEY_STATUSES = frozenset({401, 403})
+"""Statuses that say something of the key and nothing of the events: where these are on disk, they wait there."""
 
 Outgoing = tuple[str, str, bytes, Headers, float]
 """A request, as transports take it: method, address, body, headers, seconds."""
@@ -84,6 +100,10 @@ class Sender(ABC):
 
     intake: Intake
     ledger: Ledger
+    spooler: Spooler | None = None
+    """Carries events to disk, where there is a spool."""
+    leftovers: Leftovers | None = None
+    """What earlier processes left there."""
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.settings = settings
@@ -115,6 +135,8 @@ class Sender(ABC):
         self._thread: threading.Thread | None = None
         self._sending_thread: int | None = None
         self._is_posting = False
+        self._sends_leftovers_until = 0.0
+        self._is_own_turn = False
         self._starting = threading.Lock()
         self._draining = threading.Lock()
         self._hub = green.hub()
@@ -142,8 +164,14 @@ class Sender(ABC):
     def outbox(self) -> Outbox:
         """Made when the first batch is, since encoding wants libraries that a caller should not wait for."""
         if self._outbox is None:
-            self._outbox = Outbox(self.settings, self._make_wire(), self.ledger, self.intake.pop_many)
+            pop_many = self.intake.pop_many if self.spooler is None else self.spooler.pop_many
+            self._outbox = Outbox(self.settings, self._make_wire(), self.ledger, pop_many)
         return self._outbox
+
+    def import_outbox(self) -> Outbox:
+        """The same for another thread than the sender's."""
+        with fork.importing:
+            return self.outbox
 
     # -- what other threads ask of the sender
 
@@ -152,7 +180,9 @@ class Sender(ABC):
         return self._thread is not None and self._thread.is_alive()
 
     def is_own_thread(self) -> bool:
-        """Whether the sender itself is calling: a hook or an error handler of the program's."""
+        """Whether the sender or the spooler itself is calling: a hook or an error handler of the program's."""
+        if self.spooler is not None and self.spooler.is_own_thread():
+            return True
         return threading.get_ident() == self._sending_thread
 
     def is_own_log(self) -> bool:
@@ -204,7 +234,16 @@ class Sender(ABC):
 
     def is_hopeless(self, since: float) -> bool:
         """Whether a wait that began at that moment is in vain: every attempt since the beginning has failed."""
+        if self.spooler is not None and self.ledger.last_cause and self._failures:
+            return True  # what is pending is on disk
         return not self._was_answered and self._failures > 1 and clock() - since >= HOPELESS
+
+    def wait_limit(self, timeout: float | None) -> float:
+        """Seconds that a wait takes at most: without a limit of its own, an outage may outlast it where a spool keeps
+        the events."""
+        if timeout is None or timeout >= UNLIMITED:
+            return LONGEST_WAIT if self.spooler is None else self.settings.retry_for
+        return max(0.0, min(timeout, LONGEST_WAIT))
 
     def waited_in_vain(self) -> None:
         """An ending was waited for as long as ``shutdown_timeout`` allows: the next wait begins with nothing left."""
@@ -217,7 +256,7 @@ class Sender(ABC):
     def _lose_patience(self) -> None:
         if self._patient or not self.gives_up:
             return
-        if self.was_just_waited_for():
+        if self.was_just_waited_for() or (self.spooler is not None and self.ledger.last_cause and self._failures):
             self.deadline = min(self.deadline, clock())
         elif not self._was_answered and self._failures:
             self.deadline = min(self.deadline, self._ending_since + HOPELESS)
@@ -252,11 +291,23 @@ class Sender(ABC):
                     pass
         if not self.has_sender() and self.ledger.pending:
             self.deliver_here(self.deadline)
+        self._wait_for_leftovers()
         self.give_up()
         self.report_losses()
 
+    def _wait_for_leftovers(self) -> None:
+        """Give the sender a moment for what earlier processes left, since a short program may never have another."""
+        ended = WakeUp()
+        if self._has_leftovers() and self.call_when_ended(ended.set):
+            ended.wait(min(self.deadline, self._ending_since + LEFTOVERS_AT_END) + GRACE - clock())
+
+    def _has_leftovers(self) -> bool:
+        return self.leftovers is not None and self.leftovers.due() <= clock() < self._ending_since + LEFTOVERS_AT_END
+
     def give_up(self) -> None:
-        """What is pending will not be sent any more, wherever it is."""
+        """What is pending will not be sent any more, wherever it is; but for what is on disk."""
+        if self.spooler is not None:
+            self.spooler.end(is_exit=shutdown.began is not None)
         if self.ledger.pending:
             with self.intake.standing_still():
                 self.ledger.give_up(Reason.SHUTDOWN, self.ended_before())
@@ -292,6 +343,8 @@ class Sender(ABC):
         self._wake, self._backoff_cut = WakeUp(), WakeUp()  # of the kind that threads wait for now, green ones or not
         # In a context of its own: in the caller's, a request of the program's would live on as long as the sender.
         run = contextvars.Context().run
+        if self.spooler is not None:
+            self.spooler.start()
         self._thread = threading.Thread(target=run, args=(self._work,), name="mindlytics-sender", daemon=True)
         self._thread.start()
         self.is_absent = shutdown.began is not None
@@ -311,6 +364,8 @@ class Sender(ABC):
         finally:
             self._sending_thread = self._thread = None
             self.is_absent = True
+            if self.spooler is not None:
+                self.spooler.stop()
             waiting, self._when_ended = self._when_ended, []
             for notify in waiting:
                 notify()
@@ -330,7 +385,7 @@ class Sender(ABC):
         if self.gives_up and now >= self.deadline:
             self._abandon(Reason.SHUTDOWN, self.ended_before())
             return True
-        if now - self._failing_since >= self.settings.retry_for:
+        if now - self._failing_since >= self.settings.retry_for and self.spooler is None:
             self._failing_since = None
             self._abandon(Reason.SENDER_FAILED, words)
             self.report_losses()
@@ -339,7 +394,9 @@ class Sender(ABC):
         return False
 
     def _abandon(self, reason: Reason, message: str, batch: Batch | None = None) -> None:
-        """Drop all that is pending."""
+        """Drop all that is pending, but for what is on disk."""
+        if self.spooler is not None:
+            return
         if self._outbox is not None:
             self._outbox.abandon(batch, reason, message)
         else:
@@ -356,6 +413,7 @@ class Sender(ABC):
         False where the deadline came first.
         """
         outbox, transport = self._prepare()
+        self._sends_leftovers_until = clock() + LEFTOVERS_FIRST
         try:
             while True:
                 self._wake.clear()
@@ -364,10 +422,15 @@ class Sender(ABC):
                     if self.gives_up:
                         self._abandon(Reason.SHUTDOWN, self.ended_before())
                     return False
+                if self._are_leftovers_first(now) and self._send_leftover(transport, now):
+                    continue
+                self._is_own_turn = False
                 batch = outbox.next(now, self.flush_up_to)
                 if batch is not None:
                     if not self._send(transport, batch):
                         return False
+                    continue
+                if self._send_leftover(transport, now):
                     continue
                 self._failing_since = None
                 self.report_losses()
@@ -376,6 +439,8 @@ class Sender(ABC):
                 if not self._rest(now):
                     return True
         finally:
+            if self.leftovers is not None:
+                self.leftovers.let_go()
             transport.close()
             self.report_losses()
 
@@ -388,15 +453,20 @@ class Sender(ABC):
         """Wait until a batch is due or something happens; False where there is nothing to wait for any more."""
         due = self.outbox.due(self.flush_up_to)
         until = min(now + LOOK_AGAIN if due is None else due, self.deadline + TICK)
-        if not self.intake.wake_at(self.outbox.wanted(now)) or self._wake.wait(until - now):
+        queue = self.intake if self.spooler is None else self.spooler
+        if self.leftovers is not None:
+            until = min(until, self.leftovers.due())
+        if not queue.wake_at(self.outbox.wanted(now)) or self._wake.wait(until - now):
             return True
-        if due is not None or self.ledger.pending:
+        if due is not None or self.ledger.pending or (self.leftovers is not None and self.leftovers.is_at_work):
             return True
         return self.is_used() and clock() - self._last_sent < IDLE
 
     def _send(self, transport: Transport, batch: Batch) -> bool:
         """One batch, to its last verdict; False where the deadline came first."""
         try:
+            if self.spooler is not None and not batch.attempts:
+                self.spooler.begin(batch)
             verdict = self._post(transport, batch)
             if verdict.fate is Fate.RETRY:
                 verdict = self._retry(transport, batch, verdict)
@@ -404,7 +474,8 @@ class Sender(ABC):
             self.outbox.put_back(batch)
             raise
         if verdict.fate is not Fate.TIME_UP:
-            self.outbox.settle(batch, verdict, clock(), self._origin)
+            if self.outbox.settle(batch, verdict, clock(), self._origin) and self.spooler is not None:
+                self.spooler.settled(batch)
             self._room_made()
             self._failing_since, self._last_sent = None, clock()
         elif self.gives_up:
@@ -412,6 +483,31 @@ class Sender(ABC):
         else:
             self.outbox.put_back(batch)
             return False
+        return True
+
+    def _are_leftovers_first(self, now: float) -> bool:
+        if self.leftovers is None or self.gives_up or self.ledger.is_waited_for:
+            return False
+        return now < self._sends_leftovers_until or not self._is_own_turn
+
+    def _send_leftover(self, transport: Transport, now: float) -> bool:
+        """One attempt with a batch that an earlier process left; False where none is due."""
+        leftovers = self.leftovers
+        if leftovers is None or now > self._ending_since + LEFTOVERS_AT_END:
+            return False
+        batch = leftovers.next(now)
+        if batch is None:
+            return False
+        self._is_own_turn = True
+        try:
+            if not batch.attempts:
+                leftovers.begin(batch)
+            verdict = self._post(transport, batch)
+        except BaseException:
+            leftovers.put_back(batch)
+            raise
+        leftovers.settle(batch, verdict, clock(), self._origin)
+        self.outbox.log_recovery(verdict)
         return True
 
     def _retry(self, transport: Transport, batch: Batch, first: Verdict) -> Verdict:
@@ -422,8 +518,11 @@ class Sender(ABC):
             from ..delivery.retry import policy  # noqa: PLC0415
 
         known = [first]
+        settings = self.settings
+        if self.spooler is not None:
+            settings = evolve(settings, retry_for=settings.spool_max_age)
         rules = policy(
-            self.settings,
+            settings,
             sleep=lambda seconds: self._pause(seconds, batch),
             clock=clock,
             spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,
@@ -485,6 +584,8 @@ class Sender(ABC):
             except Exception:  # ours, and yet retry_for is to hold
                 logger.exception("a reply could not be judged")
                 verdict = Verdict(Fate.RETRY, reply.status, "the reply could not be judged")
+        if self.spooler is not None and verdict.status in KEY_STATUSES:
+            verdict = evolve(verdict, fate=Fate.RETRY)
         if verdict.fate is Fate.RETRY:
             if not (first and verdict.stale):
                 self._failures += 1

@@ -67,6 +67,7 @@ def _end_idle(pipeline: Pipeline) -> bool:
         return False
     if not pipeline.closed:
         pipeline.closed, pipeline.is_open = True, False
+        pipeline.give_up()
         shutdown.count_lost(pipeline)
     return True
 

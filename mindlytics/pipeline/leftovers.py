@@ -1,0 +1,199 @@
+"""What dead processes left in the spool: taken over run by run, and delivered beside this process's own events.
+
+A run is a small delivery of its own, with its own outbox and account, so that nothing of it mixes with other batches.
+What becomes of its events is then moved into the pipeline's account, as recovered. A batch that was posted before is
+posted again exactly so, under its key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define
+
+from ..delivery.batcher import Batch
+from ..delivery.ledger import Account, Entry, Ledger, Reason
+from ..delivery.outbox import NEVER, Outbox, Pop
+from ..delivery.verdict import Fate, Verdict
+from ..settings import Settings
+from ..spool.directory import Directory
+from ..spool.run import Log, Logged
+from .spooler import note_posted
+
+logger = logging.getLogger("mindlytics")
+
+SCAN_EVERY = 30.0
+"""Seconds, about, between two looks for runs whose process has died."""
+FIRST_PAUSE = 1.0
+"""Seconds, at most, without another attempt after one that failed. They double, up to ``max_retry_wait``."""
+
+NOW = float("-inf")
+
+
+@define(eq=False)
+class _Run:
+    """A run that was taken over."""
+
+    log: Log
+    ledger: Ledger
+    account: Account
+    outbox: Outbox
+
+
+class Leftovers:
+    """The runs of dead processes. Only the sender calls these.
+
+    :param ledger: takes in what became of their events.
+    :param make_outbox: makes an outbox that counts in a ledger and takes events from a function.
+    """
+
+    def __init__(
+        self, settings: Settings, directory: Directory, ledger: Ledger, make_outbox: Callable[[Ledger, Pop], Outbox]
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._ledger = ledger
+        self._make_outbox = make_outbox
+        self._run: _Run | None = None
+        self._found: deque[Path] = deque()
+        self._scan_at = NOW
+        self._paused_until = NOW
+        self._pause = FIRST_PAUSE
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is a run in hand."""
+        return self._run is not None
+
+    def next(self, now: float) -> Batch | None:
+        """The next batch, if there is one and no pause."""
+        if now < self._paused_until:
+            return None
+        while (run := self._run or self._take_over(now)) is not None:
+            self._run = run
+            batch = self._next_of(run, now)
+            if batch is not None:
+                return batch
+            if run.log.unread or not run.outbox.is_empty:  # the service asked for a pause
+                return None
+            self._finish(run)
+        return None
+
+    def due(self) -> float:
+        """When there may be something to do."""
+        return max(self._paused_until, NOW if self._run is not None or self._found else self._scan_at)
+
+    def begin(self, batch: Batch) -> None:
+        """A batch is about to be posted."""
+        if self._run is not None:
+            note_posted(self._run.log, batch, is_synced=self._settings.spool_sync == 0)
+
+    def put_back(self, batch: Batch) -> None:
+        """Its attempt came to nothing."""
+        if self._run is not None:
+            self._run.outbox.put_back(batch)
+
+    def settle(self, batch: Batch, verdict: Verdict, now: float, where: str) -> None:
+        """Act on the service's word about a batch. Where it did not take it, there is a pause."""
+        run = self._run
+        if run is None:
+            return
+        if verdict.fate in (Fate.RETRY, Fate.TIME_UP):
+            run.outbox.put_back(batch)
+            longest = self._settings.max_retry_wait
+            pause = max(random.uniform(0.5, 1.0) * min(self._pause, longest), min(verdict.wait or 0.0, longest))
+            self._paused_until = now + (0.0 if verdict.stale else pause)
+            self._pause = min(longest, 2 * self._pause)
+            return
+        self._pause = FIRST_PAUSE
+        if run.outbox.settle(batch, verdict, now, where):
+            run.log.settle([-entry[2] for entry in batch.entries], time.time())
+        self._ledger.absorb(run.ledger)
+
+    def let_go(self) -> None:
+        """Leave what is in hand to whoever comes next."""
+        run, self._run = self._run, None
+        if run is not None:
+            self._directory.let_go(run.log)
+        self._found.clear()
+        self._scan_at = NOW
+
+    # -- runs
+
+    def _take_over(self, now: float) -> _Run | None:
+        """The oldest run whose process is dead; None where there is none, or it is not time to look for one."""
+        if not self._found:
+            if now < self._scan_at:
+                return None
+            self._scan_at = now + SCAN_EVERY * random.uniform(0.75, 1.25)
+            self._found.extend(self._directory.others())
+        while self._found:
+            with contextlib.suppress(OSError):
+                log = self._directory.take(self._found.popleft())
+                if log is not None:
+                    return self._made(log)
+        return None
+
+    def _made(self, log: Log) -> _Run:
+        ledger = Ledger(threading.RLock())
+        account = ledger.open_account()
+        run = _Run(log, ledger, account, self._make_outbox(ledger, lambda *limits: self._pop(run, *limits)))
+        if not log.is_settled:
+            logger.info("events of an earlier process are taken over")
+        return run
+
+    def _next_of(self, run: _Run, now: float) -> Batch | None:
+        if run.outbox.is_empty:
+            place = run.log.peek()
+            posted = run.log.posted.get(place) if place is not None else None
+            if posted is not None:
+                entries = self._entries(run, run.log.read(NEVER, NEVER, posted.last))
+                if len(entries) == posted.last - posted.first + 1:
+                    run.outbox.put_back(Batch(entries, bare=posted.bare, key=posted.key))
+                elif entries:
+                    run.outbox.put_back(Batch(entries))
+        return run.outbox.next(now, NEVER)
+
+    def _pop(self, run: _Run, max_events: int, max_bytes: int) -> list[Entry]:
+        """The next events, up to where a batch begins that was posted."""
+        place = run.log.peek()
+        if place is None or place in run.log.posted:
+            return []
+        up_to = min((first for first in run.log.posted if first > place), default=NEVER) - 1
+        return self._entries(run, run.log.read(max_events, max_bytes, up_to))
+
+    def _entries(self, run: _Run, found: list[Logged]) -> list[Entry]:
+        """Count them in; those that are too old are dropped."""
+        account, total = run.account, run.ledger.total
+        since = time.time() - self._settings.spool_max_age
+        entries: list[Entry] = []
+        old: list[Entry] = []
+        for each in found:
+            entry = (each.place, account.number, -each.place, each.record.data)
+            (entries if each.wall >= since else old).append(entry)
+        for counts in (account, total):
+            counts.accepted += len(found)
+            counts.spooled += len(found)
+        run.ledger.busy[account.number] = account
+        if old:
+            run.ledger.dropped(old, Reason.SPOOL_EXPIRED)
+            run.log.settle([entry[0] for entry in old], time.time())
+            self._ledger.absorb(run.ledger)
+        return entries
+
+    def _finish(self, run: _Run) -> None:
+        """All of it was handed out and settled: what could not be read is counted, and it is removed."""
+        run.log.settle([], time.time())
+        if run.log.missing:
+            run.ledger.total.accepted += run.log.missing
+            run.ledger.dropped_unseen(run.log.missing, Reason.SPOOL_CORRUPT)
+        self._ledger.absorb(run.ledger)
+        self._directory.let_go(run.log)
+        self._run = None

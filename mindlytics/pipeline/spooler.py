@@ -1,0 +1,342 @@
+"""The spooler: a daemon thread that carries events from the queue to the log on disk, from where the sender takes them.
+
+Where the disk refuses, events stay in memory and are delivered from there, and the disk is tried again. What leaves the
+program is decided before anything touches the disk: ``before_send`` and ``content_mode`` have their say on this thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import fields
+
+from ..delivery.batcher import Batch
+from ..delivery.ledger import Entry, Ledger, Reason
+from ..delivery.outbox import NEVER, Outbox
+from ..errors import InvalidSetting
+from ..settings import Settings, told
+from ..spool.directory import Directory, Origin, Unusable
+from ..spool.format import Record
+from ..spool.run import SEGMENT_BYTES, Log
+from .intake import Intake
+
+logger = logging.getLogger("mindlytics")
+
+clock = time.monotonic
+
+CHUNK_EVENTS = 100
+CHUNK_BYTES = 64 * 1024
+"""Events that are written at once at most, and their bytes of memory."""
+TRY_AGAIN = 5.0
+"""Seconds before a disk that refused is tried again, and between two looks at how full it is."""
+ERROR_WAIT = 1.0
+"""Seconds before a spooler that met an error of our own goes on."""
+LONGEST_REST = 60.0
+
+
+class Spooler:
+    """What is between the queue and the outbox where there is a spool.
+
+    :param outbox: the outbox, made when it is first asked for.
+    :param wake_sender: wakes the sender.
+    :param room_made: lets those look again who wait for room in the queue.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        ledger: Ledger,
+        *,
+        outbox: Callable[[], Outbox],
+        wake_sender: Callable[[], object],
+        room_made: Callable[[], object],
+    ) -> None:
+        self.directory = directory
+        self.intake: Intake
+        self.is_full = False
+        """Whether the disk has no room for what waits in memory."""
+        self._settings = settings
+        self._ledger = ledger
+        self._outbox = outbox
+        self._wake_sender = wake_sender
+        self._room_made = room_made
+        self._log: Log | None = None
+        self._held: deque[Entry] = deque()
+        self._lock = threading.RLock()
+        self._is_carrying = False
+        self._down_until = 0.0
+        self._is_down = False
+        self._looked_at = -TRY_AGAIN
+        self._others_bytes = 0
+        self._sync_at: float | None = None
+        self._wanted = NEVER
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+
+    # -- the thread
+
+    def start(self) -> None:
+        """Begin to carry; harmless where it was begun."""
+        if self._thread is None or not self._thread.is_alive() or self._stopping.is_set():
+            self._stopping, self._wake = threading.Event(), threading.Event()  # green ones where threads are
+            self._thread = threading.Thread(
+                target=self._work, args=(self._stopping,), name="mindlytics-spooler", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread once everything is carried."""
+        self._stopping.set()
+        self._wake.set()
+
+    def is_own_thread(self) -> bool:
+        """Whether the spooler itself is calling: ``before_send``."""
+        return threading.current_thread() is self._thread
+
+    def wake(self) -> None:
+        """An event waits in the queue."""
+        self._wake.set()
+
+    def _work(self, stopping: threading.Event) -> None:
+        while True:
+            self._wake.clear()
+            is_last = stopping.is_set()
+            try:
+                self.carry()
+                self._sync_if_due()
+            except Exception:
+                logger.exception("the spooler failed; it goes on")
+                stopping.wait(ERROR_WAIT)
+            if is_last:
+                break
+            if self._held or self.intake.wake_at(1):
+                self._wake.wait(self._rest())
+
+    def _rest(self) -> float:
+        until = self._sync_at if self._sync_at is not None else clock() + LONGEST_REST
+        if self._held:
+            until = min(until, max(self._down_until, clock() + ERROR_WAIT))
+        return max(0.0, until - clock())
+
+    # -- to the disk
+
+    def carry(self) -> None:
+        """Write what waits in the queue to the log. Any thread may call it."""
+        with self._lock:
+            if self._is_carrying:  # a signal handler or a hook came in between
+                return
+            self._is_carrying = True
+            try:
+                while self._fill() and self._store():
+                    pass
+            finally:
+                self._is_carrying = False
+
+    def _fill(self) -> bool:
+        """Hold the next events as they are to be written; whether there are any."""
+        while not self._held:
+            popped = self.intake.pop_many(CHUNK_EVENTS, CHUNK_BYTES)
+            if not popped:
+                return False
+            outbox = self._outbox()
+            for entry in popped:
+                data = outbox.ready(entry)
+                if data is not None:
+                    self._held.append((*entry[:3], data))
+        return True
+
+    def _store(self) -> bool:
+        """Write the events that are held; False where they stay in memory."""
+        entries = list(self._held)
+        if clock() < self._down_until:
+            self._wake_sender()
+            return False
+        try:
+            stored = self._append(entries)
+        except (OSError, Unusable) as error:
+            self._went_wrong(error)
+            stored = False
+        if not stored:
+            self._wake_sender()
+            return False
+        self._held.clear()
+        self._room_made()
+        if self._sync_at is None and self._settings.spool_sync > 0:
+            self._sync_at = clock() + self._settings.spool_sync
+        if self._wanted <= self._available():
+            self._wanted = NEVER
+            self._wake_sender()
+        return True
+
+    def _append(self, entries: list[Entry]) -> bool:
+        """Append to the log, begun now where there is none; False where there is no room."""
+        now = clock()
+        is_to_look = now - self._looked_at >= TRY_AGAIN or self.is_full or self._is_down
+        if self._log is not None and is_to_look and not self._log.is_there:
+            if not self._log.is_settled:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            self.directory.let_go(self._log)
+            self._log = None
+        if self._log is None:
+            self._log = self.directory.begin()
+            is_to_look = True
+        if is_to_look:
+            self._looked_at = now
+            self._others_bytes = self.directory.bytes_of_others()
+            self.is_full = self.directory.is_disk_full()
+        records = [Record(account, number, payload) for number, account, _, payload in entries]  # type: ignore[arg-type]
+        size = sum(len(record.data) for record in records)
+        if self.is_full or self._others_bytes + self._log.size + size > self._settings.spool_max_bytes:
+            self.is_full = True
+            return False
+        self._log.append(records, time.time(), lambda: self._ledger.spooled(entries))
+        if self._is_down:
+            self._is_down = False
+            logger.info("the spool works again")
+        return True
+
+    def _went_wrong(self, error: Exception) -> None:
+        self._down_until = clock() + TRY_AGAIN
+        if not self._is_down:
+            self._is_down = True
+            why = getattr(error, "strerror", None) or str(error)
+            logger.warning("the spool %s cannot be written (%s); events stay in memory", self.directory.spool, why)
+
+    def _sync_if_due(self) -> None:
+        if self._sync_at is not None and clock() >= self._sync_at:
+            self._sync_at = None
+            self.sync()
+
+    def sync(self) -> None:
+        """Have what was written survive a loss of power."""
+        if self._log is not None:
+            with contextlib.suppress(OSError):
+                self._log.sync()
+
+    # -- for the sender, as the queue is without a spool
+
+    def _available(self) -> int:
+        """How many events the sender can take."""
+        log = self._log
+        on_disk = 0 if log is None else log.unread
+        return on_disk or (len(self._held) if self._serves_memory() else 0)
+
+    def _serves_memory(self) -> bool:
+        """Whether events that could not be written are delivered from memory: what is on disk goes first."""
+        return (self._is_down or self.is_full) and (self._log is None or self._log.is_settled)
+
+    def wake_at(self, count: int) -> bool:
+        """Ask to be woken when that many events wait; False where so many do already."""
+        self._wanted = count
+        if self._available() < count:
+            return True
+        self._wanted = NEVER
+        return False
+
+    def pop_many(self, max_events: int, max_bytes: int) -> list[Entry]:
+        """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
+        if self._thread is None or not self._thread.is_alive():
+            self.carry()
+        log = self._log
+        if log is not None and log.unread:
+            entries = self._read(log, max_events, max_bytes)
+            if entries:
+                return entries
+            self._settled(log, [])
+        popped: list[Entry] = []
+        if self._serves_memory():
+            with self._lock:
+                while self._held and len(popped) < max_events and (max_bytes > 0 or not popped):
+                    max_bytes -= self._held[0][2]
+                    popped.append(self._held.popleft())
+            self._wake.set()
+        return popped
+
+    def _read(self, log: Log, max_events: int, max_bytes: int) -> list[Entry]:
+        found = log.read(max_events, max_bytes)
+        entries: list[Entry] = [
+            (each.record.number, each.record.account, -each.place, each.record.data) for each in found
+        ]
+        since = time.time() - self._settings.spool_max_age
+        if found and found[0].wall < since:
+            expired = [entry for entry, each in zip(entries, found, strict=True) if each.wall < since]
+            self._ledger.dropped(expired, Reason.SPOOL_EXPIRED)
+            self._settled(log, [-entry[2] for entry in expired])
+            entries = entries[len(expired) :]
+        return entries
+
+    def begin(self, batch: Batch) -> None:
+        """A batch is about to be posted for the first time: note its bounds and its key."""
+        if self._log is not None:
+            note_posted(self._log, batch, is_synced=self._settings.spool_sync == 0)
+
+    def settled(self, batch: Batch) -> None:
+        """The events of a batch are settled."""
+        if self._log is not None:
+            self._settled(self._log, [-entry[2] for entry in batch.entries if entry[2] < 0])
+
+    def _settled(self, log: Log, places: list[int]) -> None:
+        log.settle(places, time.time())
+        if log.is_settled and log.missing:
+            with self._lock:
+                if log.is_settled:
+                    self._ledger.spool_lost()
+                    log.forget_missing()
+        if self._held:
+            self._wake.set()
+
+    # -- the end
+
+    def end(self, *, is_exit: bool) -> None:
+        """Everything that can be is on disk from now on.
+
+        :param is_exit: the process ends with this, so its lock ends by itself.
+        """
+        self._down_until = 0.0
+        self.carry()
+        self.sync()
+        with self._lock:
+            if self._log is not None and (self._log.is_settled or not is_exit):
+                self.directory.let_go(self._log)
+                self._log = None
+
+
+def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
+    """Note in a log that a batch is about to be posted, where all of it is from there; and sync where wanted."""
+    places = [-entry[2] for entry in batch.entries]
+    with contextlib.suppress(OSError):
+        if min(places) > 0:
+            log.post(places[0], places[-1], batch.key, time.time(), bare=batch.bare)
+        if is_synced:
+            log.sync()
+
+
+def open_directory(settings: Settings) -> Directory:
+    """The directory of a client's runs, made where it is missing.
+
+    :raises InvalidSetting: it can never work.
+    """
+    assert settings.spool is not None
+    endpoint, project = settings.server_endpoint, settings.project_id
+    origin = Origin.of(settings.service, endpoint, project, settings.api_key.reveal())
+    segment_bytes = min(SEGMENT_BYTES, settings.spool_max_bytes // 8)
+    directory = Directory(Path(settings.spool), origin, segment_bytes)
+    try:
+        directory.prepare()
+        directory.remove_stale()
+    except Unusable as error:
+        name = told(fields(Settings).spool)
+        raise InvalidSetting(f"{name}: {settings.spool} cannot be used: {error}") from None
+    except OSError:  # it may pass; the spooler says so, and tries again
+        pass
+    return directory

@@ -1,0 +1,220 @@
+"""The directory of all runs for one service, project and key: who may begin a run there, and who takes over which.
+
+A run belongs to the process that holds the lock on its lock file, and the system lets go of that when the process ends,
+however it ends. The key itself is never written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, frozen
+
+from .run import LOCK, NO_LINK, SEGMENT_BYTES, Log, UnknownVersion, size_of
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+ABOUT = "about.json"
+NEW = ".new-"
+"""How a run's directory is called until it is locked."""
+STALE = 3600.0
+"""Seconds after which a run that never came to be is removed."""
+DISK_RESERVE = 20
+"""One part in so many of a disk is left free."""
+
+
+class Unusable(Exception):
+    """A spool can never work there, and why."""
+
+
+@frozen
+class Origin:
+    """Where events come from and go to. Runs go to the very same one only.
+
+    :param key: a short hash of the key.
+    """
+
+    service: str
+    endpoint: str
+    project: str
+    key: str
+
+    @classmethod
+    def of(cls, service: str, endpoint: str, project: str, api_key: str) -> Origin:
+        """That of a client."""
+        return cls(service, endpoint, project, _short_hash("key", service, endpoint, project, api_key))
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder in a spool."""
+        return f"{self.service}-{_short_hash('folder', self.service, self.endpoint, self.project, self.key)}"
+
+
+def _short_hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(("mindlytics spool", *parts)).encode()).hexdigest()[:12]
+
+
+class Directory:
+    """The runs of one origin within a spool.
+
+    :param spool: the spool's directory.
+    :param segment_bytes: bytes after which a log begins a new segment.
+    """
+
+    def __init__(self, spool: Path, origin: Origin, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.spool = spool
+        self.origin = origin
+        self.path = spool / origin.folder
+        self._segment_bytes = segment_bytes
+        self._open: dict[str, Log] = {}
+
+    def prepare(self) -> None:
+        """Make it where it is missing, and see that nobody else can read it.
+
+        :raises Unusable: it can never work.
+        :raises OSError: it does not work now.
+        """
+        if fcntl is None:
+            raise Unusable("this system has no locks on files that end with their process")
+        try:
+            self.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_is_own(self.spool)
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            _check_is_own(self.path)
+            if not os.access(self.path, os.W_OK | os.X_OK):
+                raise PermissionError
+        except (FileExistsError, NotADirectoryError):
+            raise Unusable("it, or what it is to be in, is no directory") from None
+        except PermissionError:
+            raise Unusable("this user may not write there") from None
+        self._describe()
+
+    def _describe(self) -> None:
+        about = self.path / ABOUT
+        if not about.exists():
+            new = self.path / f"{NEW}{os.urandom(8).hex()}"
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"version": 1, **asdict(self.origin)}, file)
+            new.replace(about)
+
+    def begin(self) -> Log:
+        """A new run, locked before anybody can see it.
+
+        :raises OSError: the disk says no.
+        :raises Unusable: the directory has become one that can never work.
+        """
+        self.prepare()
+        name = f"{time.time_ns():016x}-{os.getpid()}-{os.urandom(4).hex()}"
+        new, path = self.path / (NEW + name), self.path / name
+        new.mkdir(mode=0o700)
+        lock = -1
+        try:
+            lock = os.open(new / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            new.rename(path)
+        except OSError:
+            if lock >= 0:
+                os.close(lock)
+            with contextlib.suppress(OSError):
+                (new / LOCK).unlink(missing_ok=True)
+                new.rmdir()
+            raise
+        return self._opened(path, lock)
+
+    def _opened(self, path: Path, lock: int) -> Log:
+        log = self._open[path.name] = Log(path, lock, self._segment_bytes)
+        return log
+
+    def others(self) -> list[Path]:
+        """The runs of other processes, dead or alive, oldest first."""
+        with contextlib.suppress(OSError):
+            names = sorted(name for name in os.listdir(self.path) if name not in self._open)
+            return [self.path / name for name in names if not name.startswith(".") and name != ABOUT]
+        return []
+
+    def let_go(self, log: Log) -> None:
+        """A run of this process is for anybody to take over from now on; it is removed where nothing is left in it."""
+        self._open.pop(log.path.name, None)
+        if log.is_settled:
+            log.remove()
+        else:
+            log.release()
+
+    def close_in_child(self) -> None:
+        """Close what a forked child has from its parent, and leave the parent's locks alone."""
+        for log in self._open.values():
+            log.close()
+        self._open.clear()
+
+    def take(self, path: Path) -> Log | None:
+        """Take over a run whose process is dead; None where it lives, or its log cannot be read.
+
+        :raises OSError: the disk says no.
+        """
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_nlink:
+                return self._opened(path, lock)
+        except (BlockingIOError, UnknownVersion):
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        return None
+
+    def bytes_of_others(self) -> int:
+        """Bytes on disk of the runs of other processes."""
+        return sum(size_of(path) for path in self.others())
+
+    def is_disk_full(self) -> bool:
+        """Whether so little of the disk is free that it is left to others."""
+        try:
+            found = os.statvfs(self.path)
+        except OSError:
+            return False
+        return found.f_blocks > 0 and found.f_bavail * DISK_RESERVE < found.f_blocks
+
+    def remove_stale(self) -> None:
+        """Remove what is left of runs whose process died before they came to be."""
+        with contextlib.suppress(OSError):
+            for path in self.path.glob(f"{NEW}*"):
+                if time.time() - path.lstat().st_mtime > STALE:
+                    if path.is_dir():
+                        (path / LOCK).unlink(missing_ok=True)
+                        path.rmdir()
+                    else:
+                        path.unlink()
+
+
+def _check_is_own(path: Path) -> None:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise Unusable("it is a symbolic link")
+    if not stat.S_ISDIR(found.st_mode):
+        raise Unusable("it is no directory")
+    if found.st_uid != os.geteuid():
+        raise Unusable("it belongs to another user")
+
+
+def folders(spool: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What a spool holds: the folder of each origin, and what it says of itself."""
+    with contextlib.suppress(OSError):
+        for path in sorted(spool.iterdir()):
+            with contextlib.suppress(OSError, ValueError):
+                about = json.loads((path / ABOUT).read_text("utf-8"))
+                if isinstance(about, dict) and about.get("version") == 1:
+                    yield path, about

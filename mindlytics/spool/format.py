@@ -1,0 +1,141 @@
+"""How a log looks as bytes, version 1: a pure mapping, without files.
+
+A log is a row of chunks. A chunk is a head and a payload, and is written at once. What is not whole, or was altered,
+does not match its checksum, which also depends on the run: chunks of other runs match nothing. A reader skips what it
+cannot read up to the next chunk that it can.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+VERSION = 1
+NAME = b"MLS"
+MAGIC = NAME + bytes([VERSION])
+
+EVENTS = 1
+"""Payload: the events. ``first`` and ``count`` number them within the run, from 1."""
+POSTED = 2
+"""The events from ``first`` on, ``count`` of them, are about to be posted as one batch. Payload: its form and key."""
+SETTLED = 3
+"""All events up to ``first`` are settled. Payload: the number of the last event before this chunk."""
+
+HEAD = struct.Struct("<4sIB3xIQdI")
+"""Magic and version, checksum of all that follows it, kind, count, first, seconds since the epoch, payload's bytes."""
+CHECKED = 8
+"""Where in a chunk begins what the checksum covers."""
+_RECORD = struct.Struct("<IQQ")
+_NUMBER = struct.Struct("<Q")
+
+RECORD_OVERHEAD = _RECORD.size
+
+
+class Record(NamedTuple):
+    """An event on disk: its numbers in the process that recorded it, of its account and its own, and its bytes."""
+
+    account: int
+    number: int
+    data: bytes
+
+
+class Chunk(NamedTuple):
+    """A chunk that was read: of how many events it is, and where the next one begins."""
+
+    kind: int
+    size: int
+    first: int
+    wall: float
+    payload: bytes
+    end: int
+
+
+def seed_of(run: str) -> int:
+    """What checksums of the run of that name begin with."""
+    return zlib.crc32(run.encode())
+
+
+def chunk(seed: int, kind: int, first: int, count: int, *, wall: float, payload: bytes) -> bytes:
+    """A chunk as bytes."""
+    head = HEAD.pack(MAGIC, 0, kind, count, first, wall, len(payload))[CHECKED:]
+    checksum = zlib.crc32(payload, zlib.crc32(head, seed))
+    return b"".join((MAGIC, checksum.to_bytes(4, "little"), head, payload))
+
+
+def events(records: Iterable[Record]) -> bytes:
+    """The payload of a chunk of events."""
+    pieces: list[bytes] = []
+    for account, number, data in records:
+        pieces += (_RECORD.pack(len(data), account, number), data)
+    return b"".join(pieces)
+
+
+def records(payload: bytes) -> Iterator[Record]:
+    """The events of a chunk."""
+    at = 0
+    while at < len(payload):
+        length, account, number = _RECORD.unpack_from(payload, at)
+        at += _RECORD.size
+        yield Record(account, number, payload[at : at + length])
+        at += length
+
+
+def posted(seed: int, first: int, count: int, wall: float, key: str, *, bare: bool) -> bytes:
+    """The chunk that is written before a batch is posted."""
+    return chunk(seed, POSTED, first, count, wall=wall, payload=bytes([bare]) + key.encode())
+
+
+def read_posted(payload: bytes) -> tuple[str, bool]:
+    """The key of such a batch, and whether it is a bare object."""
+    return payload[1:].decode(), bool(payload[0])
+
+
+def settled(seed: int, up_to: int, last: int, wall: float) -> bytes:
+    """The chunk that says how far events are settled, and how far they go at all."""
+    return chunk(seed, SETTLED, up_to, 0, wall=wall, payload=_NUMBER.pack(last))
+
+
+def read_settled(payload: bytes) -> int:
+    """The number of the last event before such a chunk."""
+    last: int = _NUMBER.unpack(payload)[0]
+    return last
+
+
+def read_at(data: bytes, at: int, seed: int) -> Chunk | None:
+    """The chunk that begins there; None where none does that is whole."""
+    if not data.startswith(MAGIC, at) or len(data) - at < HEAD.size:
+        return None
+    _, checksum, kind, count, first, wall, length = HEAD.unpack_from(data, at)
+    begin = at + HEAD.size
+    end = begin + length
+    if end > len(data):
+        return None
+    payload = data[begin:end]
+    if checksum != zlib.crc32(payload, zlib.crc32(data[at + CHECKED : begin], seed)):
+        return None
+    return Chunk(kind, count, first, wall, payload, end)
+
+
+def read_from(data: bytes, at: int, seed: int) -> Chunk | None:
+    """The first whole chunk that begins there or after it."""
+    while at >= 0:
+        found = read_at(data, at, seed)
+        if found is not None:
+            return found
+        at = data.find(MAGIC, at + 1)
+    return None
+
+
+def chunks(data: bytes, seed: int) -> Iterator[Chunk]:
+    """All chunks that can be read."""
+    at = 0
+    while (found := read_from(data, at, seed)) is not None:
+        yield found
+        at = found.end
+
+
+def is_of_another_version(data: bytes) -> bool:
+    """Whether a segment begins as those of another version do."""
+    return data.startswith(NAME) and not data.startswith(MAGIC)

@@ -1,0 +1,403 @@
+"""The log of one run: a directory with a lock file and numbered segments, written by one process at a time.
+
+What a batch holds is in the log before it is posted, and what was settled after it. Events are settled in order, so a
+number says how far. A segment of which everything is settled is removed. Damage never keeps what follows it from being
+read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from . import format
+from .format import Record
+
+SEGMENT_BYTES = 4 * 1024 * 1024
+"""A segment that has so many bytes is not written to any more."""
+READY_BYTES = 512 * 1024
+"""Bytes of events that are kept in memory beside the log, so that they need not be read back."""
+
+LOCK = "lock"
+_SEGMENT = re.compile(r"(\d{8})\.log")
+
+NO_LINK = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) if hasattr(os, "O_CLOEXEC") else 0
+
+
+class UnknownVersion(Exception):
+    """The log is of a version that this one cannot read: it is left as it is."""
+
+
+class Posted(NamedTuple):
+    """A batch that was posted, or was about to be."""
+
+    first: int
+    last: int
+    key: str
+    bare: bool
+
+
+class Logged(NamedTuple):
+    """An event of the log: its number there, when it was written in seconds since the epoch, and itself."""
+
+    place: int
+    wall: float
+    record: Record
+
+
+class Log:
+    """One run's log, open and locked.
+
+    :param path: its directory.
+    :param lock: the descriptor that holds its lock.
+    :param segment_bytes: bytes after which a new segment begins.
+    :raises OSError: the disk says no.
+    :raises UnknownVersion: it is of another version.
+    """
+
+    def __init__(self, path: Path, lock: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.path = path
+        self.last = 0
+        """The number of the last event."""
+        self.settled = 0
+        """All events up to this number are settled."""
+        self.posted: dict[int, Posted] = {}
+        """The batches that an earlier process posted, by their first event."""
+        self._lock_descriptor = lock
+        self._seed = format.seed_of(path.name)
+        self._segment_bytes = segment_bytes
+        self._guard = threading.Lock()
+        self._segments: dict[int, int] = {}
+        self._sizes: dict[int, int] = {}
+        self._current = 0
+        self._writing = -1
+        self._reading = -1
+        self._reading_from = 0
+        self._offset = 0
+        self._read = 0
+        self._ready: deque[Logged] = deque()
+        self._ready_bytes = 0
+        self._handed_out = 0
+        self._out: deque[int] = deque()
+        self._done: set[int] = set()
+        self._is_dirty = self._is_new = False
+        self._recover()
+
+    # -- as it was found
+
+    def _recover(self) -> None:
+        """Read what is there: how far it goes, how far it is settled, and which batches were posted."""
+        before = 0
+        for number in sorted(_numbers(self.path)):
+            data = self._segment(number).read_bytes()
+            if format.is_of_another_version(data):
+                raise UnknownVersion(str(self.path))
+            is_after_gap = number != before + 1
+            before = number
+            self._sizes[number] = len(data)
+            for found in format.chunks(data, self._seed):
+                if found.kind == format.EVENTS:
+                    if is_after_gap:
+                        self.settled = max(self.settled, found.first - 1)
+                    self.last = max(self.last, found.first + found.size - 1)
+                elif found.kind == format.SETTLED:
+                    last = format.read_settled(found.payload)
+                    self.last = max(self.last, last)
+                    self.settled = max(self.settled, found.first, last if is_after_gap else 0)
+                elif found.kind == format.POSTED:
+                    self.posted[found.first] = Posted(
+                        found.first, found.first + found.size - 1, *format.read_posted(found.payload)
+                    )
+                is_after_gap = False
+            self._segments[number] = self.last
+            self._current = number
+        self._read = self._found_settled = self.settled
+        self.posted = {first: batch for first, batch in self.posted.items() if first > self.settled}
+        if self._current:
+            self._writing = self._open(self._current, os.O_RDWR | os.O_APPEND)
+            self._remove_settled()
+            self._start_reading(min(self._segments))
+
+    def _segment(self, number: int) -> Path:
+        return self.path / f"{number:08}.log"
+
+    def _open(self, number: int, flags: int) -> int:
+        return os.open(self._segment(number), flags | NO_LINK, 0o600)
+
+    # -- writing
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(self._sizes.values())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing in it is to be delivered any more."""
+        return self.settled >= self.last
+
+    @property
+    def missing(self) -> int:
+        """How many events could not be read, once all of it is settled."""
+        return self.last - self._found_settled - self._handed_out
+
+    def forget_missing(self) -> None:
+        """They are accounted for."""
+        self._found_settled += self.missing
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its directory still exists."""
+        return self.path.exists()
+
+    def append(self, records: Sequence[Record], wall: float, written: Callable[[], object] | None = None) -> None:
+        """Write events; all of them, or none.
+
+        :param written: called once they are, before anybody can read them.
+        :raises OSError: the disk says no.
+        """
+        payload = format.events(records)
+        with self._guard:
+            first = self.last + 1
+            self._write(format.chunk(self._seed, format.EVENTS, first, len(records), wall=wall, payload=payload))
+            if written is not None:
+                written()
+            was_read = self._read == self.last
+            self.last += len(records)
+            self._segments[self._current] = self.last
+            if was_read and self._ready_bytes + len(payload) <= READY_BYTES:
+                self._ready.extend(Logged(first + index, wall, record) for index, record in enumerate(records))
+                self._ready_bytes += len(payload)
+                self._read = self.last
+                self._start_reading(self._current, self._sizes[self._current])
+
+    def post(self, first: int, last: int, key: str, wall: float, *, bare: bool) -> None:
+        """Note that these events are about to be posted as one batch.
+
+        :raises OSError: the disk says no.
+        """
+        with self._guard:
+            self._write(format.posted(self._seed, first, last - first + 1, wall, key, bare=bare))
+
+    def settle(self, places: Sequence[int], wall: float) -> None:
+        """These events are settled. Where the disk refuses to note that, it is noted with the next ones."""
+        with self._guard:
+            self._done.update(places)
+            before = self.settled
+            while self._out and self._out[0] in self._done:
+                self.settled = self._out.popleft()
+                self._done.discard(self.settled)
+            if not self._out and not self._ready and self._read == self.last:
+                self.settled = self.last  # what was not handed out could not be read
+            if self.settled != before:
+                with contextlib.suppress(OSError):
+                    self._write(format.settled(self._seed, self.settled, self.last, wall))
+                    if self.is_settled and self._sizes[self._current] > self._segment_bytes // 4:
+                        self._rotate()
+                self._remove_settled()
+
+    def sync(self) -> None:
+        """Have all that was written survive a loss of power. Meanwhile, others may write.
+
+        :raises OSError: the disk says no.
+        """
+        with self._guard:
+            if not self._is_dirty or self._writing < 0:
+                return
+            self._is_dirty = False
+            descriptor, is_new, self._is_new = os.dup(self._writing), self._is_new, False
+        try:
+            os.fsync(descriptor)
+            if is_new:
+                _sync_directory(self.path)
+        finally:
+            os.close(descriptor)
+
+    def _write(self, data: bytes) -> None:
+        if not self._current or self._sizes[self._current] >= self._segment_bytes:
+            self._rotate()
+        self._write_whole(data)
+
+    def _write_whole(self, data: bytes) -> None:
+        size = self._sizes[self._current]
+        self._is_dirty = True
+        try:
+            if os.write(self._writing, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._writing, size)
+            raise
+        self._sizes[self._current] = size + len(data)
+
+    def _rotate(self) -> None:
+        """Begin a new segment. It says how far things are, since earlier segments may be gone when it is read."""
+        number = self._current + 1
+        writing = self._open(number, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+        try:
+            if self._is_dirty:
+                os.fsync(self._writing)
+                _sync_directory(self.path)
+            head = format.settled(self._seed, self.settled, self.last, 0.0)
+            if os.write(writing, head) != len(head):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.close(writing)
+            with contextlib.suppress(OSError):
+                self._segment(number).unlink()
+            raise
+        if self._writing >= 0:
+            os.close(self._writing)
+        self._writing, self._current, self._is_dirty, self._is_new = writing, number, True, True
+        self._sizes[number], self._segments[number] = len(head), self.last
+        if self._reading_from == 0:
+            self._start_reading(number)
+
+    def _remove_settled(self) -> None:
+        """Remove the segments, oldest first, of which everything is settled, but for the one that is written."""
+        for number, last in sorted(self._segments.items()):
+            if number == self._current or last > self.settled:
+                break
+            with contextlib.suppress(OSError):
+                self._segment(number).unlink()
+            del self._segments[number], self._sizes[number]
+
+    # -- reading
+
+    @property
+    def unread(self) -> int:
+        """How many events were not handed out yet, about."""
+        return self.last - self._read + len(self._ready)
+
+    def read(self, max_events: int, max_bytes: int, up_to: int | None = None) -> list[Logged]:
+        """The next events: so many at most, of so many bytes at most (but one where there is one).
+
+        :param up_to: none beyond this number.
+        """
+        taken: list[Logged] = []
+        with self._guard:
+            while len(taken) < max_events and (max_bytes > 0 or not taken) and (self._ready or self._load()):
+                if up_to is not None and self._ready[0].place > up_to:
+                    break
+                logged = self._ready.popleft()
+                size = len(logged.record.data)
+                self._ready_bytes -= size + format.RECORD_OVERHEAD
+                max_bytes -= size
+                taken.append(logged)
+                self._out.append(logged.place)
+                self._handed_out += 1
+        return taken
+
+    def peek(self) -> int | None:
+        """The number of the next event; None where there is none."""
+        with self._guard:
+            return self._ready[0].place if self._ready or self._load() else None
+
+    def _load(self) -> bool:
+        """Read the next chunk of events; False where there is none any more."""
+        while self._read < self.last:
+            found = self._next_chunk()
+            if found is None:
+                later = [number for number in self._segments if number > self._reading_from]
+                if not later:
+                    self._read = self.last  # the rest is damaged
+                    break
+                self._start_reading(min(later))
+                continue
+            self._offset = found.end
+            if found.kind != format.EVENTS:
+                continue
+            for index, record in enumerate(format.records(found.payload)):
+                if found.first + index > self._read:
+                    self._ready.append(Logged(found.first + index, found.wall, record))
+                    self._ready_bytes += len(record.data) + format.RECORD_OVERHEAD
+            self._read = max(self._read, found.first + found.size - 1)
+            if self._ready:
+                return True
+        return False
+
+    def _next_chunk(self) -> format.Chunk | None:
+        """The chunk at the reader's place in its segment, or the next one that can be read."""
+        if self._reading < 0:
+            return None
+        try:
+            head = os.pread(self._reading, format.HEAD.size, self._offset)
+            if len(head) == format.HEAD.size and head.startswith(format.MAGIC):
+                length = format.HEAD.unpack(head)[-1]
+                if self._offset + length <= self._sizes.get(self._reading_from, 0):
+                    data = head + os.pread(self._reading, length, self._offset + len(head))
+                    found = format.read_at(data, 0, self._seed)
+                    if found is not None:
+                        return found._replace(end=self._offset + found.end)
+            left = self._sizes.get(self._reading_from, 0) - self._offset
+            found = format.read_from(os.pread(self._reading, left, self._offset), 0, self._seed) if left > 0 else None
+        except OSError:
+            return None
+        return found and found._replace(end=self._offset + found.end)
+
+    def _start_reading(self, number: int, offset: int = 0) -> None:
+        """Have the next chunk read from there."""
+        self._offset = offset
+        if number == self._reading_from:
+            return
+        if self._reading >= 0:
+            os.close(self._reading)
+        self._reading, self._reading_from = -1, number
+        with contextlib.suppress(OSError):
+            self._reading = self._open(number, os.O_RDONLY)
+
+    # -- the end
+
+    def release(self) -> None:
+        """Leave it to whoever takes it over."""
+        with self._guard:
+            self.close()
+
+    def close(self) -> None:
+        """Close its files. In a forked child, this leaves the parent's lock alone."""
+        for descriptor in (self._writing, self._reading, self._lock_descriptor):
+            if descriptor >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        self._writing = self._reading = self._lock_descriptor = -1
+
+    def remove(self) -> None:
+        """Remove it, since nothing in it is to be delivered."""
+        with contextlib.suppress(OSError):
+            for number in sorted(_numbers(self.path)):
+                self._segment(number).unlink()
+            (self.path / LOCK).unlink(missing_ok=True)
+            self.path.rmdir()
+        self.release()
+
+
+def _numbers(path: Path) -> Iterator[int]:
+    """The numbers of the segments in a run's directory."""
+    for name in os.listdir(path):
+        if (match := _SEGMENT.fullmatch(name)) is not None:
+            yield int(match[1])
+
+
+def size_of(path: Path) -> int:
+    """Bytes of the segments of a run that may be another process's."""
+    size = 0
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                size += entry.stat(follow_symlinks=False).st_size
+    return size
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
