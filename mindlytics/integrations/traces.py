@@ -59,12 +59,12 @@ def questions(spans: list[Span]) -> Iterator[Question]:
 
     What models and agents below others are asked is no question of a user's.
     """
-    by_id = {span.id: span for span in spans}
+    depths = _depths(spans)
     found = Question()
     for span in sorted(
         (span for span in spans if span.kind is not None), key=lambda span: (span.began, -span.ended.timestamp())
     ):
-        depth = _depth(span, by_id)
+        depth = depths[span.id]
         said = span.asked if span.kind != TOOL else ""
         if depth == 0 and said and found.user and said != found.user:
             yield found
@@ -76,15 +76,23 @@ def questions(spans: list[Span]) -> Iterator[Question]:
         yield found
 
 
-def _depth(span: Span, by_id: dict[Any, Span]) -> int:
-    """How many spans of models, tools and agents are above it."""
-    depth, seen = 0, {span.id}
-    above = by_id.get(span.parent)
-    while above is not None and above.id not in seen:
-        seen.add(above.id)
-        depth += above.kind is not None
-        above = by_id.get(above.parent)
-    return depth
+def _depths(spans: list[Span]) -> dict[Any, int]:
+    """By a span's id, how many spans of models, tools and agents are above it. Nothing is looked at twice."""
+    by_id = {span.id: span for span in spans}
+    above: dict[Any, int] = {}
+    for span in spans:
+        way = [span]
+        met = {span.id}
+        while way[-1].id not in above:
+            parent = by_id.get(way[-1].parent)
+            if parent is None or parent.id in met:
+                above[way[-1].id] = 0
+                break
+            way.append(parent)
+            met.add(parent.id)
+        for upper, lower in zip(reversed(way), reversed(way[:-1]), strict=False):
+            above[lower.id] = above[upper.id] + (upper.kind is not None)
+    return above
 
 
 def record(spans: list[Span], recorder: Recorder) -> None:

@@ -19,7 +19,7 @@ from ..errors import InvalidEvent
 from ..events import Event, Identify
 from ..validators import check_name
 from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
-from . import align, keys, user_reads
+from . import align, keys, traces, user_reads
 from .analysis import Analysis
 from .analysis.background import BACKGROUND, Background
 from .analysis.local import analyse
@@ -122,6 +122,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_post(align.COLLECT_PATH, align.collect)
     app.router.add_post(IDENTIFY_PATH, _user_identify)
     app.router.add_post(ALIAS_PATH, _user_alias)
+    traces.add_routes(app)
     keys.add_routes(app)
     user_reads.add_routes(app)
     app.router.add_get("/bc/v1/db/{collection}/{operation}", _find)

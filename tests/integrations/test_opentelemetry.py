@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 import mindlytics
+from mindlytics.server.run import LocalServer
 
 from ..conftest import Face
 from .conftest import Recorded
@@ -194,3 +196,19 @@ async def test_a_trace_that_does_not_end_is_recorded_at_the_shutdown(
     assert provider.force_flush()
     provider.shutdown()
     assert ["Q"] == [turn["user"] for turn in await recorded()]
+
+
+def test_the_exporter_of_the_sdk_sends_to_the_local_server(provider: Any) -> None:
+    otlp = pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    with LocalServer() as server:
+        headers = {"Authorization": "Bearer k", "X-App-ID": "p"}
+        exporter = otlp.OTLPSpanExporter(endpoint=f"{server.url}/v1/traces", headers=headers)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        tracer = provider.get_tracer("t")
+        with tracer.start_as_current_span("POST /chat"), tracer.start_as_current_span("chat", attributes=PRESENT):
+            pass
+        query = {"filter": json.dumps({"event": "Conversation Turn"})}
+        events = requests.get(f"{server.url}/bc/v1/db/events/find", params=query, headers=headers, timeout=20).json()
+    assert [("Q", "A")] == [(each["properties"]["user"], each["properties"]["assistant"]) for each in events]

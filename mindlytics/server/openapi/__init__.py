@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from ... import __version__
-from . import align, antonnia, mindlytics, server
+from . import align, antonnia, mindlytics, otlp, server
 from .operation import Operation
 
 SERVICES: Mapping[str, Mapping[str, Operation]] = {
@@ -20,6 +20,7 @@ SERVICES: Mapping[str, Mapping[str, Operation]] = {
     "Mindlytics": mindlytics.OPERATIONS,
     "Align AI": align.OPERATIONS,
     "Antonnia Conversations": antonnia.OPERATIONS,
+    "OpenTelemetry": otlp.OPERATIONS,
 }
 
 OPERATIONS: Mapping[str, Operation] = {
