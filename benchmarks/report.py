@@ -35,13 +35,17 @@ def store(result: dict[str, Any], path: Path) -> None:
 
 def document(result: dict[str, Any]) -> None:
     """Put a whole run's results into the page, between its markers, and draw the picture."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"{PAGE} has no {BEGIN} … {END}")
-    PAGE.write_text(before + BEGIN + section(result) + END + after, encoding="utf-8")
+    put(section(result), BEGIN, END)
     PICTURE.write_text(picture(result), encoding="utf-8")
+
+
+def put(text: str, begin: str, end: str) -> None:
+    """Write a text into the page, between two markers."""
+    before, found, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"{PAGE} has no {begin} … {end}")
+    PAGE.write_text(before + begin + text + end + after, encoding="utf-8")
 
 
 def section(result: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report, targets
+from benchmarks import instructions, report, targets
 from benchmarks.__main__ import troubles
 from benchmarks.compare import recorded
 from benchmarks.counting import count
@@ -166,6 +167,22 @@ def test_what_the_local_server_takes_in_is_measured_in_its_file() -> None:
     assert "ready-made, to 5 040" in ran.stdout
 
 
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_instructions_are_counted_for_each_thread() -> None:
+    with Sink() as sink:
+        first, together = instructions.run(ROOT, "turn", sink.url, 20)
+        assert 0 < first < together
+        assert 21 == sink.take()["events"]
+
+
+def test_the_package_of_an_earlier_commit_is_had_from_git() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone")
+    with instructions.package_of("HEAD") as folder:
+        assert (folder / "mindlytics" / "__init__.py").is_file()
+    assert not folder.exists()
+
+
 def line(name: str, **figures: Any) -> dict[str, Any]:
     """A line of the comparison, as a run stores it."""
     usual = {"title": name, "failure": None, "lost": 0, "twice": 0, "sent": 10, "arrived": 10, "memory_peak": 2**20}
@@ -257,3 +274,9 @@ def test_the_page_is_made_of_the_stored_run() -> None:
         assert report.section(result) in page
         assert report.picture(result) == report.PICTURE.read_text(encoding="utf-8")
         ET.fromstring(report.picture(result))
+
+
+def test_the_page_has_the_stored_counts_of_instructions() -> None:
+    stored = json.loads(instructions.STORED.read_text(encoding="utf-8"))
+    assert instructions.BEGIN + instructions.section(stored) + instructions.END in report.PAGE.read_text("utf-8")
+    assert set(instructions.KINDS) == set(stored["counts"]["0a76513"])
