@@ -1,0 +1,388 @@
+"""LlamaIndex: what its instrumentation says of query engines, chat engines, agents and models, as turns.
+
+    from mindlytics.integrations.llama_index import instrument
+
+    instrument()
+
+A span without a parent is a question, if a model is asked within it. A stream goes on after its spans have ended: the
+question ends with its last model. Models report by events, everything else by spans.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined, unused-ignore]
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
+
+from ..tokens import tokens_of
+from ..values import now
+from .quiet import quiet
+from .recording import Call, Recorder, Turn
+from .texts import as_json, get, text_of
+
+if TYPE_CHECKING:
+    from ..aio import AsyncClient
+    from ..client import Client
+    from ..context import AnySession
+
+MOST_SPANS = 20_000
+"""Spans that are followed at once. Beyond that, the question that began first is taken for cancelled."""
+THREADS = ("thread_id", "conversation_id", "session_id")
+"""The tags that name a conversation."""
+ASKED = ("message", "str_or_query_bundle", "user_msg", "query")
+"""What the engines call the user's words."""
+RETRIEVES = ("retrieve", "aretrieve")
+CALLS = ("call", "acall", "__call__")
+
+
+def instrument(session: AnySession | None = None, client: Client | AsyncClient | None = None) -> Callable[[], None]:
+    """Record all questions to LlamaIndex, until the returned function is called.
+
+    Called again, the newest records, and the one before it once the newest is undone.
+
+    :param session: where to record, of either face; default the current session at each question.
+    :param client: makes sessions where none is current; default a client of the environment's settings.
+    :returns: the function that undoes it.
+    """
+    reader = _Reader(Recorder(session, client))
+    made = (_Spans(reader), _Events(reader))
+    for before in _instruments[-1:]:
+        _detach(*before)
+    _instruments.append(made)
+    _attach(*made)
+
+    def undo() -> None:
+        if made not in _instruments:
+            return
+        _detach(*_instruments[-1])
+        _instruments.remove(made)
+        for before in _instruments[-1:]:
+            _attach(*before)
+
+    return undo
+
+
+@define(eq=False)
+class _Question:
+    """A span without a parent, with all that happens below it."""
+
+    text: str | None
+    thread_id: object
+    assistant_id: str | None
+    began: datetime = field(factory=now)
+    turn: Turn | None = None
+    prompted: str | None = None
+    """What the user said, as the first model was asked."""
+    words: str = ""
+    """What a model said last."""
+    answer: str | None = None
+    """What the question's own span returned."""
+    models: int = 0
+    is_returned: bool = False
+    is_streamed: bool = False
+    has_streamed: bool = False
+    """Whether a model's stream has come, which may be before the question's own span ends."""
+    is_over: bool = False
+    answering: dict[str, _Span] = field(factory=dict)
+    """Models that have not ended."""
+    spans: list[str] = field(factory=list)
+
+
+@define(eq=False)
+class _Span:
+    """A span of a question that has not ended."""
+
+    question: _Question
+    parent: _Span | None
+    instance: object = None
+    call: Call | None = None
+    block: AbstractContextManager[Turn] | None = None
+    is_model: bool = False
+    said: str = ""
+    model: str | None = None
+
+    def is_within(self, fits: Callable[[_Span], bool]) -> bool:
+        """Whether a span around this one is of that kind."""
+        around = self.parent
+        while around is not None and not fits(around):
+            around = around.parent
+        return around is not None
+
+
+_streamed: ContextVar[_Question | None] = ContextVar("mindlytics_streamed", default=None)
+"""A question that was answered with a stream whose model has not been asked yet."""
+
+
+class _Reader:
+    """Follows spans and events. Any thread may call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._spans: OrderedDict[str, _Span] = OrderedDict()
+
+    # -- spans ---------------------------------------------------------------------------------------------------
+
+    @quiet
+    def enter(self, span_id: str, arguments: Mapping[str, Any], instance: Any, parent_id: Any, tags: Any) -> None:
+        parent = self._spans.get(parent_id) or self._streaming(arguments)
+        question = parent.question if parent is not None else _question(arguments, instance, tags)
+        span = _Span(question, parent, instance)
+        self._spans[span_id] = span
+        question.spans.append(span_id)
+        if len(self._spans) > MOST_SPANS:
+            self._finish(next(iter(self._spans.values())).question, cancelled=True)
+        method = span_id.partition("-")[0].rpartition(".")[2]
+        tool = get(get(instance, "metadata"), "name") if method in CALLS else None
+        if isinstance(tool, str) and not span.is_within(lambda around: around.instance is instance):
+            given = arguments.get("kwargs") or arguments.get("input") or arguments.get("args")
+            span.call = self._turn(question).call(tool, as_json(given))
+            span.block = self._turn(question).active()
+            span.block.__enter__()
+        elif method in RETRIEVES and not span.is_within(lambda around: around.instance is instance):
+            query = _text_of_query(arguments.get("str_or_query_bundle"))
+            span.call = self._turn(question).call(type(instance).__name__, as_json({"query": query}))
+
+    @quiet
+    def exit(self, span_id: str, result: Any) -> None:
+        span = self._left(span_id)
+        if span is None:
+            return
+        if span.call is not None and get(result, "is_error"):
+            span.call.fail(text_of(get(result, "content")))
+        elif span.call is not None:
+            span.call.end(_result_of(result))
+        if span.parent is None:
+            span.question.is_streamed = _is_stream(result)
+            span.question.answer = None if span.question.is_streamed else _answer_in(result)
+            self._returned(span.question)
+
+    @quiet
+    def drop(self, span_id: str, error: BaseException | None) -> None:
+        span = self._left(span_id)
+        if span is None:
+            return
+        if span.call is not None:
+            span.call.fail(error or "error")
+        if span.is_model:
+            self._model_ended(span_id, span)
+        if span.parent is None:
+            self._finish(span.question, error=error)
+
+    def _streaming(self, arguments: Mapping[str, Any]) -> _Span | None:
+        """The question of a stream that the program has begun to read: only now its model is asked."""
+        question = _streamed.get()
+        if question is None or question.is_over or question.answering or not question.text:
+            return None
+        return self._spans.get(question.spans[0]) if question.text in repr(arguments) else None
+
+    def _left(self, span_id: str) -> _Span | None:
+        span = self._spans.get(span_id)
+        if span is not None and span.block is not None:
+            span.block.__exit__(None, None, None)
+        return span
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    @quiet
+    def event(self, event: Any) -> None:
+        span = self._spans.get(event.span_id)
+        if span is None:
+            return
+        kind = type(event).__name__
+        if kind in ("LLMChatStartEvent", "LLMCompletionStartEvent"):
+            self._model_begins(event, span)
+        elif not span.is_model:
+            return
+        elif kind in ("LLMChatInProgressEvent", "LLMCompletionInProgressEvent"):
+            self._turn(span.question).first_token()
+            span.question.has_streamed = True
+            span.said = _said_by(event.response) or span.said
+        elif kind in ("LLMChatEndEvent", "LLMCompletionEndEvent"):
+            span.said = _said_by(event.response) or span.said
+            raw = get(event.response, "raw")
+            model = get(raw, "model") or span.model
+            self._turn(span.question).use(_usage_in(raw, event.response), model)
+            self._model_ended(event.span_id, span)
+
+    def _model_begins(self, event: Any, span: _Span) -> None:
+        """A model is asked. One that asks itself in another way is asked once."""
+        if span.is_model or span.is_within(lambda around: around.is_model):
+            return
+        question = span.question
+        span.is_model = True
+        span.model = get(event.model_dict, "model") or get(event.model_dict, "model_name")
+        question.models += 1
+        question.answering[event.span_id] = span
+        if question.prompted is None:
+            question.prompted = _asked_in(event)
+        self._turn(question)
+
+    def _model_ended(self, span_id: str, span: _Span) -> None:
+        question = span.question
+        question.words = span.said or question.words
+        question.answering.pop(span_id, None)
+        if question.is_returned and not question.answering:
+            self._finish(question)
+
+    # -- questions -----------------------------------------------------------------------------------------------
+
+    def _turn(self, question: _Question) -> Turn:
+        if question.turn is None:
+            question.turn = self._recorder.turn(
+                thread_id=question.thread_id, assistant_id=question.assistant_id, at=question.began
+            )
+        return question.turn
+
+    def _returned(self, question: _Question) -> None:
+        """Its own span has ended. It is over once no stream goes on."""
+        question.is_returned = True
+        if not question.answering and (question.has_streamed or not question.is_streamed):
+            self._finish(question)
+        elif not question.answering:
+            _streamed.set(question)
+
+    def _finish(self, question: _Question, *, error: BaseException | None = None, cancelled: bool = False) -> None:
+        for span_id in question.spans:
+            self._spans.pop(span_id, None)
+        if question.turn is None or question.is_over:
+            return
+        question.is_over = True
+        words = "".join(span.said for span in question.answering.values()) or question.words
+        question.turn.user = question.text or question.prompted or ""
+        if not question.models or (question.is_streamed and not words and error is None):
+            question.turn.drop()
+        elif error is not None:
+            question.turn.fail(error, words)
+        elif cancelled:
+            question.turn.cancel(words)
+        else:
+            question.turn.end(question.answer or words)
+
+
+class _Spans(BaseSpanHandler[Any]):
+    """Hands spans on, and keeps none."""
+
+    _reader: Any = None
+
+    def __init__(self, reader: _Reader) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def span_enter(
+        self, id_: str, bound_args: Any, instance: Any = None, parent_id: Any = None, tags: Any = None, **_: Any
+    ) -> None:
+        self._reader.enter(id_, bound_args.arguments, instance, parent_id, tags)
+
+    def span_exit(self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **_: Any) -> None:
+        self._reader.exit(id_, result)
+
+    def span_drop(self, id_: str, bound_args: Any, instance: Any = None, err: Any = None, **_: Any) -> None:
+        self._reader.drop(id_, err)
+
+    def new_span(self, *_: Any, **__: Any) -> None: ...
+
+    def prepare_to_exit_span(self, *_: Any, **__: Any) -> None: ...
+
+    def prepare_to_drop_span(self, *_: Any, **__: Any) -> None: ...
+
+
+class _Events(BaseEventHandler):
+    """Hands events on."""
+
+    _reader: Any = None
+
+    def __init__(self, reader: _Reader) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def handle(self, event: Any, **_: Any) -> None:
+        self._reader.event(event)
+
+
+_instruments: list[tuple[_Spans, _Events]] = []
+"""The one that was made last records."""
+
+
+def _attach(spans: _Spans, events: _Events) -> None:
+    dispatcher = get_dispatcher()
+    dispatcher.add_span_handler(spans)
+    dispatcher.add_event_handler(events)
+
+
+def _detach(spans: _Spans, events: _Events) -> None:
+    dispatcher = get_dispatcher()
+    dispatcher.span_handlers = [each for each in dispatcher.span_handlers if each is not spans]
+    dispatcher.event_handlers = [each for each in dispatcher.event_handlers if each is not events]
+
+
+def _question(arguments: Mapping[str, Any], instance: Any, tags: Any) -> _Question:
+    """What a span without a parent is asked."""
+    asked = next((arguments[name] for name in ASKED if arguments.get(name) is not None), None)
+    memory = get(instance, "_memory")
+    named = [*(get(tags, name) for name in THREADS), get(memory, "session_id"), get(memory, "chat_store_key")]
+    name = get(instance, "name")
+    return _Question(
+        text=_text_of_query(asked) or None,
+        thread_id=next((each for each in named if each and each != "chat_history"), None),
+        assistant_id=name if isinstance(name, str) and name != "Agent" and hasattr(instance, "tools") else None,
+    )
+
+
+def _is_stream(result: Any) -> bool:
+    """Whether the words are still to come."""
+    return isinstance(result, (Generator, AsyncGenerator)) or "Streaming" in type(result).__name__
+
+
+def _text_of_query(asked: Any) -> str:
+    """A text, a query with its text, or a message."""
+    if isinstance(asked, str):
+        return asked
+    found = get(asked, "query_str") or get(asked, "content")
+    return found if isinstance(found, str) else ""
+
+
+def _asked_in(event: Any) -> str:
+    """The last thing that the user said, as a model is asked."""
+    users = (each for each in reversed(get(event, "messages") or ()) if get(each.role, "value") == "user")
+    return next((text_of(each.content) for each in users), get(event, "prompt") or "")
+
+
+def _said_by(response: Any) -> str:
+    """The text of a model's response so far."""
+    message = get(response, "message")
+    return text_of(get(response, "text") if message is None else get(message, "content"))
+
+
+def _usage_in(raw: Any, response: Any) -> Any:
+    """Where the libraries of models leave what they count."""
+    places = (get(raw, "usage"), get(raw, "usage_metadata"), get(response, "additional_kwargs"), raw)
+    return next((place for place in places if tokens_of(place) is not None), None)
+
+
+def _answer_in(result: Any) -> str | None:
+    """What a question's own span has returned. None for a stream."""
+    result = get(result, "result") or result  # of a workflow
+    if isinstance(result, str):
+        return result
+    for found in (get(result, "response"), get(result, "message"), get(result, "text")):
+        if isinstance(found, str):
+            return found
+        if found is not None and isinstance(get(found, "content"), str):
+            return str(found.content)
+    return as_json(result) if hasattr(type(result), "model_dump") else None
+
+
+def _result_of(result: Any) -> str | None:
+    """What a tool has returned, or what a retriever has found."""
+    if isinstance(result, (list, tuple)):
+        return as_json([get(get(each, "node"), "text") or str(each) for each in result])
+    content = get(result, "content")
+    return content if isinstance(content, str) else as_json(result)
