@@ -21,7 +21,7 @@ from typing import Any
 import numpy
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mindlytics.cleaning import clean_scalars
@@ -135,6 +135,7 @@ anything = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.dictionaries(st.text(st.characters()) | st.integers() | st.none(), anything, max_size=5))
 def test_whatever_comes_in_what_goes_out_can_be_encoded(given_properties: dict[Any, Any]) -> None:
     cleaned = clean_scalars("properties", given_properties, lambda *_: None)

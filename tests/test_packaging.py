@@ -37,11 +37,13 @@ SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
 OPTIONAL = {
+    "agents",
     "asgiref",
     "django",
     "flask",
     "langchain_core",
     "litellm",
+    "llama_index",
     "opentelemetry",
     "pydantic_ai",
     "PyInstaller",

@@ -47,7 +47,7 @@ def test_python_in_the_pages_runs(program: str, models: Models, tmp_path: Path) 
             timeout=100,
             check=False,
         )
-    missing = re.search(r"ModuleNotFoundError: No module named '(\w+)", ran.stderr)
+    missing = re.search(r"(?:No module named|cannot import name) '(\w+)", ran.stderr)
     if missing and missing[1] != "mindlytics":
         pytest.skip(f"{missing[1]} is not installed")
     assert (0, "") == (ran.returncode, ran.stderr)
