@@ -28,6 +28,7 @@ class Batch:
     :param tried: the moment of its first attempt.
     :param frozen: seconds since then in which the process stood still.
     :param attempts: how often it was posted.
+    :param is_suspect: an event in it may be what the service fails at.
     """
 
     entries: list[Entry]
@@ -35,6 +36,7 @@ class Batch:
     tried: float | None = None
     frozen: float = 0.0
     attempts: int = 0
+    is_suspect: bool = False
     key: str = Factory(new_key)
 
     @property

@@ -115,6 +115,20 @@ class Outbox:
             self._ledger.refused(batch.entries, verdict.status, verdict.message)
         return True
 
+    def set_apart(self, batch: Batch, verdict: Verdict, where: str) -> bool:
+        """The service fails at this batch, and not at others: halve it; drop an event that stands alone.
+
+        :returns: whether it was dropped.
+        """
+        if len(batch.entries) == 1:
+            words = f"{where}: {verdict.message}, for longer than retry_for allows"
+            self._ledger.dropped(batch.entries, Reason.GAVE_UP, verdict.status, words)
+            return True
+        for half in reversed(batch.halves()):
+            half.is_suspect = len(half.entries) > 1
+            self._batcher.put_back(half)
+        return False
+
     @property
     def is_empty(self) -> bool:
         """Whether it holds no event itself."""

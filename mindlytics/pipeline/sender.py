@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import random
 import sys
 import threading
 import time
@@ -73,6 +74,8 @@ MAX_HOPS = 3
 EVENT_STATUSES = frozenset({400, 413, 422})
 """Statuses with which a service speaks of an event. Its words are in ``get_errors()``, never in a log."""
 
+FAULT_STATUS = 500
+"""The status that may be an event's fault and is tried again all the same. 502, 503 and 504 speak of the service."""
 KEY_STATUSES = frozenset({401, 403})
 """Statuses that say something of the key and nothing of the events: where these are on disk, they wait there."""
 
@@ -468,8 +471,10 @@ class Sender(ABC):
             if self.spooler is not None and not batch.attempts:
                 self.spooler.begin(batch)
             verdict = self._post(transport, batch)
-            if verdict.fate is Fate.RETRY:
+            if verdict.fate is Fate.RETRY and not batch.is_suspect:
                 verdict = self._retry(transport, batch, verdict)
+            if verdict.fate is Fate.RETRY and self.spooler is not None:
+                return self._hold(transport, batch, verdict)
         except BaseException:
             self.outbox.put_back(batch)
             raise
@@ -483,6 +488,36 @@ class Sender(ABC):
         else:
             self.outbox.put_back(batch)
             return False
+        return True
+
+    def _hold(self, transport: Transport, batch: Batch, verdict: Verdict) -> bool:
+        """A batch has failed for ``retry_for`` seconds, or is under suspicion: it waits on disk, unless it is at fault.
+
+        It is where the service answers it with 500 and takes the next one. Then it is halved until the event that is at
+        fault stands alone, and that one is dropped.
+        """
+        assert self.spooler is not None
+        following = self.outbox.next(clock(), NEVER) if verdict.status == FAULT_STATUS else None
+        if following is not None:
+            if not following.attempts:
+                self.spooler.begin(following)
+            try:
+                answer = self._post(transport, following)
+            except BaseException:
+                self.outbox.put_back(following)
+                raise
+            if answer.fate is Fate.DELIVERED:
+                self.outbox.settle(following, answer, clock(), self._origin)
+                self.spooler.settled(following)
+                if self.outbox.set_apart(batch, verdict, self._origin):
+                    self.spooler.settled(batch)
+                self._room_made()
+                return True
+            self.outbox.put_back(following)
+        if verdict.status != FAULT_STATUS or not batch.is_suspect:
+            self._pause(random.uniform(0.5, 1.0) * self.settings.max_retry_wait, batch)
+        batch.tried, batch.frozen, batch.is_suspect = None, 0.0, False
+        self.outbox.put_back(batch)
         return True
 
     def _are_leftovers_first(self, now: float) -> bool:
@@ -518,11 +553,8 @@ class Sender(ABC):
             from ..delivery.retry import policy  # noqa: PLC0415
 
         known = [first]
-        settings = self.settings
-        if self.spooler is not None:
-            settings = evolve(settings, retry_for=settings.spool_max_age)
         rules = policy(
-            settings,
+            self.settings,
             sleep=lambda seconds: self._pause(seconds, batch),
             clock=clock,
             spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,

@@ -127,6 +127,36 @@ async def test_an_outage_does_not_give_up(face: Face, sink: Sink, tmp_path: Path
     assert NAMES == sink.names()
 
 
+def fail_at_poison(exchange: faults.Exchange) -> None:
+    poisoned = any(event.get("event") == "poison" for event in exchange.request.events)
+    faults.status(500, "poison")(exchange) if poisoned else faults.fine(exchange)
+
+
+async def test_an_event_that_the_service_fails_at_is_dropped_once_it_stands_alone(
+    face: Face, sink: Sink, tmp_path: Path
+) -> None:
+    sink.always = fail_at_poison
+    client = face.client(spool=tmp_path, retry_for=0.05, max_batch_events=20)
+    names = [*NAMES[:7], "poison", *NAMES[7:]]
+    track(client, names)
+    await eventually(lambda: client.stats().pending == 0)
+    assert {"gave_up": 1} == client.stats().reasons
+    assert sorted(NAMES, key=int) == sorted(sink.names(), key=int)
+    await result(client.close())
+    assert [] == runs(tmp_path)
+
+
+async def test_an_event_that_fails_last_waits_for_the_next(face: Face, sink: Sink, tmp_path: Path) -> None:
+    sink.always = fail_at_poison
+    client = face.client(spool=tmp_path, retry_for=0.05)
+    track(client, ["poison"])
+    await eventually(lambda: len(sink.requests) > 5)
+    assert 1 == client.stats().pending
+    track(client, ["fine"])
+    await eventually(lambda: client.stats().pending == 0)
+    assert ({"gave_up": 1}, ["fine"]) == (client.stats().reasons, sink.names())
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_wrong_key_loses_nothing_and_is_reported_once(
     face: Face, sink: Sink, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
