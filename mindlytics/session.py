@@ -143,6 +143,8 @@ class BaseSession(Generic[Done, Id]):
     def session_id(self, given: str) -> None:
         self._session_id = check_name("session_id", self._id("session_id", given))
         self._common = {**self._common, "session_id": self._session_id}
+        self._sampled = is_sampled(self._session_id, self._client.settings.sample_rate)
+        self._plain = self._plain and self._sampled
 
     @property
     def id(self) -> str | None:
@@ -577,7 +579,6 @@ class BaseSession(Generic[Done, Id]):
             self._unannounced = True
         else:
             self.session_id = new_id()
-            self._sampled = is_sampled(self._session_id, self._client.settings.sample_rate)
 
     def _conversation(self, given: object) -> str:
         """The conversation of that id; without one, the current one, begun now where none is open."""

@@ -92,6 +92,20 @@ async def test_sessions_are_sampled_whole(face: Face, sink: Sink) -> None:
     assert not client.has_errors()
 
 
+async def test_an_id_that_is_set_decides_whether_a_session_is_sampled(face: Face, sink: Sink) -> None:
+    client = face.client(sample_rate=0.5)
+    ids = [f"s{number}" for number in range(40)]
+    session = client.create_session(id="u")
+    for each in ids:
+        session.session_id = each
+        for name in ("a", "b"):
+            await result(session.track_event(event=name))
+    await result(client.flush())
+    assert [each for each in ids if is_sampled(each, 0.5) for _ in "ab"] == [
+        event["session_id"] for event in sink.events
+    ]
+
+
 async def test_a_rate_of_zero_is_zero_and_one_is_all(face: Face, sink: Sink) -> None:
     nothing, all_of_it = face.client(sample_rate=0.0), face.client(sample_rate=1.0)
     for client in (nothing, all_of_it):
