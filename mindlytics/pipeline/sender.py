@@ -16,7 +16,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from attrs import evolve
@@ -140,7 +140,8 @@ class Sender(ABC):
         self._is_posting = False
         self._sends_leftovers_until = 0.0
         self._is_own_turn = False
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
+        self._not_begun: list[bool] = []
         self._draining = threading.Lock()
         self._hub = green.hub()
         self._wake = WakeUp()
@@ -269,15 +270,24 @@ class Sender(ABC):
         if self._hub is not None and self._hub.is_elsewhere():
             self._hub.call(self.ensure_sender)
             return True
-        if self._thread is None and self._starting.acquire(blocking=False):  # else another thread is starting it
-            try:
+        starting: Any = self._starting
+        if self._thread is None and not starting._is_owned():  # else this thread is in the midst of starting it
+            with starting:  # which an interrupt cannot leave locked
                 if self._thread is None:
-                    self._start()
-            except RuntimeError:
+                    return self._has_started()
+        return True
+
+    def _has_started(self) -> bool:
+        try:
+            self._start()
+        except RuntimeError:
+            self._thread = None
+            return False
+        except BaseException:  # Ctrl-C
+            with contextlib.suppress(IndexError):
+                self._not_begun.pop()  # a thread that has not begun by now does not begin any more
                 self._thread = None
-                return False
-            finally:
-                self._starting.release()
+            raise
         return True
 
     def call_when_ended(self, notify: Callable[[], object]) -> bool:
@@ -348,12 +358,21 @@ class Sender(ABC):
         run = contextvars.Context().run
         if self.spooler is not None:
             self.spooler.start()
-        self._thread = threading.Thread(target=run, args=(self._work,), name="mindlytics-sender", daemon=True)
+        self._not_begun = not_begun = [True]
+        args = self._work, not_begun
+        self._thread = threading.Thread(target=run, args=args, name="mindlytics-sender", daemon=True)
         self._thread.start()
         self.is_absent = shutdown.began is not None
 
-    def _work(self) -> None:
-        """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on."""
+    def _work(self, not_begun: list[bool]) -> None:
+        """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on.
+
+        :param not_begun: whoever empties it, this thread or one that was interrupted as it started it, has its way.
+        """
+        try:
+            not_begun.pop()
+        except IndexError:
+            return
         self._sending_thread = threading.get_ident()
         idle = False
         try:

@@ -21,14 +21,14 @@ SIZE = 100
 Step = Callable[[], object]
 
 
-def interrupted(step: Step, moment: int, interrupt: Step) -> bool:
+def interrupted(step: Step, moment: int, interrupt: Step, files: tuple[str, ...] = FILES) -> bool:
     """Run the step, and the interrupt in the midst of it, at the moment of that number; False where it has fewer."""
     left = moment
     before: dict[FrameType, str] = {}
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.endswith(FILES):
+        if not frame.f_code.co_filename.endswith(files):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         may = event == "call"
