@@ -165,3 +165,9 @@ def test_the_wheel_holds_what_the_checkout_holds(installed: metadata.Distributio
         path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"
     }
     assert set() == kept - files
+
+
+def test_ci_runs_every_environment_of_tox() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert set(TOX["tox"]["env_list"].split(", ")) == set(re.findall(r"\benv: (\w+)", workflow))
+    assert list(INTERPRETERS) == re.findall(r"python: \"(.*)\", env: py", workflow)
