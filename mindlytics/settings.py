@@ -244,23 +244,23 @@ class Settings:
     wss_endpoint: str = _setting(
         "",
         lambda self, attribute, value: _address("wss", "ws")(self, attribute, value) if value else None,
-        "The address of live events; derived from the base address where it is not given.",
+        "The address of live events. Default: derived from the base address.",
         read=str,
         name="MLSDK_WSS_ENDPOINT",
         converter=_stripped,
     )
-    debug: bool = _setting(False, _boolean, "Log what is done, on the logger `mindlytics`.", read=_flag)
-    flush_interval: float = _setting(0.5, _seconds, "Seconds that an event waits for company at most.", read=float)
-    max_batch_events: int = _setting(500, _at_least_one, "Events in one request at most.", read=int)
-    max_batch_bytes: int = _setting(512 * 1024, _at_least_one, "Bytes in one request's body at most.", read=int)
+    debug: bool = _setting(False, _boolean, "Log each step to the logger `mindlytics`.", read=_flag)
+    flush_interval: float = _setting(0.5, _seconds, "Seconds that an event lingers to be batched, at most.", read=float)
+    max_batch_events: int = _setting(500, _at_least_one, "At most so many events in one request.", read=int)
+    max_batch_bytes: int = _setting(512 * 1024, _at_least_one, "At most so many bytes in one request's body.", read=int)
     max_queue_events: int = _setting(10_000, _at_least_one, "Events that may be pending at once.", read=int)
     max_queue_bytes: int = _setting(
-        64 * 1024 * 1024, _at_least_one, "Bytes of memory, about, that pending events may hold.", read=int
+        64 * 1024 * 1024, _at_least_one, "Bytes of memory that pending events may hold, approximately.", read=int
     )
     on_full: str = _setting(
         "drop_newest",
         _one_of("drop_newest", "drop_oldest", "block"),
-        "Who loses when too much is pending: `drop_newest`, `drop_oldest`, or `block` the caller for a while.",
+        "What happens when too much is pending: `drop_newest`, `drop_oldest`, or `block` the caller for a while.",
         read=str,
     )
     block_timeout: float = _setting(
@@ -268,13 +268,16 @@ class Settings:
     )
     request_timeout: float = _setting(10.0, _positive_seconds, "Seconds for one request.", read=float)
     retry_for: float = _setting(
-        60.0, _seconds, "Seconds after a batch's first attempt within which it is tried again.", read=float
+        60.0, _seconds, "Seconds for which a batch is retried, from its first attempt.", read=float
     )
     max_retry_wait: float = _setting(
-        30.0, _seconds, "Seconds between two attempts at most; also the cap of `Retry-After`.", read=float
+        30.0, _seconds, "Seconds between two attempts, at most. Also the cap of `Retry-After`.", read=float
     )
     shutdown_timeout: float = _setting(
-        5.0, _seconds, "Seconds that a leaving program, session or `close()` waits for delivery.", read=float
+        5.0,
+        _seconds,
+        "Seconds that the end of the program, of a session's block or `close()` waits for delivery.",
+        read=float,
     )
     live_timeout: float = _setting(
         30.0,
@@ -285,13 +288,13 @@ class Settings:
     strict: bool = _setting(
         False,
         _boolean,
-        "Raise where an argument or a property value would lose something, and for events after `close()`.",
+        "Raise if a conversion loses something of an argument or property value, and for events after `close()`.",
         read=_flag,
     )
     enabled: bool = _setting(
         True,
         _boolean,
-        "False: nothing is sent, and no credentials are needed; arguments are still checked.",
+        "False: send nothing and need no credentials. Arguments are still checked.",
         read=_flag,
     )
     verify: bool | str = _setting(
@@ -299,30 +302,32 @@ class Settings:
     )
     trust_env: bool = _setting(True, _boolean, "Take proxies from the environment.", read=_flag)
     http_client: Any = _setting(
-        None, _session, "An own `requests.Session` or `aiohttp.ClientSession`; it is used and left open."
+        None,
+        _session,
+        "A `requests.Session` or `aiohttp.ClientSession` of your own. The client uses it and leaves it open.",
     )
     before_send: Callable[[Any], Any] | None = _setting(
         None,
         _plain_function,
-        "Called with every event before it is sent; gives the event (or a changed copy) back, or None to drop it.",
+        "Called with every event before it is sent. Return the event or a changed copy, or None to drop it.",
     )
     content_mode: str = _setting(
         "full",
         _one_of("full", "metadata_only"),
-        "`metadata_only` sends the lengths of what was said and of arguments and results, not the texts.",
+        "`metadata_only` sends the lengths of what was said and of arguments and results instead of the texts.",
         read=str,
     )
     sample_rate: float = _setting(
         1.0,
         _share,
-        "The share of sessions that are recorded, 0 to 1; a session is recorded whole or not at all.",
+        "The share of sessions that are recorded, 0 to 1. A session is recorded whole or skipped.",
         read=float,
     )
     flush_on_sigterm: bool = _setting(
         False,
         _boolean,
-        "On SIGTERM, deliver what is pending before the handler that was there is called; "
-        "one of `add_signal_handler` of an event loop is called at once, beside that.",
+        "On SIGTERM, deliver what is pending before the former handler is called. "
+        "A handler of an event loop's `add_signal_handler` is called at once.",
         read=_flag,
     )
     spool: str | None = _setting(
@@ -345,7 +350,7 @@ class Settings:
         read=float,
     )
     on_error: Callable[[DeliveryError], Any] | None = _setting(
-        None, _callable, "Called with a `DeliveryError` for every loss; a function or a coroutine function."
+        None, _callable, "A function or a coroutine function. It is called with a `DeliveryError` for every loss."
     )
 
     @classmethod

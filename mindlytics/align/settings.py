@@ -34,7 +34,7 @@ def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
 class Config:
     """How an Align AI client delivers.
 
-    :param flush_interval_ms: milliseconds that an event waits for company at most.
+    :param flush_interval_ms: milliseconds that an event lingers to be batched, at most.
     :param flush_batch_size: events in one request at most.
     :param flush_timeout_seconds: seconds that ``flush()`` and ``close()`` take at most, where they are told no other.
     :param max_buffer_size: events that wait for company at most; when there are so many, they are sent. It makes no

@@ -36,7 +36,7 @@ class Reason(str, enum.Enum):
     """Why an accepted event was dropped on this side."""
 
     QUEUE_FULL = "queue_full"
-    """Too much was pending (``max_queue_events``, ``max_queue_bytes``); ``on_full`` chose this event."""
+    """Too much was pending (``max_queue_events``, ``max_queue_bytes``). ``on_full`` chose this event."""
     GAVE_UP = "gave_up"
     """The service could not be reached, or kept asking to wait, for ``retry_for`` seconds."""
     TOO_LARGE = "too_large"
@@ -50,11 +50,11 @@ class Reason(str, enum.Enum):
     UNENCODABLE = "unencodable"
     """The event could not be turned into bytes."""
     BEFORE_SEND = "before_send"
-    """The program's own ``before_send`` gave None for it."""
+    """Your ``before_send`` returned None for it."""
     BEFORE_SEND_FAILED = "before_send_failed"
-    """``before_send`` raised, or gave something that is no event; what it would have changed must not leave."""
+    """Your ``before_send`` raised, or returned something other than an event. The event must not leave unchanged."""
     SENDER_FAILED = "sender_failed"
-    """The sender failed by an error of this side again and again, for ``retry_for`` seconds."""
+    """The sender itself kept failing for ``retry_for`` seconds, by an error on this side."""
     SAMPLED_OUT = "sampled_out"
     """Its session is not among those that ``sample_rate`` records."""
     SPOOL_FULL = "spool_full"
@@ -66,7 +66,7 @@ class Reason(str, enum.Enum):
 
     @property
     def is_loss(self) -> bool:
-        """Whether somebody would miss the event; not so where it was the settings' wish."""
+        """Whether the event is missed. A drop that the settings ask for is no loss."""
         return self not in (Reason.DISABLED, Reason.BEFORE_SEND, Reason.SAMPLED_OUT)
 
     __hash__ = str.__hash__  # that of Enum is a Python function, in which an interrupt may run
@@ -77,7 +77,7 @@ class APIResponse:
     """One thing that went wrong, as ``get_errors()`` lists it.
 
     :param errored: always True.
-    :param status: the HTTP status that decided it, 0 where none did.
+    :param status: the HTTP status that decided it, or 0.
     :param message: the service's message, or what happened, in words.
     """
 
