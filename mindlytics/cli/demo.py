@@ -11,11 +11,12 @@ from .terminal import console, fail
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave the server up, for a program of your own, until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="Keep the server running for your own program, until Ctrl-C.")
 def demo(keep: bool) -> None:
     """Record conversations and show what arrived.
 
-    They are written for it, and recorded into a server of its own. The status is 1 where the account does not balance.
+    The demo records six sample conversations into its own temporary server. The status is 1 if the account does not
+    balance.
     """
     from .demonstration import run  # noqa: PLC0415  aiohttp takes a while to import
 

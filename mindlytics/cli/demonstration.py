@@ -182,7 +182,7 @@ def _account(console: Console, events: list[dict[str, Any]], accounts: Sequence[
     generated = len(events) - stored
     console.print(f"The server added {generated} events of its own, such as 'Conversation Started'.", highlight=False)
     if losses:
-        console.print("(As it ends, a program that lost events says so on stderr, in one line.)")
+        console.print("(A program that lost events reports it in one line on stderr when it ends.)")
     return balances
 
 
@@ -192,9 +192,9 @@ def _stay(console: Console, url: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     snippet = SNIPPET.format(url=url, api_key=API_KEY, project_id=PROJECT_ID)
-    console.print(f"\nThe server stays on {url}. Your own program reaches it like this:\n", highlight=False)
+    console.print(f"\nThe server stays on {url}. Use it from your own program like this:\n", highlight=False)
     console.print(snippet, markup=False, highlight=False, soft_wrap=True)
-    console.print("Ctrl-C ends it and removes the database.")
+    console.print("Press Ctrl-C to stop it and remove the database.")
     console.file.flush()
     while not stop.wait(1.0):  # in steps, since a signal interrupts no longer wait on Windows
         pass

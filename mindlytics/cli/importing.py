@@ -73,13 +73,13 @@ class Tally:
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
 @server_options
-@click.option("--dry-run", is_flag=True, help="Read and count, send nothing.")
+@click.option("--dry-run", is_flag=True, help="Read and count, but send nothing.")
 def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
     """Record transcripts from files.
 
-    They are JSON lines in the chat format of language-model APIs, plain or gzipped; - is stdin.
+    Files are JSON lines in the chat format of language-model APIs, plain or gzipped. - is stdin.
 
-    What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
+    The options default to MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
     tally = Tally()
     began = time.monotonic()
@@ -125,7 +125,7 @@ def _record(client: Client, files: tuple[str, ...], tally: Tally) -> None:
             session = client.create_session(**transcript.session, on_error=partial(_tell, where))
             play(session, transcript)
             if client.stats().reasons.get("gave_up"):
-                _tell("mindlytics", f"{client.settings.server_endpoint} does not answer any more; stopped")
+                _tell("mindlytics", f"{client.settings.server_endpoint} no longer answers: stopped")
                 return
         client.flush()
     finally:

@@ -14,12 +14,17 @@ import click
 
 def key_option(name: str, envvar: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option of a key; a variable of the environment that is empty is refused as an empty argument is."""
-    return click.option(name, envvar=envvar, help=f"{help} Or in {envvar}.", callback=_not_empty)
+    return click.option(name, envvar=envvar, help=f"{help} Or set {envvar}.", callback=_not_empty)
 
 
 def key_file_option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option of a file that holds a key; - is stdin."""
-    return click.option(f"{name}-file", type=click.File(), metavar="FILE", help=f"A file that holds the {name[2:]}.")
+    return click.option(
+        f"{name}-file",
+        type=click.File(),
+        metavar="FILE",
+        help=f"Read the {name[2:].replace('-', ' ')} from this file (-: stdin).",
+    )
 
 
 def key_of(name: str, given: str | None, file: IO[str] | None) -> str | None:
@@ -44,5 +49,5 @@ def _not_empty(_: click.Context, option: click.Parameter, given: Any) -> Any:
     if given is not None and not given.strip():
         raise click.BadParameter("it is empty")
     if given is None and isinstance(option.envvar, str) and option.envvar in os.environ:
-        raise click.BadParameter(f"{option.envvar} is empty; unset it, or give it a value")
+        raise click.BadParameter(f"{option.envvar} is empty: unset it or set a value")
     return given

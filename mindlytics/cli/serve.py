@@ -1,4 +1,4 @@
-"""``mindlytics serve``: its options, and what it says as the local server starts and ends."""
+"""``mindlytics serve``: its options, and what it prints when the local server starts and ends."""
 
 from __future__ import annotations
 
@@ -18,47 +18,51 @@ from .terminal import fail, printable, show_warnings
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
-@click.option("--db", default="mindlytics.db", show_default=True, help="The database file; made where there is none.")
-@key_option("--api-key", "MINDLYTICS_API_KEY", "A key that is taken. Without this and a super key: any.")
+@click.option(
+    "--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="The port. 0: any free one."
+)
+@click.option("--db", default="mindlytics.db", show_default=True, help="The database file. Made if it is missing.")
+@key_option("--api-key", "MINDLYTICS_API_KEY", "Require this API key (default: accept any).")
 @key_file_option("--api-key")
-@key_option("--super-key", "SUPER_API_KEY", "The key that makes and removes keys.")
+@key_option("--super-key", "SUPER_API_KEY", "The key that manages API keys. Requires keys, too.")
 @key_file_option("--super-key")
 @click.option(
     "--allowed-host",
     "allowed_hosts",
     metavar="NAME",
     multiple=True,
-    help="A name that the server is reached by, besides those of this machine; may be given again.",
+    help="Answer to this name too, besides those of this machine. Repeatable.",
 )
-@click.option("--webhook", metavar="URL", help="Told of sessions and messages of the Conversations API.")
-@click.option("--reply", metavar="TEXT", help="What its agents say; {text} in it is what they were told last.")
+@click.option("--webhook", metavar="URL", help="Post sessions and messages of the Conversations API to this address.")
+@click.option(
+    "--reply", metavar="TEXT", help="What agents of the Conversations API answer. {text} is the contact's last message."
+)
 @click.option(
     "--analysis",
     default="local",
     show_default=True,
     metavar="NAME",
-    help="What analyses conversations: local, none, or a function of yours, package.module:name.",
+    help="How to analyse conversations: local, none, or your own function, package.module:name.",
 )
 @click.option(
     "--idle",
     default="30m",
     show_default=True,
     metavar="TIME",
-    help="A session ends after so long without an event: 90s, 30m, 2h, 1d, or none.",
+    help="End a session after this time without an event: 90s, 30m, 2h, 1d, or none.",
 )
 @click.option(
     "--read-timeout",
     default=2.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Seconds in which a read has to end; 0: no limit.",
+    help="Cancel reads after this many seconds. 0: no limit.",
 )
 @click.option(
     "--chaos",
     default="",
     metavar="TEXT",
-    help="What goes wrong, for programs to survive: 429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7",
+    help="Misbehave, to test your program: 429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7",
 )
 def serve(  # noqa: PLR0917  click gives them by name
     host: str,
@@ -78,7 +82,7 @@ def serve(  # noqa: PLR0917  click gives them by name
 ) -> None:
     """Run a local server over one SQLite file.
 
-    An address that is open to other machines needs a key.
+    You need a key to listen on an address that other machines can reach.
     """
     from ..server import run  # noqa: PLC0415  aiohttp takes a while to import
     from ..server.analysis import load  # noqa: PLC0415
@@ -100,11 +104,11 @@ def serve(  # noqa: PLR0917  click gives them by name
         click.echo(f"Database: {printable(Path(db).resolve())}")
         if chaos:
             click.echo(f"Chaos: {printable(chaos)}")
-        click.echo("\nYour own program reaches it with these variables in its environment:\n")
+        click.echo("\nSet these variables in the environment of your program:\n")
         click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
         click.echo(f"  export MLSDK_API_KEY={known}")
         click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
-        click.echo("\nCtrl-C ends it.")
+        click.echo("\nPress Ctrl-C to stop.")
 
     if ":" in analysis:
         sys.path.append("")  # where a module of yours is; last, so that it hides none that is installed

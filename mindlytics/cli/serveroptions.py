@@ -18,10 +18,12 @@ ANY = "local"
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add ``--server``, ``--api-key`` and ``--project-id`` to a command."""
     for option in (
-        click.option("--project-id", envvar="MLSDK_PROJECT_ID", help="Not needed for a server on this machine."),
-        key_option("--api-key", "MLSDK_API_KEY", "Not needed for a server on this machine."),
         click.option(
-            "--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="Its base address."
+            "--project-id", envvar="MLSDK_PROJECT_ID", help="The project. Optional for a server on this machine."
+        ),
+        key_option("--api-key", "MLSDK_API_KEY", "The API key. Optional for a server on this machine."),
+        click.option(
+            "--server", envvar="MLSDK_SERVER_BASE", default=LOCAL, show_default=True, help="The server's base address."
         ),
     ):
         command = option(command)

@@ -45,10 +45,10 @@ ID_WIDTH = 12
 
 
 @click.command()
-@click.option("--session", metavar="ID", help="Of this session only.")
-@click.option("--user", "users", metavar="ID", multiple=True, help="Of this user only; may be given again.")
-@click.option("--event", "names", metavar="NAME", multiple=True, help="Of this name only; may be given again.")
-@click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")
+@click.option("--session", metavar="ID", help="Show only this session.")
+@click.option("--user", "users", metavar="ID", multiple=True, help="Show only this user, by any id. Repeatable.")
+@click.option("--event", "names", metavar="NAME", multiple=True, help="Show only events of this name. Repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @server_options
 def tail(
     *,
@@ -62,7 +62,7 @@ def tail(
 ) -> None:
     """Show events as they happen, until Ctrl-C.
 
-    What the options leave open is taken from MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
+    The options default to MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
     if sys.stdout is None:
         fail("stdout is closed", 1)
@@ -80,7 +80,8 @@ def tail(
         with client, HTTPClient.of(client.settings) as http:
             events = matching(client.events(session), users, names, lambda: user_ids(http, users))
             click.echo(
-                f"mindlytics: listening to {printable(server)}, project {printable(project)}; Ctrl-C ends it", err=True
+                f"mindlytics: listening to {printable(server)}, project {printable(project)}. Press Ctrl-C to stop.",
+                err=True,
             )
             if as_json:
                 write_json(events, sys.stdout.buffer)

@@ -57,7 +57,7 @@ def test_a_terminal_that_lacks_letters_gets_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_kept_it_serves_the_program_that_it_prints(number: int, tmp_path: Path) -> None:
     with running("demo", "--keep", until="Ctrl-C", cwd=tmp_path) as command:
-        program = command.said[command.said.index("from mindlytics") : command.said.index("Ctrl-C")]
+        program = command.said[command.said.index("from mindlytics") : command.said.index("Press Ctrl-C")]
         ended = subprocess.run(
             [sys.executable, "-c", program], env=environment(), capture_output=True, timeout=30, check=False
         )

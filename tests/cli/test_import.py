@@ -211,7 +211,7 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path, capsy
     ) as client:
         importing._record(client, (str(file),), tally)
     assert 50 > tally.lines
-    assert f"mindlytics: {url} does not answer any more; stopped\n" in capsys.readouterr().err
+    assert f"mindlytics: {url} no longer answers: stopped\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["--api-key", "--project-id"])

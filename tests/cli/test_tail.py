@@ -38,7 +38,8 @@ def tailing(
     )
     try:
         assert process.stderr is not None
-        assert f"mindlytics: listening to {url}, project {project}; Ctrl-C ends it\n" == process.stderr.readline()
+        line = f"mindlytics: listening to {url}, project {project}. Press Ctrl-C to stop.\n"
+        assert line == process.stderr.readline()
         yield process
     finally:
         process.kill()
