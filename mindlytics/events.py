@@ -170,6 +170,14 @@ class CustomEvent(TrackedEvent):
 
     event: str = field(validator=validators.name)  # type: ignore[misc]
 
+    def without_texts(self) -> Event:
+        """The event; of feedback, with the length of its comment in place of it."""
+        comment = self.properties.get("comment") if self.event == FEEDBACK else None
+        if not isinstance(comment, str):
+            return self
+        others = {name: value for name, value in self.properties.items() if name != "comment"}
+        return evolve(self, properties={**others, "comment_length": len(comment)})
+
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class StartConversation(TrackedEvent):

@@ -39,7 +39,7 @@ from .events import (
 )
 from .live.event import MLEvent
 from .usage import Usage, UsageArgument, as_usage
-from .validators import check_milliseconds, check_name, check_text
+from .validators import check_finite, check_milliseconds, check_name, check_text
 from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime, valid_text
 
 if TYPE_CHECKING:
@@ -383,27 +383,40 @@ class BaseSession(Generic[Done, Id]):
 
     def track_feedback(
         self,
-        feedback: str,
+        feedback: str | None = None,
         *,
         turn: int | None = None,
+        turn_id: str | None = None,
+        value: float | None = None,
+        comment: str | None = None,
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> Done:
         """Record what somebody thought of the session, or of one turn: a custom event named ``Feedback``.
 
-        :param feedback: ``"thumbs_up"`` or ``"thumbs_down"``.
+        :param feedback: ``"thumbs_up"`` or ``"thumbs_down"``. It may be left out where there is a value or a comment.
         :param turn: the number of the turn in the session, from 1; default the session as a whole.
+        :param turn_id: the turn's id, as integrations record it, instead of its number.
+        :param value: a score, of whatever scale.
+        :param comment: what somebody said of it.
         :param conversation_id: default the current conversation, if there is one.
         :raises InvalidEvent: an argument breaks a rule; nothing was queued.
         """
-        if not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES:
+        is_left_out = feedback is None and not (value is None and comment is None)
+        if not is_left_out and (not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES):
             raise InvalidEvent("feedback", " or ".join(f'"{each}"' for each in FEEDBACK_TYPES), feedback)
         turn = whole_number(turn)
         if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 1):
             raise InvalidEvent("turn", "an int of at least 1, or None", turn)
         return self.track_event(
             event=FEEDBACK,
-            properties={"feedback": feedback, "turn": turn},
+            properties=_present(
+                feedback=feedback,
+                turn=turn,
+                turn_id=self._id("turn_id", turn_id),
+                value=None if value is None else check_finite("value", value),
+                comment=None if comment is None else _text("comment", comment),
+            ),
             conversation_id=conversation_id,
             timestamp=timestamp,
         )

@@ -253,3 +253,22 @@ def test_tokens_are_read_by_the_names_of_each_library(usage: Any, tokens: Tokens
 )
 def test_texts_are_found_in_the_content_of_each_library(content: Any, text: str) -> None:
     assert text == text_of(content)
+
+
+async def test_feedback_names_a_turn_by_its_id_and_may_be_a_score_or_a_comment(face: Face, sink: Sink) -> None:
+    session = face.client().create_session()
+    turn = Recorder(session).turn("Q")
+    turn.end("A")
+    await result(session.track_feedback(value=0.5, comment="So so.", turn_id=turn.id))
+    _, feedback = await recorded(face, sink)
+    assert {"value": 0.5, "comment": "So so.", "turn_id": turn.id} == feedback["properties"]
+    for wrong in ({}, {"value": "much"}, {"comment": 7}, {"feedback": "good", "value": 1}):
+        with pytest.raises(mindlytics.InvalidEvent):
+            session.track_feedback(**wrong)
+
+
+async def test_comments_do_not_leave_where_texts_do_not(face: Face, sink: Sink) -> None:
+    session = face.client(content_mode="metadata_only").create_session()
+    await result(session.track_feedback("thumbs_up", comment="a secret"))
+    (feedback,) = await recorded(face, sink)
+    assert {"feedback": "thumbs_up", "comment_length": 8} == feedback["properties"]

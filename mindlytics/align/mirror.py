@@ -212,6 +212,8 @@ def index_of_turn(number: int) -> int:
 
 def _is_feedback(event: CustomEvent) -> bool:
     """Whether it is from ``track_feedback``; another event may have that name as well."""
+    if "turn_id" in event.properties and "turn" not in event.properties:  # the service knows numbers only
+        return False
     return event.event == FEEDBACK and event.properties.get("feedback") in FEEDBACK_TYPES
 
 
