@@ -13,6 +13,7 @@ from .cleaning import Report
 from .cleaning.containers import is_mapping
 from .cleaning.numbers import plain_number
 from .errors import InvalidEvent
+from .tokens import tokens_of
 from .validators import MAX_INT, MAX_NAME
 
 UNKNOWN_MODEL = "unknown"
@@ -106,6 +107,8 @@ def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage 
         raise InvalidEvent(field_name, rule, given) from None
     if cost is not None:
         return Cost(cost)
+    if read is None and written is None and (counted := tokens_of(given)) is not None:
+        read, written = counted.prompt, counted.completion
     if read is None or written is None:
         raise InvalidEvent(field_name, rule, given)
     if model is None:

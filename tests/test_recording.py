@@ -272,3 +272,10 @@ async def test_comments_do_not_leave_where_texts_do_not(face: Face, sink: Sink) 
     await result(session.track_feedback("thumbs_up", comment="a secret"))
     (feedback,) = await recorded(face, sink)
     assert {"feedback": "thumbs_up", "comment_length": 8} == feedback["properties"]
+
+
+async def test_the_usage_of_gemini_is_taken_as_it_comes(face: Face, sink: Sink) -> None:
+    usage = {"model": "gemini", "prompt_token_count": 9, "candidates_token_count": 3, "thoughts_token_count": 2}
+    await result(face.client().create_session().track_conversation_turn(user="Q", assistant="A", usage=usage))
+    (turn,) = await recorded(face, sink)
+    assert (9, 5) == (turn["properties"]["prompt_tokens"], turn["properties"]["completion_tokens"])
