@@ -30,6 +30,18 @@ html_title = f"mindlytics {version}"
 myst_heading_anchors = 3
 
 autoclass_content = "class"
+# Libraries of integrations, none of which is installed to build this.
+autodoc_mock_imports = [
+    "agents",
+    "asgiref",
+    "django",
+    "flask",
+    "langchain_core",
+    "litellm",
+    "llama_index",
+    "opentelemetry",
+    "pydantic_ai",
+]
 autodoc_class_signature = "mixed"
 autodoc_default_options = {"members": True, "inherited-members": True}
 autodoc_member_order = "bysource"
