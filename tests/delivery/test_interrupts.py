@@ -162,3 +162,16 @@ def test_who_asks_for_room_is_interrupted_without_waiting_for_the_sender() -> No
     assert intake.put_within(b"", SIZE, intake.ledger.open_account(), 0)
     assert [True] == held
     assert not intake.is_held_here()
+
+
+def test_nothing_comes_between_while_an_event_is_accepted() -> None:
+    """CPython looks for other threads and for signals at calls, and at jumps that are taken: 3.10 at each of these."""
+    steps = [step for step in dis.get_instructions(Intake.put) if step.opname not in ("CACHE", "EXTENDED_ARG")]
+    begin = next(at for at, step in enumerate(steps) if (step.opname, step.argval) == ("STORE_ATTR", "accepted"))
+    end = next(at for at, step in enumerate(steps) if at > begin and step.opname.startswith("CALL"))
+    assert [] == [step.opname for step in steps[begin:end] if "JUMP" in step.opname]
+    stored = [step.argval for step in steps[begin:end] if step.opname == "STORE_ATTR"]
+    assert ["accepted", "accepted", "held_in"] == stored
+    checked = max(at for at, step in enumerate(steps[:begin]) if "JUMP" in step.opname)
+    assert "IF_FALSE" in steps[checked].opname, "where the number is still the next one, no jump is taken"
+    assert steps[checked].argval > steps[end].offset
