@@ -89,7 +89,6 @@ class BaseSession(Generic[Done, Id]):
         "_on_event",
         "_plain",
         "_sampled",
-        "_session_id",
         "_unannounced",
         "_used",
     )
@@ -116,17 +115,17 @@ class BaseSession(Generic[Done, Id]):
         if id is not None and user_id is not None and id != user_id:
             raise InvalidEvent("user_id", "the same as id, where both are given", user_id)
         self._id_is_given = session_id is not None
-        self._session_id = new_id() if session_id is None else session_id
         user_id = user_id if id is None else id
         device_id = new_id() if user_id is None and device_id is None else device_id
-        self._common = _present(session_id=self._session_id, user_id=user_id, device_id=device_id)
+        session_id = new_id() if session_id is None else session_id
+        self._common = _present(session_id=session_id, user_id=user_id, device_id=device_id)
         self._conversations = [] if conversation_id is None else [conversation_id]
         self._attributes = self._clean("attributes", attributes)
         self._unannounced = bool(self._attributes)
         self._ended = False
         self._used = False
         self._plain = False  # nothing is to be done but to submit: so it is for all events but the first
-        self._sampled = is_sampled(self._session_id, client.settings.sample_rate)
+        self._sampled = is_sampled(session_id, client.settings.sample_rate)
         self._account: Account = client.pipeline.ledger.open_account()
         self._account.on_error = on_error
         self._encode: Encode | None = None  # until the first event
@@ -137,13 +136,13 @@ class BaseSession(Generic[Done, Id]):
     @property
     def session_id(self) -> str:
         """The session's id: the one given, or a uuid4. This and the two that follow may be set."""
-        return self._session_id
+        session_id: str = self._common["session_id"]
+        return session_id
 
     @session_id.setter
     def session_id(self, given: str) -> None:
-        self._session_id = check_name("session_id", self._id("session_id", given))
-        self._common = {**self._common, "session_id": self._session_id}
-        self._sampled = is_sampled(self._session_id, self._client.settings.sample_rate)
+        self._set_common("session_id", check_name("session_id", self._id("session_id", given)))
+        self._sampled = is_sampled(self.session_id, self._client.settings.sample_rate)
         self._plain = self._plain and self._sampled
 
     @property
@@ -153,7 +152,7 @@ class BaseSession(Generic[Done, Id]):
 
     @id.setter
     def id(self, given: str | None) -> None:
-        self._common = _present(**{**self._common, "user_id": self._id("id", given)})
+        self._set_common("user_id", self._id("id", given))
 
     @property
     def device_id(self) -> str | None:
@@ -162,7 +161,11 @@ class BaseSession(Generic[Done, Id]):
 
     @device_id.setter
     def device_id(self, given: str | None) -> None:
-        self._common = _present(**{**self._common, "device_id": self._id("device_id", given)})
+        self._set_common("device_id", self._id("device_id", given))
+
+    def _set_common(self, name: str, value: str | None) -> None:
+        """Change a field that all events from now on have."""
+        self._common = _present(**{**self._common, name: value})
 
     @property
     def conversation_id(self) -> str | None:
@@ -205,7 +208,7 @@ class BaseSession(Generic[Done, Id]):
             self.device_id = device_id
         self._unannounced = False
         done = self._record(StartSession, _present(id=self.id, attributes=attributes), at)
-        return self._answer(done, self._session_id)
+        return self._answer(done, self.session_id)
 
     def end_session(self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None) -> Done:
         """End the session, and with it every conversation of it that is still open.
@@ -489,7 +492,7 @@ class BaseSession(Generic[Done, Id]):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _record(  # noqa: PLR0917  this and the three that follow: the quickest way to call them
+    def _record(  # noqa: PLR0917  this and the two that follow: the quickest way to call them
         self,
         event_type: type[Event],
         fields: dict[str, Any],
