@@ -87,37 +87,20 @@ class Batcher:
         """Whether an event of so many bytes fits into a body."""
         return size + self._overhead <= self._max_bytes
 
-    def add(self, entry: Entry, size: int, since: float) -> bool:
-        """Let an event wait to be batched, since that moment; False where it alone is larger than any body.
-
-        :param size: bytes of its encoded form.
-        """
-        weight = size + self._overhead
-        if weight > self._max_bytes:
-            return False
-        self._mark(since)
-        self._waiting.append(entry)
-        self._added += 1
-        self._bytes += weight
-        return True
-
-    def add_all(self, entries: Collection[Entry], since: float) -> bool:
-        """The same for many at once, in a fraction of the time; False, and none added, where one is too large.
+    def add(self, entries: Collection[Entry], since: float) -> bool:
+        """Let events wait to be batched, since that moment; False, and none added, where one is larger than any body.
 
         :raises TypeError: one is not encoded; none was added.
         """
         sizes = [len(entry[3]) for entry in entries]  # type: ignore[arg-type]
-        if max(sizes) + self._overhead > self._max_bytes:
+        if not self.fits(max(sizes)):
             return False
-        self._mark(since)
+        if not self._marks or self._marks[-1][1] != since:
+            self._marks.append((self._added, since))
         self._waiting.extend(entries)
         self._added += len(sizes)
         self._bytes += sum(sizes) + self._overhead * len(sizes)
         return True
-
-    def _mark(self, since: float) -> None:
-        if not self._marks or self._marks[-1][1] != since:
-            self._marks.append((self._added, since))
 
     def put_back(self, *batches: Batch) -> None:
         """Let these batches leave next, in this order."""

@@ -163,15 +163,14 @@ class Outbox:
     def _add_popped(self, since: float) -> None:
         """Let them wait to be batched. Each stays in its place while hooks run that anything may interrupt."""
         popped, add = self._popped, self._batcher.add
-        with suppress(TypeError):  # one is to be encoded
-            if self._batcher.add_all(popped, since):
+        with suppress(TypeError):  # one is to be encoded, so they go one by one
+            if add(popped, since):
                 popped.clear()
         while popped:
             entry = popped[0]
-            payload = entry[3]
-            data = payload if type(payload) is bytes else self._encoded(entry, payload)
-            if data is not None and not add((*entry[:3], data), len(data), since):
-                self._drop_too_large(entry, len(data))
+            data = self.ready(entry)
+            if data is not None:
+                add([(*entry[:3], data)], since)
             popped.popleft()
 
     def ready(self, entry: Entry) -> bytes | None:
@@ -180,12 +179,9 @@ class Outbox:
         data = payload if type(payload) is bytes else self._encoded(entry, payload)
         if data is None or self._batcher.fits(len(data)):
             return data
-        self._drop_too_large(entry, len(data))
-        return None
-
-    def _drop_too_large(self, entry: Entry, size: int) -> None:
-        words = f"the event has {size} bytes, more than max_batch_bytes allows"
+        words = f"the event has {len(data)} bytes, more than max_batch_bytes allows"
         self._ledger.dropped([entry], Reason.TOO_LARGE, message=words)
+        return None
 
     def _encoded(self, entry: Entry, event: Any) -> bytes | None:
         """The bytes of an event that could not be encoded at the call; None where it was dropped."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Generator
-from os import getpid
 from typing import Any
 
 from ..callbacks import call, is_to_end
@@ -76,31 +75,18 @@ class AsyncPipeline(Pipeline):
         self._waiting_for_room = []
         super().renew()
 
-    def submit(
-        self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False
-    ) -> Coroutine[Any, Any, None]:
-        if self._process != getpid():
-            self.check_process()
-        if not self.is_open:
-            self.reject(account, best_effort=best_effort)
-            return DONE
-        if self._is_posting and self.is_own_log():
-            return DONE
-        self._home = asyncio._get_running_loop() or self._home
-        number = self.intake.put(payload, size, account)
-        if not number:
-            self.flush_up_to = self.ledger.total.accepted
-            self._wake_sender()
-            if self._blocks and not best_effort:
-                return self._submit_later(payload, size, account)
-            self._overflow(payload, size, account)
-        if self.is_absent:
-            self._attend()
+    def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
+        loop = asyncio._get_running_loop()
+        if loop is not None and not (self._is_posting and self.is_own_thread()):  # which runs a loop of its own
+            self._home = loop
+        done = super().submit(payload, size, account, best_effort=best_effort)
         pending = self.ledger.pending
-        return YIELD if pending >= self._much and (number % TURN == 0 or pending >= self._too_much) else DONE
+        if done is DONE and pending >= self._much:
+            is_turn = self.ledger.total.accepted % TURN == 0 or pending >= self._too_much
+            return YIELD if is_turn else DONE
+        return done
 
-    async def _submit_later(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
-        """Accept it when there is room, within ``block_timeout`` seconds."""
+    async def _submit_with_room(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
         until = clock() + self.settings.block_timeout
         while True:
             if self.is_absent:

@@ -79,7 +79,7 @@ class Pipeline(Sender):
 
     def _event_waits(self) -> None:
         """An event waits in the queue."""
-        self._wake_sender(None if self.spooler is None else self.spooler.wake)
+        self._at_hub(self._wake.set if self.spooler is None else self.spooler.wake)
 
     def _open_spool(self) -> None:
         from .leftovers import Leftovers  # noqa: PLC0415  most programs have no spool
@@ -109,7 +109,6 @@ class Pipeline(Sender):
             if self.is_absent and self.spooler.directory.others():
                 self.ensure_sender()
 
-    @abstractmethod
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
         """Accept an event. It never raises for the network, and waits for nothing but ``on_full="block"``.
 
@@ -117,6 +116,27 @@ class Pipeline(Sender):
         :param size: about how many bytes of memory it holds.
         :param best_effort: it comes of a call of another client's: it waits for nothing at all, and raises nothing.
         """
+        if self._process != os.getpid():
+            self.check_process()
+        if not self.is_open:
+            return self.reject(account, best_effort=best_effort)
+        if self._is_posting and self.is_own_log():
+            return self.done
+        if not self.intake.put(payload, size, account):
+            self.flush_up_to = self.ledger.total.accepted
+            self._wake_sender()
+            if self.is_absent:
+                self._attend()
+            if self._blocks and not best_effort:
+                return self._submit_with_room(payload, size, account)
+            self._overflow(payload, size, account)
+        if self.is_absent:
+            self._attend()
+        return self.done
+
+    @abstractmethod
+    def _submit_with_room(self, payload: bytes | AnyEvent, size: int, account: Account) -> Any:
+        """Accept an event once there is room, within ``block_timeout`` seconds; the same."""
 
     @abstractmethod
     def flush(self, timeout: float | None, account: Account | None = None, *, ending: bool = False) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from os import getpid
-
 from ..delivery.ledger import Account, FlushResult
 from ..events import AnyEvent
 from . import shutdown
@@ -19,28 +17,12 @@ class BlockingPipeline(Pipeline):
 
     is_async = False
 
-    def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> None:
-        if self._process != getpid():
-            self.check_process()
-        if not self.is_open:
-            self.reject(account, best_effort=best_effort)
-            return
-        if self._is_posting and self.is_own_log():
-            return
-        if not self.intake.put(payload, size, account):
-            self._wait_for_room(payload, size, account, self._blocks and not best_effort)
-        if self.is_absent:
-            self._attend()
-
-    def _wait_for_room(self, payload: bytes | AnyEvent, size: int, account: Account, blocks: bool) -> None:
-        """Too much is pending: send it without lingering; the caller waits where it is to be blocked."""
-        self.flush_up_to = self.ledger.total.accepted
-        self._wake_sender()
-        if self.is_absent:
-            self._attend()
-        seconds = min(self.settings.block_timeout, LONGEST_WAIT) if blocks and not self.is_own_thread() else 0
-        if not (seconds and self.intake.put_within(payload, size, account, seconds)):
+    def _submit_with_room(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
+        seconds = min(self.settings.block_timeout, LONGEST_WAIT)
+        if self.is_own_thread() or not self.intake.put_within(payload, size, account, seconds):
             self._overflow(payload, size, account)
+        if self.is_absent:
+            self._attend()
 
     def flush(self, timeout: float | None, account: Account | None = None, *, ending: bool = False) -> FlushResult:
         wait_until_settled(self, timeout, account, ending=ending)

@@ -209,14 +209,14 @@ class Sender(ABC):
     def flush_soon(self, number: int | None = None) -> None:
         """Let events up to that number (default: all) leave without lingering, and cut a back-off short."""
         self.flush_up_to = max(self.flush_up_to, self.ledger.total.accepted if number is None else number)
-        self._wake_sender(self._cut_and_wake)
+        self._at_hub(self._backoff_cut.set)
+        self._wake_sender()
 
-    def _cut_and_wake(self) -> None:
-        self._backoff_cut.set()
-        self._wake.set()
+    def _wake_sender(self) -> None:
+        self._at_hub(self._wake.set)
 
-    def _wake_sender(self, wake: Callable[[], object] | None = None) -> None:
-        wake = wake or self._wake.set
+    def _at_hub(self, wake: Callable[[], object]) -> None:
+        """Call it, beside green threads on theirs."""
         if self._hub is not None and self._hub.is_elsewhere():
             self._hub.call(wake)
         else:
