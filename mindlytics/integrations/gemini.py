@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .dialogue import Answer, Asked, Dialogue, Exchange, Result, Wanted
@@ -70,12 +71,8 @@ def _one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]
     @functools.wraps(generate)
     def generated(*args: Any, **kwargs: Any) -> Any:
         begun = _begun(dialogue, kwargs)
-        try:
+        with _failing(begun):
             reply = generate(*args, **kwargs)
-        except BaseException as error:
-            if begun is not None:
-                begun[0].failed(error)
-            raise
         _answered(begun, reply)
         return reply
 
@@ -86,12 +83,8 @@ def _async_one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[...
     @functools.wraps(generate)
     async def generated(*args: Any, **kwargs: Any) -> Any:
         begun = _begun(dialogue, kwargs)
-        try:
+        with _failing(begun):
             reply = await generate(*args, **kwargs)
-        except BaseException as error:
-            if begun is not None:
-                begun[0].failed(error)
-            raise
         _answered(begun, reply)
         return reply
 
@@ -112,15 +105,22 @@ def _async_stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[
     @functools.wraps(generate)
     async def generated(*args: Any, **kwargs: Any) -> Any:
         begun = _begun(dialogue, kwargs)
-        try:
+        with _failing(begun):
             stream = await generate(*args, **kwargs)
-        except BaseException as error:
-            if begun is not None:
-                begun[0].failed(error)
-            raise
         return stream if begun is None else AsyncPieces(stream, Heard(begun[0], ContentPieces(begun[1])))
 
     return generated
+
+
+@contextmanager
+def _failing(begun: tuple[Exchange, Request] | None) -> Iterator[None]:
+    """Note what the library raises."""
+    try:
+        yield
+    except BaseException as error:
+        if begun is not None:
+            begun[0].failed(error)
+        raise
 
 
 @quiet

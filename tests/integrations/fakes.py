@@ -8,7 +8,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..conftest import Face, result
 from ..sink import Sink
+
+
+class Session:
+    """A session of one face, in which a library is recorded."""
+
+    def __init__(self, face: Face, sink: Sink) -> None:
+        self.client = face.client()
+        self.sink = sink
+        self.session = self.client.create_session(id="ada")
+
+    async def flush(self) -> Sink:
+        await result(self.client.flush())
+        return self.sink
 
 
 def turns(sink: Sink) -> list[dict[str, Any]]:

@@ -36,19 +36,17 @@ from mindlytics.integrations.langchain import MindlyticsCallback
 from ..conftest import Face, result
 from ..programs import run as run_program
 from ..sink import Sink, hang
-from .fakes import calls, code_of, conversations, names, only, said, turns
+from .fakes import Session, calls, code_of, conversations, names, only, said, turns
 from .langchain_fakes import add, asks, explode, model, reply
 
 ASKED = {"messages": [("user", "2 + 3?")]}
 
 
-class Recorded:
+class Recorded(Session):
     """A handler of a session of one face, and what to give to runs."""
 
     def __init__(self, face: Face, sink: Sink) -> None:
-        self.client = face.client()
-        self.sink = sink
-        self.session = self.client.create_session(id="ada")
+        super().__init__(face, sink)
         self.handler = MindlyticsCallback(self.session)
         self.config: Any = {"callbacks": [self.handler]}
 
@@ -57,8 +55,7 @@ class Recorded:
 
     async def flush(self) -> Sink:
         assert {} == self.handler._runs._runs
-        await result(self.client.flush())
-        return self.sink
+        return await super().flush()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from mindlytics.integrations.llama_index import instrument
 from ..conftest import Face, eventually, result
 from ..programs import run as run_program
 from ..sink import Sink, hang
-from .fakes import calls, code_of, conversations, names, only, said, turns
+from .fakes import Session, calls, code_of, conversations, names, only, said, turns
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the library meets its own
 
@@ -120,18 +120,12 @@ def index() -> VectorStoreIndex:
     return VectorStoreIndex.from_documents([Document(text="Bears are large.")], embed_model=MockEmbedding(4))
 
 
-class Recorded:
+class Recorded(Session):
     """A session of one face, in which LlamaIndex is recorded."""
 
     def __init__(self, face: Face, sink: Sink) -> None:
-        self.client = face.client()
-        self.sink = sink
-        self.session = self.client.create_session(id="ada")
+        super().__init__(face, sink)
         self.undo = instrument(self.session)
-
-    async def flush(self) -> Sink:
-        await result(self.client.flush())
-        return self.sink
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ import mindlytics
 from mindlytics.integrations.openai import wrap
 from mindlytics.integrations.openai_agents import MindlyticsTraceProcessor
 
-from ..conftest import Face, result
+from ..conftest import Face
 from ..programs import run as run_program
 from ..sink import Sink, hang
-from .fakes import calls, code_of, conversations, names, only, said, turns
+from .fakes import Session, calls, code_of, conversations, names, only, said, turns
 from .models import Models
 
 MODELS = {"chat": OpenAIChatCompletionsModel, "responses": OpenAIResponsesModel}
@@ -46,20 +46,17 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-class Recorded:
+class Recorded(Session):
     """A processor of a session of one face, the only one that there is."""
 
     def __init__(self, face: Face, sink: Sink) -> None:
-        self.client = face.client()
-        self.sink = sink
-        self.session = self.client.create_session(id="ada")
+        super().__init__(face, sink)
         self.processor = MindlyticsTraceProcessor(self.session)
         set_trace_processors([self.processor])
 
     async def flush(self) -> Sink:
         assert {} == self.processor._traces
-        await result(self.client.flush())
-        return self.sink
+        return await super().flush()
 
 
 @pytest.fixture(params=MODELS)

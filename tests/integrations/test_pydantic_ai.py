@@ -30,23 +30,17 @@ from mindlytics.integrations.pydantic_ai import instrument
 from ..conftest import Face, result
 from ..programs import run as run_program
 from ..sink import Sink, hang
-from .fakes import calls, code_of, conversations, names, only, said, turns
+from .fakes import Session, calls, code_of, conversations, names, only, said, turns
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-class Recorded:
+class Recorded(Session):
     """A session of one face, in which all agents are recorded."""
 
     def __init__(self, face: Face, sink: Sink) -> None:
-        self.client = face.client()
-        self.sink = sink
-        self.session = self.client.create_session(id="ada")
+        super().__init__(face, sink)
         self.undo = instrument(self.session)
-
-    async def flush(self) -> Sink:
-        await result(self.client.flush())
-        return self.sink
 
 
 @pytest.fixture
