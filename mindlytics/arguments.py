@@ -55,7 +55,7 @@ def as_id(name: str, given: Any, report: Report) -> Any:
 
 
 def as_moment(given: Any, report: Report) -> Timestamp:
-    """A timestamp; now where there is none. Moments of NumPy and pandas without a time zone are in UTC."""
+    """A timestamp, the present if none is given. Moments of NumPy and pandas without a time zone are in UTC."""
     if given is None or type(given) is str or type(given) is datetime:
         return moment(given)
     try:
@@ -76,7 +76,7 @@ def as_moment(given: Any, report: Report) -> Timestamp:
 
 
 def as_text(name: str, given: Any, report: Report) -> Any:
-    """Arguments and results of functions as text: JSON, where they are no text."""
+    """Arguments and results of functions as text. What is no text becomes JSON."""
     if given is None or type(given) is str:
         return given if given is None else valid_text(given)
     done = "changed: what JSON cannot hold became null, or was left out"
@@ -100,7 +100,7 @@ def _dumped(given: Any) -> Any:
 
 
 def as_milliseconds(given: Any) -> Any:
-    """A duration; 0 where there is none."""
+    """A duration, 0 if none is given."""
     if type(given) is float or type(given) is int:
         return given
     try:
