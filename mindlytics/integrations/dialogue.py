@@ -113,8 +113,8 @@ class Dialogue:
         return Exchange(self, turn, asked)
 
     def is_waiting_for(self, results: Iterable[Result]) -> bool:
-        """Whether one of the results goes on with a question that is known here."""
-        return any(result.id in self._waiting for result in results)
+        """Whether all of the results go on with a question that is known here."""
+        return all(result.id in self._waiting for result in results)
 
     def wait(self, id: Hashable, turn: Turn, call: Call) -> None:
         """The program calls a tool now."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from weakref import finalize
@@ -65,6 +66,7 @@ class MindlyticsCallback(CustomLogger):
         super().__init__()
         self._dialogue = Dialogue(Recorder(session, client))
         self._sent: OrderedDict[str, Sent] = OrderedDict()
+        self._recording: set[str] = set()
         finalize(self, _end_all, self._sent)
 
     @quiet
@@ -84,34 +86,44 @@ class MindlyticsCallback(CustomLogger):
             _end(self._sent.pop(oldest))
 
     def _begin(self, asked: Asked) -> Callable[[], Exchange | None]:
-        """Begin now; but later where it goes on with a question whose last answer was not reported yet."""
-        if asked.results and self._sent and not self._dialogue.is_waiting_for(asked.results):
+        """Begin now; but later where it goes on with a question whose last answer was not recorded yet."""
+        if asked.results and (self._sent or self._recording) and not self._dialogue.is_waiting_for(asked.results):
             asked.at = now()
             context = contextvars.copy_context()
             return lambda: context.run(self._dialogue.begin, asked)
         exchange = self._dialogue.begin(asked)
         return lambda: exchange
 
+    @contextmanager
+    def _taken(self, kwargs: dict[str, Any]) -> Iterator[Sent | None]:
+        """What was sent, while its end is being recorded; once."""
+        id = str(kwargs.get("litellm_call_id"))
+        self._recording.add(id)
+        try:
+            yield self._sent.pop(id, None)
+        finally:
+            self._recording.discard(id)
+
     @quiet
     def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """All of the answer has come."""
-        sent = self._sent.pop(str(kwargs.get("litellm_call_id")), None)
-        exchange = None if sent is None else sent.begin()
-        if sent is None or exchange is None:
-            return
-        if kwargs.get("stream") and isinstance(kwargs.get("completion_start_time"), datetime):
-            exchange.piece(cast(datetime, kwargs["completion_start_time"]).astimezone())
-        answer = sent.reader.answer(response_obj)
-        answer.at = end_time.astimezone() if isinstance(end_time, datetime) else None
-        exchange.answered(answer)
+        with self._taken(kwargs) as sent:
+            exchange = None if sent is None else sent.begin()
+            if sent is None or exchange is None:
+                return
+            if kwargs.get("stream") and isinstance(kwargs.get("completion_start_time"), datetime):
+                exchange.piece(cast(datetime, kwargs["completion_start_time"]).astimezone())
+            answer = sent.reader.answer(response_obj)
+            answer.at = end_time.astimezone() if isinstance(end_time, datetime) else None
+            exchange.answered(answer)
 
     @quiet
     def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """It has failed, retries included."""
-        sent = self._sent.pop(str(kwargs.get("litellm_call_id")), None)
         error = kwargs.get("exception")
-        if sent is not None:
-            _end(sent, error if isinstance(error, BaseException) else RuntimeError())
+        with self._taken(kwargs) as sent:
+            if sent is not None:
+                _end(sent, error if isinstance(error, BaseException) else RuntimeError())
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any

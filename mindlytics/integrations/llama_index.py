@@ -250,21 +250,24 @@ class _Reader:
             _streamed.set(question)
 
     def _finish(self, question: _Question, *, error: BaseException | None = None, cancelled: bool = False) -> None:
+        if question.turn is not None and not question.is_over:
+            question.is_over = True
+            _end(question, question.turn, error, cancelled)
         for span_id in question.spans:
             self._spans.pop(span_id, None)
-        if question.turn is None or question.is_over:
-            return
-        question.is_over = True
-        words = "".join(span.said for span in question.answering.values()) or question.words
-        question.turn.user = question.text or question.prompted or ""
-        if not question.models or (question.is_streamed and not words and error is None):
-            question.turn.drop()
-        elif error is not None:
-            question.turn.fail(error, words)
-        elif cancelled:
-            question.turn.cancel(words)
-        else:
-            question.turn.end(question.answer or words)
+
+
+def _end(question: _Question, turn: Turn, error: BaseException | None, cancelled: bool) -> None:
+    words = "".join(span.said for span in question.answering.values()) or question.words
+    turn.user = question.text or question.prompted or ""
+    if not question.models or (question.is_streamed and not words and error is None):
+        turn.drop()
+    elif error is not None:
+        turn.fail(error, words)
+    elif cancelled:
+        turn.cancel(words)
+    else:
+        turn.end(question.answer or words)
 
 
 class _Spans(BaseSpanHandler[Any]):

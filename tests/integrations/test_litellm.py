@@ -16,6 +16,7 @@ from .models import Models
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it asks the internet when it is imported
 litellm: Any = pytest.importorskip("litellm")
+from mindlytics.integrations.dialogue import Dialogue  # noqa: E402
 from mindlytics.integrations.litellm import MindlyticsCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own
@@ -43,6 +44,10 @@ def way(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+async def recorded_by(callback: MindlyticsCallback) -> None:
+    await eventually(lambda: not (callback._sent or callback._recording))
+
+
 async def ask(callback: MindlyticsCallback, face: Face, messages: Any, way: str = "whole", **more: Any) -> Any:
     """The message that answers, once it was reported."""
     if isinstance(messages, str):
@@ -53,7 +58,7 @@ async def ask(callback: MindlyticsCallback, face: Face, messages: Any, way: str 
     if way == "streamed":
         pieces = [piece async for piece in reply] if face.is_async else list(reply)
         reply = litellm.stream_chunk_builder(pieces)
-    await eventually(lambda: not callback._sent)
+    await recorded_by(callback)
     return reply.choices[0].message
 
 
@@ -104,11 +109,40 @@ async def test_a_request_goes_on_with_a_question_whose_answer_is_reported_after_
     assert ("f", "r", "Q", "A") == (function["name"], function["result"], turn["user"], turn["assistant"])
 
 
+async def test_a_request_goes_on_with_a_question_whose_answer_is_being_recorded(
+    face: Face, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = MindlyticsCallback(session=face.client().create_session())
+    question = {"role": "user", "content": "Q"}
+    calls = [{"id": id, "type": "function", "function": {"name": id, "arguments": "{}"}} for id in "ab"]
+    asking = {"role": "assistant", "content": None, "tool_calls": calls}
+    given = [{"role": "tool", "tool_call_id": id, "content": f"of {id}"} for id in "ab"]
+
+    def send(id: str, messages: list[Any]) -> None:
+        callback.log_pre_api_call("m", messages, {"litellm_call_id": id, "call_type": "completion"})
+
+    wait = Dialogue.wait
+
+    def wait_and_send(self: Dialogue, id: Any, turn: Any, call: Any) -> None:
+        wait(self, id, turn, call)
+        if id == "a":
+            send("2", [question, asking, *given])
+
+    monkeypatch.setattr(Dialogue, "wait", wait_and_send)
+    send("1", [question])
+    for id, message in (("1", asking), ("2", {"content": "A"})):
+        reply = {"choices": [{"message": message}], "usage": None}
+        callback.log_success_event({"litellm_call_id": id}, reply, None, None)
+    *functions, turn = await recorded()
+    assert [("a", "of a"), ("b", "of b")] == [(each["name"], each["result"]) for each in functions]
+    assert ("Q", "A") == (turn["user"], turn["assistant"])
+
+
 async def test_errors_retries_and_threads(face: Face, sink: Any, recorded: Recorded) -> None:
     callback = install(client=face.client())
     with pytest.raises(litellm.BadRequestError):
         await ask(callback, face, "fail", max_retries=0, metadata={"session_id": "s-1"})
-    await eventually(lambda: not callback._sent)
+    await recorded_by(callback)
     await ask(callback, face, "retry", metadata={"thread_id": "s-1"})
     failed, retried = await recorded()
     assert ("fail", "BadRequestError") == (failed["user"], failed["error"])
