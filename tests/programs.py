@@ -7,6 +7,9 @@ import re
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
+
+import pytest
 
 from .sink import Sink
 
@@ -36,6 +39,12 @@ FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12
 
 SLOW = re.compile(r"^Executing <.*> took [\d.]+ seconds\n", re.MULTILINE)
 """What asyncio's development mode notes about a step on a machine that is busy."""
+
+
+def skip_without(library: str) -> None:
+    """Skip a test whose program imports a library that is not installed; the tests themselves do not import it."""
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
 
 
 def environment(sink: Sink, **more: str) -> dict[str, str]:

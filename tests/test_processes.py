@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from . import sink as faults
-from .programs import ASYNC, BLOCKING, FORKING, STARTS, STRICT, environment, run, signalled
+from .programs import ASYNC, BLOCKING, FORKING, STARTS, STRICT, environment, run, signalled, skip_without
 from .sink import Sink
 
 FORKS = {
@@ -168,7 +168,7 @@ def test_a_forked_child_shares_no_connection_of_a_callers_session(sink: Sink, us
 
 
 def test_gevents_patching_is_harmless(sink: Sink) -> None:
-    pytest.importorskip("gevent")
+    skip_without("gevent")
     program = (
         "from gevent import monkey; monkey.patch_all()\nimport gevent\n" + BLOCKING + "import time\n"
         "def work(c):\n"
@@ -195,7 +195,7 @@ POOLS = {
 
 @pytest.mark.parametrize("library", POOLS)
 def test_a_call_on_a_real_thread_beside_green_ones(sink: Sink, library: str) -> None:
-    pytest.importorskip(library)
+    skip_without(library)
     program = (
         POOLS[library] + BLOCKING + "def record():\n"
         "    for n in range(5): session.track_event(event=str(n))\n"
@@ -210,7 +210,7 @@ def test_a_call_on_a_real_thread_beside_green_ones(sink: Sink, library: str) -> 
 
 
 def test_the_first_event_on_a_real_thread_beside_gevents_is_sent_without_another(sink: Sink) -> None:
-    pytest.importorskip("gevent")
+    skip_without("gevent")
     program = (
         POOLS["gevent"] + BLOCKING + "elsewhere(lambda: session.track_event(event='e'))\n"
         "while client.stats().pending: gevent.sleep(0.01)\n"
@@ -239,7 +239,7 @@ def turn(name):
 @pytest.mark.parametrize("made", ["client", "Client()"], ids=["one client", "a client per request"])
 @pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])
 def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, tmp_path: Path, made: str, worker: str) -> None:
-    pytest.importorskip("gunicorn")
+    skip_without("gunicorn")
     (tmp_path / "app.py").write_text(APP.format(client=made))
     arguments = ["--preload", "--workers", "3", "--worker-class", worker, "--threads", "2", "--bind", "127.0.0.1:0"]
     server = subprocess.Popen(
@@ -300,7 +300,7 @@ HELD_BY = {
 @pytest.mark.parametrize("held_by", HELD_BY)
 def test_gunicorn_with_uvicorns_worker_delivers_at_sigterm(sink: Sink, tmp_path: Path, held_by: str) -> None:
     """It sends itself the signal once more, with no handler: the exit of Python never comes."""
-    pytest.importorskip("uvicorn_worker")
+    skip_without("uvicorn_worker")
     (tmp_path / "app.py").write_text(ASGI.format(**HELD_BY[held_by]))
     arguments = ["--worker-class", "uvicorn_worker.UvicornWorker", "--bind", "127.0.0.1:0", "app:app"]
     command = [sys.executable, "-m", "gunicorn", *arguments]
@@ -317,7 +317,7 @@ def test_gunicorn_with_uvicorns_worker_delivers_at_sigterm(sink: Sink, tmp_path:
 
 
 def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
-    pytest.importorskip("celery")
+    skip_without("celery")
     broker = tmp_path / "broker"
     broker.mkdir()
     (tmp_path / "tasks.py").write_text(
@@ -357,7 +357,7 @@ ON_SIGTERM = {"MLSDK_FLUSH_ON_SIGTERM": "true", "MLSDK_FLUSH_INTERVAL": "600"}
 
 @pytest.mark.parametrize("handler", ["", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"])
 def test_sigterm_delivers_first_where_gevent_has_patched_threads(sink: Sink, handler: str) -> None:
-    pytest.importorskip("gevent")
+    skip_without("gevent")
     program = (
         f"from gevent import monkey; monkey.patch_all()\nimport signal, sys, time\n{handler}\n{BLOCKING}"
         "session.track_event(event='e')\n"
@@ -396,7 +396,7 @@ def test_sigterm_delivers_first_and_then_goes_on_to_the_handler_that_was_there(
 @pytest.mark.parametrize("first", ["the handler", "the client"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_the_handler_of_an_event_loop_hears_of_sigterm_once(sink: Sink, loop: str, first: str) -> None:
-    pytest.importorskip(loop)
+    skip_without(loop)
     steps = ["loop.add_signal_handler(signal.SIGTERM, heard.append, 1)", "client = AsyncClient()"]
     program = (
         f"import asyncio, signal, {loop}\n"
