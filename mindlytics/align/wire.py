@@ -129,6 +129,14 @@ def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Any
     return request.request_id, list(request.events)
 
 
+def as_json(framed: bytes) -> list[dict[str, Any]]:
+    """Encoded events as the JSON of this protocol.
+
+    :raises Undecodable: they are none.
+    """
+    return [json_format.MessageToDict(event) for event in decode_request(framed)[1]]
+
+
 def decode(given: Any) -> AlignEvent:
     """Read one message of a request.
 

@@ -1,62 +1,28 @@
-"""The command line: ``mindlytics serve``, ``demo``, ``import`` and ``tail``. Options in, words and an exit status out.
+"""The command line: options in, words and an exit status out.
 
-Here is the group only. Each command has a file of its own, which is imported when the command runs or shows its help.
-The work itself is elsewhere: the local server in ``server/``, the transcript format in ``transcripts.py``.
-Needs the extra ``local`` (click, rich).
+The work itself is elsewhere: the local server in ``server/``, the transcript format in ``transcripts.py``, the spool in
+``spool/`` and ``pipeline/``. Without the extra ``local``, only ``mindlytics spool`` runs.
 """
 
 from __future__ import annotations
 
-from collections import UserDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
+import sys
+from functools import partial
 from typing import Any
 
-from .. import __version__
+main: Any
+
+
+def _spool_only(missing: str | None, prog_name: str = "") -> None:
+    """The command line where click or rich is missing."""
+    if sys.argv[1:2] != ["spool"]:
+        raise SystemExit(f"mindlytics: the command line needs {missing}: install 'mindlytics[local]'")
+    from .spool import run  # noqa: PLC0415
+
+    sys.exit(run(sys.argv[2:]))
+
 
 try:
-    import click
-
-    from .terminal import printable
-except ModuleNotFoundError as missing:
-    raise SystemExit(f"mindlytics: the command line needs {missing.name}: install 'mindlytics[local]'") from None
-
-
-class _Commands(UserDict[str, Any]):
-    """Commands by their names: ``{"import": "importing.import_"}``, a file and its function, imported when needed."""
-
-    def __getitem__(self, name: str) -> Any:
-        file, _, function = super().__getitem__(name).partition(".")
-        return getattr(import_module(f"{__name__}.{file}"), function)
-
-
-COMMANDS = {"demo": "demo.demo", "import": "importing.import_", "serve": "serve.serve", "tail": "tail.tail"}
-
-
-class _Group(click.Group):
-    """What click itself says of a bad name is fit for a terminal too."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with _printable_errors():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, context: click.Context) -> Any:
-        with _printable_errors():
-            return super().invoke(context)
-
-
-@contextmanager
-def _printable_errors() -> Iterator[None]:
-    try:
-        yield
-    except click.ClickException as error:
-        words = printable(error.format_message())
-        vars(error)["format_message"] = lambda: words
-        raise
-
-
-@click.group(cls=_Group, commands=_Commands(COMMANDS), context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="mindlytics")
-def main() -> None:
-    """Telemetry for conversations between people and AI assistants, on your own machine."""
+    from .group import main
+except ModuleNotFoundError as error:
+    main = partial(_spool_only, error.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any, BinaryIO
@@ -19,7 +18,7 @@ from .. import Client, HTTPClient, MindlyticsError
 from ..live.event import MLEvent
 from ..values import parse_timestamp
 from .serveroptions import credentials, server_options
-from .terminal import console, fail, printable, show_warnings
+from .terminal import console, fail, leave_stdout, printable, show_warnings
 
 STYLES = {
     "Session Started": "cyan",
@@ -191,8 +190,3 @@ def _cell(text: str, width: int) -> str:
 def _plain(text: str) -> str:
     """In one line, and without what would command the terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
-
-
-def leave_stdout() -> None:
-    """Nobody reads it, or it takes no more: let the interpreter flush what is left into nothing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import click
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def printable(text: object) -> str:
@@ -33,15 +34,27 @@ class PrintableFormatter(logging.Formatter):
 
 def fail(error: object, status: int) -> NoReturn:
     """End with one line on stderr and an exit status."""
-    click.echo(f"mindlytics: {printable(error)}", err=True)
+    say(f"mindlytics: {error}")
     sys.exit(status)
+
+
+def say(words: object) -> None:
+    """Write a line to stderr."""
+    print(printable(words), file=sys.stderr)  # noqa: T201
 
 
 def console() -> Console:
     """Stdout; for letters that it lacks it gets others."""
+    from rich.console import Console  # noqa: PLC0415  one command runs without it
+
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     return Console(highlight=False)
+
+
+def leave_stdout() -> None:
+    """Nobody reads it, or it takes no more: let the interpreter flush what is left into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_warnings(logger: str, level: int = logging.WARNING) -> None:

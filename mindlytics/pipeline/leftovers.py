@@ -24,7 +24,8 @@ from ..delivery.outbox import NEVER, Outbox, Pop
 from ..delivery.verdict import Fate, Verdict
 from ..settings import Settings
 from ..spool.directory import Directory
-from ..spool.run import Log, Logged
+from ..spool.reading import Logged
+from ..spool.run import Log
 from .spooler import note_posted
 
 logger = logging.getLogger("mindlytics")

@@ -340,6 +340,23 @@ class Sender(ABC):
             if not done:
                 break
 
+    def deliver_leftovers(self, patience: float) -> None:
+        """Deliver what earlier processes left, on this thread.
+
+        :param patience: seconds without progress after which it ends, with something left.
+        """
+        assert self.leftovers is not None
+        transport = self._prepare()[-1]
+        until, settled = clock() + patience, 0
+        try:
+            while (now := clock()) < until and (self._send_leftover(transport, now) or self.leftovers.is_at_work):
+                if self.ledger.total.recovered > settled:
+                    until, settled = clock() + patience, self.ledger.total.recovered
+                self._wake.wait(min(until, self.leftovers.due()) - clock())
+        finally:
+            self.leftovers.let_go()
+            transport.close()
+
     def ended_before(self) -> str:
         """Why events are dropped at an end, in words."""
         if self._is_posting and not self.ledger.last_cause:

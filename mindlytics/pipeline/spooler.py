@@ -321,16 +321,19 @@ def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
             log.sync()
 
 
+def origin_of(settings: Settings) -> Origin:
+    """Where a client's events come from and go to."""
+    return Origin.of(settings.service, settings.server_endpoint, settings.project_id, settings.api_key.reveal())
+
+
 def open_directory(settings: Settings) -> Directory:
     """The directory of a client's runs, made where it is missing.
 
     :raises InvalidSetting: it can never work.
     """
     assert settings.spool is not None
-    endpoint, project = settings.server_endpoint, settings.project_id
-    origin = Origin.of(settings.service, endpoint, project, settings.api_key.reveal())
     segment_bytes = min(SEGMENT_BYTES, settings.spool_max_bytes // 8)
-    directory = Directory(Path(settings.spool), origin, segment_bytes)
+    directory = Directory(Path(settings.spool), origin_of(settings), segment_bytes)
     try:
         directory.prepare()
         directory.remove_stale()

@@ -18,7 +18,8 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from .run import LOCK, NO_LINK, SEGMENT_BYTES, Log, UnknownVersion, size_of
+from .reading import UnknownVersion, size_of
+from .run import LOCK, NO_LINK, SEGMENT_BYTES, Log
 
 try:
     import fcntl
@@ -139,10 +140,7 @@ class Directory:
 
     def others(self) -> list[Path]:
         """The runs of other processes, dead or alive, oldest first."""
-        with contextlib.suppress(OSError):
-            names = sorted(name for name in os.listdir(self.path) if name not in self._open)
-            return [self.path / name for name in names if not name.startswith(".") and name != ABOUT]
-        return []
+        return [path for path in runs(self.path) if path.name not in self._open]
 
     def let_go(self, log: Log) -> None:
         """A run of this process is for anybody to take over from now on; it is removed where nothing is left in it."""
@@ -163,18 +161,30 @@ class Directory:
 
         :raises OSError: the disk says no.
         """
-        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+        lock = _locked(path)
+        if lock is None:
+            return None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(lock).st_nlink:
-                return self._opened(path, lock)
-        except (BlockingIOError, UnknownVersion):
-            pass
-        except BaseException:
+            return self._opened(path, lock)
+        except BaseException as error:
             os.close(lock)
+            if isinstance(error, UnknownVersion):
+                return None
             raise
-        os.close(lock)
-        return None
+
+    def adopt(self, path: Path) -> bool:
+        """Move the run of a dead process here from the folder of another key; False where the process lives.
+
+        :raises OSError: the disk says no.
+        """
+        lock = _locked(path)
+        if lock is None:
+            return False
+        try:
+            path.rename(self.path / path.name)
+        finally:
+            os.close(lock)
+        return True
 
     def bytes_of_others(self) -> int:
         """Bytes on disk of the runs of other processes."""
@@ -200,6 +210,37 @@ class Directory:
                         path.unlink()
 
 
+def _locked(path: Path) -> int | None:
+    """The descriptor that holds a run's lock from now on; None where its process lives, or it is gone."""
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_nlink:
+            return lock
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return None
+
+
+def is_living(path: Path) -> bool:
+    """Whether a process holds the run's lock."""
+    try:
+        lock = os.open(path / LOCK, os.O_RDONLY | NO_LINK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _check_is_own(path: Path) -> None:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
@@ -208,6 +249,13 @@ def _check_is_own(path: Path) -> None:
         raise Unusable("it is no directory")
     if found.st_uid != os.geteuid():
         raise Unusable("it belongs to another user")
+
+
+def runs(folder: Path) -> list[Path]:
+    """The runs in the folder of an origin, oldest first."""
+    with contextlib.suppress(OSError):
+        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".") and name != ABOUT]
+    return []
 
 
 def folders(spool: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from . import format
 from .format import Record
+from .reading import Logged, Posted, numbers, segment, survey
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 """A segment that has so many bytes is not written to any more."""
@@ -26,30 +25,8 @@ READY_BYTES = 512 * 1024
 """Bytes of events that are kept in memory beside the log, so that they need not be read back."""
 
 LOCK = "lock"
-_SEGMENT = re.compile(r"(\d{8})\.log")
 
 NO_LINK = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) if hasattr(os, "O_CLOEXEC") else 0
-
-
-class UnknownVersion(Exception):
-    """The log is of a version that this one cannot read: it is left as it is."""
-
-
-class Posted(NamedTuple):
-    """A batch that was posted, or was about to be."""
-
-    first: int
-    last: int
-    key: str
-    bare: bool
-
-
-class Logged(NamedTuple):
-    """An event of the log: its number there, when it was written in seconds since the epoch, and itself."""
-
-    place: int
-    wall: float
-    record: Record
 
 
 class Log:
@@ -94,42 +71,18 @@ class Log:
 
     def _recover(self) -> None:
         """Read what is there: how far it goes, how far it is settled, and which batches were posted."""
-        before = 0
-        for number in sorted(_numbers(self.path)):
-            data = self._segment(number).read_bytes()
-            if format.is_of_another_version(data):
-                raise UnknownVersion(str(self.path))
-            is_after_gap = number != before + 1
-            before = number
-            self._sizes[number] = len(data)
-            for found in format.chunks(data, self._seed):
-                if found.kind == format.EVENTS:
-                    if is_after_gap:
-                        self.settled = max(self.settled, found.first - 1)
-                    self.last = max(self.last, found.first + found.size - 1)
-                elif found.kind == format.SETTLED:
-                    last = format.read_settled(found.payload)
-                    self.last = max(self.last, last)
-                    self.settled = max(self.settled, found.first, last if is_after_gap else 0)
-                elif found.kind == format.POSTED:
-                    self.posted[found.first] = Posted(
-                        found.first, found.first + found.size - 1, *format.read_posted(found.payload)
-                    )
-                is_after_gap = False
-            self._segments[number] = self.last
-            self._current = number
+        found = survey(self.path)
+        self.last, self.settled, self.posted = found.last, found.settled, found.posted
+        self._segments, self._sizes = found.segments, found.sizes
+        self._current = max(found.segments, default=0)
         self._read = self._found_settled = self.settled
-        self.posted = {first: batch for first, batch in self.posted.items() if first > self.settled}
         if self._current:
             self._writing = self._open(self._current, os.O_RDWR | os.O_APPEND)
             self._remove_settled()
             self._start_reading(min(self._segments))
 
-    def _segment(self, number: int) -> Path:
-        return self.path / f"{number:08}.log"
-
     def _open(self, number: int, flags: int) -> int:
-        return os.open(self._segment(number), flags | NO_LINK, 0o600)
+        return os.open(segment(self.path, number), flags | NO_LINK, 0o600)
 
     # -- writing
 
@@ -251,7 +204,7 @@ class Log:
         except OSError:
             os.close(writing)
             with contextlib.suppress(OSError):
-                self._segment(number).unlink()
+                segment(self.path, number).unlink()
             raise
         if self._writing >= 0:
             os.close(self._writing)
@@ -266,7 +219,7 @@ class Log:
             if number == self._current or last > self.settled:
                 break
             with contextlib.suppress(OSError):
-                self._segment(number).unlink()
+                segment(self.path, number).unlink()
             del self._segments[number], self._sizes[number]
 
     # -- reading
@@ -371,28 +324,11 @@ class Log:
     def remove(self) -> None:
         """Remove it, since nothing in it is to be delivered."""
         with contextlib.suppress(OSError):
-            for number in sorted(_numbers(self.path)):
-                self._segment(number).unlink()
+            for number in sorted(numbers(self.path)):
+                segment(self.path, number).unlink()
             (self.path / LOCK).unlink(missing_ok=True)
             self.path.rmdir()
         self.release()
-
-
-def _numbers(path: Path) -> Iterator[int]:
-    """The numbers of the segments in a run's directory."""
-    for name in os.listdir(path):
-        if (match := _SEGMENT.fullmatch(name)) is not None:
-            yield int(match[1])
-
-
-def size_of(path: Path) -> int:
-    """Bytes of the segments of a run that may be another process's."""
-    size = 0
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                size += entry.stat(follow_symlinks=False).st_size
-    return size
 
 
 def _sync_directory(path: Path) -> None:

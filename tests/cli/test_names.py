@@ -52,6 +52,8 @@ def test_a_logged_message_is_one_line_and_a_traceback_keeps_its_own() -> None:
         ("serve", "--port", "0", "--analysis", EVIL),
         ("serve", "--port", EVIL),
         ("tail", "--server", EVIL),
+        ("spool", "status", "--spool", EVIL),
+        ("spool", EVIL),
         (EVIL,),
         ("--" + EVIL,),
         ("serve", "--" + EVIL),

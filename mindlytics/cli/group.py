@@ -1,0 +1,63 @@
+"""The group of the commands. Each has a file of its own, which is imported when the command runs or shows its help.
+
+Needs the extra ``local`` (click, rich).
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import click
+import rich  # noqa: F401  where it is missing, no command starts
+
+from .. import __version__
+from .terminal import printable
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands by their names: ``{"import": "importing.import_"}``, a file and its function, imported when needed."""
+
+    def __getitem__(self, name: str) -> Any:
+        file, _, function = super().__getitem__(name).partition(".")
+        return getattr(import_module(f"{__package__}.{file}"), function)
+
+
+COMMANDS = {
+    "demo": "demo.demo",
+    "import": "importing.import_",
+    "serve": "serve.serve",
+    "spool": "spooling.spool",
+    "tail": "tail.tail",
+}
+
+
+class _Group(click.Group):
+    """What click itself says of a bad name is fit for a terminal too."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, context: click.Context) -> Any:
+        with _printable_errors():
+            return super().invoke(context)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        words = printable(error.format_message())
+        vars(error)["format_message"] = lambda: words
+        raise
+
+
+@click.group(cls=_Group, commands=_Commands(COMMANDS), context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mindlytics")
+def main() -> None:
+    """Telemetry for conversations between people and AI assistants, on your own machine."""

@@ -1,0 +1,212 @@
+"""``mindlytics spool``: shows, sends and exports the events that a spool holds.
+
+It runs in production, where the extra ``local`` is not installed, so it needs no click.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..delivery.verdict import Wire
+from ..errors import InvalidSetting
+from ..pipeline.blocking import BlockingPipeline
+from ..pipeline.spooler import origin_of
+from ..settings import Settings, as_directory
+from ..spool.directory import Directory, Unusable, folders, is_living, runs
+from ..spool.reading import UnknownVersion, size_of, survey, unsettled
+from ..values import UTC
+from .terminal import fail, leave_stdout, printable, say, show_warnings
+
+COLUMNS = ("FOLDER", "ADDRESS", "PROJECT", "EVENTS", "RUNNING", "BYTES", "OLDEST")
+
+
+class _Parser(argparse.ArgumentParser):
+    """What it says of a bad argument is fit for a terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    about = "Show, send or export the events that a spool holds."
+    whole = _Parser(prog="mindlytics spool", description=about)
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    where = _Parser(add_help=False)
+    where.add_argument("--spool", metavar="DIRECTORY", help='The spool. Default: MLSDK_SPOOL, else "auto".')
+    commands.add_parser("status", parents=[where], help="Show what the spool holds, and change nothing.")
+    commands.add_parser("export", parents=[where], help="Write the events to stdout, one JSON object a line.")
+    sending = commands.add_parser("send", parents=[where], help="Send what processes that ended have left.")
+    sending.add_argument(
+        "--any-key",
+        action="store_true",
+        help="Also send what was recorded for your project under another API key.",
+    )
+    sending.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="End once the service has taken nothing for so long. Default: 60.",
+    )
+    return whole
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; its exit status."""
+    given = parser().parse_args(arguments)
+    try:
+        spool = Path(Settings.load({"enabled": False, "spool": given.spool}).spool or as_directory("auto"))
+        if not spool.is_dir():
+            fail(f"{spool} is no directory", 2)
+        if given.command == "send":
+            return _send(spool, any_key=given.any_key, patience=given.patience)
+        return _status(spool) if given.command == "status" else _export(spool)
+    except KeyboardInterrupt:
+        return 1
+    except BrokenPipeError:
+        leave_stdout()
+        return 1
+    except (InvalidSetting, OSError) as error:
+        fail(error, 2)
+
+
+# -- to look at it
+
+
+def _status(spool: Path) -> int:
+    rows = [COLUMNS]
+    for folder, about in folders(spool):
+        events = running = 0
+        oldest = float("inf")
+        for path in runs(folder):
+            walls = [wall for wall, _ in _events(path)]
+            events += len(walls)
+            running += len(walls) if is_living(path) else 0
+            oldest = min([oldest, *walls])
+        since = _moment(oldest) if events else "-"
+        size = sum(map(size_of, runs(folder)))
+        counts = str(events), str(running), str(size)
+        rows.append((folder.name, about["endpoint"], about["project"], *counts, since))
+    widths = [max(len(printable(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    return 0
+
+
+def _export(spool: Path) -> int:
+    for folder, about in folders(spool):
+        origin = {name: about[name] for name in ("service", "endpoint", "project")}
+        for path in runs(folder):
+            for wall, data in _events(path):
+                for event in _decoded(about["service"], data):
+                    line = {**origin, "spooled": _moment(wall), "event": event}
+                    sys.stdout.write(json.dumps(line) + "\n")
+    return 0
+
+
+def _events(path: Path) -> Iterator[tuple[float, bytes]]:
+    """The events of a run that are not settled: when they were written, and their bytes."""
+    try:
+        for found in unsettled(path, survey(path).settled):
+            yield found.wall, found.record.data
+    except UnknownVersion:
+        say(f"mindlytics: {path} was written by a later version")
+    except FileNotFoundError:  # its process delivered it just now
+        pass
+
+
+def _decoded(service: str, data: bytes) -> list[Any]:
+    if service != "align":
+        return [json.loads(data)]
+    from ..align.wire import as_json  # noqa: PLC0415  it needs protobuf
+
+    return as_json(data)
+
+
+def _moment(wall: float) -> str:
+    return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+# -- to send it
+
+
+def _send(spool: Path, *, any_key: bool, patience: float) -> int:
+    show_warnings("mindlytics")
+    is_all = True
+    for folder, about in list(folders(spool)):
+        if _has_left(folder):
+            try:
+                settings = _settings(spool, folder, about, any_key=any_key)
+                is_all &= settings is not None and _deliver(settings, folder, patience)
+            except (InvalidSetting, Unusable, ImportError) as error:
+                say(f"{folder.name}: {error}")
+                is_all = False
+    return 0 if is_all else 1
+
+
+def _has_left(folder: Path) -> bool:
+    """Whether processes that ended left something there."""
+    return not all(map(is_living, runs(folder)))
+
+
+def _settings(spool: Path, folder: Path, about: dict[str, Any], *, any_key: bool) -> Settings | None:
+    """The settings to send a folder with; None where it is not to be sent."""
+    kind = _settings_type(about["service"])
+    place = {"project_id": about["project"], "server_endpoint": about["endpoint"]}
+    settings = kind.load({**place, "spool": str(spool), "enabled": True})
+    origin = origin_of(settings)
+    if origin.folder == folder.name:
+        return settings
+    yours = kind.load({"enabled": False})
+    if not any_key or {name: getattr(yours, name) for name in place} != place:
+        say(f"{folder.name}: left, since it was recorded for another API key, address or project than yours")
+        return None
+    directory = Directory(spool, origin)
+    directory.prepare()
+    for path in runs(folder):
+        directory.adopt(path)
+    return settings
+
+
+def _deliver(settings: Settings, folder: Path, patience: float) -> bool:
+    """Send what is left for these settings; whether nothing is left."""
+    pipeline = BlockingPipeline(settings, lambda: _wire(settings))
+    try:
+        pipeline.deliver_leftovers(patience)
+    finally:
+        pipeline.close(0)
+        stats = pipeline.ledger.stats()
+        sys.stdout.write(
+            f"{printable(folder.name)}: {stats.delivered} delivered, {stats.refused} refused, {stats.dropped} dropped\n"
+        )
+    is_all = not _has_left(Path(settings.spool or "") / origin_of(settings).folder)
+    if not is_all:
+        say(f"{folder.name}: some events are left")
+    return is_all
+
+
+def _settings_type(service: str) -> type[Settings]:
+    if service != "align":
+        return Settings
+    from ..align.settings import AlignSettings  # noqa: PLC0415
+
+    return AlignSettings
+
+
+def _wire(settings: Settings) -> Wire:
+    place = settings.server_endpoint, settings.api_key, settings.project_id
+    if settings.service == "align":
+        from ..align.wire import AlignWire  # noqa: PLC0415  it needs protobuf
+
+        return AlignWire(*place)
+    from ..wire import MindlyticsWire  # noqa: PLC0415
+
+    return MindlyticsWire(*place)

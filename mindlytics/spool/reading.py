@@ -1,0 +1,135 @@
+"""A run's log as it is on disk: how far it goes, how far it is settled, and its events. Nothing here writes or locks.
+
+So it also serves those who look at the run of a living process, which may remove segments meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from attrs import Factory, define
+
+from . import format
+from .format import Record
+
+_SEGMENT = re.compile(r"(\d{8})\.log")
+
+
+class UnknownVersion(Exception):
+    """The log is of a version that this one cannot read: it is left as it is."""
+
+
+class Posted(NamedTuple):
+    """A batch that was posted, or was about to be."""
+
+    first: int
+    last: int
+    key: str
+    bare: bool
+
+
+class Logged(NamedTuple):
+    """An event of the log: its number there, when it was written in seconds since the epoch, and itself."""
+
+    place: int
+    wall: float
+    record: Record
+
+
+@define
+class Survey:
+    """How a log stands.
+
+    :param last: the number of the last event.
+    :param settled: all events up to this number are settled.
+    :param posted: the batches that were posted and not settled, by their first event.
+    :param segments: the last event of each segment, by the segment's number.
+    :param sizes: the bytes of each segment.
+    """
+
+    last: int = 0
+    settled: int = 0
+    posted: dict[int, Posted] = Factory(dict)
+    segments: dict[int, int] = Factory(dict)
+    sizes: dict[int, int] = Factory(dict)
+
+
+def survey(path: Path) -> Survey:
+    """Read how the log in that directory stands.
+
+    :raises OSError: the disk says no.
+    :raises UnknownVersion: it is of another version.
+    """
+    it = Survey()
+    before = 0
+    for number, data in _segments(path):
+        is_after_gap = number != before + 1
+        before = number
+        it.sizes[number] = len(data)
+        for found in format.chunks(data, format.seed_of(path.name)):
+            if found.kind == format.EVENTS:
+                if is_after_gap:
+                    it.settled = max(it.settled, found.first - 1)
+                it.last = max(it.last, found.first + found.size - 1)
+            elif found.kind == format.SETTLED:
+                last = format.read_settled(found.payload)
+                it.last = max(it.last, last)
+                it.settled = max(it.settled, found.first, last if is_after_gap else 0)
+            elif found.kind == format.POSTED:
+                key, bare = format.read_posted(found.payload)
+                it.posted[found.first] = Posted(found.first, found.first + found.size - 1, key, bare)
+            is_after_gap = False
+        it.segments[number] = it.last
+    it.posted = {first: batch for first, batch in it.posted.items() if first > it.settled}
+    return it
+
+
+def unsettled(path: Path, settled: int) -> Iterator[Logged]:
+    """The events after that number.
+
+    :raises OSError: the disk says no.
+    :raises UnknownVersion: it is of another version.
+    """
+    for _, data in _segments(path):
+        for found in format.chunks(data, format.seed_of(path.name)):
+            if found.kind == format.EVENTS:
+                for place, record in enumerate(format.records(found.payload), found.first):
+                    if place > settled:
+                        settled = place
+                        yield Logged(place, found.wall, record)
+
+
+def _segments(path: Path) -> Iterator[tuple[int, bytes]]:
+    for number in sorted(numbers(path)):
+        with suppress(FileNotFoundError):  # its process removed it just now, since all of it is settled
+            data = segment(path, number).read_bytes()
+            if format.is_of_another_version(data):
+                raise UnknownVersion(str(path))
+            yield number, data
+
+
+def numbers(path: Path) -> Iterator[int]:
+    """The numbers of the segments in a run's directory."""
+    for name in os.listdir(path):
+        if (match := _SEGMENT.fullmatch(name)) is not None:
+            yield int(match[1])
+
+
+def segment(path: Path, number: int) -> Path:
+    """The file of a segment."""
+    return path / f"{number:08}.log"
+
+
+def size_of(path: Path) -> int:
+    """Bytes of the files of a run that may be another process's."""
+    size = 0
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                size += entry.stat(follow_symlinks=False).st_size
+    return size
