@@ -1,4 +1,4 @@
-"""Align AI: its calls, on two faces, over the delivery of this package.
+"""Align AI's calls, blocking and for asyncio. This package delivers the events.
 
     from mindlytics.align import ROLE_USER, AlignAI
 
@@ -7,7 +7,7 @@
         align.create_message("s-1", 1, ROLE_USER, "Hello!")
         align.close_session("s-1")
 
-Needs protobuf: ``pip install 'mindlytics[align]'``. The names below are imported when they are first asked for.
+Needs protobuf: ``pip install 'mindlytics[align]'``. The first use of a name below imports it.
 """
 
 from __future__ import annotations

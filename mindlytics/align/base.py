@@ -1,7 +1,7 @@
 """What both faces of an Align AI client share: its settings, and every call that records something, written once.
 
-A call makes one event, checks it, and submits it; what submitting hands back (nothing, or something to await) is the
-face's. How events are delivered is none of this package's affair: it is that of all services.
+A call makes one event, checks it, and submits it. Each face decides what a call returns: None, or an awaitable.
+Delivery is the same as for the other services.
 """
 
 from __future__ import annotations
@@ -34,24 +34,23 @@ from .settings import AlignSettings, Config
 
 P = TypeVar("P", bound=Pipeline)
 Done = TypeVar("Done")
-"""What a call hands back: None, or an awaitable of it."""
+"""What a call returns: None, or an awaitable of it."""
 
 
 class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
     """A client of Align AI.
 
-    :param project_id: the project; default ``ALIGNAI_PROJECT_ID`` in the environment.
-    :param api_key: the API key; default ``ALIGNAI_API_KEY``.
-    :param api_host: the service's address; default ``ALIGNAI_HOST``, else the production service.
-    :param config: how events are delivered. All of it wins over the environment, which wins over the defaults of
-        ``Config``.
-    :param settings: every other setting of the package by its name; one of these wins over ``config``.
-    :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
+    :param project_id: your project. Default: ``ALIGNAI_PROJECT_ID`` in the environment.
+    :param api_key: your API key. Default: ``ALIGNAI_API_KEY``.
+    :param api_host: the service's address. Default: ``ALIGNAI_HOST``, else the production service.
+    :param config: how events are delivered. It wins over the environment, which wins over the defaults of ``Config``.
+    :param settings: any other setting of the package by its name. It wins over ``config``.
+    :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
     :raises ImportError: protobuf is not installed.
     """
 
     name = "align"
-    """What :meth:`mindlytics.Client.stats_of_each` calls it."""
+    """Its name in :meth:`mindlytics.Client.stats_of_each`."""
 
     def __init__(
         self,
@@ -81,7 +80,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
     def _pickled(self) -> dict[str, Any]:
         return {"is_closed": self.is_closed}
 
-    def identify_user(  # noqa: PLR0917  as its reference page has it
+    def identify_user(  # noqa: PLR0917  the order of the service's own client
         self,
         user_id: str,
         display_name: str | None = None,
@@ -97,11 +96,11 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         :param display_name: at most 64 characters.
         :param email: at most 256 characters.
         :param ip: an IPv4 address, for the user's location.
-        :param country_code: an ISO 3166-1 alpha-2 code; it counts where ``ip`` is given too.
-        :param create_time: when the user came to be; without a time zone it is in UTC.
-        :param custom_properties: at most 10 texts of at most 256 characters; names are of the form
+        :param country_code: an ISO 3166-1 alpha-2 code. It wins over the location of ``ip``.
+        :param create_time: when the user signed up. A datetime without a time zone is in UTC.
+        :param custom_properties: at most 10 texts of at most 256 characters. Names match
             ``^[a-zA-Z][a-zA-Z0-9_]{0,63}$``.
-        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        :raises ValidationError: an argument breaks a rule. The call queued nothing.
         """
         return self._record(
             UserRecognize(
@@ -122,13 +121,13 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         assistant_id: str = DEFAULT_ASSISTANT_ID,
         custom_properties: Mapping[str, str] | None = None,
     ) -> Done:
-        """Record that a session begins; its user is identified by that.
+        """Record that a session begins. This identifies its user too.
 
         :param session_id: 1 to 64 characters.
         :param user_id: 1 to 64 characters.
         :param assistant_id: at most 64 characters.
         :param custom_properties: as for :meth:`identify_user`.
-        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        :raises ValidationError: an argument breaks a rule. The call queued nothing.
         """
         return self._record(
             SessionOpen(
@@ -150,11 +149,11 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         """Record one message of a session.
 
         :param session_id: 1 to 64 characters.
-        :param message_index: its place in the session: a positive int, of which there is but one in a session.
+        :param message_index: its place in the session: a positive int, unique in the session.
         :param role: ``ROLE_USER`` or ``ROLE_ASSISTANT``.
-        :param content: what was said; not empty.
+        :param content: what was said, at least one character.
         :param custom_properties: as for :meth:`identify_user`.
-        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        :raises ValidationError: an argument breaks a rule. The call queued nothing.
         """
         return self._record(
             MessageCreate(
@@ -167,23 +166,23 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         )
 
     def close_session(self, session_id: str) -> Done:
-        """Record that a session ends. The service ends one by itself after 30 minutes without an event.
+        """Record that a session ends. The service ends one by itself 30 minutes after its last event.
 
         :param session_id: 1 to 64 characters.
-        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        :raises ValidationError: an argument breaks a rule. The call queued nothing.
         """
         return self._record(SessionClose(session_id=self._id("session_id", session_id)))
 
     def create_message_feedback(self, session_id: str, message_index: int, feedback_type: str) -> Done:
-        """Record what somebody thought of a message.
+        """Record a rating of a message.
 
         :param session_id: 1 to 64 characters.
         :param message_index: the message's place in the session, a positive int.
         :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
-        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        :raises ValidationError: an argument breaks a rule. The call queued nothing.
         """
         if message_index is None:
-            message_index = 0  # no index is the feedback of a session
+            message_index = 0  # None would make it feedback on the session
         return self._record(
             FeedbackCreate(
                 session_id=self._id("session_id", session_id), message_index=message_index, feedback_type=feedback_type
@@ -191,16 +190,16 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         )
 
     def create_session_feedback(self, session_id: str, feedback_type: str) -> Done:
-        """Record what somebody thought of a session.
+        """Record a rating of a session.
 
         :param session_id: 1 to 64 characters.
         :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
-        :raises ValidationError: an argument breaks a rule; nothing was queued.
+        :raises ValidationError: an argument breaks a rule. The call queued nothing.
         """
         return self._record(FeedbackCreate(session_id=self._id("session_id", session_id), feedback_type=feedback_type))
 
     def _record(self, event: AlignEvent) -> Done:
-        """Hand an event to the pipeline. What that hands back is the face's."""
+        """Submit an event to the pipeline, and return what that returns."""
         pipeline, account = self.pipeline, self._account
         session_id = getattr(event, "session_id", None)
         if session_id is not None and not is_sampled(session_id, self.settings.sample_rate):
@@ -217,7 +216,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         return as_id(name, given, self.pipeline.report_change)
 
     def mirror(self, account: Account, settings: Settings) -> Mirror:
-        """What this service is to have of a session of another's client; ``settings`` are that client's."""
+        """Copy the session of another service's client to Align AI; ``settings`` are that client's."""
         return Mirror(self.pipeline, account, settings)
 
     def _limit(self, timeout_seconds: float | None) -> float:

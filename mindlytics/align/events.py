@@ -1,7 +1,7 @@
-"""What is recorded for Align AI: immutable, typed, and valid once made. The limits are those of its reference page.
+"""The events of Align AI: immutable, typed, and valid once made. The limits come from its reference page.
 
-The validators are the contract on both sides of the wire, as in ``mindlytics/events.py``: the clients build events
-through them, the local server decodes into them. How they look on the wire is in ``align/wire.py``.
+The clients build events through these validators, and the local server decodes with them, so the contract exists once
+(as in ``mindlytics/events.py``). ``align/wire.py`` encodes them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_PROPERTIES = 10
 MAX_PROPERTY = 256
 """Characters of a custom property's value."""
 MAX_INDEX = 2**31 - 1
-"""What the wire's int32 holds."""
+"""The largest int32, which the wire uses."""
 
 PROPERTY_NAME = re.compile("[a-zA-Z][a-zA-Z0-9_]{0,63}")
 
@@ -48,7 +48,7 @@ COUNTRIES = frozenset(
     ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
     PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
     TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-    """.split()  # noqa: SIM905  one can read it
+    """.split()  # noqa: SIM905  a table is easier to read
 )
 """The officially assigned codes of ISO 3166-1 alpha-2, as the time zone database lists them (iso3166.tab)."""
 
@@ -56,7 +56,7 @@ Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 
 def _text(shortest: int, longest: int, *, optional: bool = False) -> Validator:
-    """A str of so many characters that UTF-8 can hold."""
+    """Check for a str of so many characters, which UTF-8 can encode."""
     rule = f"a str of {shortest} to {longest} characters" if shortest else f"a str of at most {longest} characters"
 
     def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -115,13 +115,13 @@ def _datetime(_: Any, attribute: Attribute[Any], value: Any) -> None:
 
 
 def _aware(given: Any) -> Any:
-    """A datetime without a zone is in UTC, as the service's own client has it."""
+    """A datetime without a zone is in UTC, as in the service's own client."""
     if not isinstance(given, datetime):
         return given
     try:
         aware = given.replace(tzinfo=UTC) if given.tzinfo is None or given.utcoffset() is None else given
         return aware if type(aware) is datetime else plain_datetime(aware)
-    except (TypeError, ValueError):  # pandas' NaT is a datetime, and none
+    except (TypeError, ValueError):  # pandas' NaT is an instance of datetime without being one
         return given
 
 
@@ -130,9 +130,9 @@ def _valid(given: Any) -> Any:
 
 
 def checked_properties(given: Any) -> dict[str, str]:
-    """A copy of custom properties that keep to their limits; None is an empty one.
+    """Check the limits of custom properties and copy them. None becomes an empty dict.
 
-    :raises ValidationError: they do not.
+    :raises ValidationError: they break a limit.
     """
     if given is None:
         return {}
@@ -153,7 +153,7 @@ def checked_properties(given: Any) -> dict[str, str]:
 
 @frozen(kw_only=True, repr=False)
 class AlignEvent(AnyEvent):
-    """What all events share: when, and an id of their own."""
+    """What all events share: properties, a time and an id."""
 
     type: ClassVar[str]
 
@@ -174,7 +174,7 @@ class AlignEvent(AnyEvent):
 
 @frozen(kw_only=True, repr=False)
 class SessionOpen(AlignEvent):
-    """A session begins; its user is identified by that."""
+    """A session begins. This identifies its user too."""
 
     type: ClassVar[str] = "session_open"
 
@@ -194,7 +194,7 @@ class SessionClose(AlignEvent):
 
 @frozen(kw_only=True, repr=False)
 class UserRecognize(AlignEvent):
-    """Who a user is. ``create_time`` is when the user came to be."""
+    """Who a user is. ``create_time`` is when the user signed up."""
 
     type: ClassVar[str] = "user_recognize"
 
@@ -208,7 +208,7 @@ class UserRecognize(AlignEvent):
 
 @frozen(kw_only=True, repr=False)
 class MessageCreate(AlignEvent):
-    """One message of a session; ``message_index`` is its place there."""
+    """One message of a session. ``message_index`` is its place there."""
 
     type: ClassVar[str] = "message_create"
 
@@ -222,13 +222,13 @@ class MessageCreate(AlignEvent):
         return super().size + getsizeof(self.content)
 
     def without_texts(self) -> MessageCreate:
-        """The message with the length of its content in place of it, since the service takes no empty one."""
+        """The message with its content's length instead of its content, since the service refuses an empty one."""
         return evolve(self, content=f"({len(self.content)} characters)")
 
 
 @frozen(kw_only=True, repr=False)
 class FeedbackCreate(AlignEvent):
-    """What somebody thought of a session, or of one of its messages."""
+    """A rating of a session, or of one of its messages."""
 
     type: ClassVar[str] = "feedback_create"
 

@@ -1,7 +1,7 @@
-"""A session that is recorded for Mindlytics, as Align AI is to have it.
+"""A session recorded for Mindlytics, copied to Align AI.
 
-What is queued is the event as it was recorded, and what is to be made of it. It is made by the sender, after the
-client's own ``before_send`` and ``content_mode`` had their say: neither service gets what they hold back.
+The queue holds the recorded event and the function that translates it. The sender translates it after the client's own
+``before_send`` and ``content_mode``, so both services see the same.
 """
 
 from __future__ import annotations
@@ -49,37 +49,36 @@ from .events import (
 )
 
 MAX_SESSIONS = 10_000
-"""Sessions whose progress a process remembers, beside those that are in use."""
+"""Sessions whose progress a process remembers, besides those in use."""
 
 USER_FIELDS = {"display_name": "display_name", "name": "display_name", "email": "email", "ip": "ip"}
 USER_FIELDS |= {"country_code": "country_code"}
 """The traits that the service has fields for."""
 
 Report = Callable[[str, str], None]
-"""Told of a value that has no place: its name, and why."""
+"""Called with the name of a value that Align AI cannot take, and the reason."""
 Make = Callable[[Any, Report], AlignEvent]
-"""Makes the event of Align AI from what may leave of the event of Mindlytics."""
+"""Makes the event of Align AI from an event of Mindlytics after ``before_send``."""
 
 
 @define(eq=False)
 class _Progress:
-    """How far a session has come: whether it was opened, and the numbers of its turns to come."""
+    """How far a session is: whether it was opened, and the numbers of its next turns."""
 
     is_open: bool = False
     turns: itertools.count[int] = Factory(lambda: itertools.count(1))
 
 
 _sessions: OrderedDict[tuple[str, str, str], _Progress] = OrderedDict()
-"""The sessions of this process, the one met last at the end, so that one that is taken up again goes on with its
-numbers. No lock guards them, which could be held while the process forks: each step on them is one of the
-interpreter's."""
+"""The sessions of this process, the latest used at the end, so that a resumed session goes on with its numbers. They
+have no lock, since a fork could copy it locked. Each step on them is atomic in the interpreter."""
 
 
-def _met(settings: Settings, session_id: str, progress: _Progress) -> _Progress:
-    """How far that session has come: as it is remembered, else ``progress``."""
+def _progress_of(settings: Settings, session_id: str, progress: _Progress) -> _Progress:
+    """How far that session is: the remembered progress, else ``progress``."""
     place = (settings.server_endpoint, settings.project_id, session_id)
     known = _sessions.setdefault(place, progress)
-    with contextlib.suppress(KeyError):  # another thread is at the same
+    with contextlib.suppress(KeyError):  # another thread removed it just now
         _sessions.move_to_end(place)
         while len(_sessions) > MAX_SESSIONS:
             _sessions.popitem(last=False)
@@ -87,7 +86,7 @@ def _met(settings: Settings, session_id: str, progress: _Progress) -> _Progress:
 
 
 class _Original:
-    """An event of Mindlytics, as it may leave."""
+    """An event of Mindlytics, and what ``before_send`` makes of it."""
 
     def __init__(self, event: Event, before_send: Callable[[Any], Any] | None, report: Report) -> None:
         self.event = event
@@ -96,9 +95,9 @@ class _Original:
         self._outcome: Any = None
 
     def released(self) -> Any:
-        """What the client's ``before_send`` makes of it, which is asked once.
+        """What the client's ``before_send`` makes of it. It is called once.
 
-        :raises Withheld: it must not leave.
+        :raises Withheld: ``before_send`` dropped it.
         """
         if self._outcome is None:
             try:
@@ -111,7 +110,7 @@ class _Original:
 
     @property
     def assistant_id(self) -> str | None:
-        """The assistant's, where it is a turn that may leave."""
+        """The assistant's id, if this is a turn that ``before_send`` let pass."""
         try:
             return getattr(self.released(), "assistant_id", None)
         except Withheld:
@@ -119,7 +118,7 @@ class _Original:
 
 
 class Translation(AnyEvent):
-    """What an event of Mindlytics is to become; queued in place of an event of Align AI's own."""
+    """An event of Mindlytics in the queue, to become one of Align AI."""
 
     def __init__(self, original: _Original, make: Make, *, with_texts: bool) -> None:
         self._original = original
@@ -133,7 +132,7 @@ class Translation(AnyEvent):
     def translated(self) -> AlignEvent:
         """The event of Align AI.
 
-        :raises Withheld: it must not leave.
+        :raises Withheld: ``before_send`` dropped it.
         :raises ValidationError: it breaks a limit of Align AI's.
         """
         event = self._make(self._original.released(), self._original.report)
@@ -141,10 +140,10 @@ class Translation(AnyEvent):
 
 
 class Mirror:
-    """Takes a session's events, and queues at Align AI what becomes of them.
+    """Copies a session's events to Align AI.
 
-    :param pipeline: Align AI's.
-    :param account: the session's there.
+    :param pipeline: the pipeline of the Align AI client.
+    :param account: the session's account in that pipeline.
     :param settings: those of the client that records.
     """
 
@@ -152,7 +151,7 @@ class Mirror:
         self.account = account
         self._pipeline = pipeline
         self._before_send = settings.before_send
-        # What Align AI's own client shortens is not shortened here: the length would be that of a length.
+        # Shorten texts once. If the Align AI client does so, shortening here too would send the length of a length.
         self._with_texts = settings.content_mode == "full" or pipeline.settings.content_mode != "full"
         self._session_id: str | None = None
         self._progress = _Progress()
@@ -163,7 +162,7 @@ class Mirror:
         if event.session_id != self._session_id:
             self._session_id = event.session_id
             self._progress = _Progress()
-        self._progress = _met(self._pipeline.settings, event.session_id, self._progress)
+        self._progress = _progress_of(self._pipeline.settings, event.session_id, self._progress)
         original = self._original(event)
         if isinstance(event, StartSession):
             self._open(original, None)
@@ -206,19 +205,19 @@ class Mirror:
 
 
 def index_of_turn(number: int) -> int:
-    """The index of the message with the assistant's words in the turn of that number, from 1."""
+    """The index of the assistant's message in a turn. Both count from 1."""
     return 2 * number
 
 
 def _is_feedback(event: CustomEvent) -> bool:
-    """Whether it is from ``track_feedback``; another event may have that name as well."""
-    if "turn_id" in event.properties and "turn" not in event.properties:  # the service knows numbers only
+    """Whether ``track_feedback`` made it. Another event may have the same name."""
+    if "turn_id" in event.properties and "turn" not in event.properties:  # the service takes only numbers
         return False
     return event.event == FEEDBACK and event.properties.get("feedback") in FEEDBACK_TYPES
 
 
 def _start_of(event: Event) -> StartSession:
-    """The start of a session that began without one."""
+    """A start for a session that has none."""
     return StartSession(
         session_id=event.session_id,
         timestamp=event.timestamp,
@@ -228,7 +227,7 @@ def _start_of(event: Event) -> StartSession:
     )
 
 
-# -- what becomes of an event, in the sender
+# -- translating an event, in the sender
 
 
 def _session_open(first: _Original | None, event: StartSession, report: Report) -> AlignEvent:
@@ -241,25 +240,25 @@ def _session_open(first: _Original | None, event: StartSession, report: Report) 
         user_id=event.id or event.user_id or event.device_id or "",
         assistant_id=assistant_id or DEFAULT_ASSISTANT_ID,
         custom_properties=_fitting("attributes", event.attributes, report),
-        timestamp=_moment(event),
+        timestamp=_time_of(event),
     )
 
 
 def _session_close(event: EndSession, _: Report) -> AlignEvent:
-    return SessionClose(session_id=event.session_id, timestamp=_moment(event))
+    return SessionClose(session_id=event.session_id, timestamp=_time_of(event))
 
 
 def _message_create(role: str, index: int, event: ConversationTurn, report: Report) -> AlignEvent:
     content = event.user if role == ROLE_USER else event.assistant
     if not content:
-        raise Withheld(wanted=True)  # before_send left nothing of it
+        raise Withheld(wanted=True)  # before_send emptied it
     return MessageCreate(
         session_id=event.session_id,
         message_index=index,
         role=role,
         content=content,
         custom_properties=_fitting("properties", event.properties, report),
-        timestamp=_moment(event),
+        timestamp=_time_of(event),
     )
 
 
@@ -278,7 +277,7 @@ def _user_recognize(event: Identify, report: Report) -> AlignEvent:
             else:
                 fields[name] = value
     fields["custom_properties"] = _fitting("traits", others, report)
-    return UserRecognize(user_id=user_id, timestamp=_moment(event), **fields)
+    return UserRecognize(user_id=user_id, timestamp=_time_of(event), **fields)
 
 
 def _feedback_create(event: CustomEvent, _: Report) -> AlignEvent:
@@ -288,12 +287,12 @@ def _feedback_create(event: CustomEvent, _: Report) -> AlignEvent:
         session_id=event.session_id,
         message_index=None if turn is None else index_of_turn(turn),
         feedback_type=given.get("feedback", ""),
-        timestamp=_moment(event),
+        timestamp=_time_of(event),
     )
 
 
 def _fitting(field: str, scalars: Mapping[str, Scalar], report: Report) -> dict[str, str]:
-    """Scalars as custom properties; what breaks a limit is left out and reported."""
+    """Scalars as custom properties. One that breaks a limit is reported and left out."""
     fitting: dict[str, str] = {}
     for name, value in scalars.items():
         text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
@@ -308,5 +307,5 @@ def _fitting(field: str, scalars: Mapping[str, Scalar], report: Report) -> dict[
     return fitting
 
 
-def _moment(event: Event) -> datetime:
+def _time_of(event: Event) -> datetime:
     return parse_timestamp(event.timestamp) if isinstance(event.timestamp, str) else event.timestamp

@@ -1,4 +1,4 @@
-"""What a client of Align AI works by: the package's settings, under this service's variables and its own names."""
+"""The settings of an Align AI client: the package's settings under this service's names and variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..settings import Settings, as_secret, base_address, credential
 PRODUCTION = "https://api.impaction.ai"
 
 REQUEST_SECONDS = 10
-"""Seconds that the service's own client gives one request; between two, it waits 1, 2, 4 … seconds."""
+"""Seconds. The service's own client allows one request that long, and waits 1, 2, 4 … seconds between attempts."""
 MAX_RETRIES = 20
 
 
@@ -34,13 +34,13 @@ def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
 class Config:
     """How an Align AI client delivers.
 
-    :param flush_interval_ms: milliseconds that an event lingers to be batched, at most.
+    :param flush_interval_ms: milliseconds that an event lingers at most, to be batched.
     :param flush_batch_size: events in one request at most.
-    :param flush_timeout_seconds: seconds that ``flush()`` and ``close()`` take at most, where they are told no other.
-    :param max_buffer_size: events that wait for company at most; when there are so many, they are sent. It makes no
-        call wait: how many may be pending at all is the setting ``max_queue_events``, never less than this.
-    :param api_max_retries: a batch is tried again for as long as that many attempts of ten seconds, with pauses of
-        1, 2, 4 … seconds between them, may take: 3 stands for 33 seconds.
+    :param flush_timeout_seconds: default timeout of ``flush()`` and ``close()`` in seconds.
+    :param max_buffer_size: events that linger at most. This many are sent at once. It makes no call wait: the setting
+        ``max_queue_events`` limits the pending events, and is at least this.
+    :param api_max_retries: a batch is retried for as long as that many attempts of ten seconds take, with pauses of 1,
+        2, 4 … seconds between them. So 3 means 33 seconds.
     :raises InvalidSetting: a value breaks a rule.
     """
 
@@ -52,7 +52,7 @@ class Config:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The same as settings of the package."""
+        """The same, as settings of the package."""
         retries = min(self.api_max_retries, MAX_RETRIES)
         given = {
             "flush_interval": self.flush_interval_ms / 1000,

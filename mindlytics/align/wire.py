@@ -1,7 +1,7 @@
-"""The Align AI protocol: ``CollectEvents`` of Connect, unary, in protobuf or JSON; in both directions.
+"""The Align AI protocol in both directions: ``CollectEvents``, a unary call of Connect, in protobuf or JSON.
 
-The schema is ``align.proto``, compiled to ``align.binpb`` (``tox -e proto``). It is no generated module, which would
-tie the package to few versions of protobuf, and its pool is its own, where it collides with nobody's messages.
+The schema ``align.proto`` is compiled to ``align.binpb`` (``tox -e proto``). A generated module would tie the package
+to few versions of protobuf. The schema has a pool of its own, so that other packages may use the same message names.
 """
 
 from __future__ import annotations
@@ -54,78 +54,78 @@ _Request, _Event, _Properties = (_MESSAGES[name] for name in ("CollectEventsRequ
 
 
 def encode(event: AlignEvent, project_id: str) -> bytes:
-    """One event as a field of a ``CollectEventsRequest``: bodies are such fields, one after the other."""
+    """One event as a field of a ``CollectEventsRequest``. A body is such fields, one after the other."""
     properties = _Properties(**_own_properties(event))
     for name, value in event.custom_properties.items():
         properties.custom_properties[name].string_value = value
-    told = {
+    fields = {
         "id": event.event_id,
         "type": event.type,
-        "create_time": _stamp(event.timestamp),
+        "create_time": _to_timestamp(event.timestamp),
         "properties": properties,
         "project_id": project_id,
     }
-    framed: bytes = _Request(events=[told]).SerializeToString()
+    framed: bytes = _Request(events=[fields]).SerializeToString()
     return framed
 
 
 def _own_properties(event: AlignEvent) -> dict[str, Any]:
     if isinstance(event, MessageCreate):
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "session_id": event.session_id,
             "message_index_hint": event.message_index,
             "message_role": 1 + ROLES.index(event.role),
             "message_content": event.content,
         }
-        return {"message_properties": told}
+        return {"message_properties": fields}
     if isinstance(event, SessionOpen):
-        told = {"session_id": event.session_id, "user_id": event.user_id, "assistant_id": event.assistant_id}
-        return {"session_properties": told}
+        fields = {"session_id": event.session_id, "user_id": event.user_id, "assistant_id": event.assistant_id}
+        return {"session_properties": fields}
     if isinstance(event, SessionClose):
         return {"session_properties": {"session_id": event.session_id}}
     if isinstance(event, FeedbackCreate):
         of_message = event.message_index is not None
-        told = {
+        fields = {
             "session_id": event.session_id,
             "message_index_hint": event.message_index,
             "feedback_target": 2 if of_message else 1,
             "type": event.feedback_type,
         }
-        return {"feedback_properties": told}
+        return {"feedback_properties": fields}
     assert isinstance(event, UserRecognize)
-    told = {
+    fields = {
         "user_id": event.user_id,
         "user_display_name": event.display_name,
         "user_email": event.email,
         "user_ip": event.ip,
     }
     if event.country_code is not None:
-        told["user_location"] = {"country_code": event.country_code}
+        fields["user_location"] = {"country_code": event.country_code}
     if event.create_time is not None:
-        told["user_create_time"] = _stamp(event.create_time)
-    return {"user_properties": told}
+        fields["user_create_time"] = _to_timestamp(event.create_time)
+    return {"user_properties": fields}
 
 
 class Undecodable(ValueError):
-    """A body is no ``CollectEventsRequest``."""
+    """A body is not a ``CollectEventsRequest``."""
 
 
 def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Any]]:
-    """The ``request_id`` and the messages of a body, each to be read by :func:`decode`.
+    """The ``request_id`` and the messages of a body. :func:`decode` reads each of them.
 
-    :raises Undecodable: it is no ``CollectEventsRequest``.
+    :raises Undecodable: it is not a ``CollectEventsRequest``.
     """
     request = _Request()
     try:
         if as_json:
             given = orjson.loads(body)
             if not isinstance(given, dict):
-                raise TypeError("no object")
+                raise TypeError("not an object")
             json_format.ParseDict(given, request, ignore_unknown_fields=True)
         else:
             request.ParseFromString(body)
-    except Exception as error:  # the library raises whatever comes of JSON of another shape
-        raise Undecodable(f"the body is no CollectEventsRequest in {'JSON' if as_json else 'protobuf'}") from error
+    except Exception as error:  # on JSON of another shape the library raises all kinds of errors
+        raise Undecodable(f"the body is not a CollectEventsRequest in {'JSON' if as_json else 'protobuf'}") from error
     return request.request_id, list(request.events)
 
 
@@ -140,20 +140,20 @@ def as_json(framed: bytes) -> list[dict[str, Any]]:
 def decode(given: Any) -> AlignEvent:
     """Read one message of a request.
 
-    :raises ValidationError: naming the field and the rule that it breaks.
+    :raises ValidationError: a field breaks a rule. The message names both.
     """
     if given.type not in _READERS:
         raise ValidationError("type", f"one of {', '.join(_READERS)}", given.type)
     kind, read = _READERS[given.type]
     if given.properties.WhichOneof("what") != kind:
-        raise ValidationError("properties", f"{kind} where the type is {given.type}", given.properties)
+        raise ValidationError("properties", f"{kind} for the type {given.type}", given.properties)
     shared: dict[str, Any] = {
         "custom_properties": {name: it.string_value for name, it in given.properties.custom_properties.items()}
     }
     if given.id:
         shared["event_id"] = given.id
     if given.HasField("create_time"):
-        shared["timestamp"] = _moment(given.create_time)
+        shared["timestamp"] = _to_datetime(given.create_time)
     event: AlignEvent = read(getattr(given.properties, kind), shared)
     return event
 
@@ -176,7 +176,7 @@ def _read_user(it: Any, shared: dict[str, Any]) -> AlignEvent:
         email=it.user_email or None,
         ip=it.user_ip or None,
         country_code=it.user_location.country_code or None,
-        create_time=_moment(it.user_create_time) if it.HasField("user_create_time") else None,
+        create_time=_to_datetime(it.user_create_time) if it.HasField("user_create_time") else None,
         **shared,
     )
 
@@ -205,12 +205,12 @@ _READERS: Mapping[str, tuple[str, Any]] = {
 }
 
 
-def _stamp(moment: datetime) -> dict[str, int]:
+def _to_timestamp(moment: datetime) -> dict[str, int]:
     since = moment - EPOCH
     return {"seconds": since // SECOND, "nanos": since % SECOND // MICROSECOND * 1000}
 
 
-def _moment(stamp: Any) -> datetime:
+def _to_datetime(stamp: Any) -> datetime:
     try:
         return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
     except OverflowError:
@@ -218,9 +218,9 @@ def _moment(stamp: Any) -> datetime:
 
 
 class AlignWire:
-    """The protocol as delivery drives it.
+    """The protocol, as delivery calls it.
 
-    What comes to be encoded is an event, or what becomes one (see ``align/mirror.py``).
+    It encodes events, and translations of events (see ``align/mirror.py``).
     """
 
     piece_overhead = 0
@@ -250,7 +250,7 @@ class AlignWire:
         return False
 
     def took(self, *, bare: bool) -> None:
-        """A body is a body."""
+        """There is only one kind of body."""
 
     def takes_bare_only(self) -> bool:
         return False

@@ -80,7 +80,7 @@ def test_a_reply_is_judged_whatever_its_body_is(status: int, fate: Fate) -> None
 
 @pytest.mark.parametrize("body", [b"\xff", b"\x12\xff\xff\xff\xff\x0f", b"\x0a\x01\xff"])
 def test_what_is_no_protobuf_is_undecodable(body: bytes) -> None:
-    with pytest.raises(Undecodable, match="no CollectEventsRequest in protobuf"):
+    with pytest.raises(Undecodable, match="not a CollectEventsRequest in protobuf"):
         decode_request(body)
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_protobuf_is_undecodable(body: bytes) -> None:
     "body", [b"", b"\xff", b"5", b'{"events": 5}', b'{"events": [' * 2000, b"[" * 900 + b"]" * 900]
 )
 def test_what_is_no_json_of_a_request_is_undecodable(body: bytes) -> None:
-    with pytest.raises(Undecodable, match="no CollectEventsRequest in JSON"):
+    with pytest.raises(Undecodable, match="not a CollectEventsRequest in JSON"):
         decode_request(body, as_json=True)
 
 
