@@ -81,6 +81,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
     def _begin(self, settings: Settings, destinations: tuple[Any, ...]) -> None:
         self.destinations = destinations
         self._open(settings, _wire)
+        self._origin = settings.origin
         self._encode: Encode | None = None
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []

@@ -87,6 +87,7 @@ class BaseSession(Generic[Done, Id]):
         "_live",
         "_mirrors",
         "_on_event",
+        "_origin",
         "_plain",
         "_sampled",
         "_unannounced",
@@ -120,7 +121,8 @@ class BaseSession(Generic[Done, Id]):
         session_id = new_id() if session_id is None else session_id
         self._common = _present(session_id=session_id, user_id=user_id, device_id=device_id)
         self._conversations = [] if conversation_id is None else [conversation_id]
-        self._attributes = self._clean("attributes", attributes)
+        self._origin: dict[str, str] = client._origin
+        self._attributes = {**self._origin, **self._clean("attributes", attributes)}
         self._unannounced = bool(self._attributes)
         self._ended = False
         self._used = False
@@ -219,7 +221,8 @@ class BaseSession(Generic[Done, Id]):
         """
         if self._ended:
             return self._all([])
-        done = self._record(EndSession, {"attributes": self._clean("attributes", attributes)}, timestamp)
+        attributes = {**self._origin, **self._clean("attributes", attributes)}
+        done = self._record(EndSession, {"attributes": attributes}, timestamp)
         self._conversations.clear()
         self._ended = True
         if self._live is not None:
@@ -506,6 +509,8 @@ class BaseSession(Generic[Done, Id]):
         :param own: the fields that travel among the properties.
         """
         at = datetime.now(UTC) if timestamp is None else self._moment(timestamp)
+        if self._origin and properties is not None:
+            properties = {**self._origin, **properties}
         if self._ended:
             self._reopen()
         if not self._plain:

@@ -23,6 +23,9 @@ LONGEST = 1_000_000_000
 
 PRODUCTION = "https://app.mindlytics.ai"
 
+LABEL = 100
+"""Characters of the name of an environment or a release at most."""
+
 LEAST_SPOOL = 1024 * 1024
 """Bytes that a spool is given at least."""
 
@@ -50,6 +53,8 @@ class Options(TypedDict, total=False):
     before_send: Callable[[Any], Any] | None
     content_mode: str | None
     sample_rate: float | None
+    environment: str | None
+    release: str | None
     flush_on_sigterm: bool | None
     spool: str | os.PathLike[str] | None
     spool_max_bytes: int | None
@@ -140,6 +145,11 @@ def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise _wrong(attribute, "a number from 0 to 1", value)
 
 
+def _label(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if value is not None and (not isinstance(value, str) or not 0 < len(value) <= LABEL or not value.isprintable()):
+        raise _wrong(attribute, f"a str of 1 to {LABEL} printable characters", value)
+
+
 def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, bool) and not (isinstance(value, str) and os.path.exists(value)):
         raise InvalidSetting(f"{told(attribute)} must be True, False or a CA bundle's path")
@@ -170,6 +180,11 @@ def _is_one_word(text: str) -> bool:
 def _stripped(given: Any) -> Any:
     """Without the whitespace that mounted secrets and variables may have around what is meant."""
     return given.strip() if isinstance(given, str) else given
+
+
+def _stripped_or_none(given: Any) -> Any:
+    """The same, and None where nothing is left."""
+    return _stripped(given) or None
 
 
 def as_secret(given: Any) -> Any:
@@ -323,6 +338,20 @@ class Settings:
         "The share of sessions that are recorded, 0 to 1. A session is recorded whole or skipped.",
         read=float,
     )
+    environment: str | None = _setting(
+        None,
+        _label,
+        "Where the program runs, such as `production` or `staging`: a property of every event.",
+        read=str,
+        converter=_stripped_or_none,
+    )
+    release: str | None = _setting(
+        None,
+        _label,
+        "The version of your program, such as `1.4.2` or a commit: a property of every event.",
+        read=str,
+        converter=_stripped_or_none,
+    )
     flush_on_sigterm: bool = _setting(
         False,
         _boolean,
@@ -392,6 +421,12 @@ class Settings:
             name = variable(attribute)
             raise TypeError(f"a client is pickled without its API key: set {name} in the environment to that key")
         return {each.name: getattr(self, each.name) for each in fields(type(self)) if each.name != attribute.name}
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """The properties that say where events come from, as far as they are set."""
+        named = {"environment": self.environment, "release": self.release}
+        return {name: label for name, label in named.items() if label is not None}
 
     @property
     def tls(self) -> bool | str:

@@ -89,6 +89,8 @@ async def test_blanks_around_what_the_environment_gives_do_not_count(
         ({"on_error": 5}, "on_error must be a function or None"),
         ({"verify": "/no/such/bundle.pem"}, "verify"),
         ({"http_client": 5}, "http_client must be a requests.Session"),
+        ({"environment": "x" * 101}, "environment .* must be a str of 1 to 100 printable characters, got a str"),
+        ({"release": 4}, "release .* must be a str of 1 to 100 printable characters, got 4"),
         ({"api_key": "two\nlines"}, "api_key .* must be a str of printable ASCII"),
     ],
 )

@@ -345,3 +345,49 @@ async def test_strict_raises_where_a_value_would_be_changed(face: Face) -> None:
     with pytest.raises(InvalidEvent, match=r"properties.bad must be a plain string, number or boolean .*, got list"):
         await result(session.track_event(event="e", properties={"bad": [1]}))
     await result(session.track_event(event="e", properties={"fine": datetime(2025, 1, 1, tzinfo=timezone.utc)}))
+
+
+async def test_environment_and_release_are_on_all_that_a_session_records(face: Face, sink: Sink) -> None:
+    session = face.client(environment=" staging ", release="1.4").create_session(id="u", attributes={"plan": "pro"})
+    await result(session.start_conversation(attributes={"topic": "parcels"}))
+    await result(session.track_conversation_turn(user="Q", assistant="A", usage={**TOKENS}, properties={"release": 2}))
+    await result(session.track_conversation_usage(usage=1))
+    await result(session.track_function_call(name="f"))
+    await result(session.track_event(event="e"))
+    await result(session.track_feedback("thumbs_up"))
+    await result(session.user_identify(traits={"name": "U"}))
+    await result(session.end_conversation())
+    await result(session.end_session())
+    await result(session.flush(20))
+    said = [
+        (event.get("event", event["type"]), *(given.get(name) for name in ("environment", "release")))
+        for event in sink.events
+        for given in [event.get("properties") or event.get("attributes") or event["traits"]]
+    ]
+    assert said == [
+        ("start_session", "staging", "1.4"),
+        ("Conversation Started", "staging", "1.4"),
+        ("Conversation Turn", "staging", 2),
+        ("Conversation Usage", "staging", "1.4"),
+        ("Conversation Function", "staging", "1.4"),
+        ("e", "staging", "1.4"),
+        ("Feedback", "staging", "1.4"),
+        ("identify", None, None),
+        ("Conversation Ended", "staging", "1.4"),
+        ("end_session", "staging", "1.4"),
+    ]
+    assert {"environment": "staging", "release": "1.4", "plan": "pro"} == sink.events[0]["attributes"]
+
+
+async def test_nothing_is_added_where_neither_environment_nor_release_is_set(
+    face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLSDK_RELEASE", " ")
+    await result(face.client(environment="").create_session(id="u").track_event(event="e"))
+    monkeypatch.setenv("MLSDK_ENVIRONMENT", "test\n")
+    await result(face.client().create_session(id="u").track_event(event="e"))
+    for client in face.clients:
+        await result(client.flush(20))
+    plain, started, event = sink.events
+    assert [{}, {"environment": "test"}] == [plain["properties"], event["properties"]]
+    assert {"environment": "test"} == started["attributes"]

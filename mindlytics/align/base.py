@@ -22,12 +22,14 @@ from ..service import ServiceClient
 from ..settings import Options, Settings
 from .events import (
     DEFAULT_ASSISTANT_ID,
+    MAX_PROPERTIES,
     AlignEvent,
     FeedbackCreate,
     MessageCreate,
     SessionClose,
     SessionOpen,
     UserRecognize,
+    checked_properties,
 )
 from .mirror import Mirror
 from .settings import AlignSettings, Config
@@ -72,6 +74,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
     def _begin(self, settings: Settings) -> None:
         self._open(settings, _wire)
         self._account = self.pipeline.ledger.open_account()
+        self._origin = settings.origin
 
     def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -134,7 +137,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
                 session_id=self._id("session_id", session_id),
                 user_id=self._id("user_id", user_id),
                 assistant_id=self._id("assistant_id", assistant_id),
-                custom_properties=custom_properties,
+                custom_properties=self._with_origin(custom_properties),
             )
         )
 
@@ -161,7 +164,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
                 message_index=message_index,
                 role=role,
                 content=content,
-                custom_properties=custom_properties,
+                custom_properties=self._with_origin(custom_properties),
             )
         )
 
@@ -210,6 +213,14 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         else:
             done = pipeline.submit(event, event.size, account)
         return done
+
+    def _with_origin(self, given: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        """Custom properties, and what the settings say of where they come from, as far as there is room."""
+        if not self._origin:
+            return given
+        own = checked_properties(given)
+        added = [each for each in self._origin.items() if each[0] not in own]
+        return {**own, **dict(added[: MAX_PROPERTIES - len(own)])}
 
     def _id(self, name: str, given: Any) -> Any:
         """An id as text, see :func:`~mindlytics.arguments.as_id`."""

@@ -255,3 +255,16 @@ def test_an_unknown_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = align.Nothing
     assert set(align.__all__) <= set(dir(align))
+
+
+async def test_environment_and_release_are_custom_properties_where_there_is_room(align_face: Face, sink: Sink) -> None:
+    client = align_face.client(environment="staging", release="1.4")
+    full = {f"p{number}": "x" for number in range(9)}
+    await result(client.open_session("s", "u", custom_properties={"release": "mine"}))
+    await result(client.create_message("s", 1, ROLE_USER, "hello"))
+    await result(client.create_message("s", 2, ROLE_USER, "hello", custom_properties=full))
+    await result(client.flush())
+    opened, bare, crowded = (dict(each.custom_properties) for each in decoded(sink))
+    assert {"release": "mine", "environment": "staging"} == opened
+    assert {"environment": "staging", "release": "1.4"} == bare
+    assert {**full, "environment": "staging"} == crowded
