@@ -64,16 +64,16 @@ async def test_metadata_only_sends_lengths(face: Face, sink: Sink) -> None:
     client = face.client(content_mode="metadata_only", before_send=lambda event: event)
     session = client.create_session(id="u")
     await result(session.track_conversation_turn(user="a secret", assistant="hm", cost=0.5, properties={"k": "v"}))
-    await result(session.track_function_call(name="f", args='{"card": 4111}'))
+    await result(session.track_function_call(name="f", args='{"word": "pst"}'))
     await result(session.track_event(event="e", properties={"k": "v"}))
     await result(client.flush())
     assert [event["properties"] for event in sink.events] == [
         {"user": "", "assistant": "", "user_length": 8, "assistant_length": 2, "cost": 0.5, "k": "v"},
-        {"name": "f", "args_length": 14, "runtime": 0},
+        {"name": "f", "args_length": 15, "runtime": 0},
         {"k": "v"},
     ]
     assert b"secret" not in sink.requests[0].body
-    assert b"4111" not in sink.requests[0].body
+    assert b"pst" not in sink.requests[0].body
 
 
 async def test_sessions_are_sampled_whole(face: Face, sink: Sink) -> None:
