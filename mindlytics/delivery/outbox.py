@@ -125,7 +125,8 @@ class Outbox:
             self._ledger.dropped(batch.entries, Reason.GAVE_UP, verdict.status, words)
             return True
         for half in reversed(batch.halves()):
-            half.is_suspect = len(half.entries) > 1
+            if len(half.entries) > 1:  # what the service has taken since then shows the same of it
+                half.is_suspect, half.tried = True, batch.tried
             self._batcher.put_back(half)
         return False
 

@@ -26,7 +26,7 @@ from ..settings import Settings
 from ..spool.directory import Directory
 from ..spool.reading import Logged
 from ..spool.run import Log
-from .spooler import note_posted
+from .spooler import has_expired, note_posted
 
 logger = logging.getLogger("mindlytics")
 
@@ -63,6 +63,8 @@ class Leftovers:
         self._ledger = ledger
         self._make_outbox = make_outbox
         self._run: _Run | None = None
+        self._aside: deque[_Run] = deque()
+        """Runs that the service fails at, behind those that it may not fail at."""
         self._found: deque[Path] = deque()
         self._scan_at = NOW
         self._paused_until = NOW
@@ -71,13 +73,13 @@ class Leftovers:
     @property
     def is_at_work(self) -> bool:
         """Whether there is a run in hand."""
-        return self._run is not None
+        return self._run is not None or bool(self._aside)
 
     def next(self, now: float) -> Batch | None:
         """The next batch, if there is one and no pause."""
         if now < self._paused_until:
             return None
-        while (run := self._run or self._take_over(now)) is not None:
+        while (run := self._run or self._take_over(now) or self._resumed()) is not None:
             self._run = run
             batch = self._next_of(run, now)
             if batch is not None:
@@ -89,7 +91,11 @@ class Leftovers:
 
     def due(self) -> float:
         """When there may be something to do."""
-        return max(self._paused_until, NOW if self._run is not None or self._found else self._scan_at)
+        return max(self._paused_until, NOW if self.is_at_work or self._found else self._scan_at)
+
+    def following(self, now: float) -> Batch | None:
+        """The next batch of the run in hand."""
+        return None if self._run is None else self._next_of(self._run, now)
 
     def begin(self, batch: Batch) -> None:
         """A batch is about to be posted."""
@@ -107,7 +113,8 @@ class Leftovers:
         if run is None:
             return
         if verdict.fate in (Fate.RETRY, Fate.TIME_UP):
-            run.outbox.put_back(batch)
+            if not self._expire(run, batch):
+                run.outbox.put_back(batch)
             longest = self._settings.max_retry_wait
             pause = max(random.uniform(0.5, 1.0) * min(self._pause, longest), min(verdict.wait or 0.0, longest))
             self._paused_until = now + (0.0 if verdict.stale else pause)
@@ -115,14 +122,40 @@ class Leftovers:
             return
         self._pause = FIRST_PAUSE
         if run.outbox.settle(batch, verdict, now, where):
-            run.log.settle([-entry[2] for entry in batch.entries], time.time())
+            self._note_settled(run, batch)
         self._ledger.absorb(run.ledger)
+
+    def set_apart(self, batch: Batch, verdict: Verdict, where: str) -> None:
+        """The service fails at this batch and takes others: halve it, or drop the event that is alone."""
+        run = self._run
+        if run is not None and run.outbox.set_apart(batch, verdict, where):
+            self._note_settled(run, batch)
+            self._ledger.absorb(run.ledger)
+
+    def set_aside(self) -> None:
+        """The service fails at the run in hand: the others have their turns before it."""
+        if self._run is not None:
+            self._aside.append(self._run)
+            self._run = None
+
+    def _expire(self, run: _Run, batch: Batch) -> bool:
+        """Drop a batch that has become too old while it was tried; whether it has."""
+        if not has_expired(run.log, batch, self._settings.spool_max_age):
+            return False
+        run.ledger.dropped(batch.entries, Reason.SPOOL_EXPIRED)
+        self._note_settled(run, batch)
+        self._ledger.absorb(run.ledger)
+        return True
+
+    def _note_settled(self, run: _Run, batch: Batch) -> None:
+        run.log.settle([-entry[2] for entry in batch.entries], time.time())
 
     def let_go(self) -> None:
         """Leave what is in hand to whoever comes next."""
-        run, self._run = self._run, None
-        if run is not None:
+        self.set_aside()
+        for run in self._aside:
             self._directory.let_go(run.log)
+        self._aside.clear()
         self._found.clear()
         self._scan_at = NOW
 
@@ -142,6 +175,9 @@ class Leftovers:
                     return self._made(log)
         return None
 
+    def _resumed(self) -> _Run | None:
+        return self._aside.popleft() if self._aside else None
+
     def _made(self, log: Log) -> _Run:
         ledger = Ledger(threading.RLock())
         account = ledger.open_account()
@@ -155,7 +191,7 @@ class Leftovers:
             place = run.log.peek()
             posted = run.log.posted.get(place) if place is not None else None
             if posted is not None:
-                entries = self._entries(run, run.log.read(NEVER, NEVER, posted.last))
+                entries = self._entries(run, run.log.read(NEVER, NEVER, posted.last), is_batch=True)
                 if len(entries) == posted.last - posted.first + 1:
                     run.outbox.put_back(Batch(entries, bare=posted.bare, key=posted.key))
                 elif entries:
@@ -170,15 +206,15 @@ class Leftovers:
         up_to = min((first for first in run.log.posted if first > place), default=NEVER) - 1
         return self._entries(run, run.log.read(max_events, max_bytes, up_to))
 
-    def _entries(self, run: _Run, found: list[Logged]) -> list[Entry]:
-        """Count them in; those that are too old are dropped."""
+    def _entries(self, run: _Run, found: list[Logged], *, is_batch: bool = False) -> list[Entry]:
+        """Count them in; those that are too old are dropped. Of a batch that was posted, it is all or none."""
         account, total = run.account, run.ledger.total
         since = time.time() - self._settings.spool_max_age
         entries: list[Entry] = []
         old: list[Entry] = []
         for each in found:
             entry = (each.place, account.number, -each.place, each.record.data)
-            (entries if each.wall >= since else old).append(entry)
+            (entries if (found[-1] if is_batch else each).wall >= since else old).append(entry)
         for counts in (account, total):
             counts.accepted += len(found)
             counts.spooled += len(found)

@@ -74,8 +74,10 @@ MAX_HOPS = 3
 EVENT_STATUSES = frozenset({400, 413, 422})
 """Statuses with which a service speaks of an event. Its words are in ``get_errors()``, never in a log."""
 
-FAULT_STATUS = 500
-"""The status that may be an event's fault and is tried again all the same. 502, 503 and 504 speak of the service."""
+FAULT_STATUSES = frozenset(range(500, 600)) - {503}
+"""Statuses that may be an event's fault and are tried again all the same. 503 speaks of the service."""
+PROBES = 5
+"""Batches, at most, that show whether the service fails at another one only."""
 KEY_STATUSES = frozenset({401, 403})
 """Statuses that say something of the key and nothing of the events: where these are on disk, they wait there."""
 
@@ -131,6 +133,7 @@ class Sender(ABC):
         self._was_answered = False
         self._failures = 0
         self._last_sent = clock()
+        self._taken_at = -FOREVER
         self._asked_to_wait = 0.0
         self._failing_since: float | None = None
         self._told_failures: set[str] = set()
@@ -510,13 +513,14 @@ class Sender(ABC):
             if verdict.fate is Fate.RETRY and not batch.is_suspect:
                 verdict = self._retry(transport, batch, verdict)
             if verdict.fate is Fate.RETRY and self.spooler is not None:
-                return self._hold(transport, batch, verdict)
+                self._hold(transport, batch, verdict)
+                return True
         except BaseException:
             self.outbox.put_back(batch)
             raise
         if verdict.fate is not Fate.TIME_UP:
-            if self.outbox.settle(batch, verdict, clock(), self._origin) and self.spooler is not None:
-                self.spooler.settled(batch)
+            settle = self.outbox.settle if self.spooler is None else self.spooler.settle
+            settle(batch, verdict, clock(), self._origin)
             self._room_made()
             self._failing_since, self._last_sent = None, clock()
         elif self.gives_up:
@@ -526,35 +530,44 @@ class Sender(ABC):
             return False
         return True
 
-    def _hold(self, transport: Transport, batch: Batch, verdict: Verdict) -> bool:
+    def _hold(self, transport: Transport, batch: Batch, verdict: Verdict) -> None:
         """A batch has failed for ``retry_for`` seconds, or is under suspicion: it waits on disk, unless it is at fault.
 
-        It is where the service answers it with 500 and takes the next one. Then it is halved until the event that is at
-        fault stands alone, and that one is dropped.
+        It is where the service answers it with an error of its own and takes one of the next. Then it is halved until
+        the event that is at fault stands alone, and that one is dropped.
         """
         assert self.spooler is not None
-        following = self.outbox.next(clock(), NEVER) if verdict.status == FAULT_STATUS else None
-        if following is not None:
-            if not following.attempts:
-                self.spooler.begin(following)
-            try:
-                answer = self._post(transport, following)
-            except BaseException:
-                self.outbox.put_back(following)
-                raise
-            if answer.fate is Fate.DELIVERED:
-                self.outbox.settle(following, answer, clock(), self._origin)
-                self.spooler.settled(following)
-                if self.outbox.set_apart(batch, verdict, self._origin):
-                    self.spooler.settled(batch)
-                self._room_made()
-                return True
-            self.outbox.put_back(following)
-        if verdict.status != FAULT_STATUS or not batch.is_suspect:
+        is_doubtful = verdict.status in FAULT_STATUSES
+        if self.spooler.expire(batch):
+            return
+        if is_doubtful and self._takes_another(transport, batch, self.spooler):
+            self.spooler.set_apart(batch, verdict, self._origin)
+            return
+        if not (is_doubtful and batch.is_suspect):
             self._pause(random.uniform(0.5, 1.0) * self.settings.max_retry_wait, batch)
         batch.tried, batch.frozen, batch.is_suspect = None, 0.0, False
-        self.outbox.put_back(batch)
-        return True
+        self.spooler.put_back(batch)
+
+    def _takes_another(self, transport: Transport, batch: Batch, supply: Spooler | Leftovers) -> bool:
+        """Whether the service has taken another batch since it fails at this one, or takes one of the next now."""
+        failed: list[Batch] = []
+        is_taken = self._taken_at > (batch.tried or 0.0)
+        try:
+            while not is_taken and len(failed) < PROBES and (following := supply.following(clock())) is not None:
+                failed.append(following)
+                if not following.attempts:
+                    supply.begin(following)
+                verdict = self._post(transport, following)
+                is_taken = verdict.fate is Fate.DELIVERED
+                if is_taken:
+                    supply.settle(failed.pop(), verdict, clock(), self._origin)
+                elif verdict.status not in FAULT_STATUSES:
+                    break
+        finally:
+            for following in reversed(failed):
+                following.tried = following.tried if following.is_suspect else None
+                supply.put_back(following)
+        return is_taken
 
     def _are_leftovers_first(self, now: float) -> bool:
         if self.leftovers is None or self.gives_up or self.ledger.is_waited_for:
@@ -574,12 +587,31 @@ class Sender(ABC):
             if not batch.attempts:
                 leftovers.begin(batch)
             verdict = self._post(transport, batch)
+            if verdict.fate is Fate.RETRY and verdict.status in FAULT_STATUSES and self._is_doubtful(batch):
+                self._doubt_leftover(transport, batch, verdict)
+                return True
         except BaseException:
             leftovers.put_back(batch)
             raise
         leftovers.settle(batch, verdict, clock(), self._origin)
         self.outbox.log_recovery(verdict)
         return True
+
+    def _is_doubtful(self, batch: Batch) -> bool:
+        """Whether what an earlier process left has failed for ``retry_for`` seconds, or is under suspicion."""
+        spent = clock() - (batch.tried or 0.0) - batch.frozen
+        return batch.is_suspect or spent > self.settings.retry_for
+
+    def _doubt_leftover(self, transport: Transport, batch: Batch, verdict: Verdict) -> None:
+        """The same as ``_hold`` for what an earlier process left. Where nothing follows it there, others show it."""
+        leftovers = self.leftovers
+        assert leftovers is not None
+        if self._takes_another(transport, batch, leftovers):
+            leftovers.set_apart(batch, verdict, self._origin)
+        else:
+            batch.is_suspect = False
+            leftovers.settle(batch, verdict, clock(), self._origin)
+            leftovers.set_aside()
 
     def _retry(self, transport: Transport, batch: Batch, first: Verdict) -> Verdict:
         """Try a batch again, by the rules of ``delivery/retry.py``, after a first attempt that failed."""
@@ -665,6 +697,8 @@ class Sender(ABC):
                 logger.debug("a batch was posted: %s", cause)
         else:
             self._was_answered = True
+            if verdict.fate is Fate.DELIVERED:
+                self._taken_at = clock()
             self.ledger.last_cause = "" if verdict.fate is Fate.DELIVERED else self._cause(verdict, body)
             logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)
         return verdict

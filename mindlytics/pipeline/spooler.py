@@ -21,6 +21,7 @@ from attrs import fields
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Entry, Ledger, Reason
 from ..delivery.outbox import NEVER, Outbox
+from ..delivery.verdict import Verdict
 from ..errors import InvalidSetting
 from ..settings import Settings, told
 from ..spool.directory import Directory, Origin, Unusable
@@ -280,8 +281,33 @@ class Spooler:
         if self._log is not None:
             note_posted(self._log, batch, is_synced=self._settings.spool_sync == 0)
 
-    def settled(self, batch: Batch) -> None:
-        """The events of a batch are settled."""
+    def following(self, now: float) -> Batch | None:
+        """The next batch, without lingering."""
+        return self._outbox().next(now, NEVER)
+
+    def put_back(self, batch: Batch) -> None:
+        """Its attempt came to nothing."""
+        self._outbox().put_back(batch)
+
+    def settle(self, batch: Batch, verdict: Verdict, now: float, where: str) -> None:
+        """Act on the service's last word about a batch."""
+        if self._outbox().settle(batch, verdict, now, where):
+            self._note_settled(batch)
+
+    def set_apart(self, batch: Batch, verdict: Verdict, where: str) -> None:
+        """The service fails at this batch and takes others: halve it, or drop the event that is alone."""
+        if self._outbox().set_apart(batch, verdict, where):
+            self._note_settled(batch)
+
+    def expire(self, batch: Batch) -> bool:
+        """Drop a batch that has become too old while it was tried; whether it has."""
+        if self._log is None or not has_expired(self._log, batch, self._settings.spool_max_age):
+            return False
+        self._ledger.dropped(batch.entries, Reason.SPOOL_EXPIRED)
+        self._note_settled(batch)
+        return True
+
+    def _note_settled(self, batch: Batch) -> None:
         if self._log is not None:
             self._settled(self._log, [-entry[2] for entry in batch.entries if entry[2] < 0])
 
@@ -319,6 +345,12 @@ def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
             log.post(places[0], places[-1], batch.key, time.time(), bare=batch.bare)
         if is_synced:
             log.sync()
+
+
+def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
+    """Whether all of a batch is too old. It is never cut, since the service may know it by its key."""
+    written = log.written_at(-batch.entries[-1][2])
+    return written is not None and written < time.time() - max_age
 
 
 def origin_of(settings: Settings) -> Origin:

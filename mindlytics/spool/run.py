@@ -62,7 +62,7 @@ class Log:
         self._ready: deque[Logged] = deque()
         self._ready_bytes = 0
         self._handed_out = 0
-        self._out: deque[int] = deque()
+        self._out: deque[tuple[int, float]] = deque()
         self._done: set[int] = set()
         self._is_dirty = self._is_new = False
         self._recover()
@@ -144,8 +144,8 @@ class Log:
         with self._guard:
             self._done.update(places)
             before = self.settled
-            while self._out and self._out[0] in self._done:
-                self.settled = self._out.popleft()
+            while self._out and self._out[0][0] in self._done:
+                self.settled = self._out.popleft()[0]
                 self._done.discard(self.settled)
             if not self._out and not self._ready and self._read == self.last:
                 self.settled = self.last  # what was not handed out could not be read
@@ -244,9 +244,14 @@ class Log:
                 self._ready_bytes -= size + format.RECORD_OVERHEAD
                 max_bytes -= size
                 taken.append(logged)
-                self._out.append(logged.place)
+                self._out.append((logged.place, logged.wall))
                 self._handed_out += 1
         return taken
+
+    def written_at(self, place: int) -> float | None:
+        """When an event was written that was handed out and is not settled, in seconds since the epoch."""
+        with self._guard:
+            return next((wall for number, wall in self._out if number == place), None)
 
     def peek(self) -> int | None:
         """The number of the next event; None where there is none."""

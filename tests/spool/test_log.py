@@ -145,7 +145,7 @@ def test_damage_loses_nothing_but_what_it_hit_and_alters_nothing(directory: Dire
         assert sorted(set(read)) == read
         assert set(range(found_log.settled + 1, 401)) >= set(read)
         found_log.settle([], 1.0)
-        places = list(found_log._out)
+        places = [place for place, _ in found_log._out]
         found_log.settle(places, 1.0)
         assert found_log.last - found_log._found_settled == len(read) + found_log.missing
         lost += found_log.missing

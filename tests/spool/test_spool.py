@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,23 +128,77 @@ async def test_an_outage_does_not_give_up(face: Face, sink: Sink, tmp_path: Path
     assert NAMES == sink.names()
 
 
-def fail_at_poison(exchange: faults.Exchange) -> None:
-    poisoned = any(event.get("event") == "poison" for event in exchange.request.events)
-    faults.status(500, "poison")(exchange) if poisoned else faults.fine(exchange)
+def failing_at_poison(status: int) -> faults.Fault:
+    def fault(exchange: faults.Exchange) -> None:
+        poisoned = any(event.get("event") == "poison" for event in exchange.request.events)
+        faults.status(status, "poison")(exchange) if poisoned else faults.fine(exchange)
+
+    return fault
 
 
+fail_at_poison = failing_at_poison(500)
+
+
+@pytest.mark.parametrize(("status", "count"), [(500, 1), (502, 1), (504, 2)])
 async def test_an_event_that_the_service_fails_at_is_dropped_once_it_stands_alone(
-    face: Face, sink: Sink, tmp_path: Path
+    face: Face, sink: Sink, tmp_path: Path, status: int, count: int
 ) -> None:
-    sink.always = fail_at_poison
+    sink.always = failing_at_poison(status)
     client = face.client(spool=tmp_path, retry_for=0.05, max_batch_events=20)
-    names = [*NAMES[:7], "poison", *NAMES[7:]]
+    names = [*NAMES[:20], *["poison"] * count, *NAMES[20:]]
+    names.insert(7, "poison")
     track(client, names)
     await eventually(lambda: client.stats().pending == 0)
-    assert {"gave_up": 1} == client.stats().reasons
+    assert {"gave_up": 1 + count} == client.stats().reasons
     assert sorted(NAMES, key=int) == sorted(sink.names(), key=int)
     await result(client.close())
     assert [] == runs(tmp_path)
+
+
+async def leave(face: Face, sink: Sink, spool: Path, names: list[str]) -> None:
+    """Leave events of a process that ended while the service was down."""
+    sink.always = faults.status(503)
+    client = face.client(spool=spool)
+    track(client, names)
+    await result(client.close())
+
+
+async def test_the_same_of_what_earlier_processes_left(face: Face, sink: Sink, tmp_path: Path) -> None:
+    await leave(face, sink, tmp_path, [*NAMES[:30], "poison", *NAMES[30:50]])
+    await leave(face, sink, tmp_path, [*NAMES[50:60], "poison"])  # nothing follows it there
+    await leave(face, sink, tmp_path, NAMES[60:])
+    sink.always = failing_at_poison(500)
+    later = face.client(spool=tmp_path, retry_for=0.05, max_retry_wait=0.01, max_batch_events=20)
+    await eventually(lambda: later.stats().recovered == 201)
+    track(later, ["own"])  # which the service takes, so the one that is left is at fault
+    await eventually(lambda: later.stats().recovered == 202)
+    assert {"gave_up": 2} == later.stats().reasons
+    assert [*sorted(NAMES, key=int), "own"] == sorted(
+        sink.names(), key=lambda name: int(name) if name != "own" else 999
+    )
+    await result(later.close())
+    assert [] == runs(tmp_path)
+    assert balances(later)
+
+
+@pytest.mark.parametrize("are_leftovers", [False, True])
+@pytest.mark.parametrize("status", [401, 500, 503])
+async def test_a_batch_that_fails_for_ever_expires(
+    face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, are_leftovers: bool, status: int
+) -> None:
+    if are_leftovers:
+        await leave(face, sink, tmp_path, NAMES)
+    sink.always = faults.status(status)
+    client = face.client(spool=tmp_path, retry_for=0.05, max_retry_wait=0.01)
+    if not are_leftovers:
+        track(client)
+    asked = len(sink.requests)
+    await eventually(lambda: len(sink.requests) > asked + 5)
+    assert {} == client.stats().reasons
+    monkeypatch.setattr(spooler, "time", SimpleNamespace(time=lambda: time.time() + 8 * 24 * 3600))
+    await eventually(lambda: client.stats().dropped == 200)
+    assert {"spool_expired": 200} == client.stats().reasons
+    assert balances(client)
 
 
 async def test_an_event_that_fails_last_waits_for_the_next(face: Face, sink: Sink, tmp_path: Path) -> None:
