@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from . import wire as mindlytics  # noqa: F401
 from .annotations import Self
+from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.ledger import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
@@ -22,7 +23,7 @@ from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
 from .pipeline.sender import LONGEST_WAIT
 from .service import total
-from .session import REQUIRED, BaseSession, Properties
+from .session import BaseSession, Properties
 
 T = TypeVar("T")
 
@@ -117,7 +118,8 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         """
         return await self._direct().identify(self._identify_body(id, device_id, traits))
 
-    async def user_alias(self, *, id: str = REQUIRED, previous_id: str = REQUIRED) -> dict[str, Any]:
+    @reports_missing
+    async def user_alias(self, *, id: str, previous_id: str) -> dict[str, Any]:
         """Give a user a new id, at once and outside of any session; the earlier ones stay as aliases.
 
         :param id: the new id.

@@ -8,18 +8,39 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any, cast
+from inspect import Parameter, signature
+from typing import Any, TypeVar, cast
 
 from .cleaning import Report
 from .cleaning.containers import as_json
 from .cleaning.conversions import MAX_BITS, Unfit, exact_text, scalar_of
 from .cleaning.numbers import whole_number
 from .cleaning.wrappers import unwrapped
+from .errors import MISSING
 from .values import UTC, Timestamp, moment, valid_text
 
 EXACT = 2**53
 """The whole numbers up to here are exact as floats."""
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def reports_missing(call: F) -> F:
+    """Let a call report a required keyword that is left out as it reports any other misuse, by ``InvalidEvent``.
+
+    Type checkers, ``help`` and documentation see the keyword without a default. Python sees ``MISSING`` as its default.
+    """
+    seen: Any = call
+    seen.__signature__ = signature(call)
+    required = [
+        name
+        for name, parameter in seen.__signature__.parameters.items()
+        if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty
+    ]
+    seen.__kwdefaults__ = {**(seen.__kwdefaults__ or {}), **dict.fromkeys(required, MISSING)}
+    return call
 
 
 def as_name(given: Any) -> Any:

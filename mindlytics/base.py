@@ -18,7 +18,7 @@ from .arguments import as_id
 from .cleaning import clean_scalars
 from .delivery.ledger import Account, APIResponse, Stats
 from .delivery.verdict import Wire
-from .errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
+from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
 from .live.event import MLEvent
 from .pipeline import fork
 from .pipeline.base import Pipeline
@@ -261,7 +261,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         report = self.pipeline.report_change
         id, device_id = as_id("id", id, report), as_id("device_id", device_id, report)
         if id is None and device_id is None:
-            raise InvalidEvent("id", "given, or device_id", None)
+            raise InvalidEvent("id", "given, or device_id", MISSING)
         body = {
             name: check_name(name, value) for name, value in (("id", id), ("device_id", device_id)) if value is not None
         }

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .annotations import Self
+from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.ledger import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
@@ -15,7 +16,7 @@ from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline
 from .pipeline.sender import LONGEST_WAIT
 from .service import total
-from .session import REQUIRED, BaseSession, Properties
+from .session import BaseSession, Properties
 
 if TYPE_CHECKING:
     from .http import HTTPClient
@@ -112,7 +113,8 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
         """
         return self._direct().identify(self._identify_body(id, device_id, traits))
 
-    def user_alias(self, *, id: str = REQUIRED, previous_id: str = REQUIRED) -> dict[str, Any]:
+    @reports_missing
+    def user_alias(self, *, id: str, previous_id: str) -> dict[str, Any]:
         """Give a user a new id, at once and outside of any session; the earlier ones stay as aliases.
 
         :param id: the new id.

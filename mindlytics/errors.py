@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
+MISSING: Any = object()
+"""The value of an argument that was left out."""
+
 
 class MindlyticsError(Exception):
     """The root of all errors of this package."""
@@ -30,7 +33,7 @@ class InvalidEvent(MindlyticsError, ValueError):
 
     :param field: the argument's name, as in the call.
     :param rule: what it must be, in words that follow "must be".
-    :param value: what was given; only its type (and length) enters the message.
+    :param value: what was passed; only its type (and length) enters the message.
     """
 
     def __init__(self, field: str, rule: str, value: object) -> None:
@@ -96,10 +99,13 @@ class MLHTTPError(MindlyticsError):
         super().__init__(f"{status} - {message}" if status else message)
 
 
-def _shape(value: Any) -> str:
+def _shape(value: object) -> str:
+    if value is MISSING:
+        return "nothing"
     kind = type(value).__name__
     if issubclass(type(value), str):  # isinstance asks the value, which may answer anything
-        return f"{kind} of {str.__len__(value)} characters"
+        length = str.__len__(value)  # type: ignore[arg-type]
+        return f"{kind} of {length} character{'' if length == 1 else 's'}"
     return kind
 
 

@@ -11,16 +11,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import urandom
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from attrs import NOTHING
-
-from .arguments import as_id, as_milliseconds, as_moment, as_name, as_text
+from .arguments import as_id, as_milliseconds, as_moment, as_name, as_text, reports_missing
 from .cleaning import clean_scalars
 from .cleaning.numbers import whole_number
 from .delivery.ledger import ENTRY_SIZE, Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
-from .errors import DeliveryError, InvalidEvent
+from .errors import MISSING, DeliveryError, InvalidEvent
 from .events import (
     FEEDBACK,
     FEEDBACK_TYPES,
@@ -55,10 +53,6 @@ Properties = Mapping[str, Any]
 """Names and values; what no string, number or boolean can be made of is left out with a warning."""
 TURN_NAMES = ConversationTurn.own_properties
 FUNCTION_NAMES = ConversationFunction.own_properties
-REQUIRED: Any = None
-"""The default of an argument that has to be given: leaving it out is reported as any other misuse is."""
-NOT_GIVEN: Any = NOTHING
-"""The same for an argument that may be None."""
 
 
 def new_id() -> str:
@@ -267,7 +261,7 @@ class BaseSession(Generic[Done, Id]):
         """
         given = self._id("conversation_id", conversation_id)
         if given is None and not self._conversations:
-            raise InvalidEvent("conversation_id", "given, since no conversation is open", None)
+            raise InvalidEvent("conversation_id", "given, since no conversation is open", MISSING)
         conversation_id = self._conversations[-1] if given is None else given
         cleaned = None if attributes is None else self._clean("attributes", attributes)
         fields = _present(conversation_id=conversation_id, attributes=cleaned)
@@ -277,10 +271,11 @@ class BaseSession(Generic[Done, Id]):
 
     # -- what happens in them ------------------------------------------------------------------------------------
 
+    @reports_missing
     def track_event(
         self,
         *,
-        event: str = REQUIRED,
+        event: str,
         properties: Properties | None = None,
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
@@ -302,14 +297,15 @@ class BaseSession(Generic[Done, Id]):
             fields["conversation_id"] = conversation_id
         return self._record(CustomEvent, fields, timestamp, properties)
 
+    @reports_missing
     def track_conversation_turn(
         self,
         *,
-        user: str = REQUIRED,
-        assistant: str | None = NOT_GIVEN,
+        user: str,
+        assistant: str | None,
         assistant_id: str | None = None,
-        usage: UsageArgument = None,
-        cost: UsageArgument = None,
+        usage: UsageArgument | None = None,
+        cost: UsageArgument | None = None,
         properties: Properties | None = None,
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
@@ -333,11 +329,31 @@ class BaseSession(Generic[Done, Id]):
         fields = {"conversation_id": self._conversation(conversation_id)}
         return self._record(ConversationTurn, fields, timestamp, properties, own, read)
 
+    @overload
     def track_conversation_usage(
         self,
         *,
-        usage: UsageArgument = None,
-        cost: UsageArgument = None,
+        usage: UsageArgument,
+        properties: Properties | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done: ...
+
+    @overload
+    def track_conversation_usage(
+        self,
+        *,
+        cost: UsageArgument,
+        properties: Properties | None = None,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+    ) -> Done: ...
+
+    def track_conversation_usage(
+        self,
+        *,
+        usage: UsageArgument | None = None,
+        cost: UsageArgument | None = None,
         properties: Properties | None = None,
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
@@ -351,15 +367,16 @@ class BaseSession(Generic[Done, Id]):
         """
         read = self._usage(usage, cost)
         if read is None:
-            raise InvalidEvent("usage", "given", None)
+            raise InvalidEvent("usage", "given", MISSING)
         properties = self._clean("properties", properties)
         fields = {"conversation_id": self._conversation(conversation_id)}
         return self._record(ConversationUsage, fields, timestamp, properties, None, read)
 
+    @reports_missing
     def track_function_call(
         self,
         *,
-        name: str = REQUIRED,
+        name: str,
         args: object = None,
         result: object = None,
         runtime: float | timedelta = 0,
@@ -454,9 +471,8 @@ class BaseSession(Generic[Done, Id]):
             self.id = user_id
         return done
 
-    def user_alias(
-        self, *, id: str = REQUIRED, previous_id: str = REQUIRED, timestamp: Timestamp | None = None
-    ) -> Done:
+    @reports_missing
+    def user_alias(self, *, id: str, previous_id: str, timestamp: Timestamp | None = None) -> Done:
         """Give the user a new id; the earlier ones stay as aliases.
 
         :param id: the new id; from here on the session's.
@@ -646,7 +662,7 @@ def _text(name: str, given: object) -> str:
     """A text that can be encoded."""
     if type(given) is str and given.isascii():
         return given
-    return valid_text(check_text(name, None if given is NOT_GIVEN else as_name(given)))
+    return valid_text(check_text(name, as_name(given)))
 
 
 def _present(**fields: Any) -> dict[str, Any]:

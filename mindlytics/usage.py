@@ -79,7 +79,7 @@ class InputTokens(Protocol):
     def output_tokens(self) -> Any: ...
 
 
-UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], SupportsFloat, PromptTokens, InputTokens, None]
+UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], SupportsFloat, PromptTokens, InputTokens]
 
 
 def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage | None:

@@ -16,7 +16,7 @@ from attrs import NOTHING, fields_dict
 from .cleaning.numbers import plain_number
 from .delivery.reply import judge
 from .delivery.verdict import Verdict
-from .errors import InvalidEvent
+from .errors import MISSING, InvalidEvent
 from .events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from .secret import Headers, Secret
 from .usage import Cost, TokenBasedCost, Usage
@@ -152,7 +152,7 @@ def decode(given: object) -> Event:
         _unfold_properties(form, wire)
     for name in form.required:
         if name not in wire:
-            raise InvalidEvent(name, "given", None)
+            raise InvalidEvent(name, "given", MISSING)
     return form.event_type(**wire)
 
 

@@ -260,7 +260,7 @@ def test_a_number_is_refused_at_the_call_or_can_be_sent(number: float) -> None:
 
 
 MISUSE = [
-    ("track_event", {}, "event must be a str of 1 to 100 characters, got NoneType"),
+    ("track_event", {}, "event must be a str of 1 to 100 characters, got nothing"),
     ("track_event", {"event": ""}, "event must be a str of 1 to 100 characters, got str of 0"),
     ("track_event", {"event": "e" * 101}, "got str of 101 characters"),
     ("track_event", {"event": 5}, "event must be .*, got int"),
@@ -269,7 +269,7 @@ MISUSE = [
     ("track_event", {"event": "e", "timestamp": "soon"}, "timestamp must be an ISO 8601"),
     ("track_event", {"event": "e", "conversation_id": "c" * 101}, "conversation_id must be"),
     ("track_event", {"event": "\ud800"}, "event must be valid Unicode"),
-    ("track_conversation_turn", {"user": "u"}, "assistant must be a str, got NoneType"),
+    ("track_conversation_turn", {"user": "u"}, "assistant must be a str, got nothing"),
     ("track_conversation_turn", {"user": 5, "assistant": "a"}, "user must be a str, got int"),
     ("track_conversation_turn", {"user": None, "assistant": "a"}, "user must be a str, got NoneType"),
     ("track_conversation_turn", {"user": "u", "assistant": 5}, "assistant must be a str, got int"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from ..errors import InvalidEvent
+from ..errors import MISSING, InvalidEvent
 from ..events import (
     Alias,
     ConversationFunction,
@@ -84,7 +84,7 @@ class _Step:
     def _begin_session(self, event: Event) -> Session:
         user = user_of(self.records, self.scope, _named_user(event), event.device_id)
         if user is None:
-            raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", None)
+            raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", MISSING)
         self.session = Session(self.scope, event.session_id, user.user_id, event.device_id, self.at)
         self.records.add_session(self.session)
         if not isinstance(event, StartSession):

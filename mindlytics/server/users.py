@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from ..errors import InvalidEvent, MindlyticsError
+from ..errors import MISSING, InvalidEvent, MindlyticsError
 from ..values import Scalar
 from .records import Records, User
 
@@ -60,7 +60,7 @@ def identify(
     elif device_id is not None:
         user = _user_of_device(records, scope, device_id)
     else:
-        raise InvalidEvent("id", "given, or else device_id", None)
+        raise InvalidEvent("id", "given, or else device_id", MISSING)
     if traits:
         user.traits.update(traits)
         user.traits_json = None
