@@ -13,7 +13,10 @@ _PROMPT = ("prompt_tokens", "input_tokens", "prompt_token_count", "promptTokenCo
 _COMPLETION = ("completion_tokens", "output_tokens", "candidates_token_count", "candidatesTokenCount", "outputTokens")
 _PROMPT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _COMPLETION_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
-_CACHED = ("cache_read_tokens", "cached_content_token_count", "cachedContentTokenCount")
+_CACHED = (
+    "cached_tokens", "cache_read_tokens", "cached_content_token_count", "cachedContentTokenCount",
+    "prompt_cache_hit_tokens",
+)  # fmt: skip
 _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 
 
@@ -63,21 +66,28 @@ def tokens_of(usage: object) -> Tokens | None:
     if prompt is None and completion is None:
         return None
     read, written = prompt or 0, completion or 0
+    if _get(usage, "prompt_tokens") is None:  # Anthropic counts them beside the input, LiteLLM within the prompt
+        read += sum(_first(usage, name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
+    written += _first(usage, *_THOUGHTS) or 0  # Gemini counts them beside the candidates
+    return Tokens(read, written, *parts_of(usage))
+
+
+def parts_of(usage: object) -> tuple[int, int, int]:
+    """Of the tokens that a library's usage counts: those read from a cache, put into one, and of reasoning."""
     cached = _first(usage, *_CACHED) or 0
     cache_written = _first(usage, "cache_write_tokens") or 0
-    reasoning = 0
+    reasoning = _first(usage, "reasoning_tokens") or 0
     for name in _PROMPT_DETAILS:
         details = _get(usage, name)
         cached = cached or _first(details, "cached_tokens", "cache_read") or 0
         cache_written = cache_written or _first(details, "cache_creation", "cache_write_tokens") or 0
     for name in _COMPLETION_DETAILS:
         reasoning = reasoning or _first(_get(usage, name), "reasoning_tokens", "reasoning") or 0
-    apart_read = _first(usage, "cache_read_input_tokens") or 0
-    apart_written = _first(usage, "cache_creation_input_tokens") or 0
-    if _get(usage, "prompt_tokens") is None:  # Anthropic counts them beside the input, LiteLLM within the prompt
-        read += apart_read + apart_written
-    thoughts = _first(usage, *_THOUGHTS) or 0  # Gemini counts them beside the candidates
-    return Tokens(read, written + thoughts, cached or apart_read, cache_written or apart_written, reasoning or thoughts)
+    return (
+        cached or _first(usage, "cache_read_input_tokens") or 0,
+        cache_written or _first(usage, "cache_creation_input_tokens") or 0,
+        reasoning or _first(usage, *_THOUGHTS) or 0,
+    )
 
 
 def _first(usage: object, *names: str) -> int | None:

@@ -13,7 +13,7 @@ from .cleaning import Report
 from .cleaning.containers import is_mapping
 from .cleaning.numbers import plain_number
 from .errors import InvalidEvent
-from .tokens import tokens_of
+from .tokens import parts_of, tokens_of
 from .validators import MAX_INT, MAX_NAME
 
 UNKNOWN_MODEL = "unknown"
@@ -23,30 +23,59 @@ _MAPPING = "a mapping with cost, or with model, prompt_tokens and completion_tok
 _USAGE = "a TokenBasedCost, a Cost, a mapping or an object of either shape, or a number"
 
 
-@frozen(init=False)
+@frozen(init=False, slots=False)
 class TokenBasedCost:
     """What a model's work is counted in; the service knows the price.
 
     :param model: the model's name, 1 to 100 characters.
     :param prompt_tokens: tokens read, a whole number of at least 0, of 64 bits at most.
     :param completion_tokens: tokens written, likewise.
-    :param others: what else a library counts. It is ignored, so that ``**usage.model_dump()`` may be given.
+    :param cached_tokens: of the prompt, those that came from a cache.
+    :param cache_write_tokens: of the prompt, those that were put into a cache.
+    :param reasoning_tokens: of the completion, those of reasoning.
+    :param others: what else a library counts, so that ``**usage.model_dump()`` may be given. The last three counts are
+        found in it as well. The rest is ignored.
     """
 
     model: str = field(validator=validators.name)
     prompt_tokens: int = field(validator=validators.count)
     completion_tokens: int = field(validator=validators.count)
+    cached_tokens: int = field(default=0, validator=validators.count)
+    cache_write_tokens: int = field(default=0, validator=validators.count)
+    reasoning_tokens: int = field(default=0, validator=validators.count)
 
-    def __init__(self, model: str, prompt_tokens: int, completion_tokens: int, **others: object) -> None:
-        _set(self, "model", model)
-        _set(self, "prompt_tokens", prompt_tokens)
-        _set(self, "completion_tokens", completion_tokens)
+    def __init__(
+        self,
+        model: str,
+        prompt_tokens: int,
+        completion_tokens: int,
+        *,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        reasoning_tokens: int = 0,
+        **others: object,
+    ) -> None:
+        if others:
+            found = parts_of(others)
+            cached_tokens = cached_tokens or found[0]
+            cache_write_tokens = cache_write_tokens or found[1]
+            reasoning_tokens = reasoning_tokens or found[2]
+        values = {
+            "model": model,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "cached_tokens": cached_tokens or 0,
+            "cache_write_tokens": cache_write_tokens or 0,
+            "reasoning_tokens": reasoning_tokens or 0,
+        }
+        _set(self, "__dict__", values)
         if not (
             type(model) is str
             and 0 < len(model) <= MAX_NAME
             and model.isascii()
             and (type(prompt_tokens) is int and 0 <= prompt_tokens <= MAX_INT)
             and (type(completion_tokens) is int and 0 <= completion_tokens <= MAX_INT)
+            and not (cached_tokens or cache_write_tokens or reasoning_tokens)
         ):
             validate(self)
 
@@ -107,14 +136,18 @@ def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage 
         raise InvalidEvent(field_name, rule, given) from None
     if cost is not None:
         return Cost(cost)
-    if read is None and written is None and (counted := tokens_of(given)) is not None:
+    counted = None if type(given) is dict and given.keys() <= _PLAIN else tokens_of(given)
+    if counted is not None and read is None and written is None:
         read, written = counted.prompt, counted.completion
     if read is None or written is None:
         raise InvalidEvent(field_name, rule, given)
     if model is None:
         model = UNKNOWN_MODEL
         report(f"{field_name}.model", given, f"set to {UNKNOWN_MODEL!r}: the usage does not name it")
-    return TokenBasedCost(model, read, written)
+    usage = TokenBasedCost(model, read, written)
+    return usage if counted is None else TokenBasedCost(model, counted.prompt, counted.completion, **counted.details)
 
 
+_PLAIN = frozenset(("model", "prompt_tokens", "completion_tokens"))
+"""The keys of a usage that has nothing more to be found."""
 _set = object.__setattr__

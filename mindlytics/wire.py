@@ -27,6 +27,9 @@ QUEUE_PATH = "/bc/v1/events/queue"
 IDENTIFY_PATH = "/bc/v1/user/identify"
 ALIAS_PATH = "/bc/v1/user/alias"
 
+PARTS = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
+"""What of a usage is on the wire where there is any. It is read back as properties, which may be the program's own."""
+
 OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
@@ -113,6 +116,8 @@ def _merged(
         properties = {**properties, **own} if properties else own
     if isinstance(usage, TokenBasedCost):
         counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+        if usage.cached_tokens or usage.cache_write_tokens or usage.reasoning_tokens:
+            counts |= {name: count for name in PARTS if (count := getattr(usage, name))}
         return {**properties, "model": usage.model, **counts}
     return {**properties, "cost": usage.cost} if isinstance(usage, Cost) else properties
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import logging
 import uuid
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import numpy
 import pytest
 
@@ -212,11 +214,45 @@ def test_tokens_of_a_data_frame_are_whole_numbers() -> None:
     counted = TokenBasedCost("m", 40.0, numpy.float64(2))  # type: ignore[arg-type]
     assert (40, 2) == (counted.prompt_tokens, counted.completion_tokens)
     assert int is type(counted.prompt_tokens) is type(counted.completion_tokens)
-    assert TokenBasedCost("m", 1, 2) == TokenBasedCost(**TOKENS, cached_tokens=5)  # type: ignore[arg-type]
     assert Cost(0.5) == Cost(Decimal("0.5"))  # type: ignore[arg-type]
     for wrong in (40.5, -1, True, "40", float("nan"), float("inf"), Decimal("0.5"), None):
         with pytest.raises(InvalidEvent, match="prompt_tokens must be an int"):
             TokenBasedCost("m", wrong, 0)  # type: ignore[arg-type]
+
+
+OPENAI = {
+    "prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12,
+    "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 2},
+}  # fmt: skip
+RESPONSES = {
+    "input_tokens": 9, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 4},
+    "output_tokens_details": {"reasoning_tokens": 2},
+}  # fmt: skip
+ANTHROPIC = {"input_tokens": 2, "output_tokens": 3, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 3}
+GEMINI = {
+    "prompt_token_count": 9, "candidates_token_count": 1, "thoughts_token_count": 2, "cached_content_token_count": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "usage"),
+    [(TokenBasedCost, OPENAI), *itertools.product([dict, SimpleNamespace], [OPENAI, RESPONSES, ANTHROPIC, GEMINI])],
+)
+async def test_tokens_of_caches_and_of_reasoning_are_kept(face: Face, sink: Sink, make: Any, usage: Any) -> None:
+    given = {"user": "u", "assistant": "a", "usage": make(model="m", **usage)}
+    properties = (await recorded(face, sink, "track_conversation_turn", **given))["properties"]
+    wrote = {"cache_write_tokens": 3} if usage is ANTHROPIC else {"reasoning_tokens": 2}
+    expected = {"model": "m", "prompt_tokens": 9, "completion_tokens": 3, "cached_tokens": 4, **wrote}
+    assert {"user": "u", "assistant": "a", **expected} == properties
+
+
+def test_parts_of_tokens_are_arguments_and_checked() -> None:
+    counted = TokenBasedCost("m", 9, 3, cached_tokens=4.0, reasoning_tokens=None)  # type: ignore[arg-type]
+    assert (4, 0, 0) == (counted.cached_tokens, counted.cache_write_tokens, counted.reasoning_tokens)
+    assert TokenBasedCost("m", 10, 3, cached_tokens=4) == attrs.evolve(counted, prompt_tokens=10)
+    with pytest.raises(InvalidEvent, match="cached_tokens must be an int"):
+        TokenBasedCost("m", 9, 3, cached_tokens=-1)
 
 
 @pytest.mark.parametrize("usage", [Failing(), SimpleNamespace(prompt_tokens=1), "much", [1], object()])

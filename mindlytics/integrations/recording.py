@@ -320,7 +320,7 @@ class Turn:
             _left_alone(
                 session.track_conversation_usage(
                     usage=_cost(model, tokens),
-                    properties={**tokens.details, "turn_id": self.id},
+                    properties={"turn_id": self.id},
                     conversation_id=self._thread_id,
                     timestamp=moment,
                 )
@@ -347,7 +347,7 @@ class Turn:
                 assistant=str(assistant),
                 assistant_id=str(self.assistant_id)[:MAX_NAME] if self.assistant_id else None,
                 usage=_cost(model, tokens) if model != UNKNOWN_MODEL or tokens.prompt or tokens.completion else None,
-                properties={**self.properties, **tokens.details, **measured, **outcome, "turn_id": self.id},
+                properties={**self.properties, **measured, **outcome, "turn_id": self.id},
                 conversation_id=self._thread_id,
                 timestamp=moment,
             )
@@ -417,7 +417,8 @@ def _calls_of(session: object) -> list[Call]:
 
 
 def _cost(model: str, tokens: Tokens) -> TokenBasedCost:
-    return TokenBasedCost(model, min(tokens.prompt, MAX_INT), min(tokens.completion, MAX_INT))
+    parts = {name: min(count, MAX_INT) for name, count in tokens.details.items()}
+    return TokenBasedCost(model, min(tokens.prompt, MAX_INT), min(tokens.completion, MAX_INT), **parts)
 
 
 def _kind_of(error: BaseException | str) -> dict[str, Any]:

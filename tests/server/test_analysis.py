@@ -348,7 +348,7 @@ def test_the_end_of_a_session_of_another_run_waits_for_nothing(tmp_path: Path) -
 def test_tokens_have_a_price_where_the_model_is_known(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def price(model: str, prompt: int, completion: int, day: date) -> float | None:
+    def price(model: str, prompt: int, completion: int, day: date, *parts: int) -> float | None:
         asked.append((model, prompt, completion, day))
         return prompt * 0.001 + completion * 0.002 if model == "known" else None
 
@@ -373,11 +373,34 @@ def test_tokens_have_a_price_where_the_model_is_known(caller: Caller, monkeypatc
     assert 1.5 == caller.one("conversations", filter={"conversation_id": "c"})["cost"]
 
 
+def test_tokens_of_a_cache_are_summed_and_have_their_own_price(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("mindlytics.server.analysis.counted.price", lambda *given: asked.append(given))
+    usage = {"model": "m", "prompt_tokens": 100, "completion_tokens": 50}
+    parts = {"cached_tokens": 60, "cache_write_tokens": 30, "reasoning_tokens": 7}
+    caller.take(
+        turn(properties={**usage, **parts}),
+        turn(properties={**usage, "cached_tokens": 1}),
+        turn(properties={**usage, "cached_tokens": 101}),
+        turn(properties={**usage, "cached_tokens": "many", "reasoning_tokens": -1}),
+        event("end_session"),
+    )
+    (summary,) = summaries(caller, 1)
+    counted = {"cached_tokens": 162, "cache_write_tokens": 30, "reasoning_tokens": 7}
+    assert counted == {name: summary["properties"][name] for name in counted}
+    assert [(60, 30), (1, 0), (0, 0), (0, 0)] == [given[4:] for given in asked]
+    (stored, *_) = caller.find("events", filter={"event": "Conversation Turn"})
+    assert parts == {name: stored["properties"][name] for name in parts}
+
+
 def test_the_price_table() -> None:
     pytest.importorskip("genai_prices")
     cost = prices.price("gpt-4o-mini", 1_000_000, 1_000_000, date(2025, 4, 3))
     assert cost is not None
     assert 0 < cost < 100
+    cached = prices.price("gpt-4o-mini", 1_000_000, 1_000_000, date(2025, 4, 3), 1_000_000)
+    assert cached is not None
+    assert 0 < cached < cost
     assert None is prices.price("nobody's model", 1, 1, date(2025, 4, 3))
 
 

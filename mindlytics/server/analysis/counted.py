@@ -9,9 +9,10 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from attrs import define
+from attrs import Factory, define
 
 from ...values import Scalar
+from ...wire import PARTS
 from ..sessions import MAX_COUNT
 from .prices import price
 
@@ -28,6 +29,7 @@ class Count:
     runtime: float = 0.0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    parts: dict[str, int] = Factory(dict)
     unpriced_tokens: int = 0
     cost: float | None = None
 
@@ -51,7 +53,13 @@ class Count:
             return
         self.prompt_tokens = min(self.prompt_tokens + prompt, MAX_COUNT)
         self.completion_tokens = min(self.completion_tokens + completion, MAX_COUNT)
-        known = price(model, prompt, completion, at.date())
+        parts = {name: count for name in PARTS if type(count := properties.get(name)) is int and count > 0}
+        for name, count in parts.items():
+            self.parts[name] = min(self.parts.get(name, 0) + count, MAX_COUNT)
+        cached, cache_written = (parts.get(name, 0) for name in PARTS[:2])
+        if cached + cache_written > prompt:  # properties of the program's own, that mean something else
+            cached = cache_written = 0
+        known = price(model, prompt, completion, at.date(), cached, cache_written)
         if known is None:
             self.unpriced_tokens = min(self.unpriced_tokens + prompt + completion, MAX_COUNT)
         else:
@@ -66,6 +74,7 @@ class Count:
             "function_runtime": self.runtime,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            **self.parts,
         }
         if self.cost is not None:
             told["cost"] = round(self.cost, 9)

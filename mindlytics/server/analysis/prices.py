@@ -11,12 +11,23 @@ from types import ModuleType
 
 
 @lru_cache(maxsize=10_000)
-def price(model: str, prompt_tokens: int, completion_tokens: int, day: date) -> float | None:
-    """What these tokens cost on that day; None where the model, or the whole table, is unknown."""
+def price(  # noqa: PLR0917
+    model: str, prompt_tokens: int, completion_tokens: int, day: date, cached: int = 0, cache_written: int = 0
+) -> float | None:
+    """What these tokens cost on that day; None where the model, or the whole table, is unknown.
+
+    :param cached: of the prompt, those that came from a cache.
+    :param cache_written: of the prompt, those that were put into a cache.
+    """
     table = _table()
     if table is None:
         return None
-    usage = table.Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
+    usage = table.Usage(
+        input_tokens=prompt_tokens,
+        output_tokens=completion_tokens,
+        cache_read_tokens=cached,
+        cache_write_tokens=cache_written,
+    )
     at = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
     try:
         return float(table.calc_price(usage, model_ref=model, genai_request_timestamp=at).total_price)

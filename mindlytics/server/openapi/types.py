@@ -49,7 +49,7 @@ def _fields(kind: type[Any], names: Iterable[str] | None = None) -> tuple[dict[s
 def _usage(*, required: bool) -> Schema:
     """What the properties say of usage: a cost, or else tokens, or else neither in whole."""
     cost, _ = _fields(Cost)
-    tokens, names = _fields(TokenBasedCost)
+    tokens, names = _fields(TokenBasedCost, ["model", "prompt_tokens", "completion_tokens"])
     of_cost: Schema = {"properties": cost, "required": list(cost)}
     of_tokens: Schema = {"properties": {**tokens, "cost": NULL}, "required": names}
     neither: Schema = {"properties": {"cost": NULL}, "anyOf": [{"properties": {name: NULL}} for name in names]}
