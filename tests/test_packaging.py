@@ -53,8 +53,9 @@ BROUGHT = {"typing_extensions"}
 """Imported on Python 3.10, where cattrs requires it."""
 LOCAL = requirements(SETUP["options.extras_require"]["local"])
 ALIGN = requirements(SETUP["options.extras_require"]["align"])
+IMPORT = requirements(SETUP["options.extras_require"]["import"])
 PRICES = requirements(SETUP["options.extras_require"]["prices"])
-BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN, **PRICES}
+BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN, **IMPORT, **PRICES}
 MODULES = {"nltk-vader-sentiment": "vader", "protobuf": "google"}
 """Under which name a package is imported, where that is another."""
 

@@ -1,7 +1,7 @@
 """The command line: options in, words and an exit status out.
 
-The work itself is elsewhere: the local server in ``server/``, the transcript format in ``transcripts.py``, the spool in
-``spool/`` and ``pipeline/``. Without the extra ``local``, only ``mindlytics spool`` runs.
+The work itself is elsewhere: the local server in ``server/``, the formats of transcripts in ``transcripts/``, the
+spool in ``spool/`` and ``pipeline/``. Without the extra ``local``, only ``mindlytics spool`` runs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""``mindlytics import``: reads transcripts from files, records and counts them. ``transcripts.py`` has their format."""
+"""``mindlytics import``: reads transcripts from files, records and counts them. ``transcripts/`` has their formats."""
 
 from __future__ import annotations
 
-import gzip
 import logging
 import sys
 import time
@@ -10,25 +9,26 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import click
-from attrs import define
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .. import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats
-from ..settings import Options
-from ..transcripts import MAX_LINE, Problem, Transcript, play, read
+from ..settings import Options as Settings
+from ..transcripts import Problem, Summary, Transcript, play
+from ..transcripts.context import Options
+from ..transcripts.reader import one
+from ..transcripts.sources import opened
 from .serveroptions import credentials, server_options
 from .terminal import fail, printable
 
 ANSWER_SECONDS = 5.0
 """Seconds in which a server has to answer the one request that is made before an import."""
 
-PATIENCE: Options = {
+PATIENCE: Settings = {
     "on_full": "block",
     "max_batch_bytes": 1024 * 1024,
     "block_timeout": 7 * 24 * 3600.0,
@@ -43,29 +43,7 @@ PATIENCE: Options = {
 READ_AHEAD = 256 * 1024
 """Bytes that are read from a file at a time."""
 
-GZIP = b"\x1f\x8b"
 STDIN = "-"
-
-
-@define
-class Tally:
-    """What an import has come to so far; empty lines do not count."""
-
-    lines: int = 0
-    sessions: int = 0
-    turns: int = 0
-    calls: int = 0
-    problems: int = 0
-
-    def add(self, item: Transcript | Problem) -> None:
-        """Count what a line came to."""
-        self.lines += 1
-        if isinstance(item, Problem):
-            self.problems += 1
-        else:
-            self.sessions += 1
-            self.turns += item.turns
-            self.calls += item.calls
 
 
 @click.command("import")
@@ -77,11 +55,11 @@ class Tally:
 def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
     """Record transcripts from files.
 
-    Files are JSON lines in the chat format of language-model APIs, plain or gzipped. - is stdin.
+    Files may be in any of the formats that the documentation names, and packed. - is stdin.
 
     The options default to MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
-    tally = Tally()
+    tally = Summary()
     began = time.monotonic()
     if dry_run:
         for _ in _transcripts(files, tally):
@@ -106,7 +84,7 @@ def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
     options = PATIENCE.copy()
     if local:
         options["trust_env"] = False  # no proxy leads to this machine
-    asking: Options = {**options, "request_timeout": ANSWER_SECONDS}
+    asking: Settings = {**options, "request_timeout": ANSWER_SECONDS}
     with HTTPClient(api_key=api_key, project_id=project_id, server_endpoint=server, **asking) as http:
         query = {"filter": {"session_id": "-"}, "limit": 1}
         reply = http.send_request(method="GET", url="/bc/v1/db/sessions/find", data=query)
@@ -115,7 +93,7 @@ def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
     return Client(api_key=api_key, project_id=project_id, server_endpoint=server, **options)
 
 
-def _record(client: Client, files: tuple[str, ...], tally: Tally) -> None:
+def _record(client: Client, files: tuple[str, ...], tally: Summary) -> None:
     """Send all transcripts and wait until each event is settled; stop early where the server is gone for good."""
     logger = logging.getLogger("mindlytics")
     warnings = _Warnings(logging.WARNING)
@@ -132,17 +110,16 @@ def _record(client: Client, files: tuple[str, ...], tally: Tally) -> None:
         logger.removeHandler(warnings)
 
 
-def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Transcript]]:
+def _transcripts(files: tuple[str, ...], tally: Summary) -> Iterator[tuple[str, Transcript]]:
     """The transcripts of all files, each with its place; what is none is told. All are counted."""
     sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
     with _progress(sum(sizes)) as show:
         for index, file in enumerate(files):
             name = "<stdin>" if file == STDIN else file
             try:
-                for item, raw in _read(file):
-                    tally.add(item)
+                for item, raw in _read(file, name, tally):
                     show(sum(sizes[:index]), raw, tally)
-                    where = f"{name}:{item.line}"
+                    where = place(name, item)
                     if isinstance(item, Problem):
                         _tell(where, item.reason)
                     else:
@@ -152,26 +129,25 @@ def _transcripts(files: tuple[str, ...], tally: Tally) -> Iterator[tuple[str, Tr
                 _tell(name, f"cannot be read on: {error}")
 
 
-def _read(file: str) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
-    """What the lines of a file come to, each with the open file."""
+def place(name: str, item: Transcript | Problem) -> str:
+    """Where something is: file and line, or the file and the place in it."""
+    record = item.record or item.where if isinstance(item, Problem) else item.where
+    if record == f"line {item.line}":
+        return f"{name}:{item.line}"
+    return f"{name}: {record}" if record and record not in ("file", "end of file") else name
+
+
+def _read(file: str, name: str, tally: Summary) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
+    """What a file comes to, each with the open file."""
     is_stdin = file == STDIN
-    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as opened:
-        raw = cast(BufferedReader, opened)
-        packed = raw.peek(len(GZIP)).startswith(GZIP)
-        for item in read(_lines(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw)):
-            yield item, raw
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file; of one that is too long, enough to tell."""
-    while line := file.readline(MAX_LINE + 1):
-        yield line
-        while len(line) > MAX_LINE and not line.endswith(b"\n"):
-            line = file.readline(MAX_LINE + 1)
+    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as opened_file:
+        for source in opened(opened_file, name):
+            for item in one(source, Options(), None, False, tally):
+                yield item, opened_file
 
 
 @contextmanager
-def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Tally], None]]:
+def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Summary], None]]:
     """A bar on stderr, where that is a terminal; yields what moves it: to so many bytes and the place in a file."""
     if not sys.stderr.isatty():
         yield lambda before, file, tally: None
@@ -180,9 +156,9 @@ def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Tally], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=size or None, sessions=0)
 
-        def show(before: int, file: BinaryIO, tally: Tally) -> None:
+        def show(before: int, file: BinaryIO, tally: Summary) -> None:
             position = before + file.tell() if file.seekable() else None
-            progress.update(task, completed=position, sessions=tally.sessions)
+            progress.update(task, completed=position, sessions=tally.conversations)
 
         yield show
 
@@ -198,8 +174,13 @@ def _tell(where: str, what: object) -> None:
     click.echo(printable(f"{where}: {what}"), err=True)
 
 
-def _summarize(tally: Tally, stats: Stats | None, seconds: float) -> None:
-    rows = {"lines": tally.lines, "sessions": tally.sessions, "turns": tally.turns, "function calls": tally.calls}
+def _summarize(tally: Summary, stats: Stats | None, seconds: float) -> None:
+    rows = {
+        "lines": tally.records,
+        "sessions": tally.conversations,
+        "turns": tally.turns,
+        "function calls": tally.calls,
+    }
     if stats is not None:
         rows |= {"delivered": stats.delivered, "refused": stats.refused, "dropped": stats.dropped + stats.pending}
     shown = {**rows, "problems": tally.problems, "seconds": f"{seconds:.2f}"}

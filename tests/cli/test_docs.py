@@ -20,6 +20,7 @@ def usage_of(command: str) -> str:
 
 
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+IMPORTING = (ROOT / "docs" / "importing.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -33,7 +34,7 @@ def test_each_command_has_its_section_and_each_option_its_row(name: str) -> None
 
 
 def test_the_example_comes_to_a_call_and_a_turn() -> None:
-    found = re.search(r"(?s)```json\n(.*?)```", PAGE)
+    found = re.search(r"(?s)```json\n(.*?)```", IMPORTING)
     assert found is not None
     (transcript,) = read([json.dumps(json.loads(found[1]))])
     assert isinstance(transcript, Transcript)

@@ -16,7 +16,7 @@ import pytest
 
 from mindlytics import Client
 from mindlytics.cli import importing
-from mindlytics.transcripts import Transcript, Turn, read
+from mindlytics.transcripts import Summary, Transcript, Turn, read
 
 from .processes import Running, Stored, environment, mindlytics
 
@@ -103,7 +103,7 @@ def test_bad_lines_are_told_with_their_place_and_the_rest_goes_through(
     second = written(tmp_path / "second.jsonl", COFFEE, {"messages": None})
     ended = mindlytics("import", "--server", server.url, "--project-id", project, first, second)
     assert 1 == ended.returncode
-    roles = "user, assistant, tool, system, developer"
+    roles = "user, assistant, tool, function, system, developer"
     assert [
         f"{first}:1: is no JSON: Expecting value at character 1",
         f"{first}:4: messages[0].role must be one of {roles}, got str of 4 characters",
@@ -171,13 +171,6 @@ def test_a_torn_gzip_file_is_told_and_the_next_file_goes_through(tmp_path: Path)
     assert {"sessions": 1, "problems": 1}.items() <= counted(ended.stdout).items()
 
 
-def test_a_line_without_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "MAX_LINE", 1000)
-    file = written(tmp_path / "chats.jsonl", "x" * 999, "y" * 1000, "z" * 5000, "end")
-    with file.open("rb") as opened:
-        assert [1000, 1001, 1001, 4] == [len(line) for line in importing._lines(opened)]
-
-
 def test_the_environment_says_where_to(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
     file = written(tmp_path / "chats.jsonl", {**TEA, "metadata": None})
     ended = mindlytics(
@@ -205,12 +198,12 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path, capsy
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     file = written(tmp_path / "chats.jsonl", *[TEA] * 50)
-    tally = importing.Tally()
+    tally = Summary()
     with Client(
         server_endpoint=url, api_key="a", project_id="p", max_queue_events=1, retry_for=0, on_full="block"
     ) as client:
         importing._record(client, (str(file),), tally)
-    assert 50 > tally.lines
+    assert 50 > tally.records
     assert f"mindlytics: {url} no longer answers: stopped\n" in capsys.readouterr().err
 
 

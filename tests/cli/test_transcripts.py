@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from mindlytics.transcripts import MAX_LINE, Call, Problem, Step, Transcript, Turn, read
+from mindlytics.transcripts import MAX_LINE, Call, Feedback, Problem, Step, Summary, Transcript, Turn, read
 
 NOON = "2025-04-03T12:00:00Z"
 
@@ -96,8 +96,27 @@ def test_a_user_message_without_text_is_a_question_still() -> None:
     )
 
 
-def test_nothing_said_is_no_turn() -> None:
-    assert [] == steps(user(""), assistant(None), assistant("  \n"))
+def test_messages_that_say_nothing_are_a_problem() -> None:
+    told = "has messages, and nothing in them can be read"
+    assert told == reason(line(user(""), assistant(None), assistant("  \n")))
+    assert told == reason(line({"role": "user", "text": "Hi."}))
+
+
+def test_no_messages_are_no_conversation() -> None:
+    assert [] == list(read([line(), line({"role": "system", "content": "Be kind."})]))
+
+
+def test_a_bad_message_costs_that_message() -> None:
+    transcript, problem = read([line(user("Tea?"), {"role": "cook", "content": "No."}, assistant("Yes."))])
+    assert isinstance(problem, Problem)
+    assert isinstance(transcript, Transcript)
+    assert "line 1: messages[1].role" == problem.where
+    assert (Turn("Tea?", "Yes."),) == transcript.steps
+
+
+def test_roles_are_known_by_other_names() -> None:
+    roles = [{"role": role, "content": text} for role, text in (("Human", "Tea?"), ("AI", "Yes."), ("model", "Green."))]
+    assert [Turn("Tea?", "Yes.\nGreen.")] == steps(*roles)
 
 
 def test_a_call_before_the_answer_comes_before_its_turn() -> None:
@@ -141,14 +160,14 @@ def test_arguments_that_are_no_text_become_json() -> None:
 
 
 def test_given_ids_are_kept_and_numbers_become_text() -> None:
-    session = only(line(session_id="s", conversation_id="c", user_id=40718, device_id="d")).session
+    session = only(line(user("Hi."), session_id="s", conversation_id="c", user_id=40718, device_id="d")).session
     assert {"session_id": "s", "conversation_id": "c", "user_id": "40718", "device_id": "d"} == {
         name: value for name, value in session.items() if name != "attributes"
     }
 
 
 def test_what_is_left_out_is_derived_from_the_conversation_id() -> None:
-    once, again, other = (only(line(conversation_id=id)).session for id in ("c", "c", "d"))
+    once, again, other = (only(line(user("Hi."), conversation_id=id)).session for id in ("c", "c", "d"))
     assert once == again
     assert None not in (once["session_id"], once["device_id"])
     assert once["session_id"] != other["session_id"]
@@ -187,7 +206,7 @@ def test_without_moments_there_are_none() -> None:
 
 def test_metadata_becomes_attributes() -> None:
     metadata = {"shop": "Mill Street", "rating": 4.5, "nested": {"a": 1}}
-    assert metadata == only(line(metadata=metadata)).session["attributes"]
+    assert metadata == only(line(user("Hi."), metadata=metadata)).session["attributes"]
 
 
 # -- lines
@@ -216,33 +235,93 @@ def test_halves_of_characters_are_for_the_session_to_clean() -> None:
         ("[]", "a line must be a JSON object, got list"),
         ("{}", "messages must be a list, got NoneType"),
         (line("Hi."), "messages[0] must be an object, got str"),
-        (line(user("Hi."), {"content": "Hi."}), "messages[1].role must be one of user, assistant, tool"),
+        (line({"content": "Hi."}), "messages[0].role must be one of user, assistant, tool"),
         (line({"role": ["user"]}), "messages[0].role must be one of"),
         (line(user(7)), "messages[0].content must be a str, null or a list of parts, got int"),
-        (line(user(["Hi."])), "messages[0].content must be"),
-        (line(user([{"type": "text"}])), "messages[0].content must be made of parts whose text is a str"),
-        (line(assistant(tool_calls={})), None),
+        (line(user([7])), "messages[0].content[0] must be a part, got int"),
+        (line(user([{"type": "text"}])), "messages[0].content[0].text must be a str"),
         (line(assistant(tool_calls="x")), "messages[0].tool_calls must be a list"),
         (line(assistant(None, {"id": "1"})), "messages[0].tool_calls[0] must be an object with a function"),
         (line(assistant(None, function(""))), "messages[0].tool_calls[0].function.name must be a str of 1 to 100"),
         (line(assistant(None, function("f" * 101))), "function.name must be a str of 1 to 100"),
         (line(assistant(None, function(arguments=3))), "function.arguments must be a str of JSON, got int"),
         (line(assistant(None, function(id=3))), "messages[0].tool_calls[0].id must be a str"),  # type: ignore[arg-type]
-        (line(tool("green")), "messages[0].tool_call_id must be the id of a call before it that has no result yet"),
-        (line(session_id=""), "session_id must be a str of 1 to 100 characters"),
+        (line(tool("green")), "messages[0] must be that of a call before it that has no result yet"),
         (line(conversation_id=1.5), "conversation_id must be a str of 1 to 100 characters, got float"),
         (line(user_id=True), "user_id must be"),
         (line(timestamp="yesterday"), "timestamp must be an ISO 8601 date and time or seconds since 1970"),
-        (line(timestamp=1743681600000), "timestamp must be"),
         (line(user("Hi.", timestamp=True)), "messages[0].timestamp must be"),
         (line(metadata=["a"]), "metadata must be an object, got list"),
     ],
 )
-def test_what_is_wrong_is_told_without_quoting_it(given: str | bytes, told: str | None) -> None:
-    if told is None:
-        only(given)
-    else:
-        assert told in reason(given)
+def test_what_is_wrong_is_told_without_quoting_it(given: str | bytes, told: str) -> None:
+    assert told in reason(given)
+
+
+@pytest.mark.parametrize(
+    "noon",
+    [
+        1743681600,
+        1743681600000,
+        1743681600000000,
+        1743681600000000000,
+        "1743681600",
+        "1743681600.0",
+        "2025-04-03 12:00:00 UTC",
+        "Thu, 03 Apr 2025 12:00:00 GMT",
+        "2025-04-03T14:00:00+02:00",
+    ],
+)
+@pytest.mark.parametrize("name", ["timestamp", "created_at", "createdAt", "create_time"])
+def test_moments_in_any_unit_and_under_any_usual_name(noon: Any, name: str) -> None:
+    assert at(12) == only(line(user("Hi."), **{name: noon})).began
+
+
+def test_times_without_an_offset_are_of_the_time_zone_that_is_named() -> None:
+    given = [line(user("Hi."), timestamp="2025-04-03T12:00:00"), line(user("Hi."), timestamp=NOON)]
+    found = [item.began for item in read(given, timezone=timezone(timedelta(hours=2))) if isinstance(item, Transcript)]
+    assert [at(10), at(12)] == found
+
+
+def test_long_ids_are_cut_and_stay_apart() -> None:
+    one, other = (only(line(user("Hi."), conversation_id="c" * 100 + end)).session["conversation_id"] for end in "ab")
+    assert (100, 100) == (len(one), len(other))
+    assert one != other
+
+
+def test_an_empty_user_id_is_none() -> None:
+    assert only(line(user("Hi."), user_id="", conversation_id="c")).session["user_id"] is None
+
+
+def test_model_tokens_cost_and_feedback() -> None:
+    answer = assistant(
+        "Yes.",
+        model="m-1",
+        assistant_id="waiter",
+        usage={"prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": 4},
+        cost=0.25,
+        feedback={"name": "thumbs", "value": "up", "comment": "Quick."},
+    )
+    transcript = only(line(user("Tea?"), answer))
+    assert (Turn("Tea?", "Yes.", None, "m-1", 9, 2, 4, 0.25, "waiter"),) == transcript.steps
+    assert (Feedback("thumbs", "up", 0, "Quick."),) == transcript.feedback
+
+
+def test_what_is_not_read_is_counted_and_strict_makes_it_a_problem() -> None:
+    odd = {"type": "hologram", "data": "x"}
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/tea.png"}}
+    given = [line(user(["Tea?", odd, image]), assistant("Yes.", mood="good"))]
+    summary = Summary()
+    assert [Transcript] == [type(item) for item in read(given, summary=summary)]
+    assert {"parts of type hologram": 1, "the key mood of messages": 1} == summary.unread
+    assert {"parts of type image_url": 1} == summary.left_out
+    assert [Transcript, Problem, Problem] == [type(item) for item in read(given, strict=True)]
+
+
+def test_a_second_result_of_a_call_is_passed_over() -> None:
+    assert [Call("search", "{}", "one"), Turn("Tea?", "Yes.")] == steps(
+        user("Tea?"), assistant(None, function()), tool("one"), tool("two"), assistant("Yes.")
+    )
 
 
 def test_memory_does_not_grow_with_the_number_of_lines() -> None:

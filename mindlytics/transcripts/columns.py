@@ -1,0 +1,52 @@
+"""What columns are called, in tables with a row a message or a row a turn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_WORDS: Mapping[str, str] = {
+    "conversation_id": "conversation_id conversation conversationid chat_id chatid thread_id threadid dialogue_id "
+    "dialog_id session sessionid session_id ticket_id gesprächs_id gespraechs_id gesprächsid id_conversation "
+    "conversation_hash chat",
+    "user_id": "user_id userid customer_id customerid nutzer_id nutzerid kunden_id id_utilisateur client_id username",
+    "role": "role speaker sender author from rolle sprecher absender rôle auteur participant speaker_role message_role",
+    "text": "content text message body utterance value nachricht inhalt texte contenu message_text msg",
+    "at": "timestamp time created_at createdat created date datetime sent_at zeitpunkt zeit datum horodatage sent ts",
+    "user": "user_message user prompt question input query human user_text user_input customer_message frage "
+    "benutzer message_utilisateur instruction",
+    "assistant": "assistant_message assistant response answer output completion bot_response assistant_text "
+    "reply bot ai "
+    "bot_message agent_message antwort réponse reponse model_response",
+    "model": "model model_name modell modèle",
+    "prompt_tokens": "prompt_tokens input_tokens tokens_in",
+    "completion_tokens": "completion_tokens output_tokens tokens_out",
+    "cached_tokens": "cached_tokens",
+    "tokens": "tokens token_count",
+    "cost": "cost total_cost kosten",
+    "assistant_id": "assistant_id agent_id bot_id",
+    "feedback": "rating feedback thumbs score bewertung note satisfaction csat stars user_rating user_feedback",
+    "comment": "comment feedback_comment kommentar",
+}
+MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split()}
+NESTED = ("messages", "conversation", "conversations")
+
+
+def meanings(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The column of each meaning, the first that fits.
+
+    :param given: columns by meaning, as ``--map`` has them.
+    """
+    found = dict(given or {})
+    taken = set(found.values())
+    for name in names:
+        meaning = MEANINGS.get(re.sub(r"[\s-]+", "_", name.strip().lower()))
+        if meaning is not None and meaning not in found and name not in taken:
+            found[meaning] = name
+    return found
+
+
+def is_table(names: list[str]) -> bool:
+    """Whether these are columns of a table of messages or of turns."""
+    found = meanings(names)
+    return len(names) > 1 and (("role" in found and "text" in found) or ("user" in found and "assistant" in found))

@@ -1,0 +1,133 @@
+"""What a shape knows beside a record: the options, and where to report what is left out or wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+from ..errors import InvalidEvent
+from ..values import UTC
+from .model import Problem
+from .moments import moment
+
+
+@frozen
+class Options:
+    """How files are to be read.
+
+    :param timezone: of times without an offset.
+    :param assistant: who of several people is the assistant.
+    :param gap_hours: a chat without an end is cut where nobody spoke for so long.
+    :param names: what the usual keys are called in these files.
+    """
+
+    timezone: tzinfo = UTC
+    assistant: str | None = None
+    gap_hours: float | None = None
+    names: Mapping[str, str] = {}
+
+
+@frozen(eq=False)
+class Record:
+    """One value of a file, and its place.
+
+    :param number: from 1 in lines and rows, as in ``line``.
+    :param place: in words: ``line 4``, ``[4]``, ``row 4``.
+    :param between: what stands between this and a field: ``": "`` or ``"."``.
+    """
+
+    value: Any
+    number: int = 0
+    place: str = ""
+    between: str = ": "
+
+    def where(self, field: str = "") -> str:
+        """The place of a field."""
+        between = self.between if self.place and field else ""
+        return f"{self.place}{between}{field}"
+
+
+@define(eq=False)
+class Context:
+    """Goes along with the reading of one file.
+
+    :param name: the file's, without its folder and suffix.
+    :param beside: other files of the same archive, read: ``user.json``.
+    """
+
+    options: Options = Options()
+    name: str = ""
+    beside: Mapping[str, Any] = Factory(dict)
+    problems: list[Problem] = Factory(list)
+    left: Counter[str] = Factory(Counter)
+    missed: Counter[str] = Factory(Counter)
+    record: Record = Record(None)
+    day_first: bool = False
+    """A date of this file names the day first for sure, so all do."""
+
+    def leave(self, kind: str) -> None:
+        """Count something that nobody said, such as an image."""
+        self.left[kind] += 1
+
+    def unread(self, kind: str) -> None:
+        """Count something that is not known. With ``strict`` it is an error."""
+        self.missed[kind] += 1
+
+    def report(self, error: ValueError | str, field: str = "") -> None:
+        """Report a problem of the present record."""
+        if isinstance(error, InvalidEvent) and not field:
+            field = error.field
+        record = self.record
+        self.problems.append(Problem(record.number, str(error), record.where(field), record.place))
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """What is wrong here costs this part of the record, and no more."""
+        try:
+            yield
+        except InvalidEvent as error:
+            self.report(error)
+
+    def moment(self, name: str, value: object) -> datetime | None:
+        """The moment that a value names.
+
+        :raises InvalidEvent: it names none.
+        """
+        return moment(name, value, self.options.timezone)
+
+
+def needs(where: str, value: object, kind: type, words: str) -> Any:
+    """The value, if it is of that kind.
+
+    :raises InvalidEvent: it is not.
+    """
+    if not isinstance(value, kind):
+        raise InvalidEvent(where, words, value)
+    return value
+
+
+def an_object(where: str, value: object) -> dict[str, Any]:
+    """The value, if it is a JSON object."""
+    found: dict[str, Any] = needs(where, value, dict, "an object")
+    return found
+
+
+def a_list(where: str, value: object) -> list[Any]:
+    """The value, if it is a list."""
+    found: list[Any] = needs(where, value, list, "a list")
+    return found
+
+
+def an_id(*given: object) -> str | None:
+    """The first of these that is an id: a text or a whole number."""
+    for value in given:
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return None

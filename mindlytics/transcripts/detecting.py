@@ -1,0 +1,117 @@
+"""Which format a record is of. Records are looked at one by one, since a proxy's log mixes several services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from .shapes import (
+    Shape,
+    ai_sdk_ui,
+    anthropic_messages,
+    bedrock_converse,
+    botframework_transcript,
+    chatgpt_export,
+    claude_code,
+    claude_export,
+    gemini,
+    intercom_conversations,
+    langchain_dump,
+    langfuse_trace,
+    langsmith_runs,
+    librechat,
+    oasst_tree,
+    open_webui,
+    openai_assistants_thread,
+    openai_chat,
+    openai_chat_log,
+    openai_responses,
+    openinference_spans,
+    otlp_genai,
+    rasa_tracker,
+    rows,
+    sharegpt,
+    slack_export,
+    taubench_trajectory,
+    telegram_export,
+    whatsapp_txt,
+    wildchat_rows,
+    zendesk_tickets,
+)
+
+SHAPES: tuple[Shape, ...] = (
+    botframework_transcript.SHAPE,
+    chatgpt_export.SHAPE,
+    claude_code.SHAPE,
+    claude_export.SHAPE,
+    intercom_conversations.SHAPE,
+    langfuse_trace.SHAPE,
+    langsmith_runs.SHAPE,
+    openinference_spans.SHAPE,
+    otlp_genai.SHAPE,
+    rasa_tracker.SHAPE,
+    slack_export.SHAPE,
+    taubench_trajectory.SHAPE,
+    telegram_export.SHAPE,
+    whatsapp_txt.SHAPE,
+    zendesk_tickets.SHAPE,
+    librechat.SHAPE,
+    open_webui.SHAPE,
+    oasst_tree.SHAPE,
+    openai_assistants_thread.SHAPE,
+    langchain_dump.SHAPE,
+    wildchat_rows.SHAPE,
+    openai_chat_log.SHAPE,
+    openai_responses.SHAPE,
+    gemini.SHAPE,
+    sharegpt.SHAPE,
+    ai_sdk_ui.SHAPE,
+    bedrock_converse.SHAPE,
+    anthropic_messages.SHAPE,
+    rows.MESSAGES_SHAPE,
+    rows.TURNS_SHAPE,
+    openai_chat.SHAPE,
+)
+"""In the order in which they are asked: the ones with the clearest marks first."""
+BY_NAME = {shape.name: shape for shape in SHAPES}
+
+
+def detect(record: Any) -> Shape | None:
+    """The shape of a record, if it is of a known one."""
+    for shape in SHAPES:
+        if shape.detects(record):
+            return shape
+    return None
+
+
+def named(name: str) -> Shape:
+    """The shape of that name, or the function ``package.module:function`` as one.
+
+    Such a function takes a record, and returns one in the project's own format, several, or None.
+
+    :raises ValueError: there is none.
+    """
+    if name in BY_NAME:
+        return BY_NAME[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise ValueError(
+            f"there is no format {name!r}: use one of {', '.join(sorted(BY_NAME))}, or package.module:function"
+        )
+    try:
+        made = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{name} cannot be imported: {error}") from None
+    return plugged(made)
+
+
+def plugged(function: Callable[[Any], Any]) -> Shape:
+    """A shape of a function that turns a record into one of the project's own format, or several, or None."""
+
+    def read(record: Any, context: Any) -> Any:
+        found = function(record)
+        for each in [found] if isinstance(found, dict) else found or []:
+            yield from openai_chat.read(each, context)
+
+    return Shape(getattr(function, "__name__", "function"), lambda _: True, read)

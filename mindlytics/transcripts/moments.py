@@ -1,0 +1,61 @@
+"""When something happened, as files have it: ISO 8601, RFC 2822, or a number of seconds, ms, µs or ns since 1970."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+
+from ..errors import InvalidEvent
+from ..values import UTC, parse_timestamp
+
+RULE = "an ISO 8601 date and time or seconds since 1970"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
+"""Below which number it counts units of how many microseconds; above all, it counts nanoseconds."""
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
+_OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$").search
+
+
+def moment(name: str, value: object, zone: tzinfo = UTC) -> datetime | None:
+    """The moment that a value names; None where it is None or an empty text.
+
+    :param zone: where a text without an offset was written.
+    :raises InvalidEvent: it names none.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str):
+            return _of_text(value.strip(), zone)
+        if isinstance(value, datetime):
+            return (value if value.tzinfo is not None else value.replace(tzinfo=zone)).astimezone(UTC)
+        if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+            return _of_number(Decimal(str(value)))
+    except (ValueError, OverflowError, ArithmeticError, TypeError):
+        pass
+    raise InvalidEvent(name, RULE, value)
+
+
+def _of_number(number: Decimal) -> datetime:
+    for limit, factor in UNITS:
+        if abs(number) < limit:
+            return EPOCH + timedelta(microseconds=int(number * factor))
+    return EPOCH + timedelta(microseconds=int(number / 1000))
+
+
+def _of_text(text: str, zone: tzinfo) -> datetime:
+    if _NUMBER(text):
+        return _of_number(Decimal(text))
+    if text[:4].isdigit() and text.endswith((" UTC", " GMT")):
+        text = text[:-4] + "Z"
+    if _DAY(text):
+        text += "T00:00:00"
+    try:
+        found = parse_timestamp(text)
+    except ValueError:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    return found if zone is UTC or _OFFSET(text[10:]) else found.replace(tzinfo=zone)

@@ -1,0 +1,87 @@
+"""Plays a transcript into a session: its events, in their order and at their times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..events import FEEDBACK
+from ..session import BaseSession, Done
+from ..usage import Cost, TokenBasedCost, Usage
+from .model import Call, Feedback, Transcript, Turn
+
+UP = frozenset({"thumbs_up", "thumbsup", "up", "like", "liked", "good", "positive", "+1", "👍", "thumbs up"})
+DOWN = frozenset(
+    {"thumbs_down", "thumbsdown", "down", "dislike", "disliked", "bad", "negative", "-1", "👎", "thumbs down"}
+)
+
+
+def play(session: BaseSession[Done, Any], transcript: Transcript) -> Done:
+    """Record a transcript in a session made with its arguments, from the session's start to its end.
+
+    :returns: None, or on the asyncio face something to await: what all of the calls handed back, in their order.
+    """
+    done: list[Any] = [session.start_session(timestamp=transcript.began)]
+    for step in transcript.steps:
+        if isinstance(step, Turn):
+            usage, properties = _usage(step)
+            said = session.track_conversation_turn(
+                user=step.user,
+                assistant=step.assistant,
+                assistant_id=step.assistant_id,
+                usage=usage,
+                properties=properties,
+                timestamp=step.timestamp,
+            )
+        else:
+            said = _call(session, step)
+        done.append(said)
+    done += [_opinion(session, each, transcript) for each in transcript.feedback]
+    done.append(session.end_session(timestamp=transcript.ended))
+    return session._all(done)
+
+
+def _call(session: BaseSession[Done, Any], step: Call) -> Done:
+    runtime = step.runtime or 0
+    return session.track_function_call(
+        name=step.name, args=step.args, result=step.result, runtime=runtime, timestamp=step.timestamp
+    )
+
+
+def _usage(turn: Turn) -> tuple[Usage | None, dict[str, Any] | None]:
+    """What a turn took, as usage where that is whole, and as properties beside it."""
+    counts = {
+        "model": turn.model,
+        "prompt_tokens": turn.prompt_tokens,
+        "completion_tokens": turn.completion_tokens,
+        "cached_tokens": turn.cached_tokens,
+    }
+    known = {name: value for name, value in counts.items() if value is not None}
+    if not known and turn.cost is None:
+        return None, None
+    if turn.cost is not None:
+        return Cost(turn.cost), known or None
+    if turn.prompt_tokens is not None and turn.completion_tokens is not None:
+        usage = TokenBasedCost((turn.model or "unknown")[:100], turn.prompt_tokens, turn.completion_tokens)
+        return usage, None if turn.cached_tokens is None else {"cached_tokens": turn.cached_tokens}
+    return None, known
+
+
+def _opinion(session: BaseSession[Done, Any], given: Feedback, transcript: Transcript) -> Done:
+    """Feedback, with the file's own name and value; what is plainly a thumb is one."""
+    value, word = given.value, str(given.value).lower()
+    properties: dict[str, Any] = {"name": given.name}
+    if word in UP or word in DOWN:
+        properties["feedback"] = "thumbs_up" if word in UP else "thumbs_down"
+    if isinstance(value, (int, float)):
+        properties["value"] = value
+    elif isinstance(value, str):
+        properties["rating"] = value
+    if given.turn is not None:
+        properties["turn"] = given.turn + 1
+    if given.comment:
+        properties["comment"] = given.comment
+    at = transcript.ended
+    conversation_id = session.conversation_id
+    return session.track_event(
+        event=FEEDBACK, properties={**properties, **given.more}, conversation_id=conversation_id, timestamp=at
+    )

@@ -1,0 +1,149 @@
+"""Reads whatever it is given, and counts what it comes to."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, Union
+
+from attrs import Factory, define
+
+from ..values import UTC
+from .context import Context, Options, Record
+from .detecting import named, plugged
+from .documents import line_records
+from .model import Problem, Transcript
+from .reading import conversations
+from .shapes import Shape
+from .sources import Source, opened, rows_of, sources
+
+Given = Union[str, "os.PathLike[str]", Iterable[Any]]
+
+
+@define
+class Summary:
+    """What a reading has come to so far.
+
+    :param records: lines, rows or other records that were read, those with problems included.
+    :param shapes: conversations by the name of their format.
+    :param left_out: what is known and was not said, by its kind: images, system messages, thinking.
+    :param unread: what is not known, by its kind: parts, keys.
+    """
+
+    conversations: int = 0
+    turns: int = 0
+    calls: int = 0
+    feedback: int = 0
+    problems: int = 0
+    records: int = 0
+    shapes: Counter[str] = Factory(Counter)
+    left_out: Counter[str] = Factory(Counter)
+    unread: Counter[str] = Factory(Counter)
+
+    def add(self, item: Transcript | Problem) -> None:
+        """Count a conversation or a problem."""
+        if isinstance(item, Problem):
+            self.problems += 1
+            return
+        self.conversations += 1
+        self.turns += item.turns
+        self.calls += item.calls
+        self.feedback += len(item.feedback)
+        self.shapes[item.shape] += 1
+
+
+def read(
+    source: Given,
+    format: str | Callable[[Any], Any] | None = None,
+    *,
+    timezone: tzinfo = UTC,
+    assistant: str | None = None,
+    gap_hours: float | None = None,
+    names: Mapping[str, str] | None = None,
+    strict: bool = False,
+    summary: Summary | None = None,
+) -> Iterator[Transcript | Problem]:
+    """Read conversations, one at a time.
+
+    :param source: the path of a file or a folder, lines of JSON, dicts, or a DataFrame of pandas, polars or pyarrow.
+    :param format: a format's name, ``package.module:function``, or a function that makes a record of the project's own
+        format of each of the file's; default: each record is looked at.
+    :param timezone: of times without an offset.
+    :param assistant: who of several people is the assistant, where the file does not say.
+    :param gap_hours: a chat without an end is cut where nobody spoke for so long.
+    :param names: what the usual keys are called in these records: ``{"role": "speaker", "content": "utterance"}``.
+    :param strict: parts and keys that are not known are problems.
+    :param summary: is counted up on the way.
+    :raises ValueError: there is no such format.
+    """
+    options = Options(timezone, assistant, gap_hours, names or {})
+    shape = named(format) if isinstance(format, str) else plugged(format) if format is not None else None
+    return _read(_sources(source), options, shape, strict, Summary() if summary is None else summary)
+
+
+def _sources(source: Given) -> Iterator[Source]:
+    if isinstance(source, (str, os.PathLike)):
+        return sources(source)
+    return iter([Source("", "", _items(source))])
+
+
+def _items(source: Iterable[Any]) -> Iterator[Record | Problem]:
+    rows: Any = source
+    if hasattr(rows, "iter_rows"):  # polars
+        rows = rows.iter_rows(named=True)
+    elif hasattr(rows, "itertuples"):  # pandas
+        names = list(map(str, rows.columns))
+        rows = (dict(zip(names, row, strict=True)) for row in rows.itertuples(index=False, name=None))
+    elif hasattr(rows, "to_batches"):  # pyarrow
+        rows = (row for batch in rows.to_batches() for row in batch.to_pylist())
+    iterator = iter(rows)
+    first = next(iterator, None)
+    if first is None:
+        return iter(())
+    given = _again(first, iterator)
+    return line_records(map(_encoded, given)) if isinstance(first, (str, bytes)) else rows_of(given)
+
+
+def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _encoded(line: str | bytes) -> bytes:
+    return line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+
+
+def _read(
+    given: Iterator[Source], options: Options, shape: Shape | None, strict: bool, summary: Summary
+) -> Iterator[Transcript | Problem]:
+    for source in given:
+        yield from one(source, options, shape, strict, summary)
+
+
+def one(
+    source: Source, options: Options, shape: Shape | None, strict: bool, summary: Summary
+) -> Iterator[Transcript | Problem]:
+    """What one source comes to."""
+    context = Context(options, source.name, source.beside)
+    for item in conversations(_counted(source.records, summary), context, shape):
+        summary.add(item)
+        yield item
+    summary.left_out += context.left
+    summary.unread += context.missed
+    if strict:
+        for kind, times in context.missed.items():
+            problem = Problem(0, f"is not read, {times} times: {kind}", "")
+            summary.add(problem)
+            yield problem
+
+
+def _counted(records: Iterable[Record | Problem], summary: Summary) -> Iterator[Record | Problem]:
+    for record in records:
+        summary.records += 1
+        yield record
+
+
+__all__ = ["Path", "Summary", "one", "opened", "read"]

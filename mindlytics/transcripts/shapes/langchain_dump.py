@@ -1,0 +1,128 @@
+"""Messages of LangChain and LangGraph, as ``messages_to_dict``, ``dumpd``, ``model_dump`` and checkpoints have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...errors import InvalidEvent
+from .. import content
+from ..content import count
+from ..context import Context, a_list, an_id, an_object
+from ..talk import NOTHING, Called, Message, Returned, Talk, Usage, with_attributes
+from . import Shape
+from .openai_chat import called
+
+KINDS = {
+    **dict.fromkeys(("human", "HumanMessage", "HumanMessageChunk", "user"), "user"),
+    **dict.fromkeys(("ai", "AIMessage", "AIMessageChunk", "assistant"), "assistant"),
+    **dict.fromkeys(("tool", "function", "ToolMessage", "FunctionMessage", "ToolMessageChunk"), "tool"),
+    **dict.fromkeys(("system", "developer", "SystemMessage", "SystemMessageChunk"), "system"),
+    **dict.fromkeys(("remove", "RemoveMessage"), "remove"),
+}
+
+
+def is_message(given: Any) -> bool:
+    """Whether it is one of LangChain's messages."""
+    if not isinstance(given, dict):
+        return False
+    if given.get("lc") == 1:
+        return isinstance(given.get("id"), list) and str(given["id"][-1]) in KINDS
+    return given.get("type") in KINDS and (isinstance(given.get("data"), dict) or "additional_kwargs" in given)
+
+
+def detects(record: Any) -> bool:
+    """A list of such messages, alone or under ``messages``."""
+    found = _messages(record)
+    return isinstance(found, list) and bool(found) and is_message(found[0])
+
+
+def _messages(record: Any) -> Any:
+    if isinstance(record, dict):
+        values = record.get("values")
+        return values.get("messages") if isinstance(values, dict) else record.get("messages")
+    return record
+
+
+def read(record: Any, context: Context) -> Iterator[Talk]:
+    """The conversation."""
+    outer = record if isinstance(record, dict) else {}
+    config = (outer.get("config") or {}).get("configurable") or {}
+    metadata = outer.get("metadata") if isinstance(outer.get("metadata"), dict) else {}
+    assert isinstance(metadata, dict)
+    talk = Talk(
+        conversation_id=an_id(outer.get("thread_id"), config.get("thread_id"), metadata.get("thread_id")),
+        user_id=an_id(outer.get("user_id"), config.get("user_id"), metadata.get("user_id")),
+        began=context.moment("created_at", outer.get("created_at")),
+    )
+    with_attributes(talk, metadata, without=("thread_id", "user_id"))
+    found = a_list("messages", _messages(record))
+    removed = {inner.get("id") for each in found if (inner := unwrapped(each))["type"] == "remove"}
+    for index, each in enumerate(found):
+        with context.part():
+            message = read_message(f"messages[{index}]" if outer else f"[{index}]", each, context)
+            if message is not None and (message.id is None or message.id not in removed):
+                talk.take(message)
+    yield talk
+
+
+def unwrapped(given: Any) -> dict[str, Any]:
+    """The fields of a message, whatever it is wrapped in, with its kind under ``type``."""
+    if not isinstance(given, dict):
+        return {"type": None}
+    if given.get("lc") == 1:
+        inner = {**(given.get("kwargs") or {}), "type": str((given.get("id") or [None])[-1])}
+    else:
+        inner = {**given["data"], "type": given.get("type")} if isinstance(given.get("data"), dict) else given
+    return {**inner, "type": KINDS.get(str(inner.get("type", inner.get("role"))))}
+
+
+def read_message(where: str, given: Any, context: Context) -> Message | None:
+    """A message; None where it says nothing by itself.
+
+    :raises InvalidEvent: it is none.
+    """
+    found = unwrapped(an_object(where, given))
+    role = found["type"]
+    if role is None:
+        raise InvalidEvent(f"{where}.type", "human, ai, tool or system", given.get("type"))
+    if role == "remove":
+        return None
+    if role == "system":
+        context.leave("system messages")
+        return Message("system")
+    if role == "tool":
+        returned = content.result(f"{where}.content", found.get("content"), context)
+        return Message("tool", (Returned(returned, found.get("tool_call_id"), found.get("name")),), where=where)
+    parts = content.items(f"{where}.content", found.get("content"), context)
+    id = found.get("id")
+    if role == "user":
+        return Message("user", parts, id=id, where=where)
+    more = found.get("additional_kwargs") or {}
+    calls = found.get("tool_calls") or []
+    invalid = found.get("invalid_tool_calls") or []
+    if not calls and not invalid:
+        calls = more.get("tool_calls") or ([{"function": more["function_call"]}] if more.get("function_call") else [])
+    read = [called(f"{where}.tool_calls[{index}]", each) for index, each in enumerate([*calls, *invalid])]
+    known = {item.id for item in parts if isinstance(item, Called)}
+    items = (*parts, *(each for each in read if each.id is None or each.id not in known))
+    response = found.get("response_metadata") or {}
+    return Message(
+        "assistant",
+        items,
+        model=response.get("model_name") or response.get("model"),
+        usage=_usage(found.get("usage_metadata")),
+        id=id,
+        where=where,
+    )
+
+
+def _usage(given: Any) -> Usage:
+    if not isinstance(given, dict):
+        return NOTHING
+    details = given.get("input_token_details")
+    cached = details.get("cache_read") if isinstance(details, dict) else None
+    return Usage(count(given.get("input_tokens")), count(given.get("output_tokens")), count(cached))
+
+
+SHAPE = Shape("langchain_dump", detects, read)

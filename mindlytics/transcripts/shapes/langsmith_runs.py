@@ -1,0 +1,139 @@
+"""Runs of LangSmith: one a line, as ``list_runs`` has them, or batches of ``post`` and ``patch``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...errors import InvalidEvent
+from .. import content
+from ..context import Context, Record, an_id, an_object
+from ..exchanges import Exchange, talks_of
+from ..model import Feedback
+from ..talk import NOTHING, Message, Talk
+from . import Shape
+from .langchain_dump import is_message, read_message
+from .openai_chat import message as openai_message
+
+THREADS = ("session_id", "thread_id", "conversation_id")
+
+
+def detects(record: Any) -> bool:
+    """A run, or a batch of them."""
+    if not isinstance(record, dict):
+        return False
+    return ("run_type" in record and ("trace_id" in record or "inputs" in record)) or (
+        isinstance(record.get("post"), list) or isinstance(record.get("patch"), list)
+    )
+
+
+def group(record: Any, context: Context) -> str:
+    """The thread, or the trace."""
+    first = (
+        next(iter([*(record.get("post") or []), *(record.get("patch") or [])]), {})
+        if "run_type" not in record
+        else record
+    )
+    if first.get("run_type") == "llm":
+        an_object("inputs", first.get("inputs"))
+    return _thread(first) or str(first.get("trace_id"))
+
+
+def _thread(run: dict[str, Any]) -> str | None:
+    metadata = _dict(_dict(run.get("extra")).get("metadata"))
+    return an_id(*(metadata.get(name) for name in THREADS))
+
+
+def read(records: Any, context: Context) -> Iterator[Talk]:
+    """The conversations of a thread."""
+    runs: dict[str, tuple[Record, dict[str, Any]]] = {}
+    for record in records:
+        value = record.value
+        for run in [value] if "run_type" in value else [*(value.get("post") or []), *(value.get("patch") or [])]:
+            key = str(run.get("id"))
+            before = runs[key][1] if key in runs else {}
+            runs[key] = (record, {**before, **{name: each for name, each in run.items() if each is not None}})
+    exchanges: list[Exchange] = []
+    for record, run in runs.values():
+        if run.get("run_type") != "llm":
+            continue
+        context.record = record
+        with context.part():
+            exchanges.append(_exchange(run, record, context))
+    roots = {run.get("trace_id"): run for _, run in runs.values() if not run.get("parent_run_id")}
+    for trace, run in roots.items():
+        mine = [each for each in exchanges if each.attributes.get("trace") == trace]
+        if mine:
+            last = max(mine, key=lambda each: (each.ended or each.began) is not None and str(each.ended or each.began))
+            last.feedback += [
+                Feedback(name, each.get("avg"))
+                for name, each in (run.get("feedback_stats") or {}).items()
+                if isinstance(each, dict) and each.get("avg") is not None
+            ]
+            first = min(mine, key=lambda each: str(each.began))
+            began = context.moment("start_time", run.get("start_time"))
+            first.began = began or first.began
+            ended = context.moment("end_time", run.get("end_time"))
+            last.ended = last.ended if ended is None or last.ended is None else max(last.ended, ended)
+    for each in exchanges:
+        each.attributes.clear()
+    yield from talks_of(exchanges, context)
+
+
+def _exchange(run: dict[str, Any], record: Record, context: Context) -> Exchange:
+    inputs = an_object("inputs", run.get("inputs"))
+    given = inputs.get("messages") or []
+    if given and isinstance(given[0], list):
+        given = given[0]
+    messages = [
+        message for i, each in enumerate(given) if (message := _message(f"inputs.messages[{i}]", each, context))
+    ]
+    metadata = _dict(_dict(run.get("extra")).get("metadata"))
+    model = metadata.get("ls_model_name")
+    answer = _answer(run.get("outputs"), context)
+    began, ended = context.moment("start_time", run.get("start_time")), context.moment("end_time", run.get("end_time"))
+    return Exchange(
+        [each for each in messages if each.role != "system"],
+        None if answer is None else [answer],
+        _thread(run),
+        an_id(run.get("trace_id")),
+        an_id(metadata.get("user_id")),
+        began,
+        ended or began,
+        Message("assistant", model=model),
+        {"trace": run.get("trace_id")},
+        record=record,
+    )
+
+
+def _message(where: str, given: Any, context: Context) -> Message | None:
+    return read_message(where, given, context) if is_message(given) else openai_message(where, given, context)
+
+
+def _answer(outputs: Any, context: Context) -> Message | None:
+    if not isinstance(outputs, dict):
+        return None
+    generations = outputs.get("generations")
+    if isinstance(generations, list) and generations:
+        first = generations[0][0] if isinstance(generations[0], list) else generations[0]
+        return _message("outputs.generations[0]", first.get("message"), context)
+    choices = outputs.get("choices")
+    if isinstance(choices, list) and choices:
+        found = openai_message("outputs.choices[0].message", choices[0].get("message"), context)
+        usage = content.openai_usage(outputs.get("usage"))
+        return Message("assistant", found.items, None, outputs.get("model"), usage or NOTHING)
+    for name in ("message", "messages", "output"):
+        found_ = outputs.get(name)
+        found_ = found_[-1] if isinstance(found_, list) and found_ else found_
+        if isinstance(found_, dict):
+            return _message(f"outputs.{name}", found_, context)
+    if outputs.get("role"):
+        return openai_message("outputs", outputs, context)
+    raise InvalidEvent("outputs", "an answer of a known kind", outputs)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+SHAPE = Shape("langsmith_runs", detects, read, group)

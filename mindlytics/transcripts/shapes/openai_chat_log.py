@@ -1,0 +1,134 @@
+"""Logs of Chat Completions, Anthropic Messages and Bedrock Converse: a request with ``messages``, and its response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...errors import InvalidEvent
+from .. import content
+from ..context import Context, Record, a_list, an_id, an_object
+from ..exchanges import Exchange, key_of, talks_of
+from ..streams import whole
+from ..talk import Message, Talk
+from . import Shape, anthropic_messages, bedrock_converse
+from .openai_chat import first_moment, message
+
+IDS = ("conversation_id", "conversationId", "session_id", "sessionId", "thread_id", "threadId")
+HANDLED = frozenset({*IDS, "user_id"})
+
+
+def detects(record: Any) -> bool:
+    """A request with messages and a response side by side, or messages with ``choices``."""
+    if not isinstance(record, dict):
+        return False
+    request = record.get("request", record.get("body"))
+    if isinstance(request, dict) and "messages" in request:
+        return "response" in record
+    return isinstance(record.get("messages"), list) and ("choices" in record or "response" in record)
+
+
+def group(record: Any, context: Context) -> str:
+    """The conversation's id, or its first message."""
+    return key_of(_exchange(record, Context(context.options)))
+
+
+def read(records: Any, context: Context) -> Iterator[Talk]:
+    """The conversations of requests that begin alike."""
+    exchanges: list[Exchange] = []
+    for record in records:
+        context.record = record
+        with context.part():
+            found = _exchange(record.value, context)
+            found.record = record
+            exchanges.append(found)
+    yield from talks_of(exchanges, context)
+
+
+def _exchange(record: dict[str, Any], context: Context) -> Exchange:
+    request = record.get("request", record.get("body"))
+    if request is None and "messages" in record:
+        request = record
+    request = an_object("", request)
+    messages = a_list("messages", request.get("messages"))
+    metadata = {**_dict(record.get("metadata")), **_dict(request.get("metadata"))}
+    answer = record.get("response")
+    if answer is None and "choices" in record:
+        answer = {key: value for key, value in record.items() if key != "messages"}
+    answer = whole(answer)
+    answered = _answer(answer, record, context)
+    began = first_moment("", record, context)
+    ended = answered.at if answered and answered.at else None
+    between = "\n"
+    if request.get("system") or anthropic_messages.detects(request):
+        between = ""
+    history = []
+    for index, each in enumerate(messages):
+        found = message(f"messages[{index}]", each, context, between)
+        if found.role != "system":
+            history.append(found)
+    return Exchange(
+        history,
+        None if answered is None else [answered],
+        an_id(*(metadata.get(name) for name in IDS), *(record.get(name) for name in IDS)),
+        _response_id(answer),
+        an_id(request.get("user"), request.get("safety_identifier"), record.get("user_id"), metadata.get("user_id")),
+        began,
+        ended,
+        None,
+        {
+            **{key: value for key, value in metadata.items() if key not in HANDLED},
+            **_dict(record.get("requestMetadata")),
+        },
+        shape=_shape(answer, request),
+    )
+
+
+def _shape(answer: Any, request: dict[str, Any]) -> str | None:
+    """The name of the service's format, where it is not OpenAI's."""
+    if isinstance(answer, dict) and bedrock_converse.is_response(answer):
+        return bedrock_converse.SHAPE.name
+    if anthropic_messages.is_response(answer) or anthropic_messages.detects(request):
+        return anthropic_messages.SHAPE.name
+    return None
+
+
+def _answer(given: Any, record: dict[str, Any], context: Context) -> Message | None:
+    """What the model answered; None where it did not."""
+    if not isinstance(given, dict):
+        return None
+    if bedrock_converse.is_response(given):
+        return bedrock_converse.response(given, record, context)
+    if anthropic_messages.is_response(given):
+        return anthropic_messages.response(given, context)
+    choices = given.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return None
+    if len(choices) > 1:
+        context.leave("further choices")
+    found = choices[0].get("message")
+    if not isinstance(found, dict):
+        return None
+    said = message("choices[0].message", {"role": "assistant", **found}, context)
+    return Message(
+        "assistant",
+        said.items,
+        first_moment("response.", given, context),
+        given.get("model"),
+        content.openai_usage(given.get("usage")),
+        id=given.get("id"),
+    )
+
+
+def _response_id(given: Any) -> str | None:
+    if not isinstance(given, dict):
+        return None
+    return an_id(given.get("id"), _dict(given.get("ResponseMetadata")).get("RequestId"))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+SHAPE = Shape("openai_chat_log", detects, read, group)
+__all__ = ["SHAPE", "InvalidEvent", "Record"]

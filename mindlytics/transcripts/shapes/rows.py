@@ -1,0 +1,171 @@
+"""Tables with a row a turn or a row a message, from CSV, Parquet, a DataFrame or dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...errors import InvalidEvent
+from ..columns import meanings
+from ..content import count
+from ..context import Context, Record, an_id
+from ..model import Feedback
+from ..tables import is_day_first, iso, number_of
+from ..talk import Message, Said, Talk, Usage, with_attributes
+from . import Shape
+from .openai_chat import ROLES
+
+MORE_ROLES = {
+    **ROLES,
+    **dict.fromkeys(
+        ("kunde", "kundin", "nutzer", "nutzerin", "benutzer", "client", "utilisateur", "cliente", "usuario"), "user"
+    ),
+    **dict.fromkeys(
+        ("assistent", "assistentin", "agent", "agente", "asistente", "support", "berater", "robot"), "assistant"
+    ),
+    **dict.fromkeys(("système", "systeme", "sistema"), "system"),
+}
+ROWS = ("role", "text")
+TURNS = ("user", "assistant")
+
+
+def _is_flat(record: Any, wanted: tuple[str, str], context: Context | None = None) -> dict[str, str] | None:
+    if not isinstance(record, dict) or "messages" in record:
+        return None
+    found = meanings(map(str, record), _given(context))
+    one, other = wanted
+    if one not in found or other not in found:
+        return None
+    both = record.get(found[one]), record.get(found[other])
+    return None if any(isinstance(value, (dict, list)) for value in both) else found
+
+
+def _given(context: Context | None) -> dict[str, str]:
+    if context is None:
+        return {}
+    return {{"content": "text", "timestamp": "at"}.get(key, key): name for key, name in context.options.names.items()}
+
+
+def is_turn(record: Any) -> bool:
+    """A row with what both said."""
+    return _is_flat(record, TURNS) is not None and not is_message(record)
+
+
+def is_message(record: Any) -> bool:
+    """A row with who said what."""
+    found = _is_flat(record, ROWS)
+    return found is not None and isinstance(record.get(found["role"]), (str, type(None)))
+
+
+def _key(record: dict[str, Any], found: dict[str, str], context: Context) -> str:
+    id = an_id(record.get(found.get("conversation_id", ""))) or _whole(record.get(found.get("conversation_id", "")))
+    return id if id else f"alone {context.record.number}"
+
+
+def _whole(value: Any) -> str | None:
+    return str(int(value)) if isinstance(value, float) and value == int(value) else None
+
+
+def _checked(record: dict[str, Any], found: dict[str, str], context: Context) -> None:
+    """Refuse a row whose time or role cannot be read.
+
+    :raises InvalidEvent: naming the column.
+    """
+    value = record.get(found.get("at", ""))
+    if isinstance(value, str):
+        certain = is_day_first(value)
+        context.day_first = context.day_first or certain
+        value = iso(value, certain)
+    context.moment(found.get("at", "at"), value)
+
+
+def group_turns(record: Any, context: Context) -> str:
+    """The conversation's id; a row without one is a conversation by itself."""
+    found = meanings(map(str, record), _given(context))
+    _checked(record, found, context)
+    return _key(record, found, context)
+
+
+def group_messages(record: Any, context: Context) -> str:
+    """The same of rows with who said what."""
+    found = meanings(map(str, record), _given(context))
+    role = record.get(found["role"])
+    if str(role).strip().lower() not in MORE_ROLES:
+        raise InvalidEvent(found["role"], f"one of {', '.join(sorted(set(ROLES)))}", role)
+    _checked(record, found, context)
+    return _key(record, found, context)
+
+
+def read_turns(records: list[Record], context: Context) -> Iterator[Talk]:
+    """The conversation of rows with what both said."""
+    talk, found, rows = _begun(records, context)
+    for at, row in rows:
+        user, assistant = (_text(row.get(found[name])) for name in TURNS)
+        talk.take(Message("user", (Said(user),), at))
+        talk.take(Message("assistant", (Said(assistant),), at, **_more(row, found)))
+    yield talk
+
+
+def read_messages(records: list[Record], context: Context) -> Iterator[Talk]:
+    """The conversation of rows with who said what."""
+    talk, found, rows = _begun(records, context)
+    if "tokens" in found:
+        found.setdefault("completion_tokens", found["tokens"])
+    for at, row in rows:
+        role = MORE_ROLES[str(row.get(found["role"])).strip().lower()]
+        if role == "system":
+            context.leave("system messages")
+        more = _more(row, found) if role == "assistant" else {}
+        talk.take(Message("system" if role == "tool" else role, (Said(_text(row.get(found["text"]))),), at, **more))
+    yield talk
+
+
+def _begun(records: list[Record], context: Context) -> tuple[Talk, dict[str, str], list[tuple[Any, dict[str, Any]]]]:
+    rows = [
+        {name: value for name, value in each.value.items() if value is not None and value != ""} for each in records
+    ]
+    found = meanings(map(str, records[0].value), _given(context))
+    times = [row.get(found.get("at", "")) for row in rows]
+    times = [iso(each, context.day_first) if isinstance(each, str) else each for each in times]
+    moments = [context.moment(found.get("at", "at"), each) for each in times]
+    ordered = list(zip(moments, rows, strict=True))
+    if all(each is not None for each in moments):
+        ordered.sort(key=lambda each: str(each[0]))
+    first = rows[0]
+    id = first.get(found.get("conversation_id", ""))
+    user = next((each for row in rows if (each := row.get(found.get("user_id", ""))) is not None), None)
+    talk = Talk(an_id(id) or _whole(id), user_id=an_id(user) or _whole(user))
+    taken = set(found.values())
+    for name in (name for name in first if name not in taken):
+        values = [row.get(name) for row in rows]
+        if all(each == values[0] for each in values):
+            with_attributes(talk, {str(name): values[0]})
+    return talk, found, ordered
+
+
+def _more(row: dict[str, Any], found: dict[str, str]) -> dict[str, Any]:
+    given = {meaning: row[name] for meaning, name in found.items() if name in row}
+    read, written, cached = (
+        count(number_of(given.get(name))) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")
+    )
+    cost = number_of(given.get("cost"))
+    opinion: tuple[Feedback, ...] = ()
+    if "feedback" in given:
+        comment = given.get("comment")
+        opinion = (
+            Feedback(found["feedback"], number_of(given["feedback"]), None, _text(comment) if comment else None),
+        )
+    return {
+        "model": an_id(given.get("model")),
+        "usage": Usage(read, written, cached, cost if isinstance(cost, (int, float)) else None),
+        "assistant_id": an_id(given.get("assistant_id")),
+        "feedback": opinion,
+    }
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
+TURNS_SHAPE = Shape("csv_turns", is_turn, read_turns, group_turns)
+MESSAGES_SHAPE = Shape("csv_messages", is_message, read_messages, group_messages)

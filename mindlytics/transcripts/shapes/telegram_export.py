@@ -1,0 +1,81 @@
+"""Exports of Telegram Desktop in JSON: one chat, or ``chats.list``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..context import Context, a_list, an_id, an_object
+from ..model import Feedback
+from ..talk import Message, Said, Talk
+from . import Shape
+from .people import Speech, talk_of
+
+
+def detects(record: Any) -> bool:
+    """A chat with messages of ``from_id``, or a list of chats."""
+    if not isinstance(record, dict):
+        return False
+    if isinstance(chats := record.get("chats"), dict):
+        return isinstance(chats.get("list"), list)
+    messages = record.get("messages")
+    return (
+        isinstance(messages, list)
+        and "type" in record
+        and any(isinstance(each, dict) and ("from_id" in each or "actor_id" in each) for each in messages[:20])
+    )
+
+
+def read(record: Any, context: Context) -> Iterator[Talk]:
+    """The conversation of each chat."""
+    if "messages" in record:
+        chats = [("", record)]
+    else:
+        chats = [(f"chats.list[{index}].", each) for index, each in enumerate(record["chats"]["list"])]
+    for where, chat in chats:
+        with context.part():
+            yield from _chat(where, an_object(where or "chat", chat), context)
+
+
+def _chat(where: str, chat: dict[str, Any], context: Context) -> Iterator[Talk]:
+    bot = f"user{chat.get('id')}" if chat.get("type") == "bot_chat" else None
+    wanted = context.options.assistant
+    speeches: list[Speech] = []
+    for index, given in enumerate(a_list(f"{where}messages", chat.get("messages"))):
+        place = f"{where}messages[{index}]"
+        with context.part():
+            each = an_object(place, given)
+            if each.get("type") == "service":
+                context.leave("service messages")
+                continue
+            stamp = "date_unixtime" if "date_unixtime" in each or "date" not in each else "date"
+            at = context.moment(f"{place}.{stamp}", each.get(stamp))
+            if at is None:
+                context.report("has no time", f"{place}.{stamp}")
+                continue
+            who, name = str(each.get("from_id")), str(each.get("from"))
+            is_assistant = who == bot if bot else wanted in (who, name) if wanted else False
+            if "photo" in each or "file" in each or "media_type" in each:
+                context.leave("media")
+            opinions = tuple(_opinions(each)) if is_assistant else ()
+            speeches.append(Speech(who, name, _text(each.get("text")), at, is_assistant, opinions))
+    yield from talk_of(an_id(chat.get("id")), speeches, context)
+
+
+def _text(given: Any) -> str:
+    """A text, or entities of one."""
+    if isinstance(given, list):
+        return "".join(each if isinstance(each, str) else str(each.get("text", "")) for each in given)
+    return given if isinstance(given, str) else ""
+
+
+def _opinions(given: dict[str, Any]) -> Iterator[Feedback]:
+    for each in given.get("reactions") or []:
+        if isinstance(each, dict) and (each.get("emoji") or each.get("document_id")):
+            yield Feedback(
+                "reaction", each.get("emoji") or each.get("document_id"), None, None, {"count": each.get("count", 1)}
+            )
+
+
+SHAPE = Shape("telegram_export", detects, read)
+__all__ = ["SHAPE", "Message", "Said"]

@@ -1,0 +1,101 @@
+"""WhatsApp chats. ``--assistant NAME`` says who answers, ``--gap-hours`` where a conversation ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from ...errors import InvalidEvent
+from ..context import Context
+from ..talk import Talk
+from . import Shape
+from .people import Speech, talk_of
+
+MEDIA = re.compile(
+    r"<[^<>]*(?:omitted|ausgeschlossen|omis|omitidos?|omessi|weggelaten)[^<>]*>"
+    r"|(?:image|video|audio|sticker|GIF|document|Contact card) omitted"
+    r"|<attached: [^>]*>|(?:Bild|Video|Audio|Sticker|Dokument) weggelassen",
+    re.IGNORECASE,
+)
+EDITED = re.compile(r"\s*<(?:Diese Nachricht wurde bearbeitet\.|This message was edited)>")
+DELETED = (
+    "Diese Nachricht wurde gelöscht.",
+    "Du hast diese Nachricht gelöscht.",
+    "This message was deleted.",
+    "This message was deleted",
+    "You deleted this message.",
+    "You deleted this message",
+)
+
+
+def detects(record: Any) -> bool:
+    """What ``texts.py`` makes of a chat."""
+    return isinstance(record, dict) and "whatsapp_messages" in record
+
+
+def read(record: Any, context: Context) -> Iterator[Talk]:
+    """The conversations of a chat."""
+    messages = record["whatsapp_messages"]
+    month_first = _month_first(messages)
+    speeches: list[Speech] = []
+    last: datetime | None = None
+    gap = context.options.gap_hours
+    for each in messages:
+        with context.part():
+            if each["name"] is None:
+                context.leave("lines without a sender")
+                continue
+            at = _moment(each, month_first, context)
+            text = EDITED.sub("", each["text"])
+            if text in DELETED:
+                context.leave("deleted messages")
+                continue
+            if MEDIA.fullmatch(text.strip()):
+                context.leave("media")
+                text = ""
+            if gap is not None and last is not None and at - last > timedelta(hours=gap):
+                yield from _talk(speeches, context)
+                speeches = []
+            last = at
+            speeches.append(Speech(each["name"], each["name"], text, at, each["name"] == context.options.assistant))
+    yield from _talk(speeches, context)
+
+
+def _talk(speeches: list[Speech], context: Context) -> Iterator[Talk]:
+    wanted = context.options.assistant
+    found = speeches
+    if found and wanted is not None and not any(each.is_assistant for each in found):
+        found = [*speeches, Speech(wanted, wanted, "", speeches[-1].at, True)]  # asked, and not answered
+    if found:
+        first = found[0].at
+        stamp = "" if first is None else first.replace(tzinfo=None).isoformat()
+        yield from talk_of(f"{context.name}/{stamp}", found, context)
+
+
+def _month_first(messages: list[dict[str, Any]]) -> bool:
+    """Whether dates name the month first: dots never do, a number above 12 tells, and so does AM or PM."""
+    parts = [re.split(r"[./-]", each["date"]) for each in messages]
+    if any("." in each["date"] for each in messages) or any(int(part[0]) > 12 for part in parts):
+        return False
+    return any(int(part[1]) > 12 for part in parts) or any(each["half"] for each in messages)
+
+
+def _moment(given: dict[str, Any], month_first: bool, context: Context) -> datetime:
+    first, second, third = map(int, re.split(r"[./-]", given["date"]))
+    if first > 31:
+        year, month, day = first, second, third
+    else:
+        day, month = (second, first) if month_first else (first, second)
+        year = third + 2000 if third < 100 else third
+    hour, minute, *rest = map(int, re.split(r"[:.]", given["time"]))
+    if given["half"]:
+        hour = hour % 12 + (12 if given["half"][0] in "pP" else 0)
+    try:
+        return datetime(year, month, day, hour, minute, rest[0] if rest else 0, tzinfo=context.options.timezone)
+    except ValueError:
+        raise InvalidEvent(f"line {given['line']}", "begun with a date and a time", given["date"]) from None
+
+
+SHAPE = Shape("whatsapp_txt", detects, read)

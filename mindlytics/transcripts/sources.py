@@ -1,0 +1,182 @@
+"""What is read: a file, a folder, an archive with several, lines, dicts, or a table. Each is a series of records."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from attrs import Factory, frozen
+
+from .context import Record
+from .documents import MAX_DOCUMENT, parse, records_of
+from .model import Problem
+from .shapes import archives
+from .tables import csv_records, is_csv, parquet_records
+from .texts import is_chat, text_records
+from .unpacking import FAULTS, PARQUET, PEEK, ZIP, Damaged, Peeked, unpacked
+
+MAX_MEMBERS = 100_000
+
+
+@frozen(eq=False)
+class Source:
+    """The records of one file, or of one archive.
+
+    :param path: where it is, for words about it.
+    :param name: the file's, without folder and suffix.
+    :param records: what it holds, and what of it cannot be read.
+    :param beside: what else is in the archive, by name.
+    """
+
+    path: str
+    name: str
+    records: Iterator[Record | Problem]
+    beside: Mapping[str, Any] = Factory(dict)
+
+
+def sources(path: str | os.PathLike[str]) -> Iterator[Source]:
+    """The sources of a file or a folder; hidden files of a folder are passed over."""
+    found = Path(path)
+    if found.is_dir():
+        for each in sorted(found.rglob("*")):
+            if each.is_file() and not any(part.startswith(".") for part in each.relative_to(found).parts):
+                yield from sources(each)
+        return
+    with found.open("rb") as file:
+        yield from opened(file, str(path))
+
+
+def opened(file: IO[bytes], path: str) -> Iterator[Source]:
+    """The sources of an open file."""
+    name = Path(path).name.partition(".")[0]
+    head = file.read(8)
+    if file.seekable():
+        file.seek(0)
+        if head.startswith(ZIP):
+            yield from _archive(file, path, name)
+            return
+        if head.startswith(PARQUET):
+            yield Source(path, name, parquet_records(file))
+            return
+        yield Source(path, name, stream_records(file))
+    else:
+        yield Source(path, name, stream_records(_Rejoined(head, file)))
+
+
+class _Rejoined:
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, file: IO[bytes]) -> None:
+        self._head = head
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        head, self._head = self._head, b""
+        return head or self._file.read(size)
+
+
+def stream_records(file: Any) -> Iterator[Record | Problem]:
+    """The records of a stream of bytes: JSON, CSV or a chat as text, packed or not."""
+    try:
+        stream = unpacked(file)
+        yield from _records(stream)
+    except Damaged as error:
+        yield Problem(0, str(error), "file")
+        return
+    except FAULTS as error:
+        yield Problem(0, f"cannot be read on: {error}", "end of file")
+        return
+    if stream.fault is not None:
+        yield Problem(0, f"cannot be read on: {stream.fault}", "end of file")
+
+
+def _records(stream: Peeked) -> Iterator[Record | Problem]:
+    head = stream.peek(PEEK)
+    if head.startswith(ZIP) or head.startswith(PARQUET):
+        raise Damaged("is an archive inside another one, which is not read: unpack it")
+    start = head.lstrip(b" \t\r\n\x1e")[:1]
+    if start in (b"{", b"["):
+        if head.lstrip()[1:2].isdigit() and is_chat(head):
+            yield from text_records(stream)
+        else:
+            yield from records_of(stream, is_message_list)
+    elif is_chat(head):
+        yield from text_records(stream)
+    elif is_csv(head):
+        yield from csv_records(stream)
+    elif b"\0" in head[:1000]:
+        raise Damaged(f"is no text, and no archive that is known (it begins with {head[:4].hex(' ')})")
+    else:
+        yield from records_of(stream, is_message_list)
+
+
+def is_message_list(value: Any) -> bool:
+    """Whether the first row of an array is a message, so that the array is one conversation."""
+    if not isinstance(value, dict) or any(
+        key in value for key in ("messages", "conversation_id", "session_id", "object")
+    ):
+        return False
+    if "role" in value:
+        return "content" in value or "parts" in value or "tool_calls" in value
+    return isinstance(value.get("data"), dict) and value.get("type") in ("human", "ai", "system", "tool", "function")
+
+
+def _archive(file: IO[bytes], path: str, name: str) -> Iterator[Source]:
+    try:
+        archive = zipfile.ZipFile(file)
+        members = [each for each in archive.infolist() if not each.is_dir() and _is_wanted(each.filename)]
+    except (zipfile.BadZipFile, *FAULTS) as error:
+        yield Source(path, name, iter([Problem(0, f"is a zip that cannot be read: {error}", "file")]))
+        return
+    if len(members) > MAX_MEMBERS:
+        yield Source(path, name, iter([Problem(0, f"has more than {MAX_MEMBERS} files in it", "file")]))
+        return
+    whole = archives.exported(archive, members)
+    if whole is not None:
+        beside, chosen, records = whole
+        if records is not None:
+            yield Source(path, name, records, beside)
+            return
+        members = chosen
+    else:
+        beside = {}
+    for member in members:
+        records = _member(archive, member)
+        inside = f"{path}/{member.filename}"
+        stem = Path(member.filename).name.partition(".")[0]
+        yield Source(inside, stem, records, beside)
+
+
+def _is_wanted(name: str) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Record | Problem]:
+    try:
+        if member.flag_bits & 1:
+            yield Problem(0, "is encrypted", member.filename)
+            return
+        with archive.open(member) as file:
+            if file.read(4) == PARQUET:
+                yield from parquet_records(io.BytesIO(PARQUET + file.read(MAX_DOCUMENT)))
+                return
+        with archive.open(member) as file:
+            yield from stream_records(file)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, *FAULTS) as error:
+        yield Problem(0, f"cannot be read on: {error}", member.filename)
+
+
+def rows_of(rows: Iterable[Any]) -> Iterator[Record | Problem]:
+    """Dicts, or lines of JSON, as records."""
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, Mapping):
+            yield Record(dict(row), number, f"row {number}")
+        else:
+            try:
+                yield Record(parse(row), number, f"line {number}")
+            except ValueError as error:
+                yield Problem(number, str(error), f"line {number}")

@@ -1,0 +1,125 @@
+"""Tables: CSV in any of the usual dialects, and Parquet. Each row becomes a dict; ``shapes/rows.py`` reads them."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import IO, Any, cast
+
+from .columns import is_table
+from .context import Record
+from .model import Problem
+from .unpacking import Damaged, Peeked
+
+DELIMITERS = ",;\t|"
+MAX_CELL = 16 * 1024 * 1024
+_DATE = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{2,4})(.*)", re.DOTALL)
+
+
+def _delimiter(line: str) -> str:
+    return max(DELIMITERS, key=line.count)
+
+
+def is_csv(head: bytes) -> bool:
+    """Whether the first line is the header of a table of messages or turns."""
+    line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
+    return is_table(_names(line))
+
+
+def _names(line: str) -> list[str]:
+    return [name.strip() for name in next(csv.reader([line.strip("\r\n")], delimiter=_delimiter(line)), [])]
+
+
+class _Text(io.TextIOBase):
+    """The lines of a stream of UTF-8, or of Windows' letters where it is none."""
+
+    def __init__(self, stream: Peeked) -> None:
+        head = stream.peek()
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head)
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+        else:
+            encoding = "utf-8"
+        self._lines = io.TextIOWrapper(cast(Any, stream), encoding, "replace", newline="")
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        return iter(self._lines)
+
+
+def csv_records(stream: Peeked) -> Iterator[Record | Problem]:
+    """The rows of a CSV file."""
+    first = stream.peek().split(b"\n", 1)[0].decode("utf-8", "replace")
+    csv.field_size_limit(MAX_CELL)
+    rows = csv.reader(_Text(stream), delimiter=_delimiter(first))
+    try:
+        names = [name.strip().lstrip("\ufeff") for name in next(rows, [])]
+        number = 0
+        for row in rows:
+            if not row:
+                continue
+            number += 1
+            place = f"row {number}"
+            if len(row) < len(names):
+                yield Problem(number, f"has {len(row)} cells, and the header has {len(names)}", place)
+            else:
+                yield Record(dict(zip(names, row, strict=False)), number, place)
+    except csv.Error as error:
+        yield Problem(0, f"is no CSV that can be read: {error}", f"row {number + 1}")
+
+
+def parquet_records(file: IO[bytes]) -> Iterator[Record | Problem]:
+    """The rows of a Parquet file."""
+    try:
+        from pyarrow import parquet  # noqa: PLC0415  of an extra
+    except ImportError:
+        raise Damaged("is a Parquet file: install 'mindlytics[import]'") from None
+    number = 0
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches(batch_size=1000):
+            for row in batch.to_pylist(maps_as_pydicts="lossy"):
+                number += 1
+                yield Record({name: _present(value) for name, value in row.items()}, number, f"row {number}")
+    except Exception as error:  # pyarrow raises many things
+        yield Problem(0, f"cannot be read on: {type(error).__name__}", f"row {number + 1}")
+
+
+def _present(value: Any) -> Any:
+    """A value of a column: in what is nested, a null is a key that is not there."""
+    if isinstance(value, dict):
+        return {name: _present(each) for name, each in value.items() if each is not None}
+    return [_present(each) for each in value] if isinstance(value, list) else value
+
+
+def is_day_first(text: str) -> bool:
+    """Whether it is a date that names the day first for sure: by its dots, or by a number above 12."""
+    match = _DATE.fullmatch(text.strip())
+    return match is not None and ("." in match[0][:4] or int(match[1]) > 12)
+
+
+def iso(text: str, day_first: bool) -> str:
+    """A date such as 03.02.2026 or 02/13/2026 as ISO 8601. Any other text stays as it is."""
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return text
+    day, month = (match[1], match[2]) if day_first else (match[2], match[1])
+    year = match[3] if len(match[3]) == 4 else f"20{match[3]}"
+    return f"{year}-{month:0>2}-{day:0>2}{match[4]}"
+
+
+def number_of(text: Any) -> Any:
+    """A number where a text is one, with a decimal comma too."""
+    if not isinstance(text, str):
+        return text
+    for given in (text, text.replace(",", ".")):
+        try:
+            return int(given)
+        except ValueError:
+            try:
+                return float(given)
+            except ValueError:
+                continue
+    return text

@@ -1,0 +1,281 @@
+"""From messages, in whatever format they were, to the turns and function calls of a conversation.
+
+A shape hands over :class:`Message` after :class:`Message`. Nothing of any file's format is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Union
+
+from attrs import define, evolve, field, frozen
+
+from ..errors import InvalidEvent
+from ..validators import MAX_NAME
+from .model import Call, Feedback, Step, Turn
+
+
+@frozen
+class Said:
+    """A text of whoever speaks."""
+
+    text: str
+
+
+@frozen
+class Called:
+    """The assistant calls a function."""
+
+    name: str
+    args: str | None = None
+    id: str | None = None
+    runtime: float | None = None
+
+
+@frozen
+class Returned:
+    """What a function returned; without an id, it answers the oldest open call of that name, or of any."""
+
+    text: str | None
+    id: str | None = None
+    name: str | None = None
+    runtime: float | None = None
+
+
+Item = Union[Said, Called, Returned]
+
+
+@frozen
+class Usage:
+    """What model calls took."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            _sum(self.prompt, other.prompt),
+            _sum(self.completion, other.completion),
+            _sum(self.cached, other.cached),
+            _sum(self.cost, other.cost),
+        )
+
+
+NOTHING = Usage()
+
+
+def _sum(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else one + other
+
+
+@frozen
+class Message:
+    """What one side said at once, with the calls and results in it, in their order.
+
+    :param role: ``user``, ``assistant``, ``tool`` or ``system``.
+    :param failed: the assistant was asked and did not answer.
+    :param where: its place, for the words about a problem.
+    """
+
+    role: str
+    items: tuple[Item, ...] = ()
+    at: datetime | None = None
+    model: str | None = None
+    usage: Usage = NOTHING
+    assistant_id: str | None = None
+    id: str | None = None
+    feedback: tuple[Feedback, ...] = ()
+    failed: bool = False
+    where: str = ""
+
+    @property
+    def text(self) -> str:
+        """All that is said in it."""
+        return "\n".join(item.text for item in self.items if isinstance(item, Said))
+
+
+@define(eq=False)
+class Talk:
+    """A conversation in the making.
+
+    :param model: the model of turns whose messages name none.
+    :param began: the moment of its own beginning, where the file gives one.
+    """
+
+    conversation_id: str | None = None
+    session_id: str | None = None
+    user_id: str | None = None
+    device_id: str | None = None
+    model: str | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+    attributes: dict[str, Any] = field(factory=dict)
+    feedback: list[Feedback] = field(factory=list)
+    shape: str | None = None
+    """The name of the format, where it is another than that of the reader."""
+    heard: int = 0
+    """How many messages of the user or the assistant it had."""
+    turn_of: dict[str, int] = field(factory=dict)
+    """The number of the turn that each message with an id belongs to, once it is whole."""
+
+    _now: datetime | None = None
+    _first: datetime | None = None
+    _last: datetime | None = None
+    _steps: list[Step] = field(factory=list)
+    _turns: int = 0
+    _user: list[str] = field(factory=list)
+    _assistant: list[str] = field(factory=list)
+    _said: datetime | None = None
+    _later: list[Call] = field(factory=list)
+    """Calls since the assistant's text: they follow its turn, unless it says more."""
+    _open: list[tuple[str | None, Call]] = field(factory=list)
+    _answered: set[str] = field(factory=set)
+    _ids: list[str] = field(factory=list)
+    _opinions: list[Feedback] = field(factory=list)
+    _model_used: str | None = None
+    _assistant_id: str | None = None
+    _usage: Usage = NOTHING
+    _failed: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._now = self.began
+
+    def take(self, message: Message) -> None:
+        """Take the next message.
+
+        :raises InvalidEvent: it holds a result that no call asked for.
+        """
+        if message.at is not None:
+            self._now = message.at
+            self._first = min(self._first or message.at, message.at)
+            self._last = max(self._last or message.at, message.at)
+        if message.role == "system":
+            return
+        if message.role == "assistant":
+            self.heard += 1
+            self._answer(message)
+        else:
+            results = [item for item in message.items if isinstance(item, Returned)]
+            for item in results:
+                self._return(message.where, item)
+            if message.role == "user" and (not results or message.text):
+                self.heard += 1
+                self._ask(message.text)
+        if message.id is not None:
+            self._ids.append(message.id)
+        if message.feedback:
+            self._opinions += message.feedback
+
+    def take_all(self, messages: Iterable[Message]) -> None:
+        """Take messages, one after the other."""
+        for message in messages:
+            self.take(message)
+
+    def finish(self) -> tuple[Step, ...]:
+        """All steps, the last turn included."""
+        self._end_turn()
+        return tuple(self._steps)
+
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """When it began and when it ended, as far as that is known; it never ends before it began."""
+        began = self.began or self._first
+        ended = self.ended or self._last or began
+        if began and ended and ended < began:
+            began = min(self._first or ended, ended)
+        return began, ended
+
+    def _ask(self, text: str) -> None:
+        if self._assistant or self._failed:
+            self._end_turn()
+        self._user.append(text)
+        self._said = self._now
+
+    def _answer(self, message: Message) -> None:
+        said = False
+        for item in message.items:
+            if isinstance(item, Said):
+                if item.text.strip():
+                    said = True
+                    self._steps += self._later
+                    self._later.clear()
+                    self._assistant.append(item.text)
+                    self._said = self._now
+            elif isinstance(item, Called):
+                self._call(item)
+            else:
+                self._return(message.where, item)
+        if message.failed:
+            self._said = self._now
+        if message.model is not None and (said or not self._assistant):
+            self._model_used = message.model
+        if message.assistant_id is not None and said:
+            self._assistant_id = message.assistant_id
+        if message.usage is not NOTHING:
+            self._usage += message.usage
+        self._failed = message.failed
+
+    def _end_turn(self) -> None:
+        user, assistant = ("\n".join(filter(None, texts)) for texts in (self._user, self._assistant))
+        if user or assistant:
+            usage = self._usage
+            self._steps.append(
+                Turn(
+                    user,
+                    assistant,
+                    self._said,
+                    self._model_used or self.model,
+                    usage.prompt,
+                    usage.completion,
+                    usage.cached,
+                    usage.cost,
+                    self._assistant_id,
+                )
+            )
+            self.feedback += [evolve(each, turn=self._turns) for each in self._opinions]
+            if self._ids:
+                self.turn_of.update(dict.fromkeys(self._ids, self._turns))
+            self._turns += 1
+        self._steps += self._later
+        for texts in (self._user, self._assistant, self._later, self._ids, self._opinions):
+            texts.clear()
+        self._model_used, self._assistant_id, self._usage, self._failed = None, None, NOTHING, False
+
+    def _call(self, item: Called) -> None:
+        call = Call(item.name[:MAX_NAME], item.args, None, self._now, item.runtime)
+        (self._later if self._assistant else self._steps).append(call)
+        self._open.append((item.id, call))
+
+    def _return(self, where: str, item: Returned) -> None:
+        for index, (number, call) in enumerate(self._open):
+            if number == item.id if item.id is not None else item.name in (None, call.name):
+                del self._open[index]
+                call.result = item.text
+                call.runtime = item.runtime if call.runtime is None else call.runtime
+                if number is not None:
+                    self._answered.add(number)
+                return
+        if item.id is not None and item.id in self._answered:
+            return  # a second result of one call: the first counts
+        raise InvalidEvent(where or "a result", "that of a call before it that has no result yet", item.id)
+
+
+def merged(parts: Iterable[Item], between: str) -> tuple[Item, ...]:
+    """The items of a message, texts that touch joined to one."""
+    found: list[Item] = []
+    for part in parts:
+        if isinstance(part, Said) and found and isinstance(found[-1], Said):
+            found[-1] = Said(found[-1].text + between + part.text)
+        else:
+            found.append(part)
+    return tuple(found)
+
+
+def with_attributes(talk: Talk, *given: Mapping[str, Any] | None, without: Iterable[str] = ()) -> None:
+    """Add what a file says of a conversation; None is nothing."""
+    for values in given:
+        talk.attributes.update(
+            {name: value for name, value in (values or {}).items() if value is not None and name not in set(without)}
+        )
