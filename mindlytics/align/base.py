@@ -99,7 +99,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         :param display_name: at most 64 characters.
         :param email: at most 256 characters.
         :param ip: an IPv4 address, for the user's location.
-        :param country_code: an ISO 3166-1 alpha-2 code. It wins over the location of ``ip``.
+        :param country_code: an ISO 3166-1 alpha-2 code. It wins over ``ip``.
         :param create_time: when the user signed up. A datetime without a time zone is in UTC.
         :param custom_properties: at most 10 texts of at most 256 characters. Names match
             ``^[a-zA-Z][a-zA-Z0-9_]{0,63}$``.

@@ -5,9 +5,9 @@
     with Conversations(token="…") as conversations:
         session = conversations.sessions.create(contact_id="ada", contact_name="Ada")
 
-The names below are imported when they are first asked for: ``Conversations`` loads no aiohttp, ``AsyncConversations``
-no requests. What the API speaks of is in :mod:`.types`, what may go wrong in :mod:`.exceptions`, what it posts to an
-application in :mod:`.webhooks`.
+The first use of a name below imports it, so ``Conversations`` needs no aiohttp and ``AsyncConversations`` no requests.
+:mod:`.types` holds the API's types, :mod:`.exceptions` its errors, and :mod:`.webhooks` reads what it posts to an
+application.
 """
 
 from __future__ import annotations

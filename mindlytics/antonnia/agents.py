@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from .calls import PAGE, Call, Each, Many, One, R, Resource, given, key, one_of, path, text, whole
+from .calls import PAGE, Call, Each, Many, One, R, Resource, key, one_of, path, text, whole, without_none
 from .exceptions import ValidationError
 from .types import Agent, AgentType
 
 Done = TypeVar("Done")
-"""Nothing, as a face hands it back."""
+"""None, or an awaitable of it."""
 
 
 class BaseAgents(Resource, Generic[One, Done, Many, Each]):
-    """Who answers in sessions."""
+    """The agents, who answer in sessions."""
 
     def create(
         self,
@@ -26,37 +26,41 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
     ) -> One:
         """Add an agent.
 
-        :param assistant_id: the assistant that speaks for it; required where ``type`` is ``"ai"``.
-        :param profile_id: the person's profile; required where ``type`` is ``"human"``.
-        :param idempotency_key: a text, unique to this agent; with it the call is tried again like a read.
+        :param assistant_id: the assistant that speaks for it; required if ``type`` is ``"ai"``.
+        :param profile_id: the person's profile; required if ``type`` is ``"human"``.
+        :param idempotency_key: a text, unique to this agent. With it the call is retried like a read.
         """
         one_of("type", type, "ai", "human")
         if type == "ai" and not assistant_id:
-            raise ValidationError('assistant_id must be given where type is "ai"')
+            raise ValidationError('assistant_id is required if type is "ai"')
         if type == "human" and not profile_id:
-            raise ValidationError('profile_id must be given where type is "human"')
-        body = {"name": text("name", name), "type": type, **given(assistant_id=assistant_id, profile_id=profile_id)}
+            raise ValidationError('profile_id is required if type is "human"')
+        body = {
+            "name": text("name", name),
+            "type": type,
+            **without_none(assistant_id=assistant_id, profile_id=profile_id),
+        }
         return self._send(Call("POST", "/agents", Agent, body, key=key(idempotency_key)))
 
     def get(self, agent_id: str) -> One:
-        """The agent of this id.
+        """Get the agent with this id.
 
-        :raises NotFoundError: there is none.
+        :raises NotFoundError: the agent does not exist.
         """
         return self._send(Call("GET", path("/agents/{agent_id}", agent_id=agent_id), Agent, repeatable=True))
 
     def update(
         self, agent_id: str, name: str | None = None, assistant_id: str | None = None, profile_id: str | None = None
     ) -> One:
-        """Change an agent. What is None stays as it is."""
+        """Change an agent. Arguments that are None leave their field unchanged."""
         where = path("/agents/{agent_id}", agent_id=agent_id)
-        fields = given(name=name, assistant_id=assistant_id, profile_id=profile_id)
+        fields = without_none(name=name, assistant_id=assistant_id, profile_id=profile_id)
         return self._send(Call("PATCH", where, Agent, {"fields": fields}, repeatable=True))
 
     def delete(self, agent_id: str) -> Done:
-        """Remove an agent; its sessions go on without one.
+        """Remove an agent. Its sessions go on without one.
 
-        :raises NotFoundError: there is none.
+        :raises NotFoundError: the agent does not exist.
         """
         return self._send(Call("DELETE", path("/agents/{agent_id}", agent_id=agent_id), None, repeatable=True))
 
@@ -68,10 +72,10 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
         limit: int | None = None,
         offset: int | None = None,
     ) -> Many:
-        """The agents to which all of this applies.
+        """Find the agents that match all arguments.
 
-        :param limit: so many at most, from 1.
-        :param offset: so many are passed over.
+        :param limit: how many to return at most, from 1.
+        :param offset: how many to skip.
         """
         return self._send(self._search(type, assistant_id, profile_id, limit, offset))
 
@@ -83,12 +87,11 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
         *,
         page_size: int = PAGE,
     ) -> Each:
-        """The same as :meth:`search`, one by one and without an end: the next page is asked for when it is needed.
+        """Iterate over all that :meth:`search` finds. It requests the next page when the loop gets there.
 
-        A loop that changes whether an agent is found passes others over, since pages are found by their offset: make a
-        ``list`` of all first.
+        If your loop changes which agents match, make a ``list`` first. Pages go by offset, so the loop would skip some.
 
-        :param page_size: agents of one request.
+        :param page_size: agents per request.
         """
         whole("page_size", page_size, 1)
         return self._walk(self._search(type, assistant_id, profile_id, page_size, 0))
@@ -103,7 +106,7 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
     ) -> Call[R]:
         if type is not None:
             one_of("type", type, "ai", "human")
-        body = given(
+        body = without_none(
             type=type,
             assistant_id=assistant_id,
             profile_id=profile_id,

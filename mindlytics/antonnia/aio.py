@@ -1,4 +1,4 @@
-"""The asyncio face: a call's answer is awaited."""
+"""The asyncio face: you await a call's answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .sessions import BaseSessions, BaseSurveySubmissions
 from .types import Agent, Message, Session, SessionSchedule, SurveySubmission
 
 MAX_CONNECTIONS = 100
-"""Calls under way at once on one loop; the others wait for their turn, which takes nothing of their ``timeout``."""
+"""Concurrent calls on one loop. The others wait for their turn, and their ``timeout`` starts after that."""
 
 
 class AsyncMessages(
@@ -37,7 +37,7 @@ class AsyncMessages(
 
 
 class AsyncSurveySubmissions(BaseSurveySubmissions[Coroutine[Any, Any, SurveySubmission]]):
-    """The answers to surveys that begin when a session ends."""
+    """The answers to the surveys at the end of sessions."""
 
 
 class AsyncSessions(
@@ -48,7 +48,7 @@ class AsyncSessions(
         Coroutine[Any, Any, SessionSchedule],
     ]
 ):
-    """Sessions, and what is in them."""
+    """Sessions, with their messages and survey submissions."""
 
     def __init__(self, face: Face) -> None:
         super().__init__(face)
@@ -64,22 +64,22 @@ class AsyncAgents(
         AsyncIterator[Agent],
     ]
 ):
-    """Who answers in sessions."""
+    """The agents, who answer in sessions."""
 
 
 @frozen
 class _Line:
-    """The connections of one loop, and how many calls may use them at once."""
+    """The connections of one loop, and a limit on concurrent calls."""
 
     transport: AsyncTransport | AsyncHttpxTransport
     turns: asyncio.Semaphore = Factory(lambda: asyncio.Semaphore(MAX_CONNECTIONS))
 
 
 class AsyncConversations(BaseConversations):
-    """The Conversations API for asyncio. It belongs to no loop: on each it has connections of its own.
+    """The Conversations API for asyncio. You may use it on several loops. It has connections of its own on each.
 
-    A context manager, which closes the connections; an own ``http_client`` is left open.
-    The arguments are those of :class:`~mindlytics.antonnia.base.BaseConversations`.
+    Use it as a context manager, which closes the connections. Your own ``http_client`` stays open. It takes the
+    arguments of :class:`~mindlytics.antonnia.base.BaseConversations`.
     """
 
     _is_async = True
@@ -90,9 +90,9 @@ class AsyncConversations(BaseConversations):
         self.agents = AsyncAgents(self)
 
     async def send(self, call: Call[Any]) -> Any:
-        """Send a call; its answer.
+        """Send a call and return its answer.
 
-        :raises AntonniaError: the service said no, or could not be reached.
+        :raises AntonniaError: the service refused, or could not be reached.
         """
         exchange = Exchange(self, call)
         line = await self._open()
@@ -100,7 +100,7 @@ class AsyncConversations(BaseConversations):
         return exchange.answer()
 
     async def walk(self, call: Call[Any]) -> AsyncIterator[Any]:
-        """All that a search finds, page by page."""
+        """Iterate over all that a search finds, page by page."""
         offset = 0
         while page := await self.send(call.at(offset)):
             for item in page:

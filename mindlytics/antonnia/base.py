@@ -1,4 +1,4 @@
-"""What both faces share: their options, how a call becomes a request, and what the replies to it mean. No waiting."""
+"""What both faces share: their options, how a call becomes a request, and what its replies mean. The faces wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..settings import LONGEST, Settings, check_face
 from ..transport import NoReply, Reply
 from ..transport.httpx import is_httpx
 from .calls import Call
-from .codec import Misfit, parse, read, tell
+from .codec import Misfit, from_json, parse, to_json
 from .exceptions import (
     AntonniaError,
     APIConnectionError,
@@ -34,23 +34,23 @@ from .exceptions import (
 )
 
 BASE_URL = "https://api.antonnia.com"
-LONGEST_WAIT = 60.0
-"""Seconds. A service that asks for a longer wait is not waited for: the error says how long that is."""
+LONGEST_RETRY_WAIT = 60.0
+"""Seconds. If the service asks for a longer wait, the call raises at once, and the error says how long that is."""
 
 _NAMES = {"server_endpoint": "base_url", "request_timeout": "timeout"}
-"""What settings are called here."""
+"""The names of settings in this API."""
 
 
 class BaseConversations(Copied):
-    """A token, an address, and how they are reached.
+    """A client of the Conversations API.
 
-    :param token: the API token.
-    :param base_url: what the paths of the API hang off.
+    :param token: your API token.
+    :param base_url: the address before the paths of the API.
     :param timeout: seconds for one attempt.
-    :param http_client: an own ``requests.Session`` or ``httpx.Client`` (asyncio: ``aiohttp.ClientSession`` or
-        ``httpx.AsyncClient``); it is used and left open. A hook of httpx that raises for bad statuses has to read the
-        reply first, or the service's words are lost.
-    :param max_retries: how often a call that is safe to repeat is tried again: without a reply, on 408, 425, 429, 5xx.
+    :param http_client: your own ``requests.Session`` or ``httpx.Client`` (asyncio: ``aiohttp.ClientSession`` or
+        ``httpx.AsyncClient``). It is used and stays open. A hook of httpx that raises for bad statuses has to read the
+        reply first, or the service's message is lost.
+    :param max_retries: how often a call that is safe to repeat is retried: without a reply, on 408, 425, 429, 5xx.
     :param verify: TLS verification: True, False, or the path of a CA bundle.
     :param trust_env: take proxies from the environment.
     :raises InvalidSetting: a value breaks a rule (a ``ValueError``).
@@ -82,7 +82,7 @@ class BaseConversations(Copied):
                 server_endpoint=base_url,
                 request_timeout=timeout,
                 retry_for=LONGEST,
-                max_retry_wait=LONGEST_WAIT,
+                max_retry_wait=LONGEST_RETRY_WAIT,
                 verify=verify,
                 trust_env=trust_env,
                 http_client=None if is_httpx(http_client) else http_client,
@@ -100,7 +100,7 @@ class BaseConversations(Copied):
 
     @property
     def base_url(self) -> str:
-        """What the paths of the API hang off."""
+        """The address before the paths of the API."""
         return self._settings.server_endpoint
 
     def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
@@ -111,15 +111,15 @@ class BaseConversations(Copied):
         return self._settings
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError(f"{type(self).__name__} holds a token and is not pickled: make one in each process")
+        raise TypeError(f"{type(self).__name__} holds a token and cannot be pickled; make one in each process")
 
     def __repr__(self) -> str:
-        where = self.base_url if "_settings" in vars(self) else "that was not made"
+        where = self.base_url if "_settings" in vars(self) else "(incomplete)"
         return f"<{type(self).__name__} {where}>"
 
 
 class Exchange:
-    """One call on its way: the request, and what became of it."""
+    """One call: its request and its replies."""
 
     def __init__(self, face: BaseConversations, call: Call[Any]) -> None:
         settings = face._settings
@@ -139,7 +139,7 @@ class Exchange:
         self._reply: Reply | NoReply = NoReply("not sent")
 
     def judge(self, reply: Reply | NoReply) -> Verdict:
-        """What the reply to one attempt means: whether there is to be another."""
+        """Decide from the reply to one attempt whether to make another."""
         self._reply = reply
         self._attempts += 1
         repeatable = self._call.repeatable or self._call.key is not None
@@ -150,26 +150,26 @@ class Exchange:
         return Verdict(Fate.RETRY if again else Fate.REFUSED, reply.status, wait=_wait(reply) if again else None)
 
     def rules(self, sleep: Any) -> dict[str, Any]:
-        """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``: the policy of delivery, for a few attempts."""
+        """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``: delivery's policy, with ``max_retries``."""
         rules = policy(self._settings, sleep=sleep, clock=time.monotonic, spent=lambda: 0.0, deadline=lambda: math.inf)
 
         def stop(state: RetryCallState) -> bool:
             assert state.outcome is not None
-            return self._attempts > self._max_retries or (state.outcome.result().wait or 0.0) > LONGEST_WAIT
+            return self._attempts > self._max_retries or (state.outcome.result().wait or 0.0) > LONGEST_RETRY_WAIT
 
         return {**rules, "stop": stop}
 
     def answer(self) -> Any:
-        """What the service answered.
+        """The service's answer.
 
-        :raises AntonniaError: it is no success, or there was no reply.
+        :raises AntonniaError: the call failed, or there was no reply.
         """
         call, reply = self._call, self._reply
         if isinstance(reply, NoReply):
             kind = APITimeoutError if reply.timed_out else APIConnectionError
             raise kind(f"no reply from {self._settings.server_endpoint} ({reply.cause})")
         if call.method == "DELETE" and reply.status == 404 and self._attempts > 1:
-            return None  # an attempt before this one did it, and its reply was lost
+            return None  # an earlier attempt deleted it, and its reply was lost
         if not 200 <= reply.status < 300:
             raise error_of(reply, self._settings.api_key)
         if reply.problem:
@@ -177,16 +177,18 @@ class Exchange:
         if call.answer is None:
             return None
         try:
-            told = parse(reply.body)
+            parsed = parse(reply.body)
         except ValueError:
             text = reply.body.decode("utf-8", "replace").strip()[:MAX_MESSAGE]
-            raise APIError(f"the reply is no JSON: {len(reply.body)} bytes", reply.status, response_text=text) from None
-        if told is None:
+            raise APIError(
+                f"the reply is not JSON: {len(reply.body)} bytes", reply.status, response_text=text
+            ) from None
+        if parsed is None:
             return None
         try:
-            return read(call.answer, told)
+            return from_json(call.answer, parsed)
         except Misfit as error:
-            data = told if isinstance(told, dict) else None
+            data = parsed if isinstance(parsed, dict) else None
             raise APIError(f"the reply is not as expected: {error}", reply.status, data) from None
 
 
@@ -194,7 +196,7 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     fields = []
     for name, value in body.items():
         try:
-            fields.append(orjson.dumps({name: tell(value)})[1:-1])
+            fields.append(orjson.dumps({name: to_json(value)})[1:-1])
         except (TypeError, RecursionError):
             raise ValidationError(f"{name} must hold only what JSON can hold") from None
     return b"{" + b",".join(fields) + b"}"
@@ -208,9 +210,9 @@ _ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = 
 
 
 def error_of(reply: Reply, token: Secret = NO_SECRET) -> AntonniaError:
-    """The error that a reply stands for."""
-    told = _told(reply)
-    data: dict[str, Any] = told if isinstance(told, dict) else {}
+    """The error for a reply."""
+    parsed = _json_of(reply)
+    data: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
     if 300 <= reply.status < 400:
         words = f"redirected to {reply.headers.get('Location', 'nowhere')}, which is not followed"
     else:
@@ -221,31 +223,31 @@ def error_of(reply: Reply, token: Secret = NO_SECRET) -> AntonniaError:
 
 
 def _detail(detail: object) -> str:
-    """The message in ``detail``: a text, or a list of places and rules, whose ``input`` is left out."""
+    """The message in ``detail``: a text, or a list of places and rules. It leaves out ``input``, which may be private."""
     if isinstance(detail, str):
         return detail
     if not isinstance(detail, list):
         return ""
-    told = []
+    messages = []
     for item in detail:
         if isinstance(item, dict) and isinstance(item.get("msg"), str):
             place = item.get("loc")
             where = ".".join(map(str, place)) if isinstance(place, list) else ""
-            told.append(f"{where}: {item['msg']}".lstrip(": "))
-    return "; ".join(told)
+            messages.append(f"{where}: {item['msg']}".lstrip(": "))
+    return "; ".join(messages)
 
 
 def _wait(reply: Reply) -> float | None:
-    """Seconds that the service wants to be left alone: ``retry_after`` of the body, or the header in either form."""
-    told = _told(reply)
-    seconds = told.get("retry_after") if isinstance(told, dict) else None
+    """Seconds that the service asks to wait: ``retry_after`` of the body, or the header in either form."""
+    parsed = _json_of(reply)
+    seconds = parsed.get("retry_after") if isinstance(parsed, dict) else None
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
         return seconds
     return retry_after(reply.headers, time.time())
 
 
-def _told(reply: Reply) -> Any:
-    """The JSON of a reply that may have none."""
+def _json_of(reply: Reply) -> Any:
+    """The JSON of a reply, or None."""
     try:
         return parse(reply.body)
     except ValueError:

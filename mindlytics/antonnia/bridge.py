@@ -1,4 +1,4 @@
-"""From a conversation of this API to an analysed one: messages as turns and function calls of a Mindlytics session."""
+"""Records a conversation of this API for analysis, as turns and function calls of a Mindlytics session."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .webhooks import MessageCreated
 
 
 def record(session: BaseSession[Done, Any], messages: Iterable[Message | MessageCreated]) -> Done:
-    """Record messages in a session, from its start to its end, at the times at which they were said.
+    """Record messages in a session, from its start to its end, with the times of the messages.
 
-    A contact's words and the agent's next ones make a turn. A function call and its result make one function call. Of
-    other content the transcript or the address is what was said; thoughts are left out.
+    A contact's words and the agent's next ones make a turn. A function call and its result make one function call.
+    Other content is recorded by its transcript or its address. Thoughts are left out.
 
-    :param session: made by ``create_session`` of a client of either face, and not used yet.
-    :param messages: in any order, or the events of webhooks that bring them; of several with one id, the last counts.
-    :returns: None, or on the asyncio face something to await; with ``on_full="block"`` only that makes all of it count.
+    :param session: from ``create_session`` of a client of either face, and unused so far.
+    :param messages: in any order, or the webhook events that bring them. Of several with one id, the last wins.
+    :returns: None, or an awaitable on the asyncio face. With ``on_full="block"``, await it to record everything.
     :raises InvalidEvent: a message breaks a rule of events.
     """
     given = (item.message if isinstance(item, MessageCreated) else item for item in messages)
@@ -39,7 +39,7 @@ def _lines(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:
             running.add(content.id)
             yield _call(content.id, content.name, content.input, at)
         elif isinstance(content, types.MessageContentFunctionResult):
-            if content.id not in running:  # its call is not among the messages
+            if content.id not in running:  # its call is missing
                 yield _call(content.id, content.name, None, at)
             running.discard(content.id)
             yield {"role": "tool", "tool_call_id": content.id, "content": content.output, "timestamp": at}

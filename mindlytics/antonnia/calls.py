@@ -1,8 +1,8 @@
-"""What all calls of the API are made of: the request as a value, the checks of arguments, and the face that sends it.
+"""What all calls of the API share: the request as a value, checks of arguments, and the face that sends it.
 
-Which calls there are is in ``sessions.py``, ``messages.py`` and ``agents.py``, written once for both faces: a method
-checks its arguments and makes a :class:`Call`; what sending one hands back, the answer or something to await, is the
-face's, hence the type parameters. Nothing there knows of HTTP libraries, retries or errors of the service.
+``sessions.py``, ``messages.py`` and ``agents.py`` define the calls, once for both faces. A method checks its arguments
+and makes a :class:`Call`. The face sends it and returns the answer or an awaitable, hence the type parameters. HTTP
+libraries, retries and the service's errors belong elsewhere.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from attrs import evolve, frozen
 
 from ..cleaning.numbers import plain_number
 from ..values import UTC, parse_timestamp, plain_datetime
-from .codec import Misfit, read, tell
+from .codec import Misfit, from_json, to_json
 from .exceptions import ValidationError
 from .types import MessageContent, ScheduleConfig
 
 R = TypeVar("R")
 
-# What a face hands back: the answer, or something to await.
+# What a face returns: the answer, or an awaitable of it.
 One = TypeVar("One")
 Perhaps = TypeVar("Perhaps")
-"""One thing or none."""
+"""One thing or None."""
 Many = TypeVar("Many")
 """A list."""
 Each = TypeVar("Each")
-"""All that is found, one by one."""
+"""An iterator over all that a search finds."""
 
 MAX_KEY = 255
 """Characters of an ``Idempotency-Key``."""
 
 PAGE = 100
-"""What a search finds at most where it names no ``limit``."""
+"""How many a search finds at most without ``limit``."""
 
 
 @frozen
 class Call(Generic[R]):
-    """A request of the API; ``R`` is what a face hands back for it: the answer, or something to await.
+    """A request of the API. ``R`` is what a face returns for it: the answer, or an awaitable of it.
 
-    :param answer: the type of the answer; None where there is none.
-    :param json: the body; None for a request without one.
-    :param repeatable: sent twice, it does no more than once.
+    :param answer: the type of the answer, or None.
+    :param json: the body, or None.
+    :param repeatable: sending it twice has the same effect as once.
     :param key: an ``Idempotency-Key``, which makes it repeatable.
     """
 
@@ -56,7 +56,7 @@ class Call(Generic[R]):
     key: str | None = None
 
     def at(self, offset: int) -> Call[R]:
-        """The same search, from there on."""
+        """The same search from another offset."""
         return evolve(self, json={**(self.json or {}), "offset": offset})
 
 
@@ -64,10 +64,10 @@ class Face(Protocol):
     """What a face does with calls."""
 
     def send(self, call: Call[Any]) -> Any:
-        """Send it; its answer, or something to await."""
+        """Send a call; return its answer, or an awaitable of it."""
 
     def walk(self, call: Call[Any]) -> Any:
-        """All that a search finds, one by one."""
+        """Iterate over all that a search finds."""
 
 
 class Resource:
@@ -77,30 +77,30 @@ class Resource:
         self._face = face
 
     def _send(self, call: Call[R]) -> R:
-        handed_back: R = self._face.send(call)
-        return handed_back
+        result: R = self._face.send(call)
+        return result
 
     def _walk(self, call: Call[R]) -> R:
-        handed_back: R = self._face.walk(call)
-        return handed_back
+        result: R = self._face.walk(call)
+        return result
 
 
 def path(template: str, **ids: object) -> str:
-    """The path, with the ids in their places.
+    """Put ids into a path.
 
-    :raises ValidationError: an id is no text, or cannot be one.
+    :raises ValidationError: an id is not a text, or is one that a path cannot hold.
     """
     return template.format(**{name: quote(_id(name, value), safe="") for name, value in ids.items()})
 
 
 def _id(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or value in (".", "..") or not _is_unicode(value):
-        raise ValidationError(f"{name} must be an id, got {'an empty text' if value == '' else type(value).__name__}")
+        raise ValidationError(f"{name} must be an id, got {'an empty str' if value == '' else type(value).__name__}")
     return value
 
 
 def _is_unicode(value: str) -> bool:
-    """Whether it can be sent: a lone surrogate cannot."""
+    """Whether it can be sent, which lone surrogates cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -109,7 +109,7 @@ def _is_unicode(value: str) -> bool:
 
 
 def key(value: object) -> str | None:
-    """The ``idempotency_key``, if it is None or a header can hold it."""
+    """Check that an ``idempotency_key`` is None or fits a header."""
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= MAX_KEY or not value.isascii() or not value.isprintable():
@@ -117,27 +117,27 @@ def key(value: object) -> str | None:
     return value
 
 
-def given(**arguments: Any) -> dict[str, Any]:
-    """Those arguments that are not None."""
+def without_none(**arguments: Any) -> dict[str, Any]:
+    """Leave out the arguments that are None."""
     return {name: value for name, value in arguments.items() if value is not None}
 
 
 def text(name: str, value: object) -> str:
-    """The value, if it is a text that is not empty."""
+    """Check that a value is a text with at least one character."""
     if not isinstance(value, str) or not value:
-        raise ValidationError(f"{name} must be a str that is not empty, got {type(value).__name__}")
+        raise ValidationError(f"{name} must be a non-empty str, got {type(value).__name__}")
     return value
 
 
 def one_of(name: str, value: object, *allowed: str) -> str:
-    """The value, if it is one of these."""
+    """Check that a value is one of these."""
     if value not in allowed:
         raise ValidationError(f"{name} must be one of {', '.join(allowed)}")
     return str(value)
 
 
 def whole(name: str, value: object, least: int, most: int | None = None) -> int | None:
-    """The value, if it is None or a whole number of that range."""
+    """Check that a value is None or a whole number of that range."""
     if value is None:
         return None
     value = plain_number(value)
@@ -148,14 +148,14 @@ def whole(name: str, value: object, least: int, most: int | None = None) -> int 
 
 
 def mapping(name: str, value: object) -> Mapping[str, Any] | None:
-    """The value, if it is None or a mapping."""
+    """Check that a value is None or a mapping."""
     if value is not None and not isinstance(value, Mapping):
         raise ValidationError(f"{name} must be a mapping, got {type(value).__name__}")
     return value
 
 
-def moment(name: str, value: object) -> str:
-    """A moment as it is sent: ISO 8601 in UTC."""
+def timestamp_param(name: str, value: object) -> str:
+    """Check a datetime or ISO 8601 text and return it in UTC as ISO 8601."""
     if isinstance(value, str):
         try:
             value = parse_timestamp(value)
@@ -166,16 +166,16 @@ def moment(name: str, value: object) -> str:
     try:
         return plain_datetime(value).astimezone(UTC).isoformat()
     except OverflowError:
-        raise ValidationError(f"{name} must be a moment within the years 1 to 9999 in UTC") from None
+        raise ValidationError(f"{name} must be a time within the years 1 to 9999 in UTC") from None
 
 
 def shaped(name: str, kind: type[MessageContent] | type[ScheduleConfig], value: object) -> dict[str, Any]:
-    """The JSON of a value, given as an instance or as a mapping of the same shape. A mapping goes as it is."""
+    """The JSON of a value: an instance, or a mapping of the same shape. A mapping stays as it is."""
     try:
-        told = tell(value)
-        read(kind, told, name)
+        as_json = to_json(value)
+        from_json(kind, as_json, name)
     except (TypeError, RecursionError):
         raise ValidationError(f"{name} must hold only what JSON can hold") from None
     except Misfit as error:
         raise ValidationError(str(error)) from None
-    return dict(told)
+    return dict(as_json)

@@ -28,11 +28,11 @@ class Messages(BaseMessages[Message, "Message | None", list[Message], Iterator[M
 
 
 class SurveySubmissions(BaseSurveySubmissions[SurveySubmission]):
-    """The answers to surveys that begin when a session ends."""
+    """The answers to the surveys at the end of sessions."""
 
 
 class Sessions(BaseSessions[Session, list[Session], Iterator[Session], SessionSchedule]):
-    """Sessions, and what is in them."""
+    """Sessions, with their messages and survey submissions."""
 
     def __init__(self, face: Face) -> None:
         super().__init__(face)
@@ -41,15 +41,15 @@ class Sessions(BaseSessions[Session, list[Session], Iterator[Session], SessionSc
 
 
 class Agents(BaseAgents[Agent, None, list[Agent], Iterator[Agent]]):
-    """Who answers in sessions."""
+    """The agents, who answer in sessions."""
 
 
 class Conversations(BaseConversations):
-    """The Conversations API, blocking. Any thread may call; each call has a kept-alive connection of its own.
+    """The Conversations API, blocking. Any thread may call. Concurrent calls use separate kept-alive connections.
 
-    A context manager, which closes the connections; an own ``http_client`` is left open. A forked child opens
-    connections of its own, with an own ``requests.Session`` too (but not with an own ``httpx.Client``).
-    The arguments are those of :class:`~mindlytics.antonnia.base.BaseConversations`.
+    Use it as a context manager, which closes the connections. Your own ``http_client`` stays open. A forked child opens
+    its own connections, also with your own ``requests.Session`` (an ``httpx.Client`` shares its parent's). It takes the
+    arguments of :class:`~mindlytics.antonnia.base.BaseConversations`.
     """
 
     _is_async = False
@@ -61,9 +61,9 @@ class Conversations(BaseConversations):
         self.agents = Agents(self)
 
     def send(self, call: Call[Any]) -> Any:
-        """Send a call; its answer.
+        """Send a call and return its answer.
 
-        :raises AntonniaError: the service said no, or could not be reached.
+        :raises AntonniaError: the service refused, or could not be reached.
         """
         exchange = Exchange(self, call)
         transport = self._open()
@@ -74,7 +74,7 @@ class Conversations(BaseConversations):
         return exchange.answer()
 
     def walk(self, call: Call[Any]) -> Iterator[Any]:
-        """All that a search finds, page by page."""
+        """Iterate over all that a search finds, page by page."""
         offset = 0
         while page := self.send(call.at(offset)):
             yield from page
@@ -92,7 +92,7 @@ class Conversations(BaseConversations):
         self.close()
 
     def _open(self) -> BlockingTransport | HttpxTransport:
-        if self._process != os.getpid():  # those that are idle here are the parent's
+        if self._process != os.getpid():  # a forked child: the idle ones are the parent's
             self._idle, self._process = deque(), os.getpid()
         try:
             return self._idle.pop()

@@ -1,4 +1,4 @@
-"""JSON into the types of this API, and back. A value that does not fit is told by its path, never quoted."""
+"""JSON into the types of this API, and back. Errors name a value by its path and never quote it."""
 
 from __future__ import annotations
 
@@ -40,54 +40,54 @@ _KINDS: Mapping[type[Any], Mapping[str, type[Any]]] = {MessageContent: CONTENTS,
 
 
 class Misfit(ValueError):
-    """JSON that is not what it should be; the message names the fields and the rules."""
+    """JSON of the wrong shape. The message names the fields and the rules."""
 
 
 class _Wrong(ValueError):
-    """A value breaks a rule, given in words that follow the field's name."""
+    """A value breaks a rule. The message goes after the field's name."""
 
 
 def parse(text: bytes | str) -> Any:
-    """What JSON text says, also where it holds what only some write: ``NaN`` and its like are None.
+    """Parse JSON text. ``NaN`` and infinities, which some services write, become None.
 
-    :raises ValueError: it is no JSON; the message quotes nothing.
+    :raises ValueError: it is not JSON. The message quotes nothing.
     """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         pass
-    try:  # takes lone surrogates, too
+    try:  # this parser accepts lone surrogates too
         return json.loads(text, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
-        raise ValueError("it is no JSON") from None
+        raise ValueError("it is not JSON") from None
 
 
-def read(kind: type[T], given: object, name: str = "") -> T:
+def from_json(kind: type[T], given: object, name: str = "") -> T:
     """Make a type of this API, or a list of one, from JSON.
 
-    :param name: what the JSON is called in messages.
+    :param name: the name of the JSON in error messages.
     :raises Misfit: a field is missing or of another type.
     """
     if get_origin(kind) is list and not isinstance(given, list):
         raise Misfit(f"{name or 'the JSON'} must be a list, got {type(given).__name__}")
     try:
         return _converter.structure(given, kind)
-    except Exception as error:  # cattrs raises groups, and what the hooks raise
+    except Exception as error:  # cattrs raises exception groups, and the errors of the hooks
         problems = transform_error(error, format_exception=_words)
-    told = []
+    messages = []
     for problem in problems:
         words, _, path = problem.rpartition(" @ $")
-        told.append(f"{(name + path).lstrip('.') or 'the JSON'} {words}")
-    raise Misfit("; ".join(told))
+        messages.append(f"{(name + path).lstrip('.') or 'the JSON'} {words}")
+    raise Misfit("; ".join(messages))
 
 
-def tell(value: Any) -> Any:
-    """The JSON of a value: what :func:`read` made, and whatever else JSON can hold.
+def to_json(value: Any) -> Any:
+    """The JSON of a value that :func:`from_json` made, or of anything else that JSON can hold.
 
-    :raises TypeError: there is a number in it that is none, which JSON cannot hold.
+    :raises TypeError: it holds a NaN or an infinity, which JSON cannot hold.
     """
     if isinstance(value, Model):
-        own = {a.name: tell(getattr(value, a.name)) for a in fields(type(value)) if a.name != "extra"}
+        own = {a.name: to_json(getattr(value, a.name)) for a in fields(type(value)) if a.name != "extra"}
         return {**own, **value.extra}
     value = plain_number(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -95,36 +95,38 @@ def tell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {name: tell(item) for name, item in value.items()}
+        return {name: to_json(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [tell(item) for item in value]
+        return [to_json(item) for item in value]
     return value
 
 
 def _words(error: BaseException, _: type[Any] | None) -> str:
     if isinstance(error, KeyError):
         return "is missing"
-    return str(error) if isinstance(error, _Wrong) else "is of another form"
+    return str(error) if isinstance(error, _Wrong) else "has the wrong form"
 
 
 def _model(kind: type[Any]) -> Callable[[Any, Any], Any]:
-    """How a class is read: its own fields by their types (null as absent where there is a default), others as extra."""
+    """Make a hook that reads a class: its own fields by type (null counts as absent if there is a default), others as
+    ``extra``.
+    """
     own = {attribute.name: attribute.default for attribute in fields(kind) if attribute.name != "extra"}
     structure = make_dict_structure_fn(kind, _converter)
     kinds = _KINDS.get(kind, {})
 
-    def read_model(given: Any, _: Any) -> Any:
+    def model_from_json(given: Any, _: Any) -> Any:
         if not isinstance(given, Mapping):
             raise _Wrong(f"must be an object, got {type(given).__name__}")
-        told = given.get("type")
-        if isinstance(told, str) and told in kinds:
-            return _converter.structure(given, kinds[told])
+        name = given.get("type")
+        if isinstance(name, str) and name in kinds:
+            return _converter.structure(given, kinds[name])
         known = {name: given[name] for name in own if name in given}
         known = {name: value for name, value in known.items() if value is not None or own[name] is NOTHING}
         extra = {name: value for name, value in given.items() if name not in own}
         return structure({**known, "extra": extra}, kind)
 
-    return read_model
+    return model_from_json
 
 
 def _exactly(kind: type[T], words: str) -> Callable[[Any, Any], T]:
@@ -136,7 +138,7 @@ def _exactly(kind: type[T], words: str) -> Callable[[Any, Any], T]:
     return check
 
 
-def _moment(given: Any, _: Any) -> datetime:
+def _datetime_from(given: Any, _: Any) -> datetime:
     try:
         return given if isinstance(given, datetime) else parse_timestamp(given)
     except (TypeError, ValueError):
@@ -146,7 +148,7 @@ def _moment(given: Any, _: Any) -> datetime:
 _converter = Converter()
 _converter.register_structure_hook(str, _exactly(str, "a str"))
 _converter.register_structure_hook(int, _exactly(int, "an int"))
-_converter.register_structure_hook(datetime, _moment)
+_converter.register_structure_hook(datetime, _datetime_from)
 _converter.register_structure_hook_func(
     lambda kind: getattr(kind, "__origin__", None) is Literal, _exactly(str, "a str")
 )

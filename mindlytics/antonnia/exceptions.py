@@ -1,16 +1,16 @@
-"""What may go wrong with the Conversations API; the tree at a glance.
+"""The errors of the Conversations API, as a tree.
 
 MindlyticsError
  └── AntonniaError
-      ├── AuthenticationError   401: the token is not accepted
-      ├── NotFoundError         404: there is no such session, message, agent or survey submission
+      ├── AuthenticationError   401: the service rejects the token
+      ├── NotFoundError         404: the session, message, agent or survey submission does not exist
       ├── ValidationError       422, or an argument breaks a rule before any request (also a ValueError)
       ├── RateLimitError        429: too many requests
-      └── APIError              any other status that is no success, or a reply that cannot be read
-           └── APIConnectionError   no reply came
-                └── APITimeoutError     not in time
+      └── APIError              any other error status, or an unreadable reply
+           └── APIConnectionError   no reply
+                └── APITimeoutError     no reply in time
 
-Messages are the service's own words, or name an argument and its rule. They never hold the token.
+A message is the service's own, or names an argument and its rule. It never holds the token.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class AntonniaError(MindlyticsError):
     """The root of the errors of this API.
 
     :param message: the service's ``detail``, or what happened, in words.
-    :param status_code: the HTTP status; None where there was no reply.
-    :param response_data: the JSON object of the reply; empty where there was none.
+    :param status_code: the HTTP status, or None without a reply.
+    :param response_data: the JSON object of the reply, or an empty dict.
     """
 
     def __init__(
@@ -39,21 +39,21 @@ class AntonniaError(MindlyticsError):
 
 
 class AuthenticationError(AntonniaError):
-    """The token is not accepted (401)."""
+    """The service rejects the token (401)."""
 
 
 class NotFoundError(AntonniaError):
-    """What an id names does not exist (404)."""
+    """An id names something that does not exist (404)."""
 
 
 class ValidationError(AntonniaError, ValueError):
-    """An argument breaks a rule. Where ``status_code`` is None it was told at the call, and no request was made."""
+    """An argument breaks a rule. If ``status_code`` is None, the call raised it before any request."""
 
 
 class RateLimitError(AntonniaError):
     """Too many requests (429).
 
-    :param retry_after: seconds after which the service wants to be asked again; None where it does not say.
+    :param retry_after: seconds that the service asks to wait, or None.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class RateLimitError(AntonniaError):
 
 
 class APIError(AntonniaError):
-    """The service answered with another error, or with what cannot be read.
+    """The service answered with another error, or with an unreadable reply.
 
-    :param response_text: a reply of success that is no JSON, 500 characters at most; it may hold what people said.
+    :param response_text: the first 500 characters of a successful reply that is not JSON. It may hold what people said.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class APIError(AntonniaError):
 
 
 class APIConnectionError(APIError):
-    """No whole reply came: no connection, or it broke. Whether the service did what it was asked is not known."""
+    """The connection failed or broke before the whole reply. The service may have done what you asked."""
 
 
 class APITimeoutError(APIConnectionError):
-    """No whole reply came in time."""
+    """The whole reply did not come in time."""

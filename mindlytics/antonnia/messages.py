@@ -6,7 +6,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic
 
-from .calls import PAGE, Call, Each, Many, One, Perhaps, R, Resource, given, key, moment, one_of, path, shaped, whole
+from .calls import (
+    PAGE,
+    Call,
+    Each,
+    Many,
+    One,
+    Perhaps,
+    R,
+    Resource,
+    key,
+    one_of,
+    path,
+    shaped,
+    timestamp_param,
+    whole,
+    without_none,
+)
 from .types import Message, MessageContent, MessageDeliveryStatus, MessageRole
 
 
@@ -25,24 +41,26 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
     ) -> One:
         """Add a message to a session.
 
-        :param content: a :class:`MessageContentText` or another of its kind, or a mapping of the same shape.
+        :param content: a :class:`MessageContentText` or another content class, or a mapping of the same shape.
         :param role: who says it.
-        :param provider_message_id: its id in the channel that it goes through.
-        :param replied_provider_message_id: the message to which it is the answer there.
-        :param idempotency_key: a text, unique to this message; with it the call is tried again like a read.
+        :param provider_message_id: its id in its channel.
+        :param replied_provider_message_id: the id of the message that it answers there.
+        :param idempotency_key: a text, unique to this message. With it the call is retried like a read.
         """
         body = {
             "content": shaped("content", MessageContent, content),
             "role": one_of("role", role, "user", "assistant"),
-            **given(provider_message_id=provider_message_id, replied_provider_message_id=replied_provider_message_id),
+            **without_none(
+                provider_message_id=provider_message_id, replied_provider_message_id=replied_provider_message_id
+            ),
         }
         where = path("/sessions/{session_id}/messages", session_id=session_id)
         return self._send(Call("POST", where, Message, body, key=key(idempotency_key)))
 
     def get(self, session_id: str, message_id: str) -> Perhaps:
-        """The message of this id, or None where the service answers with nothing.
+        """Get the message with this id, or None if the service's answer is empty.
 
-        :raises NotFoundError: there is no such session, or no such message in it.
+        :raises NotFoundError: the session, or the message in it, does not exist.
         """
         where = path("/sessions/{session_id}/messages/{message_id}", session_id=session_id, message_id=message_id)
         return self._send(Call("GET", where, Message, repeatable=True))
@@ -58,17 +76,17 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
         delivery_error_message: str | None = None,
         delivered_at: datetime | str | None = None,
     ) -> One:
-        """Tell what became of a message in the channel. What is None stays as it is.
+        """Update a message's state in its channel. Arguments that are None leave their field unchanged.
 
         :param delivered_at: an aware datetime or an ISO 8601 text.
         """
-        body = given(
+        body = without_none(
             provider_message_id=provider_message_id,
             replied_provider_message_id=replied_provider_message_id,
             delivery_status=delivery_status,
             delivery_error_code=delivery_error_code,
             delivery_error_message=delivery_error_message,
-            delivered_at=None if delivered_at is None else moment("delivered_at", delivered_at),
+            delivered_at=None if delivered_at is None else timestamp_param("delivered_at", delivered_at),
         )
         where = path("/sessions/{session_id}/messages/{message_id}", session_id=session_id, message_id=message_id)
         return self._send(Call("PATCH", where, Message, body, repeatable=True))
@@ -81,11 +99,11 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
         offset: int | None = None,
         limit: int | None = None,
     ) -> Many:
-        """The messages to which all of this applies, oldest first.
+        """Find the messages that match all arguments, oldest first.
 
-        :param session_id: None: those of all sessions.
-        :param offset: so many are passed over.
-        :param limit: so many at most, from 1.
+        :param session_id: None means all sessions.
+        :param offset: how many to skip.
+        :param limit: how many to return at most, from 1.
         """
         return self._send(self._search(session_id, provider_message_id, replied_provider_message_id, offset, limit))
 
@@ -97,12 +115,12 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
         *,
         page_size: int = PAGE,
     ) -> Each:
-        """The same as :meth:`search`, one by one and without an end: the next page is asked for when it is needed.
+        """Iterate over all that :meth:`search` finds. It requests the next page when the loop gets there.
 
-        A loop that changes whether a message is found passes others over, since pages are found by their offset: make a
-        ``list`` of all first.
+        If your loop changes which messages match, make a ``list`` first. Pages go by offset, so the loop would skip
+        some.
 
-        :param page_size: messages of one request.
+        :param page_size: messages per request.
         """
         whole("page_size", page_size, 1)
         return self._walk(self._search(session_id, provider_message_id, replied_provider_message_id, 0, page_size))
@@ -115,7 +133,7 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
         offset: int | None,
         limit: int | None,
     ) -> Call[R]:
-        body = given(
+        body = without_none(
             session_id=session_id,
             provider_message_id=provider_message_id,
             replied_provider_message_id=replied_provider_message_id,

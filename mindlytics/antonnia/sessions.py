@@ -1,4 +1,4 @@
-"""The calls about sessions, and about the surveys that their end begins."""
+"""The calls about sessions, and about the surveys at their end."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from .calls import (
     One,
     R,
     Resource,
-    given,
     key,
     mapping,
-    moment,
     one_of,
     path,
     shaped,
     text,
+    timestamp_param,
     whole,
+    without_none,
 )
 from .exceptions import ValidationError
 from .types import ScheduleConfig, Session, SessionSchedule, SessionStatus, SessionUpdateFields, SurveySubmission
 
 Planned = TypeVar("Planned")
-"""A schedule, as a face hands it back."""
+"""A schedule, or an awaitable of it."""
 
 LONGEST_DEBOUNCE = 60
 """Seconds."""
 
 
 class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
-    """Sessions; ``messages`` and ``survey_submissions`` are those of a session."""
+    """Sessions, with their ``messages`` and ``survey_submissions``."""
 
     def create(
         self,
@@ -51,22 +51,22 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
 
         :param contact_id: the contact's id in the channel, such as a telephone number.
         :param contact_name: what to call the contact.
-        :param agent_id: who is to answer.
-        :param metadata: JSON of your own; sessions can be searched by it.
-        :param idempotency_key: a text, unique to this session; with it the call is tried again like a read.
+        :param agent_id: who will answer.
+        :param metadata: JSON of your own. You can search sessions by it.
+        :param idempotency_key: a text, unique to this session. With it the call is retried like a read.
         """
         body = {
             "contact_id": text("contact_id", contact_id),
             "contact_name": text("contact_name", contact_name),
             "status": one_of("status", status, "open", "closed"),
-            **given(agent_id=agent_id, metadata=mapping("metadata", metadata)),
+            **without_none(agent_id=agent_id, metadata=mapping("metadata", metadata)),
         }
         return self._send(Call("POST", "/sessions", Session, body, key=key(idempotency_key)))
 
     def get(self, session_id: str) -> One:
-        """The session of this id.
+        """Get the session with this id.
 
-        :raises NotFoundError: there is none.
+        :raises NotFoundError: the session does not exist.
         """
         return self._send(Call("GET", path("/sessions/{session_id}", session_id=session_id), Session, repeatable=True))
 
@@ -75,11 +75,11 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
     ) -> One:
         """Change fields of a session.
 
-        :param fields: the fields and their new values; ``metadata`` among them is replaced as a whole.
-        :param metadata: the former spelling of ``fields={"metadata": …}``; one of the two is required.
+        :param fields: the fields and their new values. ``metadata`` among them is replaced as a whole.
+        :param metadata: the former spelling of ``fields={"metadata": …}``. One of the two is required.
         """
         if (fields is None) == (metadata is None):
-            raise ValidationError("fields or metadata must be given, and not both")
+            raise ValidationError("exactly one of fields and metadata is required")
         where = path("/sessions/{session_id}", session_id=session_id)
         mapping("metadata", metadata)
         changed = mapping("fields", fields) if metadata is None else {"metadata": metadata}
@@ -96,15 +96,15 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
     def finish(self, session_id: str, ending_survey_id: str | None = None) -> One:
         """Close a session.
 
-        :param ending_survey_id: the survey that begins with it; see ``ending_survey_submission_id`` of the session.
+        :param ending_survey_id: the survey to start. Its submission is ``ending_survey_submission_id`` of the session.
         """
         where = path("/sessions/{session_id}/finish", session_id=session_id)
-        return self._send(Call("POST", where, Session, given(ending_survey_id=ending_survey_id)))
+        return self._send(Call("POST", where, Session, without_none(ending_survey_id=ending_survey_id)))
 
     def reply(self, session_id: str, debounce_time: int = 0) -> One:
         """Have the agent answer what the contact said.
 
-        :param debounce_time: seconds, 0 to 60, to wait for more of it; a later call begins the time anew.
+        :param debounce_time: seconds, 0 to 60, to wait for more from the contact. A later call restarts the wait.
         """
         where = path("/sessions/{session_id}/reply", session_id=session_id)
         seconds = whole("debounce_time", debounce_time, 0, LONGEST_DEBOUNCE)
@@ -118,11 +118,11 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         offset: int | None = None,
         limit: int | None = None,
     ) -> Many:
-        """The sessions to which all of this applies.
+        """Find the sessions that match all arguments.
 
-        :param metadata: values by name; a name may be a path, as in ``"internal.user_id"``.
-        :param offset: so many are passed over.
-        :param limit: so many at most, from 1; where it is None the service gives up to 100.
+        :param metadata: values by name. A name may be a path, as in ``"internal.user_id"``.
+        :param offset: how many to skip.
+        :param limit: how many to return at most, from 1. None means 100.
         """
         return self._send(self._search(contact_id, status, metadata, offset, limit))
 
@@ -134,12 +134,12 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         *,
         page_size: int = PAGE,
     ) -> Each:
-        """The same as :meth:`search`, one by one and without an end: the next page is asked for when it is needed.
+        """Iterate over all that :meth:`search` finds. It requests the next page when the loop gets there.
 
-        A loop that changes whether a session is found passes others over, since pages are found by their offset: make a
-        ``list`` of all first.
+        If your loop changes which sessions match, make a ``list`` first. Pages go by offset, so the loop would skip
+        some.
 
-        :param page_size: sessions of one request.
+        :param page_size: sessions per request.
         """
         whole("page_size", page_size, 1)
         return self._walk(self._search(contact_id, status, metadata, 0, page_size))
@@ -154,7 +154,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
     ) -> Call[R]:
         if status is not None:
             one_of("status", status, "open", "closed")
-        body = given(
+        body = without_none(
             contact_id=contact_id,
             status=status,
             metadata=mapping("metadata", metadata),
@@ -171,14 +171,14 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         *,
         idempotency_key: str | None = None,
     ) -> Planned:
-        """Have something happen in a session later.
+        """Schedule something in a session.
 
-        :param scheduled_for: an aware datetime or an ISO 8601 text (in UTC where it names no offset).
+        :param scheduled_for: an aware datetime or an ISO 8601 text (in UTC unless it names an offset).
         :param config: a :class:`ScheduledMessageConfig` or :class:`ScheduledNodeConfig`, or a mapping of such a shape.
-        :param idempotency_key: a text, unique to this schedule; with it the call is tried again like a read.
+        :param idempotency_key: a text, unique to this schedule. With it the call is retried like a read.
         """
         body = {
-            "scheduled_for": moment("scheduled_for", scheduled_for),
+            "scheduled_for": timestamp_param("scheduled_for", scheduled_for),
             "config": shaped("config", ScheduleConfig, config),
         }
         where = path("/sessions/{session_id}/schedule", session_id=session_id)
@@ -186,28 +186,28 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
 
 
 class BaseSurveySubmissions(Resource, Generic[One]):
-    """The answers to surveys that begin when a session ends."""
+    """The answers to the surveys at the end of sessions."""
 
     def get(self, session_id: str, survey_submission_id: str) -> One:
-        """The submission of this id.
+        """Get the submission with this id.
 
-        :raises NotFoundError: there is none in this session.
+        :raises NotFoundError: the session has no such submission.
         """
         where = _survey(session_id, survey_submission_id)
         return self._send(Call("GET", where, SurveySubmission, repeatable=True))
 
     def reply(self, session_id: str, survey_submission_id: str) -> One:
-        """Have the survey go on after what the contact said.
+        """Continue the survey after what the contact said.
 
-        :raises ValidationError: it is not active any more.
+        :raises ValidationError: the survey is over.
         """
         where = _survey(session_id, survey_submission_id)
         return self._send(Call("POST", f"{where}/reply", SurveySubmission))
 
     def cancel(self, session_id: str, survey_submission_id: str) -> One:
-        """Give an active survey up.
+        """Cancel an active survey.
 
-        :raises ValidationError: it is not active any more.
+        :raises ValidationError: the survey is over.
         """
         where = _survey(session_id, survey_submission_id)
         return self._send(Call("POST", f"{where}/cancel", SurveySubmission))

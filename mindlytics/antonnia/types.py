@@ -1,8 +1,7 @@
-"""What the Conversations API speaks of: sessions, agents, messages and their content, schedules, surveys.
+"""The types of the Conversations API: sessions, agents, messages and their content, schedules, surveys.
 
-Plain values, made by hand or of the service's JSON; how they are read and told is in ``codec.py``. A service that is
-newer than this file breaks nothing: a field that is not known here is kept in ``extra``, and where ``type`` tells kinds
-apart, one that is not known is an instance of the base class. Moments are aware datetimes.
+They are plain values. You make them, or ``codec.py`` makes them from the service's JSON. A newer service works too:
+``extra`` keeps unknown fields, and an unknown ``type`` gives an instance of the base class. Times are aware datetimes.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ SurveySubmissionStatus = Literal["pending", "finished", "cancelled"]
 
 @frozen(kw_only=True)
 class Model:
-    """What all of them have.
+    """The base of all types.
 
-    :param extra: fields of the service's answer that this version does not know.
+    :param extra: fields of the service's answer that are new to this version.
     """
 
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
@@ -38,7 +37,7 @@ class Model:
 
 @frozen(kw_only=True)
 class Agent(Model):
-    """Who answers in a session: an :class:`AIAgent`, a :class:`HumanAgent`, or one of a type not known here."""
+    """Who answers in a session: an :class:`AIAgent`, a :class:`HumanAgent`, or one of a newer type."""
 
     id: str
     organization_id: str
@@ -70,7 +69,7 @@ class HumanAgent(Agent):
 class Session(Model):
     """A contact's time with agents. The sessions of one contact belong to one conversation.
 
-    :param metadata: JSON of the application's own.
+    :param metadata: the application's own JSON.
     """
 
     id: str
@@ -87,7 +86,7 @@ class Session(Model):
 
 
 class SessionUpdateFields(TypedDict, total=False):
-    """What can be changed in a session; ``metadata`` is replaced as a whole."""
+    """The fields of a session that you can change. ``metadata`` is replaced as a whole."""
 
     thread_id: str | None
     status: SessionStatus
@@ -102,13 +101,13 @@ class SessionUpdateFields(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class MessageContent(Model):
-    """What a message holds: one of the classes below by its ``type``, or of a type not known here."""
+    """What a message holds: one of the classes below, or this class for a newer ``type``."""
 
     type: str
 
     @property
     def words(self) -> str:
-        """What it says, as far as it can be read: a text or a transcript, else where a file is; mostly not empty."""
+        """Its words: a text, a transcript, or the address of a file. May be empty."""
         url = getattr(self, "url", None)
         return f"[{self.type}] {url}" if url else ""
 
@@ -154,7 +153,7 @@ class MessageContentAudio(MessageContent):
 
     @property
     def words(self) -> str:
-        """The transcript, or where the recording is."""
+        """The transcript, or the address of the recording."""
         return self.transcript or super().words
 
 
@@ -172,7 +171,7 @@ class MessageContentFile(MessageContent):
 class MessageContentFunctionCall(MessageContent):
     """A function that an assistant calls.
 
-    :param id: the call's; its result has the same.
+    :param id: the id of the call, which its result shares.
     :param input: the arguments, as JSON text.
     """
 
@@ -184,10 +183,10 @@ class MessageContentFunctionCall(MessageContent):
 
 @frozen(kw_only=True)
 class MessageContentFunctionResult(MessageContent):
-    """What a function gave back.
+    """What a function returned.
 
-    :param id: that of the call.
-    :param output: mostly JSON text.
+    :param id: the id of the call.
+    :param output: usually JSON text.
     """
 
     type: Literal["function_result"] = "function_result"
@@ -198,7 +197,7 @@ class MessageContentFunctionResult(MessageContent):
 
 @frozen(kw_only=True)
 class MessageContentThought(MessageContent):
-    """What an assistant thought; nobody is sent it."""
+    """What an assistant thought. It is kept from the contact."""
 
     type: Literal["thought"] = "thought"
     thought: str = field(repr=False)
@@ -208,7 +207,7 @@ class MessageContentThought(MessageContent):
 class Message(Model):
     """One message of a session.
 
-    :param provider_message_id: its id in the channel that it goes through.
+    :param provider_message_id: its id in its channel.
     :param run_id: the run of an assistant that made it.
     """
 
@@ -234,7 +233,7 @@ class Message(Model):
 
 @frozen(kw_only=True)
 class ScheduleConfig(Model):
-    """What is to happen: one of the classes below by its ``type``, or of a type not known here."""
+    """What will happen: one of the classes below, or this class for a newer ``type``."""
 
     type: str
 
@@ -249,7 +248,7 @@ class ScheduledMessageConfig(ScheduleConfig):
 
 @frozen(kw_only=True)
 class ScheduledNodeConfig(ScheduleConfig):
-    """The agent goes on at one of its nodes."""
+    """The agent continues at one of its nodes."""
 
     type: Literal["node"] = "node"
     node_id: str
@@ -257,7 +256,7 @@ class ScheduledNodeConfig(ScheduleConfig):
 
 @frozen(kw_only=True)
 class SessionSchedule(Model):
-    """Something that happens in a session later."""
+    """Something scheduled in a session."""
 
     id: str
     session_id: str
@@ -273,7 +272,7 @@ class SessionSchedule(Model):
 
 @frozen(kw_only=True)
 class SurveySubmission(Model):
-    """A contact's answers to a survey, begun by the end of a session."""
+    """A contact's answers to the survey at the end of a session."""
 
     id: str
     survey_id: str
@@ -287,5 +286,5 @@ class SurveySubmission(Model):
 
     @property
     def is_active(self) -> bool:
-        """Whether it can still be answered: it is pending and has not expired."""
+        """Whether the contact can still answer: it is pending, and ``expires_at`` is ahead."""
         return self.status == "pending" and self.expires_at > now()

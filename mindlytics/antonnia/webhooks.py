@@ -1,4 +1,4 @@
-"""What the service posts to an application: read as typed events, and handed to the functions that want them.
+"""Reads what the service posts to an application as typed events, and calls your handlers with them.
 
     webhooks = Webhooks()
 
@@ -7,7 +7,7 @@
 
     webhooks.handle(request.get_data())
 
-How the body comes in is the web framework's affair. The service may post the same event twice: its ``id`` tells.
+Your web framework receives the body. The service may post an event twice, under the same ``id``.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import Any, Generic, Literal, TypeVar, Union, overload
 
 from attrs import field, frozen
 
-from .codec import Misfit, read
+from .codec import Misfit, from_json
 from .codec import parse as parse_json
 from .exceptions import ValidationError
 from .types import Message, Model, Session
 
 Done = TypeVar("Done")
-"""What a handler gives back: anything, or something to await."""
+"""What a handler returns: anything, or an awaitable."""
 E = TypeVar("E")
 _Add = Callable[[Callable[[E], Done]], Callable[[E], Done]]
-"""A decorator of handlers that leaves them as they are."""
+"""A decorator that returns the handler itself."""
 
 
 @frozen(kw_only=True)
 class Event(Model):
-    """What all events have.
+    """The base of all events.
 
-    :param id: the event's own; one that is posted again has the same.
-    :param extra: fields of the body that this version does not know; those within its ``data`` are below ``"data"``.
+    :param id: the event's id. An event that is posted again keeps it.
+    :param extra: fields of the body that are new to this version. New fields of its ``data`` are below ``"data"``.
     """
 
     id: str
@@ -53,7 +53,7 @@ class SessionCreated(Event):
 
 @frozen(kw_only=True)
 class SessionTransferred(Event):
-    """``session.transferred``: a session was handed to another agent, or to none."""
+    """``session.transferred``: a session went to another agent, or its agent was removed."""
 
     session: Session
 
@@ -62,7 +62,7 @@ class SessionTransferred(Event):
 class SessionFinished(Event):
     """``session.finished``: a session was closed.
 
-    :param action: ``"expired"`` where nobody closed it.
+    :param action: ``"expired"`` if it closed by itself.
     """
 
     session: Session
@@ -70,7 +70,7 @@ class SessionFinished(Event):
 
     @property
     def expired(self) -> bool:
-        """Whether it ended because nothing more was said."""
+        """Whether it ended because the contact fell silent."""
         return self.action == "expired"
 
 
@@ -83,7 +83,7 @@ class MessageCreated(Event):
 
 @frozen(kw_only=True)
 class UnknownEvent(Event):
-    """An event of a type that this version does not know.
+    """An event of a type that is new to this version.
 
     :param data: its ``data``, as it came.
     """
@@ -99,17 +99,17 @@ _KINDS: Mapping[str, tuple[type[Event], str]] = {
     "session.finished": (SessionFinished, "session"),
     "message.created": (MessageCreated, "message"),
 }
-"""Each type's class, and what its object is called there."""
+"""Each type's class, and the field for its object."""
 
 REST = "*"
-"""Handlers of this name get the events that nobody else wants."""
+"""Handlers under this name get the events that have no other handler."""
 
 
 def parse(body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
-    """The event that a body holds.
+    """Read the event in a body.
 
     :param body: as it was posted, or its JSON.
-    :raises ValidationError: it is no JSON, or a field is missing or of another form.
+    :raises ValidationError: it is not JSON, or a field is missing or has the wrong form.
     """
     if not isinstance(body, (bytes, bytearray, str, Mapping)):
         raise ValidationError(f"body must be bytes, a str or a mapping, got {type(body).__name__}")
@@ -131,22 +131,22 @@ def parse(body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
 def _event(given: Mapping[str, Any]) -> WebhookEvent:
     kind, name = _KINDS.get(str(given.get("type")), (UnknownEvent, ""))
     if kind is UnknownEvent:
-        return read(UnknownEvent, given)
+        return from_json(UnknownEvent, given)
     data = given.get("data")
     if not isinstance(data, Mapping) or not isinstance(data.get("object"), Mapping):
         raise Misfit("data.object must be an object")
     rest = dict(data)
-    told = {**given, name: rest.pop("object"), "data": rest}
+    fields = {**given, name: rest.pop("object"), "data": rest}
     if "action" in rest:
-        told["action"] = rest.pop("action")
+        fields["action"] = rest.pop("action")
     if not rest:
-        del told["data"]
-    made: Any = read(kind, told)
+        del fields["data"]
+    made: Any = from_json(kind, fields)
     return made  # type: ignore[no-any-return]
 
 
 class BaseWebhooks(Generic[Done]):
-    """Handlers by the type of event that they want."""
+    """Handlers by type of event."""
 
     _is_async: bool
 
@@ -164,11 +164,11 @@ class BaseWebhooks(Generic[Done]):
     @overload
     def on(self, type: Literal["*"]) -> _Add[WebhookEvent, Done]: ...
     def on(self, type: str) -> Any:
-        """Have a function called with each event of that type: a decorator, which leaves the function as it is.
+        """Register a function for a type of event. This is a decorator, which returns the function itself.
 
-        :param type: such as ``"message.created"``, or ``"*"`` for events that no other function wants, those of
-            unknown types included.
-        :raises ValidationError: there is no such type, or the function is one that nobody would await.
+        :param type: such as ``"message.created"``, or ``"*"`` for events that have no other handler, also of unknown
+            types.
+        :raises ValidationError: the type does not exist, or ``Webhooks`` got a coroutine function.
         """
         if type not in _KINDS and type != REST:
             raise ValidationError(f"type must be one of {', '.join([*_KINDS, REST])}")
@@ -186,14 +186,14 @@ class BaseWebhooks(Generic[Done]):
 
 
 class Webhooks(BaseWebhooks[object]):
-    """Calls plain functions, one after the other, in the order in which they were added."""
+    """Calls plain functions, one after the other, in the order of registration."""
 
     _is_async = False
 
     def handle(self, body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
-        """Read a body and call the functions that want its event; the event. What a function raises comes through.
+        """Read a body, call the handlers of its event, and return the event. Exceptions of a handler pass through.
 
-        :raises ValidationError: the body holds no event; nothing was called.
+        :raises ValidationError: the body holds no event. No handler was called.
         """
         event = parse(body)
         for handler in self._wanted(event):
@@ -202,14 +202,14 @@ class Webhooks(BaseWebhooks[object]):
 
 
 class AsyncWebhooks(BaseWebhooks[Awaitable[object]]):
-    """Calls coroutine functions, one after the other, in the order in which they were added."""
+    """Awaits coroutine functions, one after the other, in the order of registration."""
 
     _is_async = True
 
     async def handle(self, body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
-        """Read a body and await the functions that want its event; the event. What a function raises comes through.
+        """Read a body, await the handlers of its event, and return the event. Exceptions of a handler pass through.
 
-        :raises ValidationError: the body holds no event; nothing was called.
+        :raises ValidationError: the body holds no event. No handler was called.
         """
         event = parse(body)
         for handler in self._wanted(event):

@@ -256,7 +256,7 @@ ENDLESS["again"] = ENDLESS
 
 WRONG: list[Any] = [
     ("sessions.create", ("", "Ada"), "contact_id must be a str that is not empty"),
-    ("sessions.create", ("ada", None), "contact_name must be a str that is not empty, got NoneType"),
+    ("sessions.create", ("ada", None), "contact_name must be a non-empty str, got NoneType"),
     ("sessions.create", ("ada", "Ada", None, "ajar"), "status must be one of open, closed"),
     ("sessions.create", ("ada", "Ada", None, "open", []), "metadata must be a mapping, got list"),
     ("sessions.create", ("ada", "Ada", None, "open", {"x": object()}), "metadata must hold only what JSON can hold"),
@@ -267,11 +267,11 @@ WRONG: list[Any] = [
     ("sessions.create", ("ada", "\ud800"), "contact_name must hold only what JSON can hold"),
     ("sessions.update", ("s", {"metadata": {1: 2}}), "fields must hold only what JSON can hold"),
     ("sessions.get", ("\ud800",), "session_id must be an id"),
-    ("sessions.get", ("",), "session_id must be an id, got an empty text"),
+    ("sessions.get", ("",), "session_id must be an id, got an empty str"),
     ("sessions.get", ("..",), "session_id must be an id"),
     ("sessions.get", (None,), "session_id must be an id, got NoneType"),
-    ("sessions.update", ("s",), "fields or metadata must be given, and not both"),
-    ("sessions.update", ("s", {"status": "open"}, {"a": 1}), "fields or metadata must be given, and not both"),
+    ("sessions.update", ("s",), "exactly one of fields and metadata is required"),
+    ("sessions.update", ("s", {"status": "open"}, {"a": 1}), "exactly one of fields and metadata is required"),
     ("sessions.update", ("s", "open"), "fields must be a mapping, got str"),
     ("sessions.reply", ("s", 61), "debounce_time must be an int from 0 to 60"),
     ("sessions.reply", ("s", -1), "debounce_time must be an int from 0 to 60"),
@@ -311,8 +311,8 @@ WRONG: list[Any] = [
     ("sessions.messages.create", ("s", TEXT, "system"), "role must be one of user, assistant"),
     ("sessions.messages.search", ("s", None, None, None, 0), "limit must be an int of at least 1"),
     ("agents.create", ("Ann", "robot"), "type must be one of ai, human"),
-    ("agents.create", ("Ann", "ai", None, "p"), 'assistant_id must be given where type is "ai"'),
-    ("agents.create", ("Ann", "human", "a"), 'profile_id must be given where type is "human"'),
+    ("agents.create", ("Ann", "ai", None, "p"), 'assistant_id is required if type is "ai"'),
+    ("agents.create", ("Ann", "human", "a"), 'profile_id is required if type is "human"'),
     ("agents.search", (None, None, None, 0), "limit must be an int of at least 1"),
 ]
 

@@ -157,8 +157,8 @@ async def test_a_rate_limit_says_how_long(face: Face) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("<html>all is well</html>", "the reply is no JSON: 24 bytes"),
-        ("", "the reply is no JSON: 0 bytes"),
+        ("<html>all is well</html>", "the reply is not JSON: 24 bytes"),
+        ("", "the reply is not JSON: 0 bytes"),
         ({"id": "s"}, "the reply is not as expected: contact_id is missing"),
         ([], "the reply is not as expected: the JSON must be an object, got list"),
         ({**SESSION, "created_at": "yesterday"}, "created_at must be an ISO 8601 date and time"),

@@ -15,7 +15,7 @@ import pytest
 from mindlytics.antonnia import AsyncConversations, Conversations
 from mindlytics.antonnia import exceptions as our_exceptions
 from mindlytics.antonnia import types as ours
-from mindlytics.antonnia.codec import read, tell
+from mindlytics.antonnia.codec import from_json, to_json
 from mindlytics.server.run import LocalServer
 
 from ..antonnia.answers import AGENT, MESSAGE, SCHEDULE, SESSION, SURVEY, says
@@ -276,6 +276,6 @@ def test_the_names_are_theirs_but_for_those_that_are_documented() -> None:
 )
 def test_what_a_type_holds_is_told_alike(name: str, answer: dict[str, Any]) -> None:
     """In the words of the page on migrating."""
-    mine, other = read(getattr(ours, name), answer), getattr(theirs, name)(**answer)
+    mine, other = from_json(getattr(ours, name), answer), getattr(theirs, name)(**answer)
     assert other.model_dump() == attrs.asdict(mine, filter=lambda field, _: field.name != "extra")
-    assert other == type(other)(**tell(mine))
+    assert other == type(other)(**to_json(mine))

@@ -12,9 +12,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from ...antonnia.calls import PAGE, mapping, one_of, shaped, text, whole
-from ...antonnia.calls import moment as in_utc
-from ...antonnia.codec import CONFIGS, CONTENTS, read
+from ...antonnia.calls import PAGE, mapping, one_of, shaped, text, timestamp_param, whole
+from ...antonnia.codec import CONFIGS, CONTENTS, from_json
 from ...antonnia.exceptions import NotFoundError, ValidationError
 from ...antonnia.types import MessageContent, ScheduleConfig, SurveySubmission
 from .rows import Document, Rows, moment, new_id
@@ -245,7 +244,7 @@ def update_message(rows: Rows, given: Document, session_id: str, message_id: str
     if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
         raise ValidationError("delivery_error_code must be an int")
     if given.get("delivered_at") is not None:
-        changed["delivered_at"] = in_utc("delivered_at", given["delivered_at"])
+        changed["delivered_at"] = timestamp_param("delivered_at", given["delivered_at"])
     codes = {} if code is None else {"delivery_error_code": code}
     return rows.put("message", {**message, **changed, **codes, "updated_at": moment()})
 
@@ -318,7 +317,7 @@ def create_schedule(rows: Rows, given: Document, session_id: str) -> Document:
         "id": new_id("sched"),
         "session_id": session_id,
         "organization_id": rows.organization_id,
-        "scheduled_for": in_utc("scheduled_for", given.get("scheduled_for")),
+        "scheduled_for": timestamp_param("scheduled_for", given.get("scheduled_for")),
         "config": config,
         "status": "scheduled",
         "created_at": moment(),
@@ -327,7 +326,7 @@ def create_schedule(rows: Rows, given: Document, session_id: str) -> Document:
 
 
 def _is_active(survey: Document) -> bool:
-    return read(SurveySubmission, survey).is_active
+    return from_json(SurveySubmission, survey).is_active
 
 
 def active_survey(rows: Rows, session_id: str, survey_id: str) -> Document:

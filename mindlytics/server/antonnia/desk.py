@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from ...antonnia.codec import read, tell
+from ...antonnia.codec import from_json, to_json
 from ...antonnia.exceptions import AntonniaError, ValidationError
 from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
@@ -124,10 +124,10 @@ class Desk:
     ) -> Document:
         def look(connection: Connection) -> Occasion | None:
             rows = Rows(connection, app)
-            session = read(Session, actions.tell_session(rows, actions.open_session(rows, session_id)))
+            session = from_json(Session, actions.tell_session(rows, actions.open_session(rows, session_id)))
             if session.agent is not None and session.agent.type == "human":
                 return None
-            messages = [read(Message, told) for told in rows.each("message", session_id)]
+            messages = [from_json(Message, told) for told in rows.each("message", session_id)]
             if node_id is None and (not messages or messages[-1].role != "user"):
                 return None
             return Occasion(session, messages, node_id)
@@ -139,7 +139,7 @@ class Desk:
 
         def say(rows: Rows) -> Document:
             for content in contents:
-                told = {"type": "text", "text": content} if isinstance(content, str) else tell(content)
+                told = {"type": "text", "text": content} if isinstance(content, str) else to_json(content)
                 actions.create_message(rows, {"role": "assistant", "content": told}, session_id, run_id)
             return actions.get_session(rows, {}, session_id)
 
