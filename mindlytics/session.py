@@ -594,7 +594,7 @@ class BaseSession(Generic[Done, Id]):
 
     def _listen(self, since: Timestamp) -> None:
         """Begin to listen for the session's live events; one that began anew under its id goes on with what it has."""
-        if self._live is not None and self._live.subscription.goes_on(self.session_id):
+        if self._live is not None and self._live.subscription.serves(self.session_id):
             self._live.subscription.reach_back(since)
             return
         self._live = self._client._follow(self.session_id, since, self._on_event, self._account.on_error)

@@ -113,7 +113,7 @@ async def test_a_service_without_live_events_loses_and_delays_nothing(face: Face
     async with entered(client.create_session(on_event=heard.on_event, on_error=heard.on_error)) as session:
         await result(session.track_event(event="Hello"))
     assert ["Hello"] == sink.names()
-    assert ([], ["no live events (status 200): the reply holds no authorization_key"]) == (
+    assert ([], ["no live events (status 200): the reply lacks an authorization_key"]) == (
         heard.names,
         [str(error) for error in heard.errors],
     )
@@ -331,8 +331,8 @@ async def test_an_outage_is_told_once_and_its_end_too(
     service.token_plan.extend([status(500, "a secret")] * 3)
     service.cut()
     await eventually(lambda: len(service.keys) == 2 and service.open == 1)
-    await eventually(lambda: "live events come again" in caplog.messages)
-    assert 1 == sum("cannot be had" in message for message in caplog.messages)
+    await eventually(lambda: "live events available again" in caplog.messages)
+    assert 1 == sum("live events unavailable" in message for message in caplog.messages)
     assert "secret" not in caplog.text
     assert "live-" not in caplog.text
 
@@ -364,7 +364,7 @@ async def test_what_is_no_event_is_passed_over(
     ("properties", "words"),
     [
         ({"error_message": "no such model"}, "no such model"),
-        ({}, "the service met a problem"),
+        ({}, "the service reported a problem"),
         (None, "the service met"),
     ],
 )

@@ -1,4 +1,4 @@
-"""An event as the service has stored it, and sends it out live: what was recorded, and what the service found in it."""
+"""A stored event, as the service sends it out live: what was recorded, and what the service found in it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class MLEvent:
 
     :param event: its name, such as ``Conversation Turn`` or ``Session Ended``.
     :param timestamp: ISO 8601.
-    :param origin_event_id: which event caused this one, where the service made it.
-    :param extra: fields that this version does not know.
+    :param origin_event_id: the event that made the service create this one.
+    :param extra: fields that are new to this version.
     """
 
     session_id: str
@@ -44,6 +44,6 @@ class MLEvent:
         return cls(**known, extra={name: value for name, value in given.items() if name not in fields_dict(cls)})
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON is made of, in the service's form: fields that have no value are left out."""
+        """A dict for JSON, in the service's form. Empty fields are left out."""
         given = {name: getattr(self, name) for name in fields_dict(type(self)) if name != "extra"}
         return {**{name: value for name, value in given.items() if value not in (None, {})}, **self.extra}

@@ -1,7 +1,7 @@
-"""Getting live events: ask for a key, open the WebSocket, read back what was missed, hand over, begin again.
+"""Getting live events: get a key, open the WebSocket, read back missed events, pass events on, reconnect.
 
-A coroutine, on whatever loop the face provides. It ends when it is cancelled, or when the service refuses for good; a
-connection that is lost, or that is silent to a ping, is made anew with a fresh key after a pause.
+It is a coroutine on the loop of a face. It ends when it is cancelled, or when the service refuses for good. If a
+connection breaks or leaves a ping unanswered, it reconnects with a new key after a pause.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from .event import MLEvent
 from .subscription import ERROR_EVENT, LOST, MAILBOX, MAX_READ_BACK, START_EVENT, Subscription, logger, problem
 
 LINGER = 30.0
-"""Seconds after a session's end in which its listener still hands over what the service finds in it."""
+"""Seconds after a session's end for which its listener still passes on what the service finds in it."""
 
-CUT_SHORT = 0.5
-"""Seconds between two attempts at most while somebody waits for the session's end."""
+AWAITED_BACKOFF = 0.5
+"""Longest pause between two attempts in seconds while a caller waits for the session's end."""
 
 REFUSALS = 2
-"""Times in a row that a WebSocket is refused for good; once may be, where a service began anew and forgot the key."""
+"""Refusals of the WebSocket in a row that are final. A service that restarted and lost the key may refuse once."""
 
 
 class Listener:
-    """One subscription, at work on the running loop.
+    """Serves one subscription on the running loop.
 
-    :param changed: called whenever the subscription stands differently.
-    :param own_loop: True on a loop of our own, which may stand still while names of hosts are looked up.
+    :param changed: called after each change of the subscription.
+    :param own_loop: True on a loop of our own, which a name lookup may block.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Listener:
         self._headers = credentials(settings.api_key, settings.project_id)
         self._attempts = 0
         self._refusals = 0
-        self._hurried: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_awaited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Listen."""
@@ -65,7 +65,7 @@ class Listener:
                 try:
                     verdict = await self._listen(transport)
                 except Exception:
-                    logger.exception("the listener failed and starts again")
+                    logger.exception("the listener failed and restarts")
                     verdict = Verdict(Fate.RETRY)
                 if verdict.fate is not Fate.RETRY:
                     await self._give_up(LiveError(verdict.message, verdict.status))
@@ -77,23 +77,23 @@ class Listener:
         finally:
             await transport.close()
 
-    def hurry(self) -> None:
-        """Somebody waits for the session's end: let pauses be short from now on."""
-        if not self._hurried.done():
-            self._hurried.set_result(None)
+    def shorten_pauses(self) -> None:
+        """Keep pauses short from now on, since a caller waits for the session's end."""
+        if not self._is_awaited.done():
+            self._is_awaited.set_result(None)
 
     async def _listen(self, transport: AsyncTransport) -> Verdict:
-        """One connection, to its end; why it ended."""
+        """Use one connection until it ends, and return why it ended."""
         subscription, settings = self._subscription, self._settings
         self._attempts += 1
         reply = await self._get(transport, wire.token_url(settings.server_endpoint, subscription.session_id))
         if not isinstance(reply, bytes):
             return reply
         try:
-            key, told = wire.read_token(reply)
+            key, advertised = wire.read_token(reply)
         except ValueError:
-            return Verdict(Fate.REFUSED, 200, "the reply holds no authorization_key")
-        url = wire.address(settings.server_endpoint, settings.wss_endpoint, told)
+            return Verdict(Fate.REFUSED, 200, "the reply lacks an authorization_key")
+        url = wire.address(settings.server_endpoint, settings.wss_endpoint, advertised)
         opened = await transport.connect(url, {"Authorization": Secret(f"Bearer {key}")}, settings.request_timeout)
         if not isinstance(opened, WebSocket):
             return self._judge_refusal(url, opened)
@@ -101,13 +101,13 @@ class Listener:
         try:
             unread = await self._read_back(transport)
             if unread is None:
-                await self._hear(opened)
+                await self._receive(opened)
         finally:
             await opened.close()
         return unread or Verdict(Fate.RETRY, 0, "the connection ended")
 
-    async def _hear(self, socket: WebSocket) -> None:
-        """Hand over what comes, until the connection ends."""
+    async def _receive(self, socket: WebSocket) -> None:
+        """Pass on what comes, until the connection ends."""
         subscription = self._subscription
         subscription.connected()
         self._changed()
@@ -120,7 +120,7 @@ class Listener:
             subscription.heard_until = socket.caught_up_at
 
     async def _get(self, transport: AsyncTransport, url: str, limit: int = SHORT) -> bytes | Verdict:
-        """The body of a good reply, or the verdict on any other."""
+        """The body of a successful reply, or the verdict on any other."""
         reply = await transport.request("GET", url, None, self._headers, self._settings.request_timeout, limit=limit)
         verdict = self._judge(url, reply)
         return reply.body if isinstance(reply, Reply) and verdict.fate is Fate.DELIVERED else verdict
@@ -140,10 +140,10 @@ class Listener:
         return judge(url, reply.status, reply.headers, reply.body, wall=time.time(), secret=key)
 
     async def _read_back(self, transport: AsyncTransport) -> Verdict | None:
-        """Hand over what happened before there was a connection, where the service can be asked for that.
+        """Pass on the events from before the connection, if the service can list them.
 
-        It tells the newest first; further back is asked for until all of it is known. The verdict, where it could not
-        answer for now: to go on would be to miss events.
+        It lists the newest first, so pages are read until one holds only known events. Returns the verdict if the
+        service fails: the caller then retries, or it would miss events.
         """
         subscription = self._subscription
         since = subscription.read_back_from
@@ -160,14 +160,14 @@ class Listener:
             if not page.is_full or len(missed) >= MAX_READ_BACK or all(map(subscription.has_seen, events)):
                 break
             if until == events[0].timestamp or events[0].event_id is None:
-                break  # there is no telling what of the next page would be new
+                break  # cannot tell which events of the next page would be new
             until = events[0].timestamp
         for event in missed:
             await self._hand_over(event)
         return None
 
     async def _read_page(self, transport: AsyncTransport, since: datetime, until: Timestamp) -> wire.Page | Verdict:
-        """The newest events of a span of time."""
+        """The newest events in a time range."""
         url = wire.events_url(self._settings.server_endpoint, self._subscription.session_id, since, until)
         body = await self._get(transport, url, LONG)
         if not isinstance(body, bytes):
@@ -181,7 +181,7 @@ class Listener:
         try:
             event = wire.read_event(text)
         except ValueError:
-            self._subscription.warn_once("a live message is no event; it is passed over")
+            self._subscription.warn_once("a live message is not an event; skipping it")
             return
         await self._hand_over(event)
 
@@ -192,7 +192,7 @@ class Listener:
         if subscription.on_event is None:
             await self._post(event)
         elif event.event == ERROR_EVENT:
-            await self._tell(problem(event))
+            await self._report(problem(event))
         else:
             try:
                 await call(subscription.on_event, event)
@@ -200,24 +200,24 @@ class Listener:
                 if is_to_end(error):
                     raise
                 subscription.warn_once("an on_event handler failed (%s)", type(error).__name__)
-                await self._tell(error)
+                await self._report(error)
         if event.event == START_EVENT:
             subscription.has_begun = True
-        if subscription.is_over_with(event):
+        if subscription.ends_session(event):
             subscription.ends_seen += 1
             self._changed()
             if subscription.of_session:
-                self._leave_later()
+                self._end_after_linger()
 
     async def _post(self, event: MLEvent) -> None:
-        """Into the mailbox, when there is room."""
+        """Put it into the mailbox, once that has room."""
         while len(self._subscription.mailbox) >= MAILBOX:  # noqa: ASYNC110  its reader may be another thread
             await asyncio.sleep(0.01)
         self._subscription.mailbox.append(event)
         self._changed()
 
-    async def _tell(self, error: BaseException) -> None:
-        """Call the error handler. One that fails harms nothing."""
+    async def _report(self, error: BaseException) -> None:
+        """Call the error handler. If it fails, log a warning."""
         handler = self._subscription.on_error
         if handler is None:
             return
@@ -233,12 +233,14 @@ class Listener:
         subscription.failure = failure
         if subscription.on_event is not None:
             subscription.warn_once("live events are refused (status %d)", failure.status)
-            await self._tell(failure)
+            await self._report(failure)
         subscription.is_over = True
         self._changed()
 
-    def _leave_later(self) -> None:
-        """The session has ended. Unless it begins anew, what may still come is of interest for a while."""
+    def _end_after_linger(self) -> None:
+        """End the listener a while after its session, unless the session starts again. Findings still arrive until
+        then.
+        """
         subscription, ends = self._subscription, self._subscription.ends_seen
         task = asyncio.current_task()
 
@@ -253,10 +255,10 @@ class Listener:
     async def _pause(self, asked: float | None) -> None:
         """Wait before the next attempt."""
         if self._subscription.is_awaited:
-            self.hurry()
+            self.shorten_pauses()
         longest = self._settings.max_retry_wait
         began = time.monotonic()
         wait = wait_after(self._attempts, asked, longest)
-        await asyncio.wait({self._hurried}, timeout=wait)
-        wait = min(wait, max(CUT_SHORT, min(asked or 0.0, longest)))
+        await asyncio.wait({self._is_awaited}, timeout=wait)
+        wait = min(wait, max(AWAITED_BACKOFF, min(asked or 0.0, longest)))
         await asyncio.sleep(began + wait - time.monotonic())

@@ -1,4 +1,4 @@
-"""What one listener wants, what it has seen, and how it stands. No sockets, no waiting."""
+"""What one listener wants, what it has seen, and its state. Free of sockets and waiting."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 logger = logging.getLogger("mindlytics")
 
 REMEMBERED = 10_000
-"""Ids of events that are remembered, so that none is handed over twice."""
+"""Ids of events that are remembered, to pass on each event once."""
 
 MAX_READ_BACK = 5000
-"""Events that are read back at most, after a time without a connection; well below those that are remembered."""
+"""Most events that are read back after an outage. It must stay well below ``REMEMBERED``."""
 
 MARGIN = timedelta(seconds=60)
-"""How much earlier than the moment up to which all was heard an event may be that arrived only after it."""
+"""How late events may arrive: reading back starts that much before the last time when all had arrived."""
 
 MAILBOX = 1000
-"""Events that wait for an iteration that is slow; the service is not listened to while there are more."""
+"""Most events that wait for a slow iteration. Receiving pauses while the mailbox is full."""
 
 GRACE = 1.0
-"""Seconds in which a listener may end once it is told to; a handler may hold it up for longer."""
-LONGEST_WAIT = 1e6
-"""Seconds beyond which waiting is waiting for ever."""
+"""Seconds that a stopped listener gets to end. A handler may hold it up for longer."""
+FOREVER = 1e6
+"""Seconds. Longer timeouts overflow on some systems."""
 
-LOST = "live events cannot be had for now (%s); trying again"
+LOST = "live events unavailable (%s); retrying"
 ERROR_EVENT = "MLError"
 START_EVENT = "Session Started"
 END_EVENT = "Session Ended"
 
 
-def _moment(given: Timestamp) -> datetime:
+def _as_datetime(given: Timestamp) -> datetime:
     return parse_timestamp(given) if isinstance(given, str) else given
 
 
@@ -50,61 +50,64 @@ def _moment(given: Timestamp) -> datetime:
 class Subscription:
     """Events of one session, or of the whole project, for a handler or an iteration.
 
-    :param since: what happened before is not of interest.
-    :param on_event: called with each ``MLEvent``, a function or a coroutine function; None: events go into the mailbox.
+    :param since: earlier events are skipped.
+    :param on_event: called with each ``MLEvent``: a function or a coroutine function. None puts events into the
+        mailbox.
     :param on_error: called with a ``LiveError`` for each problem that the service reports, and with what ``on_event``
         raised.
-    :param of_session: it serves a session of this program, and is over some time after that session's end.
+    :param of_session: it serves a session of this program, and ends some time after that session.
     """
 
     session_id: str | None
-    since: datetime = field(converter=_moment)
+    since: datetime = field(converter=_as_datetime)
     on_event: Callable[[MLEvent], Any] | None = None
     on_error: Callable[[Any], Any] | None = None
     of_session: bool = False
 
     is_connected: bool = False
-    """Whether there was a connection yet."""
+    """Whether it was ever connected."""
     is_over: bool = False
-    """It was stopped, or the service refuses."""
+    """Whether it was stopped, or the service refused."""
     failure: LiveError | None = None
-    """Why the service refuses."""
+    """Why the service refused."""
     ends_asked: int = 0
-    """How often the session was ended by this program."""
+    """How often this program ended the session."""
     ends_seen: int = 0
-    """How often its end was among the events."""
+    """How often the session's end was among the events."""
     is_awaited: bool = False
-    """Somebody waits for that."""
+    """Whether a caller waits for that."""
     has_begun: bool = False
-    """The session's start was among the events."""
+    """Whether the session's start was among the events."""
     mailbox: deque[MLEvent] = field(factory=deque)
     heard_until: datetime | None = None
-    """When the last connection had certainly handed over all that there was."""
+    """When the last connection had certainly received everything."""
     _seen: dict[str, None] = field(factory=dict)
     _warned: set[str] = field(factory=set)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the end of the session that the program asked for was handed over."""
+        """Whether the session's end that the program asked for has arrived."""
         return 0 < self.ends_asked <= self.ends_seen
 
-    def goes_on(self, session_id: str) -> bool:
-        """Whether it serves that session still, or again: one that ended may begin anew under its id."""
+    def serves(self, session_id: str) -> bool:
+        """Whether it serves that session, which may also have started again under its id."""
         return not self.is_over and session_id == self.session_id
 
     @property
     def read_back_from(self) -> datetime:
-        """Events since then may have been missed. A session is read back whole, since it may lie in the past."""
+        """The time since when events may have been missed. Sessions are read back whole, since they may be past
+        ones.
+        """
         if self.heard_until is None or self.session_id is not None:
             return self.since
         return max(self.since, self.heard_until - MARGIN)
 
     def reach_back(self, timestamp: Timestamp) -> None:
-        """The session has an event of that time: where it is earlier than all others, it is of interest too."""
-        self.since = min(self.since, _moment(timestamp))
+        """Move ``since`` back to an event of the session, if that is earlier."""
+        self.since = min(self.since, _as_datetime(timestamp))
 
     def wants(self, event: MLEvent) -> bool:
-        """Whether it is to be handed over: of this session, and for the first time."""
+        """Whether to pass on an event: it is of this session, and new."""
         if self.session_id is not None and event.session_id not in ("", self.session_id):
             return False
         if event.event_id is None:
@@ -116,54 +119,56 @@ class Subscription:
             del self._seen[next(iter(self._seen))]
         return True
 
-    def is_over_with(self, event: MLEvent) -> bool:
-        """Whether an event is the session's end: not one that was still to be told when it began anew under its id."""
+    def ends_session(self, event: MLEvent) -> bool:
+        """Whether an event ends the session. The end of an earlier run under the same id may arrive late, and counts as
+        old.
+        """
         if event.event != END_EVENT:
             return False
         try:
-            return self.has_begun or _moment(event.timestamp) >= self.since
+            return self.has_begun or _as_datetime(event.timestamp) >= self.since
         except ValueError:
             return True
 
     def fail(self, error: BaseException) -> None:
-        """What serves it has ended by an error of our own, and nothing will come any more."""
+        """End it after an error of our own."""
         logger.error("the listener failed", exc_info=error)
         self.failure = LiveError(f"the listener failed ({type(error).__name__})")
         self.is_over = True
 
     def has_seen(self, event: MLEvent) -> bool:
-        """Whether it was handed over."""
+        """Whether it was passed on."""
         return event.event_id in self._seen
 
     def warn_once(self, words: str, *values: object) -> None:
-        """Log a warning, unless it was logged already."""
+        """Log a warning the first time."""
         if words not in self._warned:
             self._warned.add(words)
             logger.warning(words, *values)
 
     def connected(self) -> None:
-        """There is a connection."""
+        """Note that a connection is open."""
         self.is_connected = True
         if LOST in self._warned:
             self._warned.discard(LOST)
-            logger.info("live events come again")
+            logger.info("live events available again")
 
 
 class Listening(Protocol):
-    """A subscription, and what serves it on a face."""
+    """A subscription, and the task or thread that serves it."""
 
     subscription: Subscription
 
     def __init__(self, settings: Settings, subscription: Subscription) -> None: ...
 
     def start(self) -> None:
-        """See to it that it is served."""
+        """Start serving it, unless that has started."""
 
     def cancel(self) -> None:
-        """Tell what serves it to end."""
+        """Ask the task or thread to end."""
 
 
 def problem(event: MLEvent) -> LiveError:
-    """What the service reports, as an error."""
+    """An error from the service, as an exception."""
     words = event.properties.get("error_message")
-    return LiveError(str(words) if words else "the service met a problem")
+    return LiveError(str(words) if words else "the service reported a problem")

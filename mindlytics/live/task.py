@@ -11,11 +11,11 @@ from contextlib import suppress
 from ..settings import Settings
 from .event import MLEvent
 from .listener import Listener
-from .subscription import GRACE, LONGEST_WAIT, Subscription
+from .subscription import FOREVER, GRACE, Subscription
 
 
 class TaskListening:
-    """A subscription, and the task that serves it. Where its loop has ended, the next one goes on."""
+    """A subscription, and the task that serves it. If its loop ends, a task on the next loop continues."""
 
     def __init__(self, settings: Settings, subscription: Subscription) -> None:
         self.subscription = subscription
@@ -27,21 +27,23 @@ class TaskListening:
         self._waiting: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
-        """Start the task, where a loop runs and none is at work there."""
+        """Start the task, if a loop runs here and the task does not."""
         loop = _running_loop()
         if loop is not None and not self.subscription.is_over and not self._is_at_work():
             self._loop = loop
             self._listener = Listener(self._settings, self.subscription, self._changed, own_loop=False)
-            self._task = asyncio.Task(self._listener.run(), loop=loop, name="mindlytics-listener")  # never an eager one
+            self._task = asyncio.Task(
+                self._listener.run(), loop=loop, name="mindlytics-listener"
+            )  # an eager task would run handlers inside this call
             self._task.add_done_callback(self._done)
 
     async def wait(self, condition: Callable[[], object], timeout: float) -> None:
-        """Until the condition holds or the subscription is over, ``timeout`` seconds at most.
+        """Wait until the condition holds or the subscription is over, ``timeout`` seconds at most.
 
-        Not in a handler, which would keep what it waits for from coming about.
+        Returns at once in a handler, which would wait for itself.
         """
-        until = time.monotonic() + min(timeout, LONGEST_WAIT)
-        while self._serves_another() and not condition() and not self._is_over():
+        until = time.monotonic() + min(timeout, FOREVER)
+        while self._may_wait() and not condition() and not self._is_over():
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -53,19 +55,19 @@ class TaskListening:
                 self._waiting.remove(change)
 
     async def wait_for_end(self, timeout: float) -> None:
-        """Until the session's end was handed over."""
+        """Wait until the session's end has arrived."""
         self.subscription.is_awaited = True
         self.start()
-        if self._listener is not None and self._serves_another():
-            self._listener.hurry()
+        if self._listener is not None and self._may_wait():
+            self._listener.shorten_pauses()
         await self.wait(lambda: self.subscription.has_ended, timeout)
 
     def cancel(self) -> None:
-        """Tell it to end, once: a second time would disturb it while it says goodbye."""
+        """Ask the task to end. Only the first call does so, since a second one would interrupt its clean-up."""
         if self.subscription.is_over:
             return
         self.subscription.is_over = True
-        if self._serves_another():
+        if self._may_wait():
             assert self._task is not None
             self._task.cancel()
         elif self._is_at_work() and self._loop is not _running_loop() and self._process == os.getpid():
@@ -75,13 +77,13 @@ class TaskListening:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def stop(self, timeout: float = GRACE) -> None:
-        """The same, and wait until it has ended; a handler that holds it up is not waited for beyond the time."""
+        """Cancel it and wait until it has ended, ``timeout`` seconds at most."""
         self.cancel()
-        if self._task is not None and self._serves_another():
+        if self._task is not None and self._may_wait():
             await asyncio.wait({self._task}, timeout=timeout)
 
     async def events(self) -> AsyncIterator[MLEvent]:
-        """The events of the mailbox as they come, until the subscription is over.
+        """Iterate over the events in the mailbox as they come, until the subscription is over.
 
         :raises LiveError: the service refuses.
         """
@@ -89,18 +91,18 @@ class TaskListening:
         self.start()
         try:
             while True:
-                await self.wait(lambda: mailbox, LONGEST_WAIT)
+                await self.wait(lambda: mailbox, FOREVER)
                 if mailbox:
                     yield mailbox.popleft()
                 elif self.subscription.failure is not None:
                     raise self.subscription.failure
-                elif self._is_over() or not self._serves_another():
+                elif self._is_over() or not self._may_wait():
                     return
         finally:
             await self.stop()
 
-    def _serves_another(self) -> bool:
-        """Whether it is at work on the loop that runs here, and not what is calling."""
+    def _may_wait(self) -> bool:
+        """Whether its loop runs here, and the caller is another task."""
         here = self._loop is not None and self._loop is _running_loop() and self._process == os.getpid()
         return here and self._task is not asyncio.current_task()
 

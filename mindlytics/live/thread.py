@@ -15,7 +15,7 @@ from attrs import evolve
 from ..pipeline import fork, shutdown
 from ..settings import Settings
 from .event import MLEvent
-from .subscription import GRACE, LONGEST_WAIT, Subscription
+from .subscription import FOREVER, GRACE, Subscription
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,11 +26,11 @@ _alive: WeakSet[ThreadListening] = WeakSet()
 
 
 class ThreadListening:
-    """A subscription, and the daemon thread that serves it. In a forked child there is none."""
+    """A subscription, and the daemon thread that serves it. A forked child has none."""
 
     def __init__(self, settings: Settings, subscription: Subscription) -> None:
         self.subscription = subscription
-        self._settings = evolve(settings, http_client=None)  # a requests.Session knows no WebSockets
+        self._settings = evolve(settings, http_client=None)  # a requests.Session cannot open WebSockets
         self._process = os.getpid()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -50,37 +50,37 @@ class ThreadListening:
                 self._thread = None
 
     def wait(self, condition: Callable[[], object], timeout: float) -> None:
-        """Until the condition holds or the subscription is over, ``timeout`` seconds at most.
+        """Wait until the condition holds or the subscription is over, ``timeout`` seconds at most.
 
-        Not in a handler, which would keep what it waits for from coming about.
+        Returns at once in a handler, which would wait for itself.
         """
-        if self._serves_another():
+        if self._may_wait():
             with self._condition:
-                self._condition.wait_for(lambda: condition() or self._is_over(), min(timeout, LONGEST_WAIT))
+                self._condition.wait_for(lambda: condition() or self._is_over(), min(timeout, FOREVER))
 
     def wait_for_end(self, timeout: float) -> None:
-        """Until the session's end was handed over."""
+        """Wait until the session's end has arrived."""
         self.subscription.is_awaited = True
         if self._listener is not None:
-            self._call(self._listener.hurry)
+            self._call(self._listener.shorten_pauses)
         self.wait(lambda: self.subscription.has_ended, timeout)
 
     def cancel(self) -> None:
-        """Tell it to end, once: a second time would disturb it while it says goodbye."""
+        """Ask the thread to end. Only the first call does so, since a second one would interrupt its clean-up."""
         if self.subscription.is_over:
             return
         self.subscription.is_over = True
-        if self._task is not None and self._serves_another():
+        if self._task is not None and self._may_wait():
             self._call(self._task.cancel)
 
     def stop(self, timeout: float = GRACE) -> None:
-        """The same, and wait until it has ended; a handler that holds it up is not waited for beyond the time."""
+        """Cancel it and wait until it has ended, ``timeout`` seconds at most."""
         self.cancel()
-        if self._serves_another() and self._thread is not None:
+        if self._may_wait() and self._thread is not None:
             self._thread.join(timeout)
 
     def events(self) -> Iterator[MLEvent]:
-        """The events of the mailbox as they come, until the subscription is over.
+        """Iterate over the events in the mailbox as they come, until the subscription is over.
 
         :raises LiveError: the service refuses.
         """
@@ -88,7 +88,7 @@ class ThreadListening:
         self.start()
         try:
             while self._thread is not None:
-                self.wait(lambda: mailbox, LONGEST_WAIT)
+                self.wait(lambda: mailbox, FOREVER)
                 if mailbox:
                     yield mailbox.popleft()
                 elif self.subscription.failure is not None:
@@ -98,8 +98,8 @@ class ThreadListening:
         finally:
             self.stop()
 
-    def _serves_another(self) -> bool:
-        """Whether it is at work for this process, and not what is calling here."""
+    def _may_wait(self) -> bool:
+        """Whether this process started it, and the caller is another thread."""
         return self._process == os.getpid() and threading.current_thread() is not self._thread
 
     def _is_over(self) -> bool:
@@ -116,7 +116,7 @@ class ThreadListening:
             self._condition.notify_all()
 
     def _work(self) -> None:
-        """The thread."""
+        """The thread's function."""
         try:
             with fork.importing:
                 import asyncio  # noqa: PLC0415
@@ -130,7 +130,7 @@ class ThreadListening:
                 with suppress(asyncio.CancelledError):
                     await self._listener.run()
 
-            asyncio.run(listen(), debug=False)  # nobody minds a slow step: the loop is ours alone
+            asyncio.run(listen(), debug=False)  # debug mode warns of slow steps, which delay only us
         except Exception as error:
             self.subscription.fail(error)
         finally:
@@ -139,7 +139,7 @@ class ThreadListening:
 
 
 def _at_exit() -> None:
-    """Threads that call handlers while the interpreter is taken apart would take its output along."""
+    """Stop all listeners. A handler that prints while the interpreter shuts down could break its output."""
     until = time.monotonic() + GRACE
     with fork.listening:
         listening = list(_alive)

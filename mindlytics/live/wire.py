@@ -1,4 +1,4 @@
-"""Live events on the Mindlytics wire: where they are asked for, and what comes back. No waiting, no sockets."""
+"""Live events on the Mindlytics wire: addresses of requests, and how replies are read. Free of sockets and waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOKEN_PATH = "/bc/v1/live-events/realtime"
 EVENTS_PATH = "/bc/v1/live-events/events"
 
 PAGE = 1000
-"""Events that are read back with one request at most."""
+"""Most events that one request reads back."""
 
 KINDS: dict[str, type | tuple[type, ...]] = {
     "event": str,
@@ -28,28 +28,30 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "user_id": (str, type(None)),
     "properties": Mapping,
 }
-"""What a listener relies on in an event."""
+"""The fields of an event that a listener relies on, and their types."""
 
 AHEAD = timedelta(days=1)
-"""How far the clocks of those who make events may be ahead of ours."""
+"""How far ahead of our clock the clocks behind events may be."""
 
 
 @frozen
 class Page:
-    """Events that were read back with one request, oldest first, and whether there may be more."""
+    """Events that one request read back, oldest first, and whether more may follow."""
 
     events: list[MLEvent]
     is_full: bool
 
 
 def token_url(server_endpoint: str, session_id: str | None) -> str:
-    """Where the key to the WebSocket is asked for, of one session or of the whole project."""
+    """The address of the key to the WebSocket, for one session or the whole project."""
     query = "" if session_id is None else "?" + urlencode({"session_id": session_id})
     return server_endpoint + TOKEN_PATH + query
 
 
 def events_url(server_endpoint: str, session_id: str | None, since: datetime, until: Timestamp) -> str:
-    """Where events are read back, newest first. A service that knows no ``session_id`` here gives those of all."""
+    """The address for reading events back, newest first. Some services ignore ``session_id`` and return all
+    sessions.
+    """
     query = {"start": _iso(since), "end": _iso(until), "limit": str(PAGE)}
     if session_id is not None:
         query["session_id"] = session_id
@@ -57,35 +59,37 @@ def events_url(server_endpoint: str, session_id: str | None, since: datetime, un
 
 
 def _iso(moment: Timestamp) -> str:
-    """With milliseconds, rounded down; a text is ISO 8601 already."""
+    """ISO 8601 with milliseconds, rounded down. A text is ISO 8601 already."""
     if isinstance(moment, str):
         return moment
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_token(body: bytes) -> tuple[str, str | None]:
-    """The key to the WebSocket, and its address where the service tells one.
+    """The key to the WebSocket, and its address if the service sends one.
 
-    :raises ValueError: there is no key.
+    :raises ValueError: the key is missing.
     """
     given = orjson.loads(body)
     key = given.get("authorization_key") if isinstance(given, dict) else None
     if not isinstance(key, str) or not key or not key.isprintable():
-        raise ValueError("no authorization_key")
-    told = given.get("url")
-    return key, told if isinstance(told, str) else None
+        raise ValueError("authorization_key is missing")
+    advertised = given.get("url")
+    return key, advertised if isinstance(advertised, str) else None
 
 
-def address(server_endpoint: str, wss_endpoint: str, told: str | None) -> str:
-    """The address of the WebSocket: the setting, else what the service tells, else derived from the base address.
+def address(server_endpoint: str, wss_endpoint: str, advertised: str | None) -> str:
+    """The address of the WebSocket: the setting, else the service's, else one derived from the base address.
 
-    What the service tells counts only where it leads to the same host, and not from TLS to none.
+    The service's address counts only if it leads to the same host, and keeps TLS.
     """
     if wss_endpoint:
         return wss_endpoint
     base = urlsplit(server_endpoint)
-    if told is not None and _leads_to(told, base.hostname, {"https": ("wss",), "http": ("ws", "wss")}[base.scheme]):
-        return told
+    if advertised is not None and _leads_to(
+        advertised, base.hostname, {"https": ("wss",), "http": ("ws", "wss")}[base.scheme]
+    ):
+        return advertised
     host = re.sub(r":300(\d)$", r":400\1", re.sub(r"^app", "wss", base.netloc))
     return f"{base.scheme.replace('http', 'ws')}://{host}{base.path}"
 
@@ -99,17 +103,17 @@ def _leads_to(url: str, host: str | None, schemes: tuple[str, ...]) -> bool:
 
 
 def read_event(text: str | bytes) -> MLEvent:
-    """One event from a message.
+    """Read one event from a message.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not an event.
     """
     return as_event(orjson.loads(text))
 
 
 def read_page(body: bytes) -> Page:
-    """Events that were read back; what is none is passed over.
+    """Read a page of events, and skip anything else in it.
 
-    :raises ValueError: it is no list.
+    :raises ValueError: it is not a list.
     """
     given = orjson.loads(body)
     if not isinstance(given, list):
@@ -124,14 +128,14 @@ def read_page(body: bytes) -> Page:
 
 
 def as_event(given: Any) -> MLEvent:
-    """One event from what JSON gave. An error of the service may belong to no session.
+    """Read one event from parsed JSON. An error of the service may lack a session.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not an event.
     """
     if not isinstance(given, Mapping):
         raise ValueError("not an object")
     event = MLEvent.from_dict({"session_id": "", "timestamp": "", **{k: v for k, v in given.items() if v is not None}})
     for name, kind in KINDS.items():
         if not isinstance(getattr(event, name), kind):
-            raise ValueError(f"{name} is of another kind")
+            raise ValueError(f"{name} has the wrong type")
     return event

@@ -179,7 +179,7 @@ def test_it_waits_for_a_server_and_goes_on_when_one_comes_back(tmp_path: Path) -
         url, port = first.url, int(first.url.rpartition(":")[2])
     with tailing(url, "--json", "--event", "Session Ended") as process:
         assert process.stderr is not None
-        assert "live events cannot be had for now" in process.stderr.readline()
+        assert "live events unavailable" in process.stderr.readline()
         for session_id in ("s1", "s2"):
             with LocalServer(tmp_path / "one.db", port):
                 record(url, session_id=session_id)
