@@ -1,7 +1,7 @@
-"""One HTTP request and its reply, the blocking and the asyncio way, alike in what they honour.
+"""One HTTP request and its reply, blocking and for asyncio.
 
-Proxies from the environment, TLS verification, a caller's own session: here. Credentials are in the request's headers
-and nowhere else, and no redirect is followed: what a reply means is for ``delivery/reply.py``.
+Both honour proxies from the environment, TLS verification and a caller's own session. Credentials are only in the
+request's headers. ``delivery/reply.py`` decides what a reply means, so redirects come back as replies.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from attrs import frozen
 class Reply:
     """A reply.
 
-    :param body: decoded; empty where it cannot be read.
-    :param problem: why the body is not the whole one, in words; empty where it is.
+    :param body: decoded; empty if it is unreadable.
+    :param problem: why the body is incomplete, in words; else empty.
     """
 
     status: int
@@ -27,11 +27,11 @@ class Reply:
 
 @frozen
 class NoReply:
-    """No whole reply came.
+    """The whole reply did not come.
 
-    :param cause: why, in words that hold no address, header or body.
+    :param cause: why, in words without addresses, headers or bodies.
     :param stale: a kept-alive connection had ended before the server read the request.
-    :param unsent: there was no connection, so nothing of the request has left.
+    :param unsent: connecting failed, so the request never left.
     :param timed_out: it took too long.
     """
 

@@ -23,21 +23,21 @@ from .proxies import proxy_for
 from .websocket import WebSocket
 
 STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
-"""What aiohttp raises where the server had closed a kept-alive connection before it read the request."""
+"""What aiohttp raises if the server had closed a kept-alive connection before it read the request."""
 
 REFUSED = (aiohttp.WSServerHandshakeError, aiohttp.ClientResponseError)
-"""What aiohttp raises for a handshake that fails; the second where the caller's session raises for bad statuses. Its
-other kinds are a proxy's answers and the like."""
+"""What aiohttp raises for a failed handshake; the second if the caller's session raises for bad statuses. Other
+subclasses come from proxies and the like."""
 
 LARGE = 2**20
-"""Bytes of a body from which on aiohttp warns of sending them in one piece."""
+"""Bytes. aiohttp warns if a larger body is sent in one piece."""
 
 
 class AsyncTransport:
     """Kept-alive connections to the service, for the event loop of the first request.
 
-    :param own_loop: True on a loop that serves nothing else: then it may stand still while a name is looked up.
-    :param again: False: aiohttp sends nothing a second time by itself, as it else does with GET and its like.
+    :param own_loop: True on a loop of our own, which a name lookup may block.
+    :param again: whether aiohttp may resend idempotent requests (GET and the like) by itself.
     """
 
     def __init__(self, settings: Settings, *, own_loop: bool = False, again: bool = True) -> None:
@@ -47,7 +47,7 @@ class AsyncTransport:
         self._settings = settings
         self._own_loop = own_loop
         self._again = again
-        self._proxies: dict[tuple[str, str], str | None] = {}  # to look through the environment takes 0.3 ms
+        self._proxies: dict[tuple[str, str], str | None] = {}  # a look through the environment takes 0.3 ms
         self._tls: ssl.SSLContext | bool | str = settings.tls
         if not self._own and has_own_tls(client):
             self._tls = True
@@ -57,16 +57,16 @@ class AsyncTransport:
             connector = _Connector(resolver=InlineResolver() if self._own_loop else ThreadResolver(), limit=0)
             jar = aiohttp.DummyCookieJar()
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
-            if not self._again and hasattr(self._session, "_retry_connection"):  # some of its versions cannot leave it
+            if not self._again and hasattr(self._session, "_retry_connection"):  # only some versions of aiohttp have it
                 self._session._retry_connection = False
         return self._session
 
     async def _trust(self, url: str) -> ssl.SSLContext | bool:
         """What to verify the certificate of an address with.
 
-        A bundle takes some 30 ms to read: the first request that needs it does so, without holding the loop up.
+        Reading a bundle takes some 30 ms. The first request that needs it reads it in a thread, to keep the loop free.
 
-        :raises OSError: the bundle of certificates cannot be read, or is none.
+        :raises OSError: the bundle of certificates is unreadable.
         """
         tls = self._tls
         if not isinstance(tls, str):
@@ -79,10 +79,10 @@ class AsyncTransport:
     async def request(
         self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
-        """Send it once. Raises nothing but cancellation.
+        """Send a request once. Raises only on cancellation.
 
-        :param timeout: seconds for all of it.
-        :param limit: bytes of the reply's body that are read at most.
+        :param timeout: seconds for the whole exchange.
+        :param limit: most bytes to read of the reply's body.
         """
         bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         unsent = True
@@ -96,7 +96,7 @@ class AsyncTransport:
                 data=io.BytesIO(body) if body is not None and len(body) > LARGE else body,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
-                raise_for_status=False,  # whatever the caller's session does
+                raise_for_status=False,  # the caller's session may raise by default
                 auto_decompress=False,
                 **bodiless,
                 **options,
@@ -109,10 +109,10 @@ class AsyncTransport:
             return NoReply(cause_of(error), stale=stale, unsent=unsent, timed_out=is_timeout(error))
 
     async def connect(self, url: str, headers: Headers, timeout: float) -> WebSocket | Reply | NoReply:
-        """Open a WebSocket. Raises nothing but cancellation.
+        """Open a WebSocket. Raises only on cancellation.
 
         :param timeout: seconds for the connection and the handshake.
-        :returns: the reply, without its body, where the handshake failed.
+        :returns: the reply, without its body, if the handshake failed.
         """
         try:
             options = await self._options(url, revealed(headers))
@@ -128,7 +128,7 @@ class AsyncTransport:
             others = dict(headers)
             options.update(auth=_as_auth(others.pop("Authorization")), headers=others)
         trust = await self._trust(url)
-        if trust is not True:  # else what a session of the caller's own is set up with
+        if trust is not True:  # otherwise the session's own setup counts
             options["ssl"] = trust
         if self._own and self._settings.trust_env:
             host = urlsplit(url)[:2]
@@ -142,18 +142,18 @@ class AsyncTransport:
         if self._own and self._session is not None:
             if isinstance(self._session.connector, _Connector):
                 self._session.connector.abort()
-            await self._session.close()  # before any other wait: a loop that ends may cancel it
+            await self._session.close()  # first, since an ending loop may cancel any wait
             await asyncio.sleep(0)  # the loop closes sockets on its next turn
 
     def forget(self) -> None:
-        """The loop was closed, and the connections with it: do not complain of them."""
+        """Drop the connections of a closed loop without a warning."""
         if self._own and self._session is not None and self._session.connector is not None:
             for _ in self._session.connector.close().__await__():
-                pass  # nothing can be waited for on a closed loop, so nothing is
+                pass  # a closed loop cannot wait, so this never does
 
 
 async def _read(reply: aiohttp.ClientResponse, limit: int) -> tuple[bytes, str]:
-    """The body, and what is the matter with it. A service that sends more than ``limit`` bytes is hung up on."""
+    """The body, and what is wrong with it. If the service sends more than ``limit`` bytes, close the connection."""
     pieces: list[bytes] = []
     size = 0
     while piece := await reply.content.readany():
@@ -162,20 +162,20 @@ async def _read(reply: aiohttp.ClientResponse, limit: int) -> tuple[bytes, str]:
         if size > limit:
             reply.close()
             return b"".join(pieces)[:limit], too_long(limit)
-    whole = reply._body if reply._body is not None else b"".join(pieces)  # a trace of the caller's may have read it
+    whole = reply._body if reply._body is not None else b"".join(pieces)  # a trace hook of the caller may have read it
     return unpack(whole, reply.headers.get("Content-Encoding", ""), limit)
 
 
 def has_own_tls(session: Any) -> bool:
-    """Whether a caller's session has a TLS context of its own, say with a client certificate: then it is kept."""
+    """Whether a caller's session has its own TLS context, say with a client certificate. That one is used then."""
     return isinstance(getattr(getattr(session, "connector", None), "_ssl", None), ssl.SSLContext)
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Closes its connections before :meth:`close` is over.
+    """Closes its connections before :meth:`close` returns.
 
-    A farewell in TLS needs the loop for some turns more, and aiohttp before 3.12.8 does not wait for it: a loop that
-    ends meanwhile leaves an open socket behind.
+    The shutdown of TLS takes some turns of the loop, and aiohttp before 3.12.8 does not wait for it. A loop that ends
+    before leaves an open socket.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -188,38 +188,38 @@ class _Connector(aiohttp.TCPConnector):
         return made
 
     def abort(self) -> None:
-        """Close all sockets; the loop does it on its next turn."""
+        """Close all sockets on the loop's next turn."""
         for connection in self._made:
             connection.abort()
 
 
 @lru_cache(maxsize=4)
 def _trusting(bundle: str) -> ssl.SSLContext:
-    """From a file of certificates or, as requests takes it too, a directory of them."""
+    """A context that trusts a file of certificates or, as with requests, a directory of them."""
     if os.path.isdir(bundle):
         return ssl.create_default_context(capath=bundle)
     return ssl.create_default_context(cafile=bundle)
 
 
 def _has_other_credentials(session: Any, url: str) -> bool:
-    """Whether a caller's session has credentials of its own for an address: aiohttp then refuses a header of ours, or
-    replaces it by them.
+    """Whether a caller's session has its own credentials for an address. aiohttp would refuse or replace our header
+    then.
     """
     if getattr(session, "auth", None) is not None:
         return True
     if not getattr(session, "trust_env", False):
         return False
-    from aiohttp.helpers import netrc_from_env  # noqa: PLC0415  no part of what it promises to keep
+    from aiohttp.helpers import netrc_from_env  # noqa: PLC0415  private, so it may disappear
 
     entries = netrc_from_env()
     return entries is not None and entries.authenticators(urlsplit(url).hostname or "") is not None
 
 
 def _as_auth(header: str) -> Any:
-    """A header's value as aiohttp's ``auth``, which goes before a session's own."""
+    """A header's value as aiohttp's ``auth``, which wins over the session's own."""
 
     class Given(aiohttp.BasicAuth):
         def encode(self) -> str:
             return header
 
-    return tuple.__new__(Given, ("", "", ""))  # aiohttp warns of the usual way from 3.14 on
+    return tuple.__new__(Given, ("", "", ""))  # from 3.14 on, aiohttp warns if it is made the usual way

@@ -23,19 +23,19 @@ from .connection import CUT_OFF, Route, TimedAdapter, is_replaced
 from .proxies import proxy_for
 
 PIECE = 64 * 1024
-"""Bytes that are read of a body at once, at most."""
+"""Most bytes of a body that are read at once."""
 
 NOT_WHOLE = (requests.ConnectionError, requests.Timeout, ChunkedEncodingError, ContentDecodingError)
-"""What a session raises where no whole reply comes."""
+"""What a session raises if the whole reply does not come."""
 MAX_ROUTES = 100
-"""Addresses whose routes are kept: to find one looks through the environment, which takes 0.3 ms."""
+"""Most addresses whose routes are kept. Finding one takes a look through the environment, 0.3 ms."""
 
 _callers: WeakSet[requests.Session] = WeakSet()
 """Callers' sessions that were used here."""
 
 _of_the_parent: list[object] = []
-"""Connections that a forked child must not use. They are kept, since to let go of them is to close them, under locks
-that a thread of the parent may have held at the fork."""
+"""The parent's connections in a forked child, which must leave them alone. Freeing one would close it under a lock,
+which a thread of the parent may have held at the fork."""
 
 
 class BlockingTransport:
@@ -54,11 +54,11 @@ class BlockingTransport:
     def request(
         self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
-        """Send it once. Never raises.
+        """Send a request once. Never raises.
 
-        :param timeout: seconds for the connection, and for all of the reply. In a caller's own session: for each wait
-            for the reply's head, and for all of its body.
-        :param limit: bytes of the reply's body that are read at most.
+        :param timeout: seconds for the connection, and for the whole reply. In a caller's own session: for each wait
+            for the reply's head, and for its whole body.
+        :param limit: most bytes to read of the reply's body.
         """
         try:
             plain = {**IDENTITY, **revealed(headers)}
@@ -86,7 +86,7 @@ class BlockingTransport:
     def _send_by_session(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str], timeout: float
     ) -> requests.Response:
-        """As the caller has set it up; of a session that raises for bad statuses, the reply is what counts."""
+        """Send through the caller's session. If its hooks raise for a bad status, return the reply anyway."""
         replies: list[requests.Response] = []
 
         def keep(reply: requests.Response, **_: Any) -> None:
@@ -104,7 +104,9 @@ class BlockingTransport:
                 verify=None if self._verify is True else self._verify,
                 auth=_leave_alone,
                 stream=True,
-                hooks={"response": [keep, *([hooks] if callable(hooks) else hooks)]},  # or they would replace these
+                hooks={
+                    "response": [keep, *([hooks] if callable(hooks) else hooks)]
+                },  # the session's own would be ignored
             )
         except NOT_WHOLE:
             raise
@@ -122,7 +124,7 @@ class BlockingTransport:
 
 
 def _session() -> requests.Session:
-    """A session of ours: it asks the environment for nothing and keeps no cookies."""
+    """A session of our own, which ignores the environment and cookies."""
     session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -132,14 +134,14 @@ def _session() -> requests.Session:
 
 
 class _Session(requests.Session):
-    """Looks at no redirect: to prepare the next request, which nobody asks for, may fail and then hides the reply."""
+    """Ignores redirects. requests would prepare the next request, and if that fails, the reply is lost."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
 def _content(reply: requests.Response, until: float, limit: int) -> tuple[bytes, str]:
-    """The same of a session's reply, which a hook may have read already."""
+    """The body of a session's reply, which a hook may have read already."""
     raw = reply.raw
     if getattr(raw, "closed", True) or not hasattr(raw, "read"):
         return reply.content[:limit], too_long(limit) if len(reply.content) > limit else ""
@@ -147,11 +149,11 @@ def _content(reply: requests.Response, until: float, limit: int) -> tuple[bytes,
 
 
 def _read(raw: Any, until: float, limit: int) -> tuple[bytes, str]:
-    """The body, as it comes in, and what is the matter with it.
+    """The body, and what is wrong with it.
 
-    A service that trickles it is given up when the time is over. One that sends more than ``limit`` bytes is hung up.
+    Raises when the time is over, also if the body trickles in. If it exceeds ``limit`` bytes, close the connection.
     """
-    read: Callable[..., bytes] = getattr(raw, "read1", raw.read)  # mocks have none
+    read: Callable[..., bytes] = getattr(raw, "read1", raw.read)  # mocks lack read1
     pieces: list[bytes] = []
     size = 0
     while piece := read(PIECE, decode_content=False):
@@ -172,12 +174,12 @@ def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _is_stale(error: Exception) -> bool:
-    """Whether the server had closed the connection before it read the request (it answers nothing at all)."""
+    """Whether the server had closed the connection before it read the request."""
     return isinstance(error, CUT_OFF) and _names(error, "RemoteDisconnected", "BrokenPipeError", "ConnectionResetError")
 
 
 def _is_unsent(error: Exception) -> bool:
-    """Whether no connection came about."""
+    """Whether connecting failed."""
     return isinstance(error, CUT_OFF) and _names(
         error, "ConnectTimeout", "NewConnectionError", "NameResolutionError", "ConnectTimeoutError"
     )
@@ -189,7 +191,7 @@ def _names(error: Exception, *kinds: str) -> bool:
 
 
 def begin_in_child() -> None:
-    """Callers' sessions begin without connections, as an adapter does that is unpickled."""
+    """Drop the connections of callers' sessions, as unpickling an adapter does."""
     for session in list(_callers):
         adapters: list[Any] = [each for each in session.adapters.values() if isinstance(each, HTTPAdapter)]
         for adapter in adapters:

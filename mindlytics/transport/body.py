@@ -1,7 +1,7 @@
-"""How much of a reply's body is read, and how it is unpacked: never more than was agreed, whatever comes.
+"""How much of a reply's body is read, and how it is decompressed within that limit.
 
-A request asks for ``identity``. A service that compresses all the same is read where that is safe: gzip and deflate,
-step by step. Any other coding is not, since the libraries for it may unpack kilobytes to gigabytes in one step.
+A request asks for ``identity``. If the service compresses anyway, gzip and deflate are decompressed step by step. Other
+codings are rejected, since their libraries may turn kilobytes into gigabytes in one step.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import zlib
 
 SHORT = 1024 * 1024
-"""Bytes of a reply that are read where only its status and a few words matter."""
+"""Most bytes to read of a reply if only its status and message matter."""
 
 LONG = 64 * 1024 * 1024
-"""Bytes of a reply that are read where its body is what was asked for."""
+"""Most bytes to read of a reply if its body is the answer."""
 
 IDENTITY = {"Accept-Encoding": "identity"}
 
@@ -25,7 +25,7 @@ def too_long(limit: int) -> str:
 
 
 def unpack(body: bytes, coding: str, limit: int) -> tuple[bytes, str]:
-    """A whole body as it was before it was compressed, of ``limit`` bytes at most; and what is the matter with it.
+    """Decompress a whole body, to ``limit`` bytes at most. Returns the body and what is wrong with it.
 
     :param coding: the header ``Content-Encoding``.
     """
@@ -34,7 +34,7 @@ def unpack(body: bytes, coding: str, limit: int) -> tuple[bytes, str]:
         return body, ""
     if coding not in _WINDOWS:
         return b"", f"the reply is encoded as {coding[:40]}, which was not asked for"
-    for window in (_WINDOWS[coding], -15):  # some send deflate without its head
+    for window in (_WINDOWS[coding], -15):  # some services send deflate without its header
         unpacker = zlib.decompressobj(window)
         try:
             whole = unpacker.decompress(body, limit + 1)

@@ -1,4 +1,4 @@
-"""Why a request got no reply, in words: one place for the errors of the operating system and of the HTTP libraries."""
+"""Why a request got no reply, in words: errors of the operating system and of the HTTP libraries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BY_NAME = {
     "ClientPayloadError": "the reply broke off",
     "ChunkedEncodingError": "the reply broke off",
     "InvalidChunkLength": "the reply broke off",
-    "BadStatusLine": "the reply is no HTTP",
-    "BadHttpMessage": "the reply is no HTTP",
-    "ClientResponseError": "the reply is no HTTP",
-    "InvalidHeader": "the reply is no HTTP",
+    "BadStatusLine": "the reply is not HTTP",
+    "BadHttpMessage": "the reply is not HTTP",
+    "ClientResponseError": "the reply is not HTTP",
+    "InvalidHeader": "the reply is not HTTP",
     "LineTooLong": "a header of the reply is too long",
     "ConnectTimeout": "timed out",
     "ConnectTimeoutError": "timed out",
@@ -28,13 +28,13 @@ BY_NAME = {
     "WriteTimeout": "timed out",
     "PoolTimeout": "timed out",
 }
-"""What errors of the libraries mean, by the names of their classes: none of them has to be imported here."""
+"""What errors of the libraries mean, by class name, so that this module imports none of them."""
 
 DEPTH = 20
 
 
 def cause_of(error: BaseException) -> str:
-    """What went wrong, in words; the name of the error's class where it is an unknown one."""
+    """What went wrong, in words. For an unknown error, the name of its class."""
     for each in _chain(error):
         words = _words(each)
         if words:
@@ -48,7 +48,7 @@ def is_timeout(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that it came of, the root first."""
+    """The error and its causes, the root first."""
     found: list[BaseException] = []
     waiting = [error]
     while waiting and len(found) < DEPTH:
@@ -75,7 +75,7 @@ def _words(error: BaseException) -> str:
     if isinstance(error, RemoteDisconnected):
         return "the connection was closed without a reply"
     if isinstance(error, BadStatusLine):
-        return "the reply is no HTTP"
+        return "the reply is not HTTP"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
     for kind in type(error).__mro__:

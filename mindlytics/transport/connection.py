@@ -1,8 +1,8 @@
-"""Connections of requests that end in time: a whole reply has to come within the time-out, not just each piece of it.
+"""Connections of requests whose time-out covers the whole reply, where the usual one covers each piece.
 
-A request takes them from requests' own pool, without what requests does around that for redirects, cookies and
-authentication: of these there are none here, and they are most of what a request costs. Interim replies (100 to 199)
-are passed over, as the standard asks for and ``http.client`` does for 100 only.
+They come directly from requests' own pool. Its code for redirects, cookies and authentication is skipped: it makes up
+most of a request's cost, and delivery needs none of it. Interim replies (100 to 199) are skipped, as RFC 9110 asks.
+``http.client`` skips only 100.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 CUT_OFF: tuple[type[Exception], ...] = (ConnectionError, HTTPError)
-"""What is raised where no whole reply comes."""
+"""What is raised if the whole reply does not come."""
 
 MAX_INTERIM = 100
-"""Interim replies before the reply itself at most."""
+"""Most interim replies before the reply itself."""
 
 
 class TimedAdapter(HTTPAdapter):
-    """Makes such connections, directly and through proxies of HTTP."""
+    """Makes such connections, directly and through HTTP proxies."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -40,12 +40,12 @@ class TimedAdapter(HTTPAdapter):
 
 
 def is_replaced() -> bool:
-    """Whether something stands in for requests' way to the network, as ``responses`` does in tests."""
+    """Whether something mocks requests, as ``responses`` does in tests."""
     return HTTPAdapter.send.__module__ != "requests.adapters"
 
 
 class Route:
-    """The way to one address: the pool of its connections, and how a request names it."""
+    """The route to one address: its connection pool, and the target in the request line."""
 
     def __init__(self, session: Session, url: str, verify: bool | str, proxies: dict[str, str]) -> None:
         adapter: Any = session.get_adapter(url)
@@ -55,7 +55,7 @@ class Route:
         self._target = adapter.request_url(request, proxies)
 
     def send(self, method: str, body: bytes | None, headers: dict[str, str], timeout: float) -> BaseHTTPResponse:
-        """Send a request once; the reply's body is still to be read."""
+        """Send a request once. The caller reads the reply's body."""
         reply: BaseHTTPResponse = self._pool.urlopen(
             method,
             self._target,
@@ -71,7 +71,7 @@ class Route:
         return reply
 
     def close(self) -> None:
-        """Close its connections. A session leaves that to the garbage collector, which does not at the exit."""
+        """Close its connections. A session leaves that to the garbage collector, which may skip it at exit."""
         self._pool.close()
 
 
@@ -100,7 +100,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Lines(io.BufferedReader):
-    """Takes no line that broke off for a whole one, as ``http.client`` does with headers."""
+    """Raises on a line that broke off, which ``http.client`` would accept as a header."""
 
     _is_begun = False
 
@@ -108,12 +108,12 @@ class _Lines(io.BufferedReader):
         line = super().readline(size)
         if self._is_begun and not line.endswith(b"\n") and len(line) != size:
             raise http.client.IncompleteRead(line)
-        self._is_begun = True  # of the first line, http.client says itself that there is none
+        self._is_begun = True  # http.client itself checks the first line
         return line
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads from a socket until a moment of the monotonic clock."""
+    """Reads from a socket until a deadline on the monotonic clock."""
 
     def __init__(self, sock: Any, until: float) -> None:
         super().__init__()

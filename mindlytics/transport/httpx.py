@@ -1,4 +1,4 @@
-"""One request through a caller's own ``httpx.Client`` or ``httpx.AsyncClient``. httpx itself is not imported."""
+"""One request through a caller's own ``httpx.Client`` or ``httpx.AsyncClient``, without importing httpx."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .causes import cause_of, is_timeout
 from .limit import timeout as time_limit
 
 UNSENT = frozenset({"ConnectError", "ConnectTimeout"})
-"""What httpx raises where no connection came about."""
+"""What httpx raises if connecting failed."""
 
 
 def is_httpx(client: object) -> bool:
@@ -21,7 +21,7 @@ def is_httpx(client: object) -> bool:
 
 
 class HttpxTransport:
-    """The caller's own client; its proxies, certificates and connections, our headers and time-outs."""
+    """Sends through the caller's client: its proxies, certificates and connections, our headers and time-outs."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -29,16 +29,16 @@ class HttpxTransport:
     def request(
         self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
-        """Send it once. Never raises.
+        """Send a request once. Never raises.
 
-        :param timeout: seconds for the connection, for each wait for the reply's head, and for all of its body.
-        :param limit: bytes of the reply's body that are read at most.
+        :param timeout: seconds for the connection, for each wait for the reply's head, and for its whole body.
+        :param limit: most bytes to read of the reply's body.
         """
         try:
             with self._client.stream(method, url, **_options(body, headers, timeout)) as reply:
                 until = time.monotonic() + timeout
                 pieces = _Pieces(reply, limit)
-                if not reply.is_stream_consumed:  # as a hook of the caller's client may have done
+                if not reply.is_stream_consumed:  # a hook of the caller's client may have read it
                     for piece in reply.iter_raw():
                         if pieces.add(piece):
                             break
@@ -49,7 +49,7 @@ class HttpxTransport:
             return _reply_of(error)
 
     def close(self) -> None:
-        """The client is the caller's own: it is left open."""
+        """Do nothing: the caller closes the client."""
 
 
 class AsyncHttpxTransport:
@@ -61,10 +61,10 @@ class AsyncHttpxTransport:
     async def request(
         self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float, *, limit: int = SHORT
     ) -> Reply | NoReply:
-        """Send it once. Raises nothing but cancellation.
+        """Send a request once. Raises only on cancellation.
 
-        :param timeout: seconds for all of it.
-        :param limit: bytes of the reply's body that are read at most.
+        :param timeout: seconds for the whole exchange.
+        :param limit: most bytes to read of the reply's body.
         """
         try:
             async with (
@@ -81,14 +81,14 @@ class AsyncHttpxTransport:
             return _reply_of(error)
 
     async def close(self) -> None:
-        """The client is the caller's own: it is left open."""
+        """Do nothing: the caller closes the client."""
 
     def forget(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds no connections."""
 
 
 class _Pieces:
-    """A body as it comes, as it is sent: of what is compressed, nothing is decoded before all of it is there."""
+    """Collects a raw body, to decompress it once it is complete."""
 
     def __init__(self, reply: Any, limit: int) -> None:
         self._reply = reply
@@ -97,7 +97,7 @@ class _Pieces:
         self._size = 0
 
     def add(self, piece: bytes) -> bool:
-        """Whether this is more than is read."""
+        """Add a piece. Returns whether the body exceeds the limit."""
         self._pieces.append(piece)
         self._size += len(piece)
         return self._size > self._limit
@@ -114,7 +114,7 @@ class _Pieces:
 
 
 def _content(reply: Any) -> bytes:
-    """What a hook of the caller's client has read of a body."""
+    """The body, as far as a hook of the caller's client has read it."""
     try:
         content: bytes = reply.content
     except Exception:
@@ -123,15 +123,15 @@ def _content(reply: Any) -> bytes:
 
 
 def _options(body: bytes | None, headers: Headers, timeout: float) -> dict[str, Any]:
-    """What overrides the client: its ``auth`` too, which would replace the API key."""
+    """The options that override the client's. Its ``auth`` would replace the API key, so that is overridden too."""
     sent = {**IDENTITY, **revealed(headers)}
     return {"content": body, "headers": sent, "timeout": timeout, "follow_redirects": False, "auth": None}
 
 
 def _reply_of(error: Exception) -> Reply | NoReply:
-    """The reply that an error is about, where a hook of the caller's client raises for bad statuses.
+    """The reply in an error, if a hook of the caller's client raises for bad statuses.
 
-    Of its body there is what the hook has read; httpx closes it.
+    httpx closes the reply, so its body is what the hook has read.
     """
     reply: Any = getattr(error, "response", None)
     if not is_httpx(reply):

@@ -1,6 +1,6 @@
-"""``timeout``: a limit of seconds for what is awaited, alike on every Python. What it limits is in other files.
+"""``timeout``: a limit in seconds for awaiting, on every version of Python.
 
-``asyncio.wait_for`` is no substitute before Python 3.12: it may lose a cancellation, or what came just then.
+``asyncio.wait_for`` before Python 3.12 may lose a cancellation, or a result that came just then.
 """
 
 from __future__ import annotations

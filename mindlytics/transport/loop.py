@@ -1,4 +1,4 @@
-"""aiohttp for a thread that runs no loop: requests on a loop of its own, or on the one of a caller's own session."""
+"""aiohttp for a thread without a running loop: requests on a loop of its own, or on that of a caller's session."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from . import NoReply, Reply
 from .asyncio import AsyncTransport
 
 PATIENCE = 1.0
-"""Seconds beyond a request's time-out in which the loop of a caller's own session may say how it went."""
+"""Seconds after a request's time-out in which the loop of a caller's session may still return the result."""
 
 
 class LoopTransport:
-    """Kept-alive connections to the service, for one thread that is not an event loop's.
+    """Kept-alive connections to the service, for one thread without a running loop.
 
-    A caller's own ``aiohttp.ClientSession`` belongs to the loop on which it was made. While that loop runs, requests
-    are made there; afterwards, through connections of our own.
+    A caller's own ``aiohttp.ClientSession`` belongs to the loop on which it was made. Requests are made there while
+    that loop runs, and through connections of our own after that.
 
-    :param home: the loop of a caller's session that does not say which is its own.
+    :param home: the loop of a caller's session that does not name its own.
     """
 
     def __init__(self, settings: Settings, home: asyncio.AbstractEventLoop | None) -> None:
         self._loop = asyncio.SelectorEventLoop()
-        self._loop.set_debug(False)  # a slow step holds nobody up
+        self._loop.set_debug(False)  # debug mode warns of slow steps, which delay only us
         self._own = AsyncTransport(evolve(settings, http_client=None), own_loop=True)
         client = settings.http_client
         self._callers = None if client is None or client.closed else AsyncTransport(settings)
@@ -37,9 +37,9 @@ class LoopTransport:
         self._client = client
 
     def request(self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float) -> Reply | NoReply:
-        """Send it once. Never raises.
+        """Send a request once. Never raises.
 
-        :param timeout: seconds for all of it.
+        :param timeout: seconds for the whole exchange.
         """
         request = method, url, body, headers, timeout
         home = self._home
@@ -49,12 +49,12 @@ class LoopTransport:
         return self._loop.run_until_complete(self._request(request))
 
     async def _request(self, request: tuple[Any, ...]) -> Reply | NoReply:
-        for _ in range(2):  # the loop stood still: let it notice which kept-alive connections have ended
+        for _ in range(2):  # the loop was stopped: let it notice which kept-alive connections have ended
             await asyncio.sleep(0)
         return await self._own.request(*request)
 
     def close(self) -> None:
-        """Close the connections and the loop, but not the caller's."""
+        """Close our own connections and loop."""
         self._loop.run_until_complete(self._own.close())
         self._loop.close()
 
@@ -62,7 +62,7 @@ class LoopTransport:
 def _on(
     loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, Reply | NoReply]], timeout: float
 ) -> Reply | NoReply:
-    """What a coroutine gives on a loop that runs on another thread, and may end at any time."""
+    """Run a coroutine on another thread's loop, which may end at any time, and wait for its result."""
     outcome: concurrent.futures.Future[Reply | NoReply] = concurrent.futures.Future()
     tasks: list[asyncio.Task[Any]] = []
 

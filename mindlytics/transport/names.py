@@ -1,7 +1,7 @@
-"""Names of hosts, looked up for aiohttp where nothing is left behind that an ending program would wait for.
+"""Looks up host names for aiohttp without delaying the end of the program.
 
-aiohttp's own resolver uses the loop's executor, whose threads ``asyncio.run`` and the interpreter wait for: a name
-server that does not answer would hold them up.
+aiohttp's own resolver uses the loop's executor. ``asyncio.run`` and the interpreter wait for its threads, so a silent
+name server would hold up the exit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Call it in a thread of its own that nothing waits for; here, where no thread can be started any more."""
+    """Call a function in a thread of its own that the exit does not wait for. If threads cannot start, call it here."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
 
@@ -44,7 +44,7 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
 
 
 class InlineResolver(AbstractResolver):
-    """Looks names up on the loop's own thread: for a loop that serves nothing else."""
+    """Looks names up on the loop's own thread, for a loop of our own."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -52,11 +52,11 @@ class InlineResolver(AbstractResolver):
         return _results(host, socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds no resources."""
 
 
 class ThreadResolver(InlineResolver):
-    """Looks names up on threads of their own: for a loop of the program's own."""
+    """Looks names up on separate threads, for the program's loop."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

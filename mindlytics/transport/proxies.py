@@ -1,7 +1,7 @@
-"""Which proxy leads to an address: read from the environment once, alike for both faces.
+"""Which proxy leads to an address, read from the environment once, in the same way for both faces.
 
-Neither library's own way is used: they read ``NO_PROXY`` and addresses without a scheme differently, and aiohttp's
-takes credentials from ``~/.netrc`` along.
+requests and aiohttp differ in reading ``NO_PROXY`` and addresses without a scheme, and aiohttp adds credentials from
+``~/.netrc``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ PORTS = {"http": 80, "https": 443}
 def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for an address, or None.
 
-    ``http_proxy``, ``https_proxy`` and ``all_proxy`` name proxies, with or without a scheme. ``no_proxy`` lists names
-    of hosts (which stand for their subdomains too), addresses, networks such as ``10.0.0.0/8``, each with a port or
-    without, or ``*``. All of them count in small letters first, then in capitals.
+    ``http_proxy``, ``https_proxy`` and ``all_proxy`` name proxies, with or without a scheme. ``no_proxy`` lists host
+    names (and thereby their subdomains), addresses, and networks such as ``10.0.0.0/8``, each with an optional port, or
+    is ``*``. The lower-case spelling of a variable wins over the upper-case one.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.replace("ws", "http")
@@ -33,7 +33,7 @@ def proxy_for(url: str) -> str | None:
 def _is_excepted(parts: SplitResult, scheme: str, exceptions: str) -> bool:
     host, port = (parts.hostname or "").rstrip("."), parts.port or PORTS[scheme]
     if not exceptions:
-        return bool(proxy_bypass(host))  # what the system itself is set up with, on macOS and Windows
+        return bool(proxy_bypass(host))  # the system's own settings, on macOS and Windows
     return any(_matches(host, port, each.strip().lower()) for each in exceptions.split(","))
 
 

@@ -1,4 +1,4 @@
-"""Messages over a WebSocket through aiohttp, with a look now and then whether anybody is still at the other end."""
+"""Messages over a WebSocket through aiohttp, with pings while the connection is idle."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from ..values import UTC
 from .limit import timeout
 
 QUIET = 20.0
-"""Seconds without a message after which the other end is asked whether it is there."""
+"""Seconds without a message after which a ping is sent."""
 PATIENCE = 10.0
-"""Seconds in which it has to answer."""
+"""Seconds in which the other end has to answer."""
 CALM = timedelta(seconds=1)
-"""A message that came only after such a wait left none behind it, neither here nor on the way."""
+"""A message that came after such a wait was the only one under way."""
 FAREWELL = 0.5
-"""Seconds that closing waits for the other end."""
+"""Seconds that closing waits for the other end at most."""
 
 LARGEST = 16 * 1024 * 1024
-"""Bytes of a message at most."""
+"""Most bytes of a message."""
 
 
 class WebSocket:
-    """An open connection. aiohttp's own heartbeat goes on while a message is being worked on, and then takes the slow
-    for the dead; so the other end is asked here, and only while there is nothing else to do.
+    """An open connection. aiohttp's own heartbeat also runs while a message is processed, and takes a slow handler for
+    a dead connection. So pings are sent here, and only while waiting for a message.
     """
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self.caught_up_at = datetime.now(UTC)
-        """When there was last nothing left to receive. A connection that ended while its user was busy with a message
-        is noticed long after; so neither its end nor silence counts, but only what the other end then still said."""
+        """When there was last nothing left to receive. A connection that ends during the work on a message is noticed
+        much later. So only a message after a wait moves this time, and neither the end nor silence does."""
 
     @classmethod
     async def open(cls, session: aiohttp.ClientSession, url: str, seconds: float, **options: Any) -> WebSocket:
         """Connect.
 
         :param seconds: for the connection and the handshake.
-        :raises aiohttp.ClientError: what aiohttp raises for a handshake that fails.
+        :raises aiohttp.ClientError: the handshake failed.
         :raises asyncio.TimeoutError: it takes longer.
         """
         async with timeout(seconds):
             return cls(await session.ws_connect(url, autoping=False, max_msg_size=LARGEST, **options))
 
     async def receive(self) -> str | bytes | None:
-        """The next message; None where the connection has ended, or the other end is gone."""
+        """The next message, or None once the connection has ended or the other end is silent."""
         asked, waiting_since = False, datetime.now(UTC)
         while True:
             try:
@@ -74,7 +74,7 @@ class WebSocket:
                 return None
 
     async def close(self) -> None:
-        """Say goodbye, and do not wait long for an answer."""
+        """Close the connection, and wait briefly for the other end."""
         with suppress(Exception):
             async with timeout(FAREWELL):
                 await self._socket.close()
