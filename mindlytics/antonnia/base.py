@@ -223,7 +223,7 @@ def error_of(reply: Reply, token: Secret = NO_SECRET) -> AntonniaError:
 
 
 def _detail(detail: object) -> str:
-    """The message in ``detail``: a text, or a list of places and rules. It leaves out ``input``, which may be private."""
+    """The message in ``detail``: a text, or a list of places and rules. It omits ``input``, which may be private."""
     if isinstance(detail, str):
         return detail
     if not isinstance(detail, list):

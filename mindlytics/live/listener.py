@@ -65,7 +65,7 @@ class Listener:
                 try:
                     verdict = await self._listen(transport)
                 except Exception:
-                    logger.exception("the listener failed and restarts")
+                    logger.exception("the listener failed; restarting it")
                     verdict = Verdict(Fate.RETRY)
                 if verdict.fate is not Fate.RETRY:
                     await self._give_up(LiveError(verdict.message, verdict.status))
@@ -238,9 +238,7 @@ class Listener:
         self._changed()
 
     def _end_after_linger(self) -> None:
-        """End the listener a while after its session, unless the session starts again. Findings still arrive until
-        then.
-        """
+        """End the listener ``LINGER`` after its session, unless that starts again. Findings still arrive until then."""
         subscription, ends = self._subscription, self._subscription.ends_seen
         task = asyncio.current_task()
 

@@ -95,9 +95,7 @@ class Subscription:
 
     @property
     def read_back_from(self) -> datetime:
-        """The time since when events may have been missed. Sessions are read back whole, since they may be past
-        ones.
-        """
+        """The time since when events may have been missed. A session may be a past one, so it is read back whole."""
         if self.heard_until is None or self.session_id is not None:
             return self.since
         return max(self.since, self.heard_until - MARGIN)
@@ -120,9 +118,7 @@ class Subscription:
         return True
 
     def ends_session(self, event: MLEvent) -> bool:
-        """Whether an event ends the session. The end of an earlier run under the same id may arrive late, and counts as
-        old.
-        """
+        """Whether an event ends the session. The late end of an earlier run under the same id is old."""
         if event.event != END_EVENT:
             return False
         try:

@@ -32,9 +32,8 @@ class TaskListening:
         if loop is not None and not self.subscription.is_over and not self._is_at_work():
             self._loop = loop
             self._listener = Listener(self._settings, self.subscription, self._changed, own_loop=False)
-            self._task = asyncio.Task(
-                self._listener.run(), loop=loop, name="mindlytics-listener"
-            )  # an eager task would run handlers inside this call
+            # Made without the loop's task factory: an eager task would run handlers inside this call.
+            self._task = asyncio.Task(self._listener.run(), loop=loop, name="mindlytics-listener")
             self._task.add_done_callback(self._done)
 
     async def wait(self, condition: Callable[[], object], timeout: float) -> None:

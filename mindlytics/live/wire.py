@@ -49,9 +49,7 @@ def token_url(server_endpoint: str, session_id: str | None) -> str:
 
 
 def events_url(server_endpoint: str, session_id: str | None, since: datetime, until: Timestamp) -> str:
-    """The address for reading events back, newest first. Some services ignore ``session_id`` and return all
-    sessions.
-    """
+    """The address for reading events back, newest first. Services may ignore ``session_id`` and return all."""
     query = {"start": _iso(since), "end": _iso(until), "limit": str(PAGE)}
     if session_id is not None:
         query["session_id"] = session_id
