@@ -17,7 +17,7 @@ import requests
 
 from mindlytics import HTTPClient
 from mindlytics.antonnia import Conversations
-from mindlytics.antonnia.codec import tell
+from mindlytics.antonnia.codec import to_json
 from mindlytics.antonnia.types import Model
 from mindlytics.server.run import LocalServer
 
@@ -258,7 +258,7 @@ def test_antonnia_webhooks(place: Place, command: tuple[str, ...]) -> None:
         http.trust_env = False
 
         def post(type: str, told: Model) -> requests.Response:
-            event = {"id": "evt", "created_at": "2025-04-03T09:00:00Z", "type": type, "data": {"object": tell(told)}}
+            event = {"id": "evt", "created_at": "2025-04-03T09:00:00Z", "type": type, "data": {"object": to_json(told)}}
             return http.post(f"{url}/hooks", json=event, timeout=30)
 
         session = conversations.sessions.create("ada", "Ada")

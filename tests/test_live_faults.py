@@ -356,7 +356,7 @@ async def test_what_is_no_event_is_passed_over(
     await eventually(lambda: heard.names == ["a"])
     assert ({"colour": "red"}, {"n": 1}) == (heard.events[0].extra, heard.events[0].user_traits)
     assert [] == heard.errors
-    assert 1 == sum("is no event" in message for message in caplog.messages)
+    assert 1 == sum("is not an event" in message for message in caplog.messages)
     assert "secret" not in caplog.text
 
 
@@ -365,7 +365,7 @@ async def test_what_is_no_event_is_passed_over(
     [
         ({"error_message": "no such model"}, "no such model"),
         ({}, "the service reported a problem"),
-        (None, "the service met"),
+        (None, "the service reported"),
     ],
 )
 async def test_a_problem_of_the_service_goes_to_on_error(

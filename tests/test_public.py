@@ -261,7 +261,7 @@ def test_the_destinations_of_a_client_go_with_it() -> None:
 @pytest.mark.parametrize("kind", REFUSING)
 async def test_what_holds_a_token_says_that_it_is_not_pickled(kind: Any) -> None:
     made = example(kind)
-    with pytest.raises(TypeError, match="holds a token and is not pickled: make one in each process"):
+    with pytest.raises(TypeError, match="holds a token and cannot be pickled; make one in each process"):
         pickle.dumps(made)
     for copied in (copy.copy(made), copy.deepcopy(made)):
         assert made.base_url == copied.base_url

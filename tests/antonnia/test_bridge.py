@@ -10,7 +10,7 @@ from attrs import evolve
 
 from mindlytics import AsyncClient, Client, HTTPClient
 from mindlytics.antonnia import record
-from mindlytics.antonnia.codec import read
+from mindlytics.antonnia.codec import from_json
 from mindlytics.antonnia.types import Message, MessageContentText
 from mindlytics.antonnia.webhooks import parse
 from mindlytics.server.run import LocalServer
@@ -22,7 +22,7 @@ from .answers import MESSAGE
 def said(minute: int, role: str, content: str | dict[str, Any]) -> Message:
     told = {"type": "text", "text": content} if isinstance(content, str) else content
     at = f"2025-04-03T09:{minute:02}:00.000Z"
-    return read(Message, {**MESSAGE, "id": f"m{minute}", "role": role, "content": told, "created_at": at})
+    return from_json(Message, {**MESSAGE, "id": f"m{minute}", "role": role, "content": told, "created_at": at})
 
 
 CONVERSATION = [

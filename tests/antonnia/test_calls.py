@@ -255,7 +255,7 @@ ENDLESS: dict[str, Any] = {}
 ENDLESS["again"] = ENDLESS
 
 WRONG: list[Any] = [
-    ("sessions.create", ("", "Ada"), "contact_id must be a str that is not empty"),
+    ("sessions.create", ("", "Ada"), "contact_id must be a non-empty str"),
     ("sessions.create", ("ada", None), "contact_name must be a non-empty str, got NoneType"),
     ("sessions.create", ("ada", "Ada", None, "ajar"), "status must be one of open, closed"),
     ("sessions.create", ("ada", "Ada", None, "open", []), "metadata must be a mapping, got list"),
@@ -288,7 +288,7 @@ WRONG: list[Any] = [
     (
         "sessions.schedule",
         ("s", datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))), {"type": "node", "node_id": "n"}),
-        "scheduled_for must be a moment within the years 1 to 9999",
+        "scheduled_for must be a time within the years 1 to 9999",
     ),
     (
         "sessions.schedule",

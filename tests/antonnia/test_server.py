@@ -316,8 +316,8 @@ def test_the_answer_to_a_key_outlives_the_server_but_not_what_it_created(tmp_pat
 # -- what is refused
 
 REFUSED: list[Any] = [
-    ("POST", "/sessions", {}, 422, "contact_id must be a str"),
-    ("POST", "/sessions", {"contact_id": "a", "contact_name": 3}, 422, "contact_name must be a str"),
+    ("POST", "/sessions", {}, 422, "contact_id must be a non-empty str"),
+    ("POST", "/sessions", {"contact_id": "a", "contact_name": 3}, 422, "contact_name must be a non-empty str"),
     ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "status": "ajar"}, 422, "status must be one of"),
     ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "metadata": 1}, 422, "metadata must be a mapping"),
     ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "agent_id": "x"}, 404, "agent not found"),
@@ -360,8 +360,8 @@ REFUSED: list[Any] = [
     ("POST", "/sessions/search", {"limit": 0}, 422, "limit must be an int of at least 1"),
     ("POST", "/sessions/search", {"offset": "1"}, 422, "offset must be an int of at least 0"),
     ("POST", "/messages/search", {"limit": True}, 422, "limit must be an int of at least 1"),
-    ("POST", "/agents", {"name": "A", "type": "ai"}, 422, "assistant_id must be a str"),
-    ("POST", "/agents", {"name": "A", "type": "human", "assistant_id": "a"}, 422, "profile_id must be a str"),
+    ("POST", "/agents", {"name": "A", "type": "ai"}, 422, "assistant_id must be a non-empty str"),
+    ("POST", "/agents", {"name": "A", "type": "human", "assistant_id": "a"}, 422, "profile_id must be a non-empty str"),
     ("POST", "/agents", {"name": "A", "type": "robot"}, 422, "type must be one of ai, human"),
     ("GET", "/agents/x", None, 404, "agent not found"),
     ("GET", "/sessions/{s}/surveys/x", None, 404, "survey not found"),

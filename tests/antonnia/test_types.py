@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mindlytics.antonnia import exceptions, types, webhooks
-from mindlytics.antonnia.codec import AGENTS, CONFIGS, CONTENTS, Misfit, read, tell
+from mindlytics.antonnia.codec import AGENTS, CONFIGS, CONTENTS, Misfit, from_json, to_json
 from mindlytics.values import now
 
 from .answers import AGENT, MESSAGE, SCHEDULE, SESSION, SURVEY
@@ -42,9 +42,9 @@ def test_every_kind_has_its_class() -> None:
 
 @pytest.mark.parametrize("content", CONTENT_EXAMPLES, ids=lambda content: content["type"])
 def test_content_is_told_as_it_was_read(content: dict[str, Any]) -> None:
-    message = read(types.Message, {**MESSAGE, "content": content})
+    message = from_json(types.Message, {**MESSAGE, "content": content})
     assert CONTENTS[content["type"]] is type(message.content)
-    assert content == tell(message.content)
+    assert content == to_json(message.content)
     assert "SECRET" not in repr(message)
     assert type(message.content)(**content) == message.content
 
@@ -61,24 +61,24 @@ def test_content_is_told_as_it_was_read(content: dict[str, Any]) -> None:
 )
 def test_fields_that_are_not_known_are_kept(kind: Any, answer: dict[str, Any]) -> None:
     newer = {**answer, "channel": {"id": "c"}, "extra": [1], "agent_note": None}
-    made = read(kind, newer)
+    made = from_json(kind, newer)
     assert {"channel": {"id": "c"}, "extra": [1], "agent_note": None} == made.extra
-    assert newer.keys() <= tell(made).keys()
-    assert made == read(kind, tell(made))
+    assert newer.keys() <= to_json(made).keys()
+    assert made == from_json(kind, to_json(made))
 
 
 def test_kinds_that_are_not_known_are_kept() -> None:
-    agent = read(types.Agent, {**AGENT, "type": "swarm"})
+    agent = from_json(types.Agent, {**AGENT, "type": "swarm"})
     assert (types.Agent, "swarm", {"assistant_id": "asst_1"}) == (type(agent), agent.type, agent.extra)
-    config = read(types.SessionSchedule, {**SCHEDULE, "config": {"type": "call", "to": "ada"}}).config
+    config = from_json(types.SessionSchedule, {**SCHEDULE, "config": {"type": "call", "to": "ada"}}).config
     assert (types.ScheduleConfig, {"to": "ada"}) == (type(config), config.extra)
-    assert "merged" == read(types.Session, {**SESSION, "status": "merged"}).status
+    assert "merged" == from_json(types.Session, {**SESSION, "status": "merged"}).status
 
 
 def test_absent_and_null_are_the_default() -> None:
     bare = {name: value for name, value in SESSION.items() if value is not None and name not in ("agent", "metadata")}
     for given_ in (bare, {**bare, "agent": None, "metadata": None, "thread_id": None}):
-        session = read(types.Session, given_)
+        session = from_json(types.Session, given_)
         assert (None, {}, None) == (session.agent, session.metadata, session.thread_id)
 
 
@@ -92,18 +92,18 @@ def test_whatever_comes_is_read_or_told_to_be_wrong(value: Any) -> None:
     for kind in (types.Session, types.MessageContent, list[types.Agent]):
         for wrapped in (value, {**SESSION, "metadata": value}, {**SESSION, "agent": value}, {"type": value}):
             with suppress(Misfit):
-                read(kind, wrapped)
+                from_json(kind, wrapped)
 
 
 def test_what_words_a_message_has() -> None:
-    said = [read(types.MessageContent, content).words for content in CONTENT_EXAMPLES]
+    said = [from_json(types.MessageContent, content).words for content in CONTENT_EXAMPLES]
     files = ["[image] https://example.com/SECRET.jpg", "[video] https://example.com/SECRET.mp4"]
     assert ["SECRET", *files, "SECRET", "[file] https://example.com/SECRET", "", "", ""] == said
     assert "[audio] u" == types.MessageContentAudio(url="u").words
 
 
 def test_a_survey_is_active_until_it_expires() -> None:
-    survey = read(types.SurveySubmission, {**SURVEY, "expires_at": (now() + timedelta(hours=1)).isoformat()})
+    survey = from_json(types.SurveySubmission, {**SURVEY, "expires_at": (now() + timedelta(hours=1)).isoformat()})
     assert survey.is_active
     assert not evolve(survey, status="finished").is_active
     assert not evolve(survey, expires_at=datetime(2020, 1, 1, tzinfo=timezone.utc)).is_active
