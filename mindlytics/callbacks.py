@@ -1,4 +1,4 @@
-"""Calling what a program wants to be told by, functions or coroutine functions, from a task of ours."""
+"""Calling a program's handlers, functions or coroutine functions, from a task of ours."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 
 async def call(handler: Callable[[Any], Any], argument: object) -> None:
-    """Call it, and wait for it where there is something to wait for."""
+    """Call a handler, and await its result if that is awaitable."""
     outcome = handler(argument)
     if inspect.isawaitable(outcome):
         await outcome
 
 
 def is_to_end(error: BaseException) -> bool:
-    """Whether what a handler raised is meant for the task that called it.
+    """Whether an exception from a handler should end the task that called it.
 
-    A handler may have awaited what was cancelled, which is its own affair; before Python 3.11 nobody can tell.
+    A cancellation may come from something that the handler awaited. Python before 3.11 cannot tell, so
+    it ends the task.
     """
     if isinstance(error, asyncio.CancelledError):
         cancelling = getattr(asyncio.current_task(), "cancelling", None)

@@ -322,7 +322,7 @@ async def test_a_redirect_to_nowhere_is_a_refusal(any_face: Face, sink: Sink, lo
     session = client.create_session(id="u")
     await result(session.track_event(event="lost"))
     assert 1 == (await result(client.flush(20))).refused
-    assert "redirected to an address that cannot be read" == client.get_errors()[0].message
+    assert "redirected to an invalid address" == client.get_errors()[0].message
     await result(session.track_event(event="e"))
     assert 1 == (await result(client.flush(20))).delivered
 
@@ -333,7 +333,7 @@ async def test_a_redirect_to_nowhere_is_a_refusal_in_a_callers_own_session(face:
         client = face.client(http_client=own)
         await result(client.create_session(id="u").track_event(event="lost"))
         assert 1 == (await result(client.flush(20))).refused
-    assert "redirected to an address that cannot be read" == client.get_errors()[0].message
+    assert "redirected to an invalid address" == client.get_errors()[0].message
     assert 1 == len(sink.requests)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from attrs import Factory, define
 
 from ..delivery.ledger import Account
-from ..delivery.privacy import Withheld, released
+from ..delivery.privacy import Suppressed, apply_before_send
 from ..errors import ValidationError
 from ..events import (
     FEEDBACK,
@@ -94,17 +94,17 @@ class _Original:
         self._before_send = before_send
         self._outcome: Any = None
 
-    def released(self) -> Any:
+    def allowed(self) -> Any:
         """What the client's ``before_send`` makes of it. It is called once.
 
-        :raises Withheld: ``before_send`` dropped it.
+        :raises Suppressed: ``before_send`` dropped it.
         """
         if self._outcome is None:
             try:
-                self._outcome = released(self.event, self._before_send, with_texts=True)
-            except Withheld as withheld:
-                self._outcome = withheld
-        if isinstance(self._outcome, Withheld):
+                self._outcome = apply_before_send(self.event, self._before_send, with_texts=True)
+            except Suppressed as suppressed:
+                self._outcome = suppressed
+        if isinstance(self._outcome, Suppressed):
             raise self._outcome
         return self._outcome
 
@@ -112,8 +112,8 @@ class _Original:
     def assistant_id(self) -> str | None:
         """The assistant's id, if this is a turn that ``before_send`` let pass."""
         try:
-            return getattr(self.released(), "assistant_id", None)
-        except Withheld:
+            return getattr(self.allowed(), "assistant_id", None)
+        except Suppressed:
             return None
 
 
@@ -132,10 +132,10 @@ class Translation(AnyEvent):
     def translated(self) -> AlignEvent:
         """The event of Align AI.
 
-        :raises Withheld: ``before_send`` dropped it.
+        :raises Suppressed: ``before_send`` dropped it.
         :raises ValidationError: it breaks a limit of Align AI's.
         """
-        event = self._make(self._original.released(), self._original.report)
+        event = self._make(self._original.allowed(), self._original.report)
         return event if self._with_texts else event.without_texts()
 
 
@@ -251,7 +251,7 @@ def _session_close(event: EndSession, _: Report) -> AlignEvent:
 def _message_create(role: str, index: int, event: ConversationTurn, report: Report) -> AlignEvent:
     content = event.user if role == ROLE_USER else event.assistant
     if not content:
-        raise Withheld(wanted=True)  # before_send emptied it
+        raise Suppressed(wanted=True)  # before_send emptied it
     return MessageCreate(
         session_id=event.session_id,
         message_index=index,

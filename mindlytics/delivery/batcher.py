@@ -1,7 +1,7 @@
 """When a batch leaves and how large it is: by count, by bytes, by time, in order.
 
-The batcher holds encoded events that wait to be batched, and in front of them the batches that came back (halves, or
-one whose attempt was interrupted). It never looks into an event and knows nothing of replies.
+The batcher holds encoded events that wait to be batched, and in front of them returned batches (halves, or one whose
+attempt was interrupted). Events are opaque to it. ``reply.py`` reads replies.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def new_key() -> str:
 
 @define(eq=False, repr=False)
 class Batch:
-    """Some events, and the key under which they are sent until the service has answered for good.
+    """Some events, and the ``Idempotency-Key`` of all attempts to send them.
 
     :param bare: one event, to be posted as a bare object rather than in an array.
-    :param tried: the moment of its first attempt.
-    :param frozen: seconds since then in which the process stood still.
+    :param tried: the time of its first attempt, on the monotonic clock.
+    :param frozen: seconds since then for which the process was suspended.
     :param attempts: how often it was posted.
-    :param is_suspect: an event in it may be what the service fails at.
+    :param is_suspect: one of its events may make the service fail.
     """
 
     entries: list[Entry]
@@ -42,10 +42,10 @@ class Batch:
     @property
     def pieces(self) -> list[bytes]:
         """The encoded events."""
-        return [entry[3] for entry in self.entries]  # type: ignore[misc]  # none comes here that is not encoded
+        return [entry[3] for entry in self.entries]  # type: ignore[misc]  # all are encoded by now
 
     def halves(self, *, by_bytes: bool = False) -> tuple[Batch, Batch]:
-        """Two batches of about half the events, or half the bytes, in order; each has a key of its own."""
+        """Two batches of about half the events, or half the bytes, in order. Each has its own key."""
         middle = len(self.entries) // 2
         if by_bytes:
             pieces = self.pieces
@@ -80,7 +80,7 @@ class Batcher:
         self._waiting: deque[Entry] = deque()
         self._added = 0
         self._marks: deque[tuple[int, float]] = deque()
-        """Since when events wait: for each moment, how many had been added before."""
+        """Since when events wait: pairs of the number of events added before, and a time."""
         self._bytes = 0
 
     def fits(self, size: int) -> bool:
@@ -88,9 +88,9 @@ class Batcher:
         return size + self._overhead <= self._max_bytes
 
     def add(self, entries: Collection[Entry], since: float) -> bool:
-        """Let events wait to be batched, since that moment; False, and none added, where one is larger than any body.
+        """Add events that wait to be batched since that time. Returns False and adds none if one exceeds a body.
 
-        :raises TypeError: one is not encoded; none was added.
+        :raises TypeError: one is unencoded. None was added.
         """
         sizes = [len(entry[3]) for entry in entries]  # type: ignore[arg-type]
         if not self.fits(max(sizes)):
@@ -103,38 +103,38 @@ class Batcher:
         return True
 
     def put_back(self, *batches: Batch) -> None:
-        """Let these batches leave next, in this order."""
+        """Send these batches next, in this order."""
         self._returned.extendleft(reversed(batches))
 
     @property
     def has_returned(self) -> bool:
-        """Whether a batch that came back leaves next."""
+        """Whether a returned batch leaves next."""
         return bool(self._returned)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no event waits to be batched."""
+        """Whether all events are batched."""
         return not self._waiting
 
     @property
     def is_full(self) -> bool:
-        """Whether a whole batch waits, so that no further event would change it."""
+        """Whether a whole batch waits, which further events leave as it is."""
         return len(self._waiting) >= self._max_events or self._bytes >= self._max_bytes
 
     @property
     def room(self) -> int:
-        """How many events a whole batch still lacks."""
+        """How many events are missing from a whole batch."""
         return max(0, self._max_events - len(self._waiting))
 
     @property
     def room_bytes(self) -> int:
-        """How many bytes a whole batch still lacks."""
+        """How many bytes are missing from a whole batch."""
         return max(0, self._max_bytes - self._bytes)
 
     def due(self, flush_up_to: int = 0) -> float | None:
-        """The moment at which the next batch leaves if nothing more comes; None where nothing waits.
+        """When the next batch leaves if no event is added. None if no event waits.
 
-        :param flush_up_to: events up to this number do not linger.
+        :param flush_up_to: events up to this number leave without lingering.
         """
         if self._returned:
             return float("-inf")
@@ -145,7 +145,7 @@ class Batcher:
         return self._waits_since() + self._linger
 
     def _waits_since(self) -> float:
-        """The moment since when the oldest waits."""
+        """Since when the oldest event waits."""
         first = self._added - len(self._waiting)
         while len(self._marks) > 1 and self._marks[1][0] <= first:
             self._marks.popleft()
@@ -172,7 +172,7 @@ class Batcher:
         return Batch(entries)
 
     def clear(self) -> list[Entry]:
-        """Everything that waits, to be given up."""
+        """Take out everything that waits, to drop it."""
         entries = [entry for batch in self._returned for entry in batch.entries]
         self._returned.clear()
         return entries + self._clear()

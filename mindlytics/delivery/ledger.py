@@ -1,10 +1,10 @@
 """The account of every event: accepted = delivered + refused + dropped + pending, at every moment.
 
-Accepting an event takes no lock (see ``pipeline/intake.py``): it only ever adds to ``accepted`` and ``held_in``. All
-that settles events runs under one lock, which its holder may take again, since a finalizer or a signal handler may
-record something in the middle of anything. A count is therefore read and written without a call in between: the handler
-might run in that call, and what it counted would be overwritten. Pending is the difference, so the account adds up at
-every moment. Nothing here knows why a batch failed, only what became of its events.
+Accepting an event takes no lock (see ``pipeline/intake.py``). It only adds to ``accepted`` and ``held_in``. Everything
+that settles events runs under one re-entrant lock, since a finalizer or a signal handler may record an event at any
+point. For the same reason, a count is read and written without a call in between: the handler could run in that call,
+and its own change would be overwritten. Pending is the difference, so the account always adds up. This file counts what
+became of events. Why a batch failed is for ``reply.py``.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..errors import DeliveryError
 from ..events import AnyEvent
 
 Entry = tuple[int, int, int, Union[bytes, AnyEvent]]
-"""An accepted event on its way: its sequence number in the pipeline (from 1), the number of its account, about how many
-bytes of memory it holds, and its encoded form, or the event where the sender is to encode it. Of an event on disk (see
-``pipeline/spooler.py``), the third is below zero: minus its number in the log. A plain tuple of plain values, which
-costs the garbage collector nothing while it waits."""
+"""An accepted event: its sequence number in the pipeline (from 1), the number of its account, roughly the bytes of
+memory that it holds, and its encoded form, or the event if the sender has to encode it. For an event on disk (see
+``pipeline/spooler.py``), the third is negative: minus its number in the log. The garbage collector skips such a plain
+tuple of plain values."""
 
 MAX_ERRORS = 100
-"""Losses that an account remembers one by one; the counts go on."""
+"""Most losses that an account lists one by one. It counts all of them."""
 
 
 class Reason(str, enum.Enum):
@@ -58,7 +58,7 @@ class Reason(str, enum.Enum):
     SAMPLED_OUT = "sampled_out"
     """Its session is not among those that ``sample_rate`` records."""
     SPOOL_FULL = "spool_full"
-    """The spool was full (``spool_max_bytes``, or the disk), and so was the memory; ``on_full`` chose this event."""
+    """The spool was full (``spool_max_bytes``, or the disk), and so was the memory. ``on_full`` chose this event."""
     SPOOL_EXPIRED = "spool_expired"
     """The event was in the spool for longer than ``spool_max_age`` and could not be delivered."""
     SPOOL_CORRUPT = "spool_corrupt"
@@ -69,16 +69,16 @@ class Reason(str, enum.Enum):
         """Whether the event is missed. A drop that the settings ask for is no loss."""
         return self not in (Reason.DISABLED, Reason.BEFORE_SEND, Reason.SAMPLED_OUT)
 
-    __hash__ = str.__hash__  # that of Enum is a Python function, in which an interrupt may run
+    __hash__ = str.__hash__  # Enum's is a Python function, which an interrupt may enter
 
 
 @frozen
 class APIResponse:
-    """One thing that went wrong, as ``get_errors()`` lists it.
+    """One loss, as ``get_errors()`` lists it.
 
     :param errored: always True.
-    :param status: the HTTP status that decided it, or 0.
-    :param message: the service's message, or what happened, in words.
+    :param status: the HTTP status behind it, or 0.
+    :param message: the service's message, or what happened.
     """
 
     errored: bool
@@ -88,9 +88,9 @@ class APIResponse:
 
 @frozen
 class FlushResult:
-    """How the account stands when a flush comes back: counts since the account began.
+    """The account when a flush returns: counts since the account began.
 
-    ``pending`` is 0 where everything was settled in time.
+    ``pending`` is 0 if everything was settled in time.
     """
 
     delivered: int
@@ -109,10 +109,10 @@ class FlushResult:
 
 @frozen
 class Stats:
-    """The account of a client or session at one moment; ``accepted`` is always the sum of the other four.
+    """The account of a client or session at one time. ``accepted`` is always the sum of the next four counts.
 
-    :param reasons: how ``dropped`` is made up, by the name of the reason.
-    :param recovered: how many of ``accepted`` were taken over from the spool of an earlier process.
+    :param reasons: the counts in ``dropped``, by reason.
+    :param recovered: how many of ``accepted`` came from the spool of an earlier process.
     :param spooled: how many of ``pending`` are on disk, and stay there when the program ends.
     """
 
@@ -142,16 +142,16 @@ class Stats:
 
 
 ENTRY_SIZE = 200
-"""About how many bytes of memory an entry holds beside the encoded event."""
+"""Bytes of memory, roughly, that an entry holds besides the encoded event."""
 
 _numbers = itertools.count(1)
 
 
 @define(eq=False, repr=False)
 class Account:
-    """The counts of one session, or of all that goes through a pipeline.
+    """The counts of one session, or of a whole pipeline.
 
-    :param number: tells the accounts of a process apart.
+    :param number: unique in the process.
     """
 
     accepted: int = 0
@@ -165,14 +165,14 @@ class Account:
     errors: deque[APIResponse] | None = None
     on_error: Callable[[Any], object] | None = None
     clients_on_error: Callable[[Any], object] | None = None
-    """That of the session's client, where the pipeline is another client's."""
+    """The handler of the session's client, if the pipeline belongs to another client."""
 
     @property
     def pending(self) -> int:
         return self.accepted - self.delivered - self.refused - self.dropped
 
     def reset(self) -> None:
-        """Begin anew, as a forked child does: what was pending is the parent's."""
+        """Start at zero in a forked child, since pending events are the parent's."""
         self.accepted = self.delivered = self.refused = self.dropped = self.recovered = self.spooled = 0
         self.reasons = {}
         self.errors = None
@@ -191,40 +191,40 @@ class Waiter:
 class Ledger:
     """What became of every event that a pipeline accepted.
 
-    :param lock: guards all that settles events; may be taken again by its holder.
+    :param lock: a re-entrant lock, which guards everything that settles events.
     """
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
         self.lock = lock
         self.total = Account()
         self.held_in = 0
-        """Bytes of memory, about, that all accepted events held, ever."""
+        """Bytes of memory, roughly, of all events ever accepted."""
         self.held_out = 0
-        """Bytes of memory, about, that those of them held that are settled."""
+        """Bytes of memory, roughly, of those that are settled."""
         self.busy: dict[int, Account] = {}
-        """The accounts that have events pending, by number; and, for a moment, some that have not."""
+        """The accounts with pending events, by number. One whose events are settled may stay briefly."""
         self.last_cause = ""
-        """Where and why attempts fail, until one succeeds: in words that may be logged."""
+        """Where and why attempts fail, until one succeeds. Safe to log."""
         self._last_loss = ""
         self._accounts: WeakSet[Account] = WeakSet()
         self._given_up = 0
-        """Events up to this number are settled, whatever the sender still says of them."""
+        """Events up to this number are settled. Later outcomes from the sender are ignored."""
         self._waiters: dict[Account | None, list[Waiter]] = {}
         self._losses: dict[tuple[Account, str, int, str], int] = {}
 
     def open_account(self) -> Account:
-        """A new account for a session."""
+        """Open an account for a session."""
         account = Account()
         self._accounts.add(account)
         return account
 
     @property
     def pending(self) -> int:
-        """Events accepted and not settled."""
+        """How many events are accepted and unsettled."""
         return self.total.pending
 
     def delivered(self, entries: Sequence[Entry]) -> None:
-        """The service acknowledged them."""
+        """Count events that the service acknowledged."""
         with self.lock:
             entries = self._open(entries)
             counts = self._by_account(entries)
@@ -234,7 +234,7 @@ class Ledger:
             self._settled(entries, counts)
 
     def refused(self, entries: Sequence[Entry], status: int, message: str) -> None:
-        """The service said no to them, for good."""
+        """Count events that the service refused for good."""
         with self.lock:
             entries = self._open(entries)
             counts = self._by_account(entries)
@@ -246,7 +246,7 @@ class Ledger:
             self._settled(entries, counts)
 
     def dropped(self, entries: Sequence[Entry], reason: Reason, status: int = 0, message: str = "") -> None:
-        """They will not be sent (again)."""
+        """Count events that are dropped on this side."""
         with self.lock:
             entries = self._open(entries)
             counts = self._by_account(entries)
@@ -255,21 +255,21 @@ class Ledger:
             self._settled(entries, counts)
 
     def dropped_at_once(self, account: Account, reason: Reason) -> None:
-        """Count an event in that is not even queued."""
+        """Count an event that is dropped before it is queued."""
         with self.lock:
             self.total.accepted += 1
             account.accepted += 1
             self._drop(account, 1, reason, 0, "")
 
     def dropped_unseen(self, count: int, reason: Reason) -> None:
-        """So many accepted events will not be sent, and it is not known whose they were."""
+        """Drop so many accepted events of unknown accounts."""
         with self.lock:
             self._drop(self.total, count, reason, 0, "")
 
     def give_up(self, reason: Reason, message: str) -> None:
-        """Drop all that is pending, wherever on its way it is, but for what is on disk.
+        """Drop everything pending, in the queue or with the sender, except what is on disk.
 
-        What the sender says of it later does not count. To be called while nothing can be accepted.
+        Later outcomes from the sender are ignored. Call it while the intake stands still.
         """
         with self.lock:
             for account in list(self.busy.values()):
@@ -283,7 +283,7 @@ class Ledger:
     # -- events on disk
 
     def spooled(self, entries: Sequence[Entry]) -> None:
-        """They are on disk, and hold no memory any more."""
+        """Count events that moved from memory to disk."""
         with self.lock:
             for account, count in self._by_account(entries):
                 account.spooled += count
@@ -292,7 +292,7 @@ class Ledger:
             self.held_out += size
 
     def spool_lost(self) -> None:
-        """Nothing is left on disk: what should be there could not be read back."""
+        """Drop all events on disk, since they could not be read back."""
         with self.lock:
             lost = [account for account in list(self.busy.values()) if account.spooled]
             for account in lost:
@@ -304,7 +304,7 @@ class Ledger:
             self._notify_all()
 
     def absorb(self, other: Ledger) -> None:
-        """Move what became of another ledger's events, which an earlier process recorded, into this one's total."""
+        """Move the outcomes of another ledger, of events from an earlier process, into this one's total."""
         with self.lock:
             total, its = self.total, other.total
             settled = its.delivered + its.refused + its.dropped
@@ -325,16 +325,17 @@ class Ledger:
 
     @property
     def is_waited_for(self) -> bool:
-        """Whether anybody waits until events are settled."""
+        """Whether a flush or close waits for events to be settled."""
         return bool(self._waiters)
 
     def wait(self, account: Account | None, notify: Callable[[], object]) -> Waiter | None:
-        """A waiter for all that is pending now; None where nothing is. ``notify`` is called with the lock held."""
+        """A waiter for everything pending now, or None if nothing is. ``notify`` is called with the lock held."""
         counts = account or self.total
         with self.lock:
             waiter = Waiter(account, notify)
             self._waiters.setdefault(account, []).append(waiter)
-            # It is known already to whoever settles something from here on. No call stands between these two lines.
+            # The waiter is registered by now, so nothing settled from here on is missed. These two lines make no call,
+            # so no interrupt comes between them.
             waiter.last = self.total.accepted
             waiter.remaining = counts.accepted - counts.delivered - counts.refused - counts.dropped
             if waiter.remaining > 0:
@@ -343,24 +344,24 @@ class Ledger:
             return None
 
     def cancel(self, waiter: Waiter) -> None:
-        """It waits no longer."""
+        """Remove a waiter."""
         with self.lock:
             self._remove(waiter)
 
     @property
     def lost(self) -> int:
-        """How many events did not arrive, or are not known to have."""
+        """How many events were lost, or are still pending in memory."""
         with self.lock:
             losses = sum(count for reason, count in self.total.reasons.items() if reason.is_loss)
             return losses + self.total.refused + self.total.pending - self.total.spooled
 
     @property
     def why_lost(self) -> str:
-        """Why events were lost, in words that may be logged."""
+        """Why events were lost. Safe to log."""
         return self.last_cause or self._last_loss
 
     def stats(self, account: Account | None = None) -> Stats:
-        """The account at this moment."""
+        """The account now."""
         with self.lock:
             it = account or self.total
             reasons = {reason.value: count for reason, count in it.reasons.items()}
@@ -369,7 +370,7 @@ class Ledger:
             return Stats(*counts, reasons, it.recovered, it.spooled)
 
     def result(self, account: Account | None = None) -> FlushResult:
-        """The account at this moment, as a flush returns it."""
+        """The account now, as a flush returns it."""
         stats = self.stats(account)
         return FlushResult(stats.delivered, stats.refused, stats.dropped, stats.pending)
 
@@ -379,7 +380,7 @@ class Ledger:
             return list((account or self.total).errors or ())
 
     def take_losses(self) -> list[tuple[Account, DeliveryError]]:
-        """The losses since the last call, for those who asked to be told."""
+        """The losses since the last call, for the error handlers."""
         if not self._losses:
             return []
         with self.lock:
@@ -391,11 +392,11 @@ class Ledger:
 
     @property
     def has_losses(self) -> bool:
-        """Whether there are losses that nobody has taken."""
+        """Whether there are losses for :meth:`take_losses`."""
         return bool(self._losses)
 
     def reset(self, lock: AbstractContextManager[object]) -> None:
-        """Begin anew in a forked child, with its own lock."""
+        """Start at zero in a forked child, with its own lock."""
         self.lock = lock
         self._waiters = {}
         self._losses = {}
@@ -407,13 +408,13 @@ class Ledger:
             account.reset()
 
     def _open(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Those that were not given up."""
+        """Leave out the events that were given up."""
         if not self._given_up:
             return entries
         return [entry for entry in entries if entry[0] > self._given_up or entry[2] < 0]
 
     def _by_account(self, entries: Sequence[Entry]) -> list[tuple[Account, int]]:
-        """Whose they are, and how many of each."""
+        """Their accounts, and how many events each has."""
         return [(self.busy[number], count) for number, count in Counter([entry[1] for entry in entries]).items()]
 
     def _drop(self, account: Account, count: int, reason: Reason, status: int, message: str) -> None:
@@ -444,7 +445,9 @@ class Ledger:
             losses[key] = count
 
     def _settled(self, entries: Sequence[Entry], counts: list[tuple[Account, int]]) -> None:
-        """``counts`` says whose they are: an interrupt may settle the rest of an account, which is not busy then."""
+        """Finish settling events. ``counts`` was made before, since an interrupt may settle the rest of an account,
+        which is then no longer in ``busy``.
+        """
         size = sum([entry[2] for entry in entries if entry[2] > 0])
         self.held_out += size
         if self.total.spooled:
@@ -474,7 +477,7 @@ class Ledger:
             waiter.notify()
 
     def _notify(self, account: Account | None, entries: Sequence[Entry]) -> None:
-        """Those who wait for events of that account, or of all, wait for fewer."""
+        """Count settled events off for the waiters of an account, or of all."""
         for waiter in self._waiters.get(account, [])[:]:
             settled = sum(1 for entry in entries if entry[0] <= waiter.last)
             waiter.remaining -= settled

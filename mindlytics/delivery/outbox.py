@@ -1,12 +1,12 @@
-"""Everything accepted and not yet settled: hands out the next batch, and takes what became of it.
+"""Events between the queue and the service: hands out the next batch, and takes its outcome.
 
-This is the whole course of delivery but for the waiting and the posting, which the two pipelines do in their own ways:
+This is all of delivery except waiting and posting, which the sender does:
 
     batch = outbox.next(now)            # None: wait for outbox.due(), or until woken
     verdict = <post it, with retries>
     outbox.settle(batch, verdict)
 
-Only the pipeline's one sender calls these; what other threads may call is the ledger's and the intake's.
+Only the pipeline's one sender calls these. Other threads call the ledger and the intake.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..events import AnyEvent
 from ..settings import Settings
 from .batcher import Batch, Batcher
 from .ledger import Entry, Ledger, Reason
-from .privacy import Withheld, released
+from .privacy import Suppressed, apply_before_send
 from .verdict import Fate, Verdict, Wire
 
 logger = logging.getLogger("mindlytics")
@@ -32,9 +32,9 @@ Pop = Callable[[int, int], list[Entry]]
 
 
 class Outbox:
-    """The one owner of events between the queue and the service.
+    """The owner of events between the queue and the service.
 
-    :param pop_many: takes events out of the queue: at most so many, of at most so many bytes (but always one).
+    :param pop_many: takes events out of the queue: at most so many, of at most so many bytes (but at least one).
     """
 
     def __init__(self, settings: Settings, wire: Wire, ledger: Ledger, pop_many: Pop) -> None:
@@ -56,10 +56,10 @@ class Outbox:
         self._looked: float | None = None
         self._failing = False
         self.paused_until = NOT_PAUSED
-        """The service asked to be left alone until then."""
+        """The service asked to wait until then."""
 
     def next(self, now: float, flush_up_to: int = 0) -> Batch | None:
-        """The next batch, if one is due. Events up to the number ``flush_up_to`` do not linger."""
+        """The next batch, if one is due. Events up to the number ``flush_up_to`` leave without lingering."""
         if now < self.paused_until:
             return None
         self.paused_until = NOT_PAUSED
@@ -77,22 +77,24 @@ class Outbox:
         return batch
 
     def due(self, flush_up_to: int = 0) -> float | None:
-        """When the next batch leaves if nothing more is accepted; None where nothing waits."""
+        """When the next batch leaves if nothing more is accepted. None if nothing waits."""
         if self.paused_until > NOT_PAUSED:
             return self.paused_until
         return self._batcher.due(flush_up_to)
 
     def wanted(self, now: float) -> int:
-        """How many events in the queue are worth a look before the next batch is due: all it lacks, or the first."""
+        """How many queued events should wake the sender before the next batch is due: a whole batch, or the first
+        one.
+        """
         if now < self.paused_until:
             return NEVER
         return 1 if self._looked is None else self._batcher.room
 
     def settle(self, batch: Batch, verdict: Verdict, now: float, where: str = "") -> bool:
-        """Act on the service's last word about a batch.
+        """Act on the final verdict on a batch.
 
-        :param where: the service's address, for the words about a loss.
-        :returns: whether its events are settled; else they wait in other batches.
+        :param where: the service's address, for messages about losses.
+        :returns: whether its events are settled. If not, they wait in other batches.
         """
         self.log_recovery(verdict)
         fate = verdict.fate
@@ -116,7 +118,7 @@ class Outbox:
         return True
 
     def set_apart(self, batch: Batch, verdict: Verdict, where: str) -> bool:
-        """The service fails at this batch, and not at others: halve it; drop an event that stands alone.
+        """The service fails at this batch and takes others. Halve it, or drop its only event.
 
         :returns: whether it was dropped.
         """
@@ -132,15 +134,15 @@ class Outbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it holds no event itself."""
+        """Whether all events that it took are settled."""
         return self._batcher.is_empty and not self._batcher.has_returned and not self._popped
 
     def put_back(self, batch: Batch) -> None:
-        """Its attempt was interrupted before the service answered: it goes first, under the same key."""
+        """Send a batch again first, under the same key, since its attempt was interrupted."""
         self._batcher.put_back(batch)
 
     def abandon(self, batch: Batch | None = None, reason: Reason = Reason.SHUTDOWN, message: str = "") -> None:
-        """Give up everything, and that batch: the time is up."""
+        """Drop everything, including that batch, since the time is up."""
         entries = list(batch.entries) if batch else []
         entries += self._batcher.clear()
         entries += self._popped
@@ -162,9 +164,11 @@ class Outbox:
         self._looked = None if batcher.is_empty else now
 
     def _add_popped(self, since: float) -> None:
-        """Let them wait to be batched. Each stays in its place while hooks run that anything may interrupt."""
+        """Add events to the batcher. Each leaves ``_popped`` only after its hooks, so that an interrupt in
+        one loses none.
+        """
         popped, add = self._popped, self._batcher.add
-        with suppress(TypeError):  # one is to be encoded, so they go one by one
+        with suppress(TypeError):  # one is unencoded, so add them one by one
             if add(popped, since):
                 popped.clear()
         while popped:
@@ -175,7 +179,7 @@ class Outbox:
             popped.popleft()
 
     def ready(self, entry: Entry) -> bytes | None:
-        """An event as it leaves; None where it was dropped, since it may not leave or fits into no batch."""
+        """An event's bytes, or None if it was dropped: by ``before_send``, or because it exceeds a batch."""
         payload = entry[3]
         data = payload if type(payload) is bytes else self._encoded(entry, payload)
         if data is None or self._batcher.fits(len(data)):
@@ -185,27 +189,27 @@ class Outbox:
         return None
 
     def _encoded(self, entry: Entry, event: Any) -> bytes | None:
-        """The bytes of an event that could not be encoded at the call; None where it was dropped."""
+        """The bytes of an event that the call left unencoded, or None if it was dropped."""
         try:
-            return self.wire.encode(self._released(event) if self._holds_back else event)
-        except Withheld as withheld:
-            reason = Reason.BEFORE_SEND if withheld.wanted else Reason.BEFORE_SEND_FAILED
-            self._ledger.dropped([entry], reason, message=str(withheld))
-        except Exception as error:  # one event's trouble is not the others'
+            return self.wire.encode(self._allowed(event) if self._holds_back else event)
+        except Suppressed as suppressed:
+            reason = Reason.BEFORE_SEND if suppressed.wanted else Reason.BEFORE_SEND_FAILED
+            self._ledger.dropped([entry], reason, message=str(suppressed))
+        except Exception as error:  # a bad event must not stop the others
             self._ledger.dropped([entry], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
         return None
 
-    def _released(self, event: AnyEvent) -> AnyEvent:
-        return released(event.translated(), self._before_send, with_texts=self._with_texts)
+    def _allowed(self, event: AnyEvent) -> AnyEvent:
+        return apply_before_send(event.translated(), self._before_send, with_texts=self._with_texts)
 
     def log_recovery(self, verdict: Verdict) -> None:
-        """A batch was answered: one line where an outage is over by that."""
+        """Log one line if this answer ends an outage."""
         if self._failing and verdict.fate is not Fate.RETRY:
             self._failing = False
             logger.info("the service answers again")
 
     def log_outage(self, cause: str) -> None:
-        """An attempt failed and will be repeated: one line for each outage."""
+        """Log one line for each outage, at its first failed attempt."""
         if not self._failing:
             self._failing = True
             logger.warning("events cannot be delivered, retrying: %s", cause)

@@ -1,4 +1,4 @@
-"""What of an event leaves the program: the program's own ``before_send``, and lengths instead of texts."""
+"""What leaves the program of an event: after its own ``before_send``, and with lengths instead of texts."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import Any
 from ..events import AnyEvent
 
 
-class Withheld(Exception):
-    """The event must not leave. ``wanted``: so the program decided; else its ``before_send`` failed."""
+class Suppressed(Exception):
+    """The event must not leave. ``wanted``: the program decided so. Otherwise its ``before_send`` failed."""
 
     def __init__(self, *, wanted: bool, detail: str = "") -> None:
         self.wanted = wanted
         super().__init__(detail)
 
 
-def released(event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_texts: bool) -> AnyEvent:
-    """The event as it may leave.
+def apply_before_send(event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_texts: bool) -> AnyEvent:
+    """The event after ``before_send``.
 
-    :raises Withheld: it may not.
+    :raises Suppressed: ``before_send`` dropped it or failed.
     """
     if before_send is not None:
         try:
             event = before_send(event)
-        except KeyboardInterrupt:  # it is meant for the program, not for the hook
+        except KeyboardInterrupt:  # Ctrl-C is meant for the program
             raise
         except BaseException as error:
-            raise Withheld(wanted=False, detail=f"before_send raised {type(error).__name__}") from error
+            raise Suppressed(wanted=False, detail=f"before_send raised {type(error).__name__}") from error
         if event is None:
-            raise Withheld(wanted=True)
+            raise Suppressed(wanted=True)
         if not isinstance(event, AnyEvent):
             if inspect.iscoroutine(event):
                 event.close()
-            raise Withheld(wanted=False, detail=f"before_send gave a {type(event).__name__}, not an event or None")
+            raise Suppressed(wanted=False, detail=f"before_send returned a {type(event).__name__} instead of an event")
     return event if with_texts else event.without_texts()
 
 
 QUOTE = 8
-"""Characters in a row that two texts have in common where one quotes the other."""
+"""Characters in a row that count as a quote."""
 
 
 def quotes(words: str, body: bytes) -> bool:
-    """Whether a service's words repeat something of the body that it was sent. Then they are not logged."""
+    """Whether a service's message quotes the body that was sent. Such a message is kept out of the log."""
     text = body.decode("utf-8", "replace")
     if len(words) < QUOTE:
         return bool(words) and words in text
@@ -52,5 +52,5 @@ def quotes(words: str, body: bytes) -> bool:
 
 
 def is_sampled(session_id: str, rate: float) -> bool:
-    """Whether a session is recorded: decided by its id alone, so that all processes decide alike."""
+    """Whether a session is recorded. Its id alone decides, so that all processes agree."""
     return rate >= 1.0 or zlib.crc32(session_id.encode("utf-8", "replace")) < rate * 2**32

@@ -1,4 +1,4 @@
-"""What an HTTP reply means for a batch: the services agree on it."""
+"""What an HTTP reply means for a batch, for all services."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ RETRIED = frozenset({408, 425, 429})
 HALVED = frozenset({400, 422})
 REDIRECTS = frozenset({301, 302, 307, 308})
 MAX_MESSAGE = 500
-"""Characters of a reply that are kept as its message."""
+"""Most characters of a reply that are kept as its message."""
 
 
 def judge(
     url: str, status: int, headers: Mapping[str, str], body: bytes, *, wall: float, secret: Secret = NO_SECRET
 ) -> Verdict:
-    """Judge a reply to a batch that was posted to ``url``; whatever it holds, it is judged.
+    """Judge any reply to a batch that was posted to ``url``.
 
-    :param headers: the reply's, found in any case.
-    :param wall: the time of day in seconds since the epoch, for ``Retry-After`` as a date.
-    :param secret: masked where the service repeats it.
+    :param headers: the reply's headers, with case-insensitive lookup.
+    :param wall: the wall clock in seconds since the epoch, for ``Retry-After`` as a date.
+    :param secret: masked if the service repeats it.
     """
     if 200 <= status < 300:
         return Verdict(Fate.DELIVERED, status)
@@ -49,7 +49,7 @@ def _redirected(url: str, status: int, location: str) -> Verdict:
         here, there = urlsplit(url), urlsplit(location)
         same_port = there.port == here.port
     except ValueError:
-        return Verdict(Fate.REFUSED, status, "redirected to an address that cannot be read")
+        return Verdict(Fate.REFUSED, status, "redirected to an invalid address")
     safer = there.scheme in (here.scheme, "https")
     if there.hostname == here.hostname and safer and (same_port or here.scheme != there.scheme):
         return Verdict(Fate.MOVED, status, "redirected too often", location=location)
@@ -57,7 +57,7 @@ def _redirected(url: str, status: int, location: str) -> Verdict:
 
 
 def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
-    """Seconds that ``Retry-After`` asks for, in either of its forms; None where it does not (RFC 9110, 10.2.3)."""
+    """Seconds that ``Retry-After`` asks for, in either of its forms, or None (RFC 9110, 10.2.3)."""
     text = headers.get("Retry-After", "").strip()
     if not text:
         return None
@@ -65,12 +65,12 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - wall)
-    except Exception:  # of a date that is none, or of the year 10000, the library raises many things
+    except Exception:  # the library raises many things on invalid dates and on the year 10000
         return None
 
 
 def message(status: int, body: bytes, secret: Secret = NO_SECRET) -> str:
-    """The service's own words: ``message``, ``detail`` or ``error`` of a JSON reply, or the text."""
+    """The service's message: ``message``, ``detail`` or ``error`` of a JSON reply, else the text."""
     return secret.mask_in(_words(body))[:MAX_MESSAGE] or f"status {status}"
 
 

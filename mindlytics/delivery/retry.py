@@ -1,4 +1,4 @@
-"""How often, how long and how patiently a batch is tried again: one tenacity policy."""
+"""How often, for how long and after which waits a batch is retried: one tenacity policy."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..settings import Settings
 from .verdict import Fate, Verdict
 
 FIRST_WAIT = 0.5
-"""Seconds up to which the first wait is drawn; every further one may be twice as long."""
+"""Upper limit of the first wait in seconds. It doubles with each further wait."""
 
 SHORTEST_WAIT = 0.05
-"""Seconds between two attempts at least while a deadline comes near; the waits are halves of what is left."""
+"""Shortest wait in seconds while a deadline comes near. Each wait is then half of the time left."""
 
 LEAST_ATTEMPTS = 2
-"""Attempts that a batch gets even if the first took longer than ``retry_for``, unless that is 0."""
+"""Attempts that a batch gets even if the first took longer than ``retry_for``, unless ``retry_for`` is 0."""
 
 
 def backoff(attempt: int, cap: float) -> float:
-    """Seconds to wait after the attempt of that number (from 1): full jitter, so that clients spread out."""
+    """Seconds to wait after the attempt of that number, from 1. Full jitter spreads clients out."""
     return random.uniform(0, min(cap, FIRST_WAIT * 2.0 ** min(attempt - 1, 30)))
 
 
 def wait_after(attempt: int, asked: float | None, cap: float) -> float:
-    """Seconds to wait after the attempt of that number: what the service asked for, but never less than the back-off.
+    """Seconds to wait after the attempt of that number: what the service asked for, but at least the back-off.
 
-    A service that asks for no wait at all, or a clock that is ahead of the service's, must not switch the back-off off.
+    The back-off also counts if the service asks for 0 seconds, or if our clock is ahead of the service's.
     """
     wait = backoff(attempt, cap)
     return wait if asked is None else max(wait, min(asked, cap))
@@ -46,13 +46,13 @@ def policy(
 ) -> dict[str, Any]:
     """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``, for a function that returns a verdict.
 
-    The last verdict is the result, or one of ``TIME_UP`` where the deadline keeps the next attempt from beginning. An
-    exception (cancellation above all) is never retried.
+    The result is the last verdict, or ``TIME_UP`` if the next attempt would begin after the deadline. An exception,
+    such as a cancellation, ends the retries.
 
-    :param sleep: waits so many seconds, or less when it is woken.
+    :param sleep: waits so many seconds, or less if it is woken.
     :param clock: the monotonic clock.
     :param spent: seconds since the first attempt that count against ``retry_for``.
-    :param deadline: the moment of that clock after which no attempt may begin.
+    :param deadline: the time on that clock until which attempts may begin.
     """
 
     def wait(state: RetryCallState) -> float:
