@@ -1,4 +1,4 @@
-"""The asyncio face's pipeline: it posts through aiohttp, and whoever waits does so without holding the loop up."""
+"""The asyncio face's pipeline: it posts through aiohttp, and its waits keep the loop free."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .base import Pipeline
 from .sender import GRACE, LONGEST_WAIT, Transport, clock
 
 LOOK_AGAIN = 0.25
-"""Seconds after which a wait is looked at again."""
+"""Seconds after which a wait checks its condition again."""
 
 TURN = 16
-"""Of so many awaited calls, one gives the loop a turn while a batch is pending; once the queue is half full, each."""
+"""While a batch is pending, one of so many awaited calls gives the loop a turn. Once the queue is half full, all do."""
 
 
 class Done(Coroutine[Any, Any, None]):
-    """What a call hands back: the event is queued already, and awaiting it costs nothing.
+    """What a call returns. The event is queued already, and awaiting this costs nothing.
 
-    A coroutine, since ``create_task`` takes nothing else; but one for all calls, which nobody has to await.
+    It is a coroutine, since ``create_task`` requires one. All calls return the same one, and awaiting it is optional.
     """
 
     def __await__(self) -> Generator[None, None, None]:
@@ -46,7 +46,7 @@ class Done(Coroutine[Any, Any, None]):
 
 
 class QueuedYield(Done):
-    """The same while much is pending: awaiting it lets the loop have a turn."""
+    """What a call returns while many events are pending: awaiting it gives the loop a turn."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield
@@ -57,27 +57,27 @@ YIELD = QueuedYield()
 
 
 class AsyncPipeline(Pipeline):
-    """The pipeline behind :class:`mindlytics.AsyncClient`. It belongs to no loop."""
+    """The pipeline behind :class:`mindlytics.AsyncClient`, independent of the program's loops."""
 
     is_async = True
     done = DONE
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self._home: asyncio.AbstractEventLoop | None = None
-        """The loop that was last seen to use it: there, error handlers are called."""
-        self._teller: asyncio.Task[None] | None = None
+        """The loop that used it last. Error handlers are called there."""
+        self._report_task: asyncio.Task[None] | None = None
         self._waiting_for_room: list[Callable[[], None]] = []
         self._much, self._too_much = settings.max_batch_events, settings.max_queue_events // 2
         super().__init__(settings, make_wire)
 
     def renew(self) -> None:
-        self._home = self._teller = None
+        self._home = self._report_task = None
         self._waiting_for_room = []
         super().renew()
 
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
         loop = asyncio._get_running_loop()
-        if loop is not None and not (self._is_posting and self.is_own_thread()):  # which runs a loop of its own
+        if loop is not None and not (self._is_posting and self.is_own_thread()):  # the sender runs a loop of its own
             self._home = loop
         done = super().submit(payload, size, account, best_effort=best_effort)
         pending = self.ledger.pending
@@ -142,7 +142,7 @@ class AsyncPipeline(Pipeline):
             return self._closed_with()
         self._home = asyncio.get_running_loop()
         self._begin_closing(min(timeout, LONGEST_WAIT), ending=ending)
-        if self.is_own_thread():  # an error handler closes: the sender goes on after it
+        if self.is_own_thread():  # an error handler closes; the sender continues after it
             shutdown.closing_was_cut_short(self)
             return self._closed_with()
         try:
@@ -155,14 +155,14 @@ class AsyncPipeline(Pipeline):
             self._give_up_rest()
             with contextlib.suppress(asyncio.TimeoutError):
                 async with limit(GRACE):
-                    await self._tell()
-        except BaseException:  # cancellation above all
+                    await self._report_all()
+        except BaseException:  # usually a cancellation
             shutdown.closing_was_cut_short(self)
             raise
         return self._closed_with()
 
     def _attend_here(self) -> None:
-        """See to it that a sender is at work. Where the ending program can have none, this thread delivers."""
+        """Start the sender unless it runs. If the ending program cannot start threads, deliver on this one."""
         if not self.ensure_sender() and shutdown.began is not None:
             self.deliver_here(self.deadline)
 
@@ -170,33 +170,35 @@ class AsyncPipeline(Pipeline):
         loop = asyncio._get_running_loop()
         if loop is None:
             return LoopTransport(self.settings, self._home)
-        # An exit handler runs a loop on this thread, which is the last one: nothing else can deliver any more.
+        # An exit handler runs a loop on this thread, the last one, so only this thread can deliver.
         loop.slow_callback_duration = LONGEST_WAIT
         from attrs import evolve  # noqa: PLC0415
 
-        from ..transport.blocking import BlockingTransport  # noqa: PLC0415  few programs come here
+        from ..transport.blocking import BlockingTransport  # noqa: PLC0415  few programs get here
 
         return BlockingTransport(evolve(self.settings, http_client=None))
 
-    # -- what is said
+    # -- reporting
 
     def report_losses(self) -> None:
-        """Have the error handlers called on the loop that uses the client, in order; here, where it has ended."""
+        """Call the error handlers in order, on the loop that uses the client, or here if that has ended."""
         if not self.ledger.has_losses:
             return
         home = self._home
         if home is not None and home.is_running():
             with contextlib.suppress(RuntimeError):  # it was closed just now
-                home.call_soon_threadsafe(self._begin_telling)
+                home.call_soon_threadsafe(self._start_reporting)
                 return
         super().report_losses()
 
-    def _begin_telling(self) -> None:
-        if self._teller is None or self._teller.done():
-            self._teller = asyncio.Task(self._tell(), loop=asyncio.get_running_loop(), name="mindlytics-on-error")
+    def _start_reporting(self) -> None:
+        if self._report_task is None or self._report_task.done():
+            self._report_task = asyncio.Task(
+                self._report_all(), loop=asyncio.get_running_loop(), name="mindlytics-on-error"
+            )
 
-    async def _tell(self) -> None:
-        """Call the error handlers. One that fails harms nothing."""
+    async def _report_all(self) -> None:
+        """Call the error handlers. If one fails, log a warning."""
         while self.ledger.has_losses:
             for handler, error in self._losses():
                 try:
@@ -208,7 +210,7 @@ class AsyncPipeline(Pipeline):
 
 
 def _signal() -> tuple[asyncio.Future[None], Callable[[], None]]:
-    """A future of the running loop, and what resolves it from any thread."""
+    """A future of the running loop, and a function that resolves it from any thread."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""What the pipelines of both faces share: which events are accepted, and who is told of losses."""
+"""What the pipelines of both faces share: which events are accepted, and how losses are reported."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Pipeline(Sender):
     """Queue, sender, connections and account of all clients of equal settings."""
 
     is_async: bool
-    """Which face it is of."""
+    """Whether it is the asyncio face's."""
     done: Any = None
-    """What a call hands back whose event waits for nothing."""
+    """What a call returns unless it has to wait."""
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.owners: WeakSet[Any] = WeakSet()
@@ -41,7 +41,7 @@ class Pipeline(Sender):
         """Whether events are accepted for delivery."""
         self._blocks = settings.on_full == "block"
         self._warned: set[str] = set()
-        self._telling: set[int] = set()
+        self._reporting: set[int] = set()
         self._process = os.getpid()
         self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._event_waits)
         self.ledger = self.intake.ledger
@@ -51,10 +51,10 @@ class Pipeline(Sender):
         shutdown.pipelines.add(self)
 
     def renew(self) -> None:
-        """Begin anew in a forked child: what was pending is the parent's to send."""
+        """Start empty in a forked child. The parent sends what was pending."""
         settings = self.settings
         self._process = os.getpid()
-        self._telling = set()
+        self._reporting = set()
         if self.spooler is not None:
             self.spooler.directory.close_in_child()
         self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._event_waits, self.ledger)
@@ -62,12 +62,12 @@ class Pipeline(Sender):
         if self.spooler is not None:
             try:
                 self._open_spool()
-            except InvalidSetting as error:  # the directory was replaced meanwhile
+            except InvalidSetting as error:  # the directory was replaced since
                 self.spooler = self.leftovers = None
                 self.warn_once("spool", "%s", error)
 
     def check_process(self) -> None:
-        """Begin anew in a child that was forked without Python's hooks, as by a server written in C."""
+        """Start anew in a child that was forked without Python's hooks, for example by a server written in C."""
         if self._process != os.getpid():
             fork.begin_in_child()
 
@@ -78,7 +78,7 @@ class Pipeline(Sender):
         return sharing.retire(self)
 
     def _event_waits(self) -> None:
-        """An event waits in the queue."""
+        """Wake the sender or spooler, since an event waits in the queue."""
         self._at_hub(self._wake.set if self.spooler is None else self.spooler.wake)
 
     def _open_spool(self) -> None:
@@ -101,20 +101,21 @@ class Pipeline(Sender):
         )
 
     def begin(self) -> None:
-        """A client was made. With a spool, what encoding wants is imported now, since events are not to wait for that;
-        and what earlier processes left is delivered from now on."""
+        """Prepare for a new client. With a spool, import what encoding needs, so that the first event is on disk soon,
+        and deliver what earlier processes left.
+        """
         if self.spooler is not None:
-            with suppress(ImportError):  # the sender fails for the same reason, and says so
+            with suppress(ImportError):  # the sender fails for the same reason, and logs it
                 self.import_outbox()
             if self.is_absent and self.spooler.directory.others():
                 self.ensure_sender()
 
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
-        """Accept an event. It never raises for the network, and waits for nothing but ``on_full="block"``.
+        """Accept an event. It never raises for the network, and waits only with ``on_full="block"``.
 
-        :param payload: the event as its service is to have it, or, where the sender has to encode it, the event.
-        :param size: about how many bytes of memory it holds.
-        :param best_effort: it comes of a call of another client's: it waits for nothing at all, and raises nothing.
+        :param payload: the encoded event, or the event if the sender has to encode it.
+        :param size: the bytes of memory, roughly, that it holds.
+        :param best_effort: the event is a copy from another client's call, which must neither wait nor raise for it.
         """
         if self._process != os.getpid():
             self.check_process()
@@ -136,23 +137,22 @@ class Pipeline(Sender):
 
     @abstractmethod
     def _submit_with_room(self, payload: bytes | AnyEvent, size: int, account: Account) -> Any:
-        """Accept an event once there is room, within ``block_timeout`` seconds; the same."""
+        """Accept an event once there is room, within ``block_timeout`` seconds. Returns like :meth:`submit`."""
 
     @abstractmethod
     def flush(self, timeout: float | None, account: Account | None = None, *, ending: bool = False) -> Any:
-        """Send what is pending, of that account or of all, and wait for the outcome; a result or an awaitable of it.
+        """Send what is pending, of that account or of all, and wait for it. Returns a result or an awaitable of it.
 
         :param timeout: seconds to wait at most.
-        :param ending: the wait is one that an ending block or program makes by itself: it is cut short where it is in
-            vain.
+        :param ending: the wait comes from the end of a block or program, and ends early if it is in vain.
         """
 
     @abstractmethod
     def close(self, timeout: float, *, ending: bool = False) -> Any:
-        """Accept nothing more, deliver what is pending, and end the sender; the same."""
+        """Stop accepting, deliver what is pending, and end the sender. Returns like :meth:`flush`."""
 
     def flush_from_outside(self, timeout: float) -> None:
-        """Deliver what is pending within so many seconds, called from a thread that may wait."""
+        """Deliver what is pending within so many seconds, called from a thread that may block."""
         from .blocking import wait_until_settled  # noqa: PLC0415  it imports this file
 
         wait_until_settled(self, timeout)
@@ -162,18 +162,18 @@ class Pipeline(Sender):
         self.end_by(clock() + timeout, patient=not ending)
 
     def _give_up_rest(self) -> None:
-        """The time to close is over: what the sender did not settle, it settles no more."""
+        """Drop what the sender left unsettled when the time to close is over."""
         self.give_up()
 
     def _closed_with(self) -> FlushResult:
-        """The account of a pipeline that was closed; kept for the one line at exit where something was lost."""
+        """The account of a closed pipeline. If it lost events, it is kept for the line at exit."""
         shutdown.remember(self)
         return self.ledger.result()
 
     # -- acceptance
 
     def _attend(self) -> None:
-        """An event was accepted while no sender is at work, or while the program is ending."""
+        """Start the sender after an event was accepted. While the program ends, deliver here."""
         if shutdown.began is None:
             self.ensure_sender()
         else:
@@ -189,9 +189,9 @@ class Pipeline(Sender):
         if self.settings.enabled:
             if self.settings.strict and not best_effort:
                 raise ClientClosed("the client is closed; this event was not queued")
-            self.warn_once("closed", "an event came after close(); it and all that follow are dropped")
+            self.warn_once("closed", "an event came after close(); it and all later ones are dropped")
         self.count_dropped(account, Reason.CLOSED if self.settings.enabled else Reason.DISABLED)
-        if self.is_open:  # other clients use it, and a sender that tells them of their losses
+        if self.is_open:  # other clients use it, and their sender reports losses
             self.ensure_sender()
             self._wake_sender()
         else:
@@ -199,7 +199,7 @@ class Pipeline(Sender):
         return self.done
 
     def _overflow(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
-        """Too much is pending: an event is dropped."""
+        """Drop an event, since too many are pending."""
         is_spool_full = self.spooler is not None and self.spooler.is_full
         reason = Reason.SPOOL_FULL if is_spool_full else Reason.QUEUE_FULL
         with self.ledger.lock:
@@ -210,28 +210,28 @@ class Pipeline(Sender):
         self.warn_once("overflow", "too many events are pending; some are dropped (on_full=%s)", self.settings.on_full)
 
     def count_dropped(self, account: Account, reason: Reason) -> None:
-        """Count an event that is not even queued."""
+        """Count an event that is dropped before it is queued."""
         self.ledger.dropped_at_once(account, reason)
         if self.closed:
             shutdown.remember(self)
 
-    # -- what is said
+    # -- reporting
 
     def warn_once(self, topic: str, words: str, *values: object) -> None:
-        """Log a warning, once for each topic."""
+        """Log a warning once for each topic."""
         if topic not in self._warned and len(self._warned) < MAX_WARNINGS:
             self._warned.add(topic)
             logger.warning(words, *values)
 
     def report_change(self, name: str, value: object, done: str) -> None:
-        """A value does not go as it is: one warning for each name, or an error where the client is strict."""
+        """A value had to be changed. Warn once for each name, or raise if the client is strict."""
         if self.settings.strict:
             rule = "a plain string, number or boolean" if "." in name else f"given so that it is not {done}"
             raise InvalidEvent(name, f"{rule} (strict)", value)
         self.warn_once(name, "%s was %s", name, done)
 
     def report_losses(self) -> None:
-        """Call the error handlers here. One that fails harms nothing; a coroutine function's coroutine is run here."""
+        """Call the error handlers here, coroutine functions included. If one fails, log a warning."""
         if not self.ledger.has_losses:
             return
         for handler, error in self._losses():
@@ -245,7 +245,7 @@ class Pipeline(Sender):
                 self._handler_failed(failure)
 
     def _losses(self) -> Iterator[tuple[Callable[[Any], object], DeliveryError]]:
-        """The handlers to be called for what was lost since the last time; each kind of loss is logged once."""
+        """The handlers to call for the losses since the last time. Logs each kind of loss once."""
         cause = self.ledger.last_cause
         for account, error in self.ledger.take_losses():
             said = f" ({cause})" if cause and error.status else ""
@@ -255,11 +255,11 @@ class Pipeline(Sender):
                     yield handler, error
 
     def _report_here(self) -> None:
-        """Call the error handlers where no sender is left to do so; coroutine functions are passed over."""
+        """Call the error handlers here, since no sender is left to do so. Coroutine functions are skipped."""
         me = threading.get_ident()
-        if me in self._telling:  # a handler records an event, and that is lost as well
+        if me in self._reporting:  # a handler recorded an event that was lost too
             return
-        self._telling.add(me)
+        self._reporting.add(me)
         try:
             for handler, error in self._losses():
                 try:
@@ -271,14 +271,14 @@ class Pipeline(Sender):
                 except BaseException as failure:
                     self._handler_failed(failure)
         finally:
-            self._telling.discard(me)
+            self._reporting.discard(me)
 
     def _handler_failed(self, error: BaseException) -> None:
-        self.warn_once("on_error", "an on_error handler failed itself (%s)", type(error).__name__)
+        self.warn_once("on_error", "an on_error handler failed (%s)", type(error).__name__)
 
 
 def _run(awaitable: Awaitable[object]) -> None:
-    import asyncio  # noqa: PLC0415  few handlers are coroutine functions, and it takes a while to import
+    import asyncio  # noqa: PLC0415  slow to import, and few handlers are coroutine functions
 
     async def awaited() -> None:
         await awaitable

@@ -1,4 +1,4 @@
-"""The blocking face's pipeline: it posts through requests, and whoever waits does so on the calling thread."""
+"""The blocking face's pipeline: it posts through requests, and waits on the calling thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .base import Pipeline
 from .sender import GRACE, LONGEST_WAIT, Transport, WakeUp, clock
 
 LOOK_AGAIN = 0.25
-"""Seconds after which the wait of an ending program is looked at again."""
+"""Seconds after which the wait of an ending program checks its condition again."""
 
 
 class BlockingPipeline(Pipeline):
@@ -34,7 +34,7 @@ class BlockingPipeline(Pipeline):
             return self._closed_with()
         timeout = min(timeout, LONGEST_WAIT)
         self._begin_closing(timeout, ending=ending)
-        if not _may_wait(self):  # the sender goes on after it
+        if not _may_wait(self):  # the sender continues after this
             shutdown.closing_was_cut_short(self)
             return self._closed_with()
         try:
@@ -45,7 +45,7 @@ class BlockingPipeline(Pipeline):
                         pass
             else:
                 self.deliver_here(self.deadline)
-        except BaseException:  # Ctrl-C above all
+        except BaseException:  # usually Ctrl-C
             shutdown.closing_was_cut_short(self)
             raise
         self._give_up_rest()
@@ -89,5 +89,7 @@ def wait_until_settled(
 
 
 def _may_wait(pipeline: Pipeline) -> bool:
-    """Not in an error handler, which the sender calls, nor where a step on the queue was interrupted for this."""
+    """Whether the caller may wait for the sender. An error handler, which the sender calls, may not. Nor may a signal
+    handler that interrupted a step on the queue.
+    """
     return not pipeline.is_own_thread() and not pipeline.intake.is_held_here()

@@ -1,4 +1,4 @@
-"""Forks: what they wait for, and how a child begins anew."""
+"""Forks: what they wait for, and how a child starts anew."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import threading
 
 from . import sharing, shutdown
 
-importing = threading.RLock()  # a finalizer may import while its thread does
+importing = threading.RLock()  # re-entrant: a finalizer may import during an import
 """Held while a thread of ours imports. A fork waits for it, since a child could never finish a half-made import."""
 
 listening = threading.RLock()
-"""Held while it is noted, or looked up, who listens to live events."""
+"""Guards the set of those who listen to live events."""
 
 
 def _before_fork() -> None:
@@ -25,21 +25,21 @@ def _after_fork_in_parent() -> None:
 
 
 def forks_without_hooks() -> bool:
-    """Whether a server written in C may fork this process at any moment: then no thread must be found importing."""
+    """Whether a server written in C may fork this process at any time. Then threads must finish their imports early."""
     return "uwsgi" in sys.modules
 
 
 def begin_in_child() -> None:
-    """Begin anew in a forked child."""
+    """Start anew in a forked child, with fresh locks, since a thread of the parent may have held the old ones."""
     global importing, listening  # noqa: PLW0603
     importing = threading.RLock()
     listening = threading.RLock()
     sharing.begin_in_child()
     shutdown.begin_in_child()
-    for pipeline in list(shutdown.pipelines):  # those too that another thread was just closing
+    for pipeline in list(shutdown.pipelines):  # also those that another thread was just closing
         pipeline.renew()
     transport = sys.modules.get("mindlytics.transport.blocking")
-    if transport is not None:  # it has a hook of its own, which not every fork calls
+    if transport is not None:  # its own hook runs only on forks made by Python
         transport.begin_in_child()
 
 

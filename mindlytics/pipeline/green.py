@@ -1,8 +1,8 @@
-"""Green threads of gevent and eventlet: what must not be done on a real thread beside them.
+"""Green threads of gevent and eventlet, and real threads beside them.
 
-Where they have replaced Python's threads, the sender is a green thread of the hub on whose thread the client was made.
-A call on a real thread, as of a pool that keeps blocking calls away from that hub, must neither start a sender there,
-in a hub that nobody runs, nor touch what the sender waits for.
+If they replace Python's threads, the sender is a green thread in the hub of the thread that made the client. A call may
+come from a real thread, such as one of a pool for blocking calls. A sender started there would live in a hub that never
+runs, and the locks of green threads are unsafe there. So such a call passes its work to the client's hub.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Any
 
 
 class Hub:
-    """The green threads of the thread that makes this."""
+    """The green threads of the thread that makes this object."""
 
     def __init__(self, spawn: Callable[[Callable[[], object]], object] | None) -> None:
         self._thread = threading.get_native_id()
         self._spawn = spawn
 
     def is_elsewhere(self) -> bool:
-        """Whether this runs on another thread."""
+        """Whether the caller is on another thread."""
         return threading.get_native_id() != self._thread
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have it called there, where the library has a way; else it is left to the next call that comes from there."""
+        """Call a function there, if the library can. If it cannot, the next call from there does the work."""
         if self._spawn is not None:
             self._spawn(function)
 
 
 def hub() -> Hub | None:
-    """That of this thread; None where threads are Python's own."""
+    """The hub of this thread, or None if threads are Python's own."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent is not None and gevent.is_module_patched("threading"):
         library: Any = import_module("gevent")

@@ -1,10 +1,10 @@
 """The bounded queue between the callers of a client and its one sender.
 
-A ``queue.SimpleQueue``: its ``put`` alone may be interrupted by a signal handler or a finalizer that records something
-itself. Callers take no lock. To accept an event is a few lines without a call or a jump between them, and CPython, from
-3.10 on, changes threads and runs signal handlers at calls and jumps only. Where threads run at the same time, in builds
-without the global lock, those lines have a lock. The bound counts what is *pending* and not on disk, in events and in
-bytes, wherever on its way it is.
+It is a ``queue.SimpleQueue``, since only that one's ``put`` may be interrupted by a signal handler or finalizer that
+records an event itself. Callers take no lock. Accepting an event is a few lines without a call or a jump between them,
+and CPython, from 3.10 on, switches threads and runs signal handlers only at calls and jumps. Builds without the global
+lock run threads in parallel, so there those lines take a lock. The bound counts all *pending* events in memory, in
+events and in bytes, from acceptance to settlement.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ IS_LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Intake:
-    """The queue, and who is accepted.
+    """The queue, and its bound.
 
-    :param max_events: how many events may be pending.
-    :param max_bytes: how many bytes of memory, about, they may hold.
+    :param max_events: most events that may be pending.
+    :param max_bytes: most bytes of memory, roughly, that they may hold.
     :param wake: wakes the sender.
-    :param ledger: in a forked child, the ledger to go on with.
+    :param ledger: in a forked child, the parent's ledger, to reset and use.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class Intake:
     def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
         """Accept an event, if there is room.
 
-        :param size: about how many bytes of memory it holds.
-        :returns: its sequence number, from 1; 0 where there is no room.
+        :param size: the bytes of memory, roughly, that it holds.
+        :returns: its sequence number, from 1, or 0 if there is no room.
         """
         total, ledger = self._total, self.ledger
         number = total.accepted + 1
-        entry = (number, account.number, size, payload)  # may collect garbage, whose finalizers run here
+        entry = (number, account.number, size, payload)  # may collect garbage, and run finalizers here
         if (
             total.accepted - total.delivered - total.refused - total.dropped - total.spooled >= self._max_events
             or ledger.held_in - ledger.held_out >= self._max_bytes
         ):
             return 0
         if total.accepted + 1 == number:
-            # From that comparison on no call and no jump stands between these lines (CPython 3.10 looks at each jump):
-            # another thread or an interrupt comes before all of them or after.
+            # From that comparison on, these lines make no call and no jump (CPython 3.10 checks for interrupts at each
+            # jump). So another thread or an interrupt comes before all of them or after.
             total.accepted = number
             account.accepted += 1
             ledger.held_in += size
@@ -85,12 +85,12 @@ class Intake:
         _put_unlocked = put
 
         def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
-            """The same where threads run at the same time."""
+            """The same for builds that run threads in parallel."""
             with self.ledger.lock:
                 return self._put_unlocked(payload, size, account)
 
     def put_within(self, payload: bytes | AnyEvent, size: int, account: Account, seconds: float) -> int:
-        """Accept an event as soon as there is room; 0 where there is none in time."""
+        """Accept an event as soon as there is room. Returns 0 if there is none in time."""
         number = 0
 
         def accepted() -> int:
@@ -103,7 +103,7 @@ class Intake:
         return number
 
     def pop_many(self, max_events: int, max_bytes: int) -> list[Entry]:
-        """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
+        """Take out the oldest events: at most so many, of at most so many bytes, but at least one if there is one."""
         popped: list[Entry] = []
         get = self._queue.get_nowait
         try:
@@ -115,7 +115,7 @@ class Intake:
         return popped
 
     def evict(self) -> list[Entry]:
-        """Take out as many of the oldest events as stand in the way of another. To be called with the ledger's lock."""
+        """Take out the oldest events until there is room for one more. Call it with the ledger's lock held."""
         taken: list[Entry] = []
         pending, held = self._total.pending - self._total.spooled, self.ledger.held_in - self.ledger.held_out
         while self._max_events >= 0 and (pending >= self._max_events or held >= self._max_bytes):
@@ -128,7 +128,7 @@ class Intake:
         return taken
 
     def wake_at(self, count: int) -> bool:
-        """Ask to be woken when that many events wait; False where so many do already."""
+        """Ask for a wake-up when that many events wait. Returns False if so many wait already."""
         self._wake_count = count
         if self._qsize() < count:
             return True
@@ -137,7 +137,7 @@ class Intake:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Nothing is accepted meanwhile: who comes finds no room, and then waits for the ledger's lock."""
+        """A context in which nothing is accepted. Callers find no room, and then wait for the ledger's lock."""
         with self.ledger.lock:
             max_events, self._max_events = self._max_events, -1
             try:
@@ -146,14 +146,14 @@ class Intake:
                 self._max_events = max_events
 
     def is_held_here(self) -> bool:
-        """Whether this thread is in the midst of settling something, or of asking for room: the sender cannot go on.
+        """Whether this thread holds a lock that the sender needs.
 
-        A signal handler or a finalizer asks.
+        A signal handler or finalizer asks before it waits for the sender, which would be a deadlock.
         """
         locks: tuple[Any, ...] = (self.ledger.lock, self._room)
-        return any(lock._is_owned() for lock in locks)  # threading.Condition asks so, too
+        return any(lock._is_owned() for lock in locks)  # threading.Condition does the same
 
     def notify_room(self) -> None:
-        """Events were settled: those who wait for room may look again."""
+        """Wake those who wait for room, since events were settled."""
         with self._room:
             self._room.notify_all()

@@ -1,8 +1,8 @@
 """The sender: a daemon thread that takes events out of the queue, posts batches, and acts on the replies.
 
-Both faces have this one sender, so that no event depends on a loop of the program's. They differ in how a request is
-posted (``transport/blocking.py`` through requests, ``transport/loop.py`` through aiohttp on a loop of the sender's own)
-and in how a caller waits.
+Both faces have this one sender, so that delivery is independent of the program's event loops. They differ in how a
+request is posted (``transport/blocking.py`` through requests, ``transport/loop.py`` through aiohttp on a loop of the
+sender's own) and in how a caller waits.
 """
 
 from __future__ import annotations
@@ -41,48 +41,48 @@ logger = logging.getLogger("mindlytics")
 clock = time.monotonic
 FOREVER = float("inf")
 LONGEST_WAIT = 1e6
-"""Seconds beyond which waiting is waiting for ever."""
+"""Seconds. Longer timeouts overflow on some systems."""
 
 UNLIMITED = LONGEST_WAIT / 2
-"""Seconds from which on a time-out is none."""
+"""Seconds. A longer timeout counts as none."""
 
 GRACE = 0.3
-"""Seconds beyond a deadline in which the sender may say that it has stopped."""
+"""Seconds after a deadline for which a caller still waits for the sender to stop."""
 TICK = 0.001
-"""Seconds beyond a deadline after which it has surely passed."""
+"""Seconds after a deadline, to wake surely behind it."""
 IDLE = 10.0
-"""Seconds after which a sender with nothing to do ends. The next event starts another."""
+"""Seconds after which an idle sender ends. The next event starts another."""
 LOOK_AGAIN = 1.0
-"""Seconds after which a sender with nothing to do looks whether any client is left. If not, it ends at once."""
+"""Seconds after which an idle sender checks whether any client is left. If not, it ends at once."""
 RESTART_WAIT = 1.0
-"""Seconds before a sender that met an error of our own goes on."""
+"""Seconds before the sender resumes after an error of our own."""
 FLUSH_BACKOFF = 0.5
-"""Seconds between two attempts that a flush may cut a pause down to."""
+"""Seconds. A flush shortens the pause between two attempts to this."""
 HOPELESS = 1.5
-"""Seconds that an ending program waits for a service that has failed since the beginning."""
+"""Seconds that an ending program waits for a service that has failed from the start."""
 FROZEN = 1.0
-"""Seconds by which a wait or a request may be late. What goes beyond is time in which the process stood still."""
+"""Seconds by which a wait or a request may be late. Anything beyond is time for which the process was suspended."""
 MAX_FAILURES = 100
-"""Different errors of our own that are logged."""
+"""Most different errors of our own that are logged."""
 LEFTOVERS_FIRST = 10.0
-"""Seconds in which what earlier processes left goes before this one's events; after that they take turns."""
+"""Seconds for which events of earlier processes go first. After that, they take turns with this one's."""
 LEFTOVERS_AT_END = 1.0
-"""Seconds that an end leaves for what earlier processes left, once its own events are delivered."""
+"""Seconds that an ending program spends on events of earlier processes, once its own are delivered."""
 MAX_HOPS = 3
-"""Redirects within the same host that a request follows."""
+"""Most redirects within the same host that a request follows."""
 
 EVENT_STATUSES = frozenset({400, 413, 422})
-"""Statuses with which a service speaks of an event. Its words are in ``get_errors()``, never in a log."""
+"""Statuses about an event. Their message may quote it, so it is in ``get_errors()`` and kept out of logs."""
 
 FAULT_STATUSES = frozenset(range(500, 600)) - {503}
-"""Statuses that may be an event's fault and are tried again all the same. 503 speaks of the service."""
+"""Statuses that are retried, and may yet be an event's fault. 503 is about the service."""
 PROBES = 5
-"""Batches, at most, that show whether the service fails at another one only."""
+"""Most batches that are sent to find out whether the service fails only at another one."""
 KEY_STATUSES = frozenset({401, 403})
-"""Statuses that say something of the key and nothing of the events: where these are on disk, they wait there."""
+"""Statuses about the API key. Events on disk stay there until the key works."""
 
 Outgoing = tuple[str, str, bytes, Headers, float]
-"""A request, as transports take it: method, address, body, headers, seconds."""
+"""A request for a transport: method, address, body, headers, timeout in seconds."""
 
 TIME_IS_UP = Verdict(Fate.TIME_UP, 0, "the time was up")
 
@@ -91,24 +91,24 @@ class Transport(Protocol):
     """One request at a time, for the sender's thread."""
 
     def request(self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float) -> Reply | NoReply:
-        """Send it once. Never raises."""
+        """Send a request once. Never raises."""
 
     def close(self) -> None:
-        """Close what belongs to the transport."""
+        """Close the transport's own connections."""
 
 
 class Sender(ABC):
-    """Delivery of what is in a queue, by a thread of its own or, while the program ends, by the exiting one.
+    """Delivers the events of a queue on its own thread or, while the program ends, on the exiting one.
 
-    :param make_wire: makes the service's protocol; called by the sender, so that its imports cost no caller anything.
+    :param make_wire: makes the service's protocol. The sender calls it, so that callers need not wait for its imports.
     """
 
     intake: Intake
     ledger: Ledger
     spooler: Spooler | None = None
-    """Carries events to disk, where there is a spool."""
+    """Writes events to disk, if there is a spool."""
     leftovers: Leftovers | None = None
-    """What earlier processes left there."""
+    """Events that earlier processes left there."""
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.settings = settings
@@ -118,15 +118,15 @@ class Sender(ABC):
         self._begin_sending()
 
     def _begin_sending(self) -> None:
-        """No sender, and nothing on its way."""
+        """Start without a sender thread and without events under way."""
         self.is_absent = True
-        """Whether whoever adds an event has to start the sender."""
+        """Whether the next call that adds an event has to start the sender."""
         self.deadline = FOREVER
-        """No request and no wait goes beyond it."""
+        """Requests and waits end by then, on the monotonic clock."""
         self.gives_up = False
-        """What is pending at the deadline is dropped, since nothing will send it any more."""
+        """Whether events still pending at the deadline are dropped, since the client or program ends."""
         self.flush_up_to = 0
-        """Events up to this number do not linger."""
+        """Events up to this number leave without lingering."""
         self._patient = True
         self._ending_since = FOREVER
         self._waited_until = -FOREVER
@@ -136,7 +136,7 @@ class Sender(ABC):
         self._taken_at = -FOREVER
         self._asked_to_wait = 0.0
         self._failing_since: float | None = None
-        self._told_failures: set[str] = set()
+        self._logged_failures: set[str] = set()
         self._outbox: Outbox | None = None
         self._thread: threading.Thread | None = None
         self._sending_thread: int | None = None
@@ -153,49 +153,50 @@ class Sender(ABC):
 
     @abstractmethod
     def _open_transport(self) -> Transport:
-        """Connections for the thread that calls."""
+        """Open connections for the calling thread."""
 
     @abstractmethod
     def report_losses(self) -> None:
-        """Have the error handlers called for what was lost."""
+        """Call the error handlers for new losses."""
 
     @abstractmethod
     def is_used(self) -> bool:
-        """Whether any client is left that might record something."""
+        """Whether any client is left that may record events."""
 
     @abstractmethod
     def _retire(self) -> bool:
-        """There was nothing to do for long: end the pipeline too, where no client uses it any more."""
+        """After a long idle time, end the pipeline too if its clients are gone."""
 
     @property
     def outbox(self) -> Outbox:
-        """Made when the first batch is, since encoding wants libraries that a caller should not wait for."""
+        """The outbox. It is made with the first batch, since a caller should not wait for its imports."""
         if self._outbox is None:
             pop_many = self.intake.pop_many if self.spooler is None else self.spooler.pop_many
             self._outbox = Outbox(self.settings, self._make_wire(), self.ledger, pop_many)
         return self._outbox
 
     def import_outbox(self) -> Outbox:
-        """The same for another thread than the sender's."""
+        """The outbox, for other threads than the sender's."""
         with fork.importing:
             return self.outbox
 
     # -- what other threads ask of the sender
 
     def has_sender(self) -> bool:
-        """Whether a thread is at work."""
+        """Whether the sender's thread is alive."""
         return self._thread is not None and self._thread.is_alive()
 
     def is_own_thread(self) -> bool:
-        """Whether the sender or the spooler itself is calling: a hook or an error handler of the program's."""
+        """Whether the caller runs on the sender's or spooler's thread: one of the program's hooks or error handlers."""
         if self.spooler is not None and self.spooler.is_own_thread():
             return True
         return threading.get_ident() == self._sending_thread
 
     def is_own_log(self) -> bool:
-        """Whether what calls is a handler of logs that shows a line about a request of the sender's own.
+        """Whether the caller is a log handler, called for a line about the sender's own request.
 
-        Not so a finalizer, which may run on any thread at any time.
+        Recording such a line would cause another request, and so on for ever. Finalizers may run on this thread too,
+        and are told apart by their frame.
         """
         if not self._is_posting or threading.get_ident() != self._sending_thread:
             return False
@@ -210,7 +211,7 @@ class Sender(ABC):
         return False
 
     def flush_soon(self, number: int | None = None) -> None:
-        """Let events up to that number (default: all) leave without lingering, and cut a back-off short."""
+        """Send events up to that number (default: all) without lingering, and cut a back-off short."""
         self.flush_up_to = max(self.flush_up_to, self.ledger.total.accepted if number is None else number)
         self._at_hub(self._backoff_cut.set)
         self._wake_sender()
@@ -219,17 +220,17 @@ class Sender(ABC):
         self._at_hub(self._wake.set)
 
     def _at_hub(self, wake: Callable[[], object]) -> None:
-        """Call it, beside green threads on theirs."""
+        """Call a function, on the thread of the green threads if they are in use."""
         if self._hub is not None and self._hub.is_elsewhere():
             self._hub.call(wake)
         else:
             wake()
 
     def end_by(self, deadline: float, *, patient: bool = True) -> None:
-        """The client or the program ends: what is pending then will never be sent.
+        """End the client or the program: drop what is still pending at the deadline.
 
-        :param patient: False where the wait is not what the program asked for by its own number. Then a service that
-            has failed since the beginning, or that was just waited for in vain, is not waited for that long.
+        :param patient: whether the program chose the timeout itself. If not, the wait is shorter for a service that has
+            failed from the start, or that a previous wait just ran out for.
         """
         self._patient = self._patient and patient
         self._ending_since = min(self._ending_since, clock())
@@ -240,24 +241,25 @@ class Sender(ABC):
         self.flush_soon()
 
     def is_hopeless(self, since: float) -> bool:
-        """Whether a wait that began at that moment is in vain: every attempt since the beginning has failed."""
+        """Whether a wait that began then is in vain, since every attempt so far has failed."""
         if self.spooler is not None and self.ledger.last_cause and self._failures:
-            return True  # what is pending is on disk
+            return True  # the pending events are safe on disk
         return not self._was_answered and self._failures > 1 and clock() - since >= HOPELESS
 
     def wait_limit(self, timeout: float | None) -> float:
-        """Seconds that a wait takes at most: without a limit of its own, an outage may outlast it where a spool keeps
-        the events."""
+        """The limit of a wait in seconds. Without a timeout it is ``retry_for`` if a spool keeps the events, else
+        none.
+        """
         if timeout is None or timeout >= UNLIMITED:
             return LONGEST_WAIT if self.spooler is None else self.settings.retry_for
         return max(0.0, min(timeout, LONGEST_WAIT))
 
     def waited_in_vain(self) -> None:
-        """An ending was waited for as long as ``shutdown_timeout`` allows: the next wait begins with nothing left."""
+        """Note that an ending used up its time, so that the next one does not wait again."""
         self._waited_until = clock()
 
     def was_just_waited_for(self) -> bool:
-        """Whether such a wait ended a moment ago."""
+        """Whether an ending used up its time a moment ago."""
         return clock() - self._waited_until < GRACE
 
     def _lose_patience(self) -> None:
@@ -269,13 +271,13 @@ class Sender(ABC):
             self.deadline = min(self.deadline, self._ending_since + HOPELESS)
 
     def ensure_sender(self) -> bool:
-        """Whether a sender is at work, started now if need be; none can be once the interpreter shuts down."""
+        """Start the sender unless it runs. Returns False if the interpreter shuts down and cannot start threads."""
         if self._hub is not None and self._hub.is_elsewhere():
             self._hub.call(self.ensure_sender)
             return True
         starting: Any = self._starting
-        if self._thread is None and not starting._is_owned():  # else this thread is in the midst of starting it
-            with starting:  # which an interrupt cannot leave locked
+        if self._thread is None and not starting._is_owned():  # else this interrupts that thread's own start
+            with starting:  # an RLock, which an interrupt cannot leave locked
                 if self._thread is None:
                     return self._has_started()
         return True
@@ -288,18 +290,18 @@ class Sender(ABC):
             return False
         except BaseException:  # Ctrl-C
             with contextlib.suppress(IndexError):
-                self._not_begun.pop()  # a thread that has not begun by now does not begin any more
+                self._not_begun.pop()  # a thread that finds the list empty returns at once
                 self._thread = None
             raise
         return True
 
     def call_when_ended(self, notify: Callable[[], object]) -> bool:
-        """Have it called once the sender has ended; False where there is none."""
+        """Call a function once the sender has ended. Returns whether a sender runs."""
         self._when_ended.append(notify)
         return self.has_sender()
 
     def finish(self) -> None:
-        """Deliver what is pending by the deadline, from a thread of a program that is ending."""
+        """Deliver what is pending by the deadline, called from the exiting thread."""
         if self.has_sender():
             done = WakeUp()
             if self.ledger.wait(None, done.set) is not None and self.call_when_ended(done.set):
@@ -312,7 +314,7 @@ class Sender(ABC):
         self.report_losses()
 
     def _wait_for_leftovers(self) -> None:
-        """Give the sender a moment for what earlier processes left, since a short program may never have another."""
+        """Wait briefly for the delivery of events from earlier processes. A short program may have no other chance."""
         ended = WakeUp()
         if self._has_leftovers() and self.call_when_ended(ended.set):
             ended.wait(min(self.deadline, self._ending_since + LEFTOVERS_AT_END) + GRACE - clock())
@@ -321,7 +323,7 @@ class Sender(ABC):
         return self.leftovers is not None and self.leftovers.due() <= clock() < self._ending_since + LEFTOVERS_AT_END
 
     def give_up(self) -> None:
-        """What is pending will not be sent any more, wherever it is; but for what is on disk."""
+        """Drop everything pending, except what is on disk."""
         if self.spooler is not None:
             self.spooler.end(is_exit=shutdown.began is not None)
         if self.ledger.pending:
@@ -330,7 +332,7 @@ class Sender(ABC):
             self.intake.notify_room()
 
     def deliver_here(self, deadline: float) -> None:
-        """Deliver what is pending on this thread, since no other can be started; on one thread at a time."""
+        """Deliver what is pending on this thread, since others cannot start. One thread does so at a time."""
         while self.ledger.pending and clock() < deadline and self._draining.acquire(blocking=False):
             lasting, self.deadline = self.deadline, min(self.deadline, deadline)
             try:
@@ -344,9 +346,9 @@ class Sender(ABC):
                 break
 
     def deliver_leftovers(self, patience: float) -> None:
-        """Deliver what earlier processes left, on this thread.
+        """Deliver events of earlier processes on this thread.
 
-        :param patience: seconds without progress after which it ends, with something left.
+        :param patience: seconds without progress after which it stops.
         """
         assert self.leftovers is not None
         transport = self._prepare()[-1]
@@ -361,7 +363,7 @@ class Sender(ABC):
             transport.close()
 
     def ended_before(self) -> str:
-        """Why events are dropped at an end, in words."""
+        """Why events are dropped at the end, as a message."""
         if self._is_posting and not self.ledger.last_cause:
             self.ledger.last_cause = f"{self._origin}: no reply yet"
         cause = self.ledger.last_cause
@@ -373,8 +375,9 @@ class Sender(ABC):
         shutdown.watch_child_exit()
         if fork.forks_without_hooks():
             self._prepare()[-1].close()
-        self._wake, self._backoff_cut = WakeUp(), WakeUp()  # of the kind that threads wait for now, green ones or not
-        # In a context of its own: in the caller's, a request of the program's would live on as long as the sender.
+        self._wake, self._backoff_cut = WakeUp(), WakeUp()  # made anew, since gevent may have replaced the lock class
+        # Run in a context of its own. The caller's context would keep its request's objects alive as long as the
+        # sender.
         run = contextvars.Context().run
         if self.spooler is not None:
             self.spooler.start()
@@ -385,9 +388,10 @@ class Sender(ABC):
         self.is_absent = shutdown.began is not None
 
     def _work(self, not_begun: list[bool]) -> None:
-        """The thread. An error of our own ends no sender: the batch goes back, and after a pause it goes on.
+        """The thread's function. After an error of our own, it puts the batch back, pauses, and resumes.
 
-        :param not_begun: whoever empties it, this thread or one that was interrupted as it started it, has its way.
+        :param not_begun: holds one item, and whoever takes it wins: this thread, which then runs, or the thread that
+            was interrupted while starting it, which then starts another later.
         """
         try:
             not_begun.pop()
@@ -411,17 +415,17 @@ class Sender(ABC):
             waiting, self._when_ended = self._when_ended, []
             for notify in waiting:
                 notify()
-            if idle and not self._retire() and self.ledger.pending:  # it came just now
+            if idle and not self._retire() and self.ledger.pending:  # an event came just now
                 self.ensure_sender()
 
     def _failed(self, error: Exception) -> bool:
-        """The sender met an error of our own: say so once, and drop what is pending where it recurs. Whether to end."""
+        """Handle an error of our own: log it once, and drop what is pending if it lasts. Returns whether to end."""
         now = clock()
         words = f"the sender failed ({type(error).__name__}: {error})"
         if self._failing_since is None:
             self._failing_since = now
-        if words not in self._told_failures and len(self._told_failures) < MAX_FAILURES:
-            self._told_failures.add(words)
+        if words not in self._logged_failures and len(self._logged_failures) < MAX_FAILURES:
+            self._logged_failures.add(words)
             logger.exception("%s; retrying for %s seconds", words, self.settings.retry_for)
         self.ledger.last_cause = words
         if self.gives_up and now >= self.deadline:
@@ -436,7 +440,7 @@ class Sender(ABC):
         return False
 
     def _abandon(self, reason: Reason, message: str, batch: Batch | None = None) -> None:
-        """Drop all that is pending, but for what is on disk."""
+        """Drop everything pending, except what is on disk."""
         if self.spooler is not None:
             return
         if self._outbox is not None:
@@ -446,13 +450,13 @@ class Sender(ABC):
         self._room_made()
 
     def _room_made(self) -> None:
-        """Events were settled: whoever waits for room may try again."""
+        """Wake those who wait for room, since events were settled."""
         self.intake.notify_room()
 
     def _deliver(self, *, drain: bool) -> bool:
-        """Send batch after batch, until nothing is pending (``drain``, or once closed) or there is nothing to do.
+        """Send batch after batch, until nothing is pending (``drain``, or once closed) or the sender has idled enough.
 
-        False where the deadline came first.
+        Returns False if the deadline came first.
         """
         outbox, transport = self._prepare()
         self._sends_leftovers_until = clock() + LEFTOVERS_FIRST
@@ -487,12 +491,12 @@ class Sender(ABC):
             self.report_losses()
 
     def _prepare(self) -> tuple[Outbox, Transport]:
-        """What sending needs is imported here: it takes a while, and a fork waits for it."""
+        """Make the outbox and a transport. This imports libraries, which takes a while, and a fork waits for it."""
         with fork.importing:
             return self.outbox, self._open_transport()
 
     def _rest(self, now: float) -> bool:
-        """Wait until a batch is due or something happens; False where there is nothing to wait for any more."""
+        """Wait until a batch is due or something happens. Returns False if the sender should end."""
         due = self.outbox.due(self.flush_up_to)
         until = min(now + LOOK_AGAIN if due is None else due, self.deadline + TICK)
         queue = self.intake if self.spooler is None else self.spooler
@@ -505,7 +509,7 @@ class Sender(ABC):
         return self.is_used() and clock() - self._last_sent < IDLE
 
     def _send(self, transport: Transport, batch: Batch) -> bool:
-        """One batch, to its last verdict; False where the deadline came first."""
+        """Send one batch until its final verdict. Returns False if the deadline came first."""
         try:
             if self.spooler is not None and not batch.attempts:
                 self.spooler.begin(batch)
@@ -531,10 +535,10 @@ class Sender(ABC):
         return True
 
     def _hold(self, transport: Transport, batch: Batch, verdict: Verdict) -> None:
-        """A batch has failed for ``retry_for`` seconds, or is under suspicion: it waits on disk, unless it is at fault.
+        """Keep a batch on disk that failed for ``retry_for`` seconds or is a suspect, unless it is at fault.
 
-        It is where the service answers it with an error of its own and takes one of the next. Then it is halved until
-        the event that is at fault stands alone, and that one is dropped.
+        A batch is at fault if the service answers it with a server error and accepts one of the next. Then it is halved
+        until the bad event stands alone, and that event is dropped.
         """
         assert self.spooler is not None
         is_doubtful = verdict.status in FAULT_STATUSES
@@ -549,7 +553,9 @@ class Sender(ABC):
         self.spooler.put_back(batch)
 
     def _takes_another(self, transport: Transport, batch: Batch, supply: Spooler | Leftovers) -> bool:
-        """Whether the service has taken another batch since it fails at this one, or takes one of the next now."""
+        """Whether the service accepts other batches: it did so since this one first failed, or takes one
+        of the next now.
+        """
         failed: list[Batch] = []
         is_taken = self._taken_at > (batch.tried or 0.0)
         try:
@@ -575,7 +581,7 @@ class Sender(ABC):
         return now < self._sends_leftovers_until or not self._is_own_turn
 
     def _send_leftover(self, transport: Transport, now: float) -> bool:
-        """One attempt with a batch that an earlier process left; False where none is due."""
+        """Make one attempt with a batch of an earlier process. Returns False if none is due."""
         leftovers = self.leftovers
         if leftovers is None or now > self._ending_since + LEFTOVERS_AT_END:
             return False
@@ -598,12 +604,14 @@ class Sender(ABC):
         return True
 
     def _is_doubtful(self, batch: Batch) -> bool:
-        """Whether what an earlier process left has failed for ``retry_for`` seconds, or is under suspicion."""
+        """Whether a batch of an earlier process has failed for ``retry_for`` seconds, or is a suspect."""
         spent = clock() - (batch.tried or 0.0) - batch.frozen
         return batch.is_suspect or spent > self.settings.retry_for
 
     def _doubt_leftover(self, transport: Transport, batch: Batch, verdict: Verdict) -> None:
-        """The same as ``_hold`` for what an earlier process left. Where nothing follows it there, others show it."""
+        """Like ``_hold``, for a batch of an earlier process. If none follows it there, batches of others
+        show the fault.
+        """
         leftovers = self.leftovers
         assert leftovers is not None
         if self._takes_another(transport, batch, leftovers):
@@ -614,7 +622,7 @@ class Sender(ABC):
             leftovers.set_aside()
 
     def _retry(self, transport: Transport, batch: Batch, first: Verdict) -> Verdict:
-        """Try a batch again, by the rules of ``delivery/retry.py``, after a first attempt that failed."""
+        """Retry a batch by the rules of ``delivery/retry.py``, after its first attempt failed."""
         with fork.importing:
             from tenacity import Retrying  # noqa: PLC0415  most programs never need it
 
@@ -632,7 +640,7 @@ class Sender(ABC):
         return verdict
 
     def _post(self, transport: Transport, batch: Batch) -> Verdict:
-        """One attempt."""
+        """Make one attempt."""
         self.report_losses()
         self._backoff_cut.clear()
         flow = self._attempt(batch)
@@ -652,7 +660,7 @@ class Sender(ABC):
         return TIME_IS_UP
 
     def _attempt(self, batch: Batch) -> Generator[Outgoing, Reply | NoReply, Verdict]:
-        """One attempt, and the redirects within the host that it meets: yields requests, takes replies."""
+        """One attempt with its redirects, as a generator that yields requests and receives replies."""
         wire = self.outbox.wire
         url, headers = wire.url, wire.headers(batch.key)
         body = wire.body(batch.pieces, bare=batch.bare, key=batch.key)
@@ -672,16 +680,16 @@ class Sender(ABC):
         return verdict
 
     def _judge(self, reply: Reply | NoReply, body: bytes, *, first: bool, hasty: bool) -> Verdict:
-        """What a reply means, and a line in the log where it begins an outage (a stale connection alone is none).
+        """What a reply means. Logs the start of an outage, which takes more than one stale connection.
 
-        :param hasty: the request was given less than ``request_timeout``, so that it took too long says little.
+        :param hasty: the request got less than ``request_timeout``, so its timing out says little.
         """
         if isinstance(reply, NoReply):
             verdict = Verdict(Fate.RETRY, 0, f"no reply: {reply.cause}", stale=reply.stale)
         else:
             try:
                 verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
-            except Exception:  # ours, and yet retry_for is to hold
+            except Exception:  # our own error; retry_for still applies
                 logger.exception("a reply could not be judged")
                 verdict = Verdict(Fate.RETRY, reply.status, "the reply could not be judged")
         if self.spooler is not None and verdict.status in KEY_STATUSES:
@@ -704,7 +712,7 @@ class Sender(ABC):
         return verdict
 
     def _cause(self, verdict: Verdict, body: bytes) -> str:
-        """Where it failed and why, in words that hold nothing of what was sent."""
+        """Where and why it failed, in words that leave out what was sent."""
         if not verdict.status:
             return f"{self._origin}: {verdict.message}"
         words = "" if verdict.status in EVENT_STATUSES or quotes(verdict.message, body) else verdict.message
@@ -712,7 +720,7 @@ class Sender(ABC):
         return f"{self._origin}: status {verdict.status}{said}"
 
     def _pause(self, seconds: float, batch: Batch) -> None:
-        """Wait between two attempts. A flush cuts it short, but not below what the service asked for."""
+        """Wait between two attempts. A flush shortens it, but at least to what the service asked for."""
         began = clock()
         until = began + seconds
         least = began + max(FLUSH_BACKOFF, min(self._asked_to_wait, self.settings.max_retry_wait))
@@ -723,12 +731,12 @@ class Sender(ABC):
 
 
 def _beyond(took: float, expected: float) -> float:
-    """Seconds in which the process stood still, frozen or suspended."""
+    """Seconds for which the process was suspended."""
     return took - expected if took > expected + FROZEN else 0.0
 
 
 class WakeUp:
-    """Wakes the one who waits. Setting it is one step of the interpreter: no signal and no exception comes between."""
+    """Wakes the thread that waits. Setting it is one step of the interpreter, which signals cannot interrupt."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Clients of equal settings share one pipeline: who is at which, and when one that nobody uses any more ends."""
+"""Clients of equal settings share one pipeline: which clients use which, and when an unused one ends."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound="Pipeline")
 
 FEW = 16
-"""Pipelines among which it is not looked for some that nobody uses any more."""
+"""Up to so many pipelines, none is checked for being unused."""
 
 _shared: dict[Hashable, Pipeline] = {}
 _enough = FEW
-_lock = threading.RLock()  # a finalizer may close a client while its thread holds it
+_lock = threading.RLock()  # re-entrant: a finalizer may close a client while its thread holds it
 
 
 def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
-    """The pipeline of that key, with ``owner`` among those who keep it alive; made where there is none."""
+    """The pipeline of that key, made if there is none. ``owner`` keeps it alive."""
     while True:
         with _lock:
             pipeline: Any = _shared.get(key)
@@ -30,29 +30,29 @@ def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
                 _retire_idle()
                 pipeline = _shared.setdefault(key, make())
             pipeline.owners.add(owner)
-            was_left = _shared.get(key) is not pipeline  # a finalizer came in between, and it was the last client's
+            was_left = _shared.get(key) is not pipeline  # a finalizer of the last client came in between
         if not was_left:
             found: P = pipeline
             return found
 
 
 def release(owner: object, pipeline: Pipeline) -> bool:
-    """``owner`` is done with it. True where it was the last, and the pipeline is to be closed."""
+    """Remove an owner. Returns True if it was the last, so that the caller closes the pipeline."""
     with _lock:
         pipeline.owners.discard(owner)
         return not pipeline.owners and _forget(pipeline)
 
 
 def retire(pipeline: Pipeline) -> bool:
-    """End a pipeline that has nothing to do and whose clients are all gone; False where one is left, or at the exit."""
+    """End an idle pipeline whose clients are all gone. Returns False if one is left, or at exit."""
     with _lock:
         return _end_idle(pipeline) and _forget(pipeline)
 
 
 def _retire_idle() -> None:
-    """The same for all that are shared and have no sender that would do it.
+    """End all idle pipelines without a sender, which would do so itself.
 
-    It is done when there are twice as many as were left the last time, and so costs a client next to nothing.
+    This runs when there are twice as many pipelines as after the last run, so it costs a new client next to nothing.
     """
     global _enough  # noqa: PLW0603
     if len(_shared) >= _enough:
@@ -80,6 +80,6 @@ def _forget(pipeline: Pipeline) -> bool:
 
 
 def begin_in_child() -> None:
-    """A lock of this process's own: a thread of the parent may have held the other."""
+    """Make a fresh lock, since a thread of the parent may have held the old one."""
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()

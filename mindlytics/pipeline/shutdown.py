@@ -1,4 +1,4 @@
-"""The end of the program: what is pending is delivered, and one line says what was lost."""
+"""The end of the program: delivers what is pending, and reports losses in one line."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
     from .base import Pipeline
 
 began: float | None = None
-"""The moment of the monotonic clock at which the program began to end."""
+"""When the program began to end, on the monotonic clock."""
 
 first: list[Callable[[], None]] = []
-"""What is done once the program ends, before anything is delivered."""
+"""Functions to call when the program ends, before delivery."""
 
 pipelines: WeakSet[Pipeline] = WeakSet()
-"""All that there are. What keeps one alive is its clients, and ``sharing.py`` until it is closed."""
+"""All pipelines. Their clients keep them alive, and so does ``sharing.py`` until they are closed."""
 
 _is_over = False
-"""Whether what was pending at the exit is settled, and what was lost is told."""
-_told = 0
-"""Lost events that were told of."""
+"""Whether the events pending at exit are settled and losses are reported."""
+_reported = 0
+"""How many lost events were reported."""
 _lost = 0
-"""Events that were lost by pipelines that are no more."""
+"""How many events were lost by pipelines that have ended."""
 _lost_cause = ""
-"""Why the last of them were."""
+"""Why the last of them were lost."""
 _ended: list[Ledger] = []
 _cut_short: list[Pipeline] = []
-_lock = threading.RLock()  # a finalizer may close a client while its thread holds it
+_lock = threading.RLock()  # re-entrant: a finalizer may close a client while its thread holds it
 _children_watched = False
 
 
 def count_lost(pipeline: Pipeline) -> None:
-    """A pipeline ends that nobody will ask: what it lost counts."""
+    """Add the losses of a pipeline that ends by itself."""
     global _lost, _lost_cause  # noqa: PLW0603
     _lost += pipeline.ledger.lost
     _lost_cause = pipeline.ledger.why_lost or _lost_cause
 
 
 def remember(pipeline: Pipeline) -> None:
-    """Keep the account of a closed pipeline that lost something, for the one line at exit."""
+    """Keep the account of a closed pipeline that lost events, for the line at exit."""
     if pipeline.ledger.lost and not any(ledger is pipeline.ledger for ledger in _ended):
         _ended.append(pipeline.ledger)
 
 
 def closing_was_cut_short(pipeline: Pipeline) -> None:
-    """Nobody waits for its closing any more: what it has pending is delivered when the program ends."""
+    """Note that a close was interrupted. What is pending then is delivered when the program ends."""
     with _lock:
         for other in [each for each in _cut_short if not each.ledger.pending]:
             _cut_short.remove(other)
@@ -61,7 +61,7 @@ def closing_was_cut_short(pipeline: Pipeline) -> None:
 
 
 def watch_child_exit() -> None:
-    """In a child of ``multiprocessing`` or Celery, which ends without ``atexit``: use what it has of its own."""
+    """Register an exit hook in a child of ``multiprocessing`` or Celery, which ends without ``atexit``."""
     global _children_watched  # noqa: PLW0603
     if _children_watched:
         return
@@ -70,7 +70,7 @@ def watch_child_exit() -> None:
         util.Finalize(None, at_exit, exitpriority=-100)
         _children_watched = True
     signals = sys.modules.get("celery.signals")
-    if signals is not None:  # the children of its pool leave by os._exit, with nothing but this
+    if signals is not None:  # its pool's children leave by os._exit, after only this signal
         signals.worker_process_shutdown.connect(_at_worker_exit, weak=False)
         _children_watched = True
 
@@ -84,7 +84,7 @@ def _open_ones() -> list[Pipeline]:
 
 
 def flush_all() -> None:
-    """Deliver what is pending, all within the longest ``shutdown_timeout``; from a thread that may wait."""
+    """Deliver what is pending within the longest ``shutdown_timeout``, called from a thread that may block."""
     since = time.monotonic()
     for pipeline in _open_ones():
         pipeline.flush_soon()
@@ -98,11 +98,11 @@ def _begin() -> None:
 
 
 def at_exit() -> None:
-    """Deliver what is pending, each pipeline within its ``shutdown_timeout``; say what was lost in one line."""
+    """Deliver what is pending, each pipeline within its ``shutdown_timeout``, and report losses in one line."""
     global began, _is_over  # noqa: PLW0603
     began = time.monotonic()
     ending = _unfinished()
-    for pipeline in ending:  # all of them first, so that none waits for another's service
+    for pipeline in ending:  # all at once, so that none waits for another's service
         pipeline.end_by(began + pipeline.settings.shutdown_timeout, patient=False)
     try:
         for pipeline in sorted(ending, key=lambda each: not each.has_sender()):
@@ -113,16 +113,16 @@ def at_exit() -> None:
 
 
 def report_late() -> None:
-    """Say what was lost since the line was written, by an exit handler that came even later; nothing before that."""
-    global _told
+    """Report losses since the line at exit, for exit handlers that run after ours. Does nothing before that."""
+    global _reported
     ledgers = {*_ended, *(pipeline.ledger for pipeline in _unfinished())}
     lost = _lost + sum(ledger.lost for ledger in ledgers)
-    if _is_over and lost > _told:
+    if _is_over and lost > _reported:
         causes = [ledger.why_lost for ledger in ledgers if ledger.lost and ledger.why_lost] + [_lost_cause]
-        more, _told = lost - _told, lost
+        more, _reported = lost - _reported, lost
         events = "1 event was" if more == 1 else f"{more} events were"
         why = f" ({causes[0]})" if causes[0] else ""
-        with contextlib.suppress(Exception):  # a closed stderr, which is not to change how the process ends
+        with contextlib.suppress(Exception):  # stderr may be closed, and must not change the exit code
             print(f"mindlytics: {events} not delivered{why}", file=sys.stderr)  # noqa: T201
 
 
@@ -131,13 +131,13 @@ def _unfinished() -> list[Pipeline]:
 
 
 def begin_in_child() -> None:
-    """A forked child has lost nothing yet, and does not end."""
-    global began, _is_over, _told, _lost, _lost_cause, _lock, _children_watched
-    began, _is_over, _told, _lost, _lost_cause = None, False, 0, 0, ""
+    """Start a forked child without losses, and outside of an exit."""
+    global began, _is_over, _reported, _lost, _lost_cause, _lock, _children_watched
+    began, _is_over, _reported, _lost, _lost_cause = None, False, 0, 0, ""
     _lock, _children_watched = threading.RLock(), False
     _ended.clear()
     _cut_short.clear()
 
 
 atexit.register(at_exit)
-atexit.register(_begin)  # what is registered last comes first
+atexit.register(_begin)  # the last one registered runs first

@@ -1,10 +1,11 @@
-"""SIGTERM, for programs that ask for it: deliver, then let whoever was to hear of the signal hear of it.
+"""SIGTERM, for programs that ask for it: deliver first, then pass the signal on to the previous handler.
 
-A handler runs between any two instructions of the main thread, maybe while that holds the queue's lock. So it takes no
-lock and delivers nothing itself: a thread does, and sends the signal again once it is done.
+A handler runs between any two instructions of the main thread, maybe while that holds the queue's lock. So the handler
+takes no lock. It starts a thread, which delivers and then sends the signal again.
 
-An event loop hears of a signal from the interpreter, whatever handler is set, and calls what ``add_signal_handler`` was
-given at once. Then the thread delivers beside that, and the signal is not sent again: it would be heard twice.
+An event loop learns of a signal from the interpreter, whatever handler is set, and calls the function of
+``add_signal_handler`` at once. Then the thread delivers beside that. It does not send the signal again, since the loop
+would see it twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from . import shutdown
 
 AGAIN_AFTER = 0.05
-"""Seconds after which a signal that was not heard is sent again."""
+"""Seconds after which an unhandled signal is sent again."""
 
 logger = logging.getLogger("mindlytics")
 
@@ -32,7 +33,7 @@ _began = False
 
 
 def flush_on_sigterm() -> None:
-    """Install the handler, once; only the main thread can."""
+    """Install the handler once, on the main thread."""
     global _before, _installed  # noqa: PLW0603
     if _installed:
         return
@@ -64,7 +65,7 @@ def _deliver(number: int) -> None:
 
 
 def _is_of_a_loop(handler: Any) -> bool:
-    """Whether an event loop set it, whose own way to hear of signals does not lead through it."""
+    """Whether an event loop set it. A loop learns of signals in another way."""
     owner = getattr(handler, "__self__", handler)
     return str(getattr(owner, "__module__", "")).partition(".")[0] in {"asyncio", "uvloop"}
 
@@ -72,13 +73,13 @@ def _is_of_a_loop(handler: Any) -> bool:
 def _send_again(number: int) -> None:
     global _delivered  # noqa: PLW0603
     _delivered = True
-    while _delivered:  # a signal that finds the main thread about to sleep does not wake it
+    while _delivered:  # a signal may come just before the main thread sleeps, and then fails to wake it
         os.kill(os.getpid(), number)
         time.sleep(AGAIN_AFTER)
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:
-    """Call the handler that was there; where there was none, end as the signal would have."""
+    """Call the previous handler. If there was none, end as the signal would have."""
     global _began, _delivered  # noqa: PLW0603
     _began = _delivered = False
     if callable(_before):
@@ -86,4 +87,4 @@ def _pass_on(number: int, frame: FrameType | None) -> None:
     elif _before != signal.SIG_IGN:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.raise_signal(number)
-        os._exit(128 + number)  # the first process of a container: the kernel spares it what a signal does by default
+        os._exit(128 + number)  # the kernel ignores default actions for a container's first process
