@@ -21,7 +21,7 @@ from .live.event import MLEvent
 from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
-from .pipeline.sender import LONGEST_WAIT
+from .pipeline.waiting import LONGEST_WAIT
 from .service import total
 from .session import BaseSession, Properties
 

@@ -22,7 +22,7 @@ from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidS
 from .live.event import MLEvent
 from .pipeline import fork
 from .pipeline.base import Pipeline
-from .pipeline.sender import LONGEST_WAIT, clock
+from .pipeline.waiting import LONGEST_WAIT, clock
 from .service import ServiceClient
 from .session import BaseSession, Properties
 from .settings import Options, Settings

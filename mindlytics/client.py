@@ -14,7 +14,7 @@ from .delivery.ledger import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
 from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline
-from .pipeline.sender import LONGEST_WAIT
+from .pipeline.waiting import LONGEST_WAIT
 from .service import total
 from .session import BaseSession, Properties
 

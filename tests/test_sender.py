@@ -65,14 +65,14 @@ def test_a_schema_that_is_missing_is_a_loss_that_is_told(sink: Sink) -> None:
 async def test_a_failure_that_passes_costs_nothing(any_face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     client = any_face.client(flush_interval=0)
     failures = iter([1, 2])
-    judge = client.pipeline._attempt
+    judge = client.pipeline.attempts._attempt
 
     def attempt(batch: Any) -> Any:
         if next(failures, None):
             raise ZeroDivisionError
         return judge(batch)
 
-    monkeypatch.setattr(client.pipeline, "_attempt", attempt)
+    monkeypatch.setattr(client.pipeline.attempts, "_attempt", attempt)
     session = client.create_session(id="u")
     for number in range(3):
         await result(session.track_event(event=str(number)))

@@ -16,8 +16,9 @@ from ..settings import Settings
 from ..transport.limit import timeout as limit
 from ..transport.loop import LoopTransport
 from . import shutdown
+from .attempts import Transport
 from .base import Pipeline
-from .sender import GRACE, LONGEST_WAIT, Transport, clock
+from .waiting import GRACE, LONGEST_WAIT, clock
 
 LOOK_AGAIN = 0.25
 """Seconds after which a wait checks its condition again."""
@@ -77,7 +78,8 @@ class AsyncPipeline(Pipeline):
 
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
         loop = asyncio._get_running_loop()
-        if loop is not None and not (self._is_posting and self.is_own_thread()):  # the sender runs a loop of its own
+        is_senders = self.attempts.is_posting and self.is_own_thread()  # the sender runs a loop of its own
+        if loop is not None and not is_senders:
             self._home = loop
         done = super().submit(payload, size, account, best_effort=best_effort)
         pending = self.ledger.pending
@@ -121,19 +123,19 @@ class AsyncPipeline(Pipeline):
             return self.ledger.result(account)
         began = clock()
         until = began + self.wait_limit(timeout)
-        if ending and self.was_just_waited_for():
+        if ending and self.ending.was_just_waited_for():
             until = began
         try:
             self.flush_soon(waiter.last)
             while not done.done() and (left := until - clock()) > 0:
                 self._attend_here()
                 await asyncio.wait({done}, timeout=min(left, LOOK_AGAIN))
-                if ending and self.is_hopeless(began):
+                if ending and self.ending.is_hopeless(began):
                     break
         finally:
             self.ledger.cancel(waiter)
         if ending and (account or self.ledger.total).pending:
-            self.waited_in_vain()
+            self.ending.waited_in_vain()
         return self.ledger.result(account)
 
     async def close(self, timeout: float, *, ending: bool = False) -> FlushResult:
@@ -150,7 +152,7 @@ class AsyncPipeline(Pipeline):
                 self._attend_here()
                 done, notify = _signal()
                 if self.call_when_ended(notify):
-                    while not done.done() and (left := self.deadline + GRACE - clock()) > 0:
+                    while not done.done() and (left := self.ending.deadline + GRACE - clock()) > 0:
                         await asyncio.wait({done}, timeout=min(left, LOOK_AGAIN))
             self._give_up_rest()
             with contextlib.suppress(asyncio.TimeoutError):
@@ -164,7 +166,7 @@ class AsyncPipeline(Pipeline):
     def _attend_here(self) -> None:
         """Start the sender unless it runs. If the ending program cannot start threads, deliver on this one."""
         if not self.ensure_sender() and shutdown.began is not None:
-            self.deliver_here(self.deadline)
+            self.deliver_here(self.ending.deadline)
 
     def _open_transport(self) -> Transport:
         loop = asyncio._get_running_loop()

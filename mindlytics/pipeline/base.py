@@ -20,7 +20,8 @@ from ..events import AnyEvent
 from ..settings import Settings
 from . import fork, sharing, shutdown
 from .intake import Intake
-from .sender import Sender, clock
+from .sender import Sender
+from .waiting import clock
 
 logger = logging.getLogger("mindlytics")
 
@@ -121,7 +122,7 @@ class Pipeline(Sender):
             self.check_process()
         if not self.is_open:
             return self.reject(account, best_effort=best_effort)
-        if self._is_posting and self.is_own_log():
+        if self.attempts.is_posting and self.is_own_log():
             return self.done
         if not self.intake.put(payload, size, account):
             self.flush_up_to = self.ledger.total.accepted

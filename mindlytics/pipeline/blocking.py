@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..delivery.ledger import Account, FlushResult
 from ..events import AnyEvent
 from . import shutdown
+from .attempts import Transport
 from .base import Pipeline
-from .sender import GRACE, LONGEST_WAIT, Transport, WakeUp, clock
+from .waiting import GRACE, LONGEST_WAIT, WakeUp, clock
 
 LOOK_AGAIN = 0.25
 """Seconds after which the wait of an ending program checks its condition again."""
@@ -41,10 +42,10 @@ class BlockingPipeline(Pipeline):
             ended = WakeUp()
             if (self.has_sender() or self.ledger.pending) and self.ensure_sender():
                 if self.call_when_ended(ended.set):
-                    while (left := self.deadline + GRACE - clock()) > 0 and not ended.wait(left):
+                    while (left := self.ending.deadline + GRACE - clock()) > 0 and not ended.wait(left):
                         pass
             else:
-                self.deliver_here(self.deadline)
+                self.deliver_here(self.ending.deadline)
         except BaseException:  # usually Ctrl-C
             shutdown.closing_was_cut_short(self)
             raise
@@ -72,7 +73,7 @@ def wait_until_settled(
         return
     began = clock()
     until = began + pipeline.wait_limit(timeout)
-    if ending and pipeline.was_just_waited_for():
+    if ending and pipeline.ending.was_just_waited_for():
         until = began
     try:
         pipeline.flush_soon(waiter.last)
@@ -80,12 +81,12 @@ def wait_until_settled(
             pipeline.deliver_here(until)
             return
         while (left := until - clock()) > 0 and not done.wait(min(left, LOOK_AGAIN) if ending else left):
-            if ending and pipeline.is_hopeless(began):
+            if ending and pipeline.ending.is_hopeless(began):
                 break
     finally:
         pipeline.ledger.cancel(waiter)
     if ending and (account or pipeline.ledger.total).pending:
-        pipeline.waited_in_vain()
+        pipeline.ending.waited_in_vain()
 
 
 def _may_wait(pipeline: Pipeline) -> bool:

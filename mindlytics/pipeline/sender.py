@@ -1,4 +1,4 @@
-"""The sender: a daemon thread that takes events out of the queue, posts batches, and acts on the replies.
+"""The sender: a daemon thread that takes events out of the queue and decides which batch goes next.
 
 Both faces have this one sender, so that delivery is independent of the program's event loops. They differ in how a
 request is posted (``transport/blocking.py`` through requests, ``transport/loop.py`` through aiohttp on a loop of the
@@ -13,24 +13,20 @@ import logging
 import random
 import sys
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
-
-from attrs import evolve
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..delivery.batcher import Batch
 from ..delivery.ledger import Ledger, Reason
 from ..delivery.outbox import NEVER, Outbox
-from ..delivery.privacy import quotes
 from ..delivery.verdict import Fate, Verdict, Wire
-from ..secret import Headers
 from ..settings import Settings
-from ..transport import NoReply, Reply
 from . import fork, green, shutdown
+from .attempts import Attempts, Transport
+from .ending import Ending
 from .intake import Intake
+from .waiting import GRACE, LONGEST_WAIT, WakeUp, clock
 
 if TYPE_CHECKING:
     from .leftovers import Leftovers
@@ -38,16 +34,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mindlytics")
 
-clock = time.monotonic
-FOREVER = float("inf")
-LONGEST_WAIT = 1e6
-"""Seconds. Longer timeouts overflow on some systems."""
 
 UNLIMITED = LONGEST_WAIT / 2
 """Seconds. A longer timeout counts as none."""
 
-GRACE = 0.3
-"""Seconds after a deadline for which a caller still waits for the sender to stop."""
 TICK = 0.001
 """Seconds after a deadline, to wake surely behind it."""
 IDLE = 10.0
@@ -56,45 +46,18 @@ LOOK_AGAIN = 1.0
 """Seconds after which an idle sender checks whether any client is left. If not, it ends at once."""
 RESTART_WAIT = 1.0
 """Seconds before the sender resumes after an error of our own."""
-FLUSH_BACKOFF = 0.5
-"""Seconds. A flush shortens the pause between two attempts to this."""
-HOPELESS = 1.5
-"""Seconds that an ending program waits for a service that has failed from the start."""
-FROZEN = 1.0
-"""Seconds by which a wait or a request may be late. Anything beyond is time for which the process was suspended."""
 MAX_FAILURES = 100
 """Most different errors of our own that are logged."""
 LEFTOVERS_FIRST = 10.0
 """Seconds for which events of earlier processes go first. After that, they take turns with this one's."""
 LEFTOVERS_AT_END = 1.0
 """Seconds that an ending program spends on events of earlier processes, once its own are delivered."""
-MAX_HOPS = 3
-"""Most redirects within the same host that a request follows."""
 
-EVENT_STATUSES = frozenset({400, 413, 422})
-"""Statuses about an event. Their message may quote it, so it is in ``get_errors()`` and kept out of logs."""
 
 FAULT_STATUSES = frozenset(range(500, 600)) - {503}
 """Statuses that are retried, and may yet be an event's fault. 503 is about the service."""
 PROBES = 5
 """Most batches that are sent to find out whether the service fails only at another one."""
-KEY_STATUSES = frozenset({401, 403})
-"""Statuses about the API key. Events on disk stay there until the key works."""
-
-Outgoing = tuple[str, str, bytes, Headers, float]
-"""A request for a transport: method, address, body, headers, timeout in seconds."""
-
-TIME_IS_UP = Verdict(Fate.TIME_UP, 0, "the time was up")
-
-
-class Transport(Protocol):
-    """One request at a time, for the sender's thread."""
-
-    def request(self, method: str, url: str, body: bytes | None, headers: Headers, timeout: float) -> Reply | NoReply:
-        """Send a request once. Never raises."""
-
-    def close(self) -> None:
-        """Close the transport's own connections."""
 
 
 class Sender(ABC):
@@ -114,33 +77,22 @@ class Sender(ABC):
         self.settings = settings
         self.closed = False
         self._make_wire = make_wire
-        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server_endpoint))
         self._begin_sending()
 
     def _begin_sending(self) -> None:
         """Start without a sender thread and without events under way."""
         self.is_absent = True
         """Whether the next call that adds an event has to start the sender."""
-        self.deadline = FOREVER
-        """Requests and waits end by then, on the monotonic clock."""
-        self.gives_up = False
-        """Whether events still pending at the deadline are dropped, since the client or program ends."""
+        self.ending = Ending(self._is_kept)
+        self.attempts = Attempts(self.settings, self.ledger, self.ending, report_losses=self.report_losses)
         self.flush_up_to = 0
         """Events up to this number leave without lingering."""
-        self._patient = True
-        self._ending_since = FOREVER
-        self._waited_until = -FOREVER
-        self._was_answered = False
-        self._failures = 0
         self._last_sent = clock()
-        self._taken_at = -FOREVER
-        self._asked_to_wait = 0.0
         self._failing_since: float | None = None
         self._logged_failures: set[str] = set()
         self._outbox: Outbox | None = None
         self._thread: threading.Thread | None = None
         self._sending_thread: int | None = None
-        self._is_posting = False
         self._sends_leftovers_until = 0.0
         self._is_own_turn = False
         self._starting = threading.RLock()
@@ -148,7 +100,6 @@ class Sender(ABC):
         self._draining = threading.Lock()
         self._hub = green.hub()
         self._wake = WakeUp()
-        self._backoff_cut = WakeUp()
         self._when_ended: list[Callable[[], object]] = []
 
     @abstractmethod
@@ -198,7 +149,7 @@ class Sender(ABC):
         Recording such a line would cause another request, and so on for ever. Finalizers may run on this thread too,
         and are told apart by their frame.
         """
-        if not self._is_posting or threading.get_ident() != self._sending_thread:
+        if not self.attempts.is_posting or threading.get_ident() != self._sending_thread:
             return False
         frame = sys._getframe()
         while frame.f_back is not None and frame.f_code.co_name != "__del__":
@@ -213,7 +164,7 @@ class Sender(ABC):
     def flush_soon(self, number: int | None = None) -> None:
         """Send events up to that number (default: all) without lingering, and cut a back-off short."""
         self.flush_up_to = max(self.flush_up_to, self.ledger.total.accepted if number is None else number)
-        self._at_hub(self._backoff_cut.set)
+        self._at_hub(self.attempts.backoff_cut.set)
         self._wake_sender()
 
     def _wake_sender(self) -> None:
@@ -232,19 +183,13 @@ class Sender(ABC):
         :param patient: whether the program chose the timeout itself. If not, the wait is shorter for a service that has
             failed from the start, or that a previous wait just ran out for.
         """
-        self._patient = self._patient and patient
-        self._ending_since = min(self._ending_since, clock())
-        self.deadline = min(self.deadline, deadline)
-        self.gives_up = True
-        self._lose_patience()
+        self.ending.end_by(deadline, patient=patient)
         self.is_absent = self.is_absent or shutdown.began is not None
         self.flush_soon()
 
-    def is_hopeless(self, since: float) -> bool:
-        """Whether a wait that began then is in vain, since every attempt so far has failed."""
-        if self.spooler is not None and self.ledger.last_cause and self._failures:
-            return True  # the pending events are safe on disk
-        return not self._was_answered and self._failures > 1 and clock() - since >= HOPELESS
+    def _is_kept(self) -> bool:
+        """Whether the service fails, and the pending events are safe on disk."""
+        return self.spooler is not None and bool(self.ledger.last_cause)
 
     def wait_limit(self, timeout: float | None) -> float:
         """The limit of a wait in seconds. Without a timeout it is ``retry_for`` if a spool keeps the events, else
@@ -253,22 +198,6 @@ class Sender(ABC):
         if timeout is None or timeout >= UNLIMITED:
             return LONGEST_WAIT if self.spooler is None else self.settings.retry_for
         return max(0.0, min(timeout, LONGEST_WAIT))
-
-    def waited_in_vain(self) -> None:
-        """Note that an ending used up its time, so that the next one does not wait again."""
-        self._waited_until = clock()
-
-    def was_just_waited_for(self) -> bool:
-        """Whether an ending used up its time a moment ago."""
-        return clock() - self._waited_until < GRACE
-
-    def _lose_patience(self) -> None:
-        if self._patient or not self.gives_up:
-            return
-        if self.was_just_waited_for() or (self.spooler is not None and self.ledger.last_cause and self._failures):
-            self.deadline = min(self.deadline, clock())
-        elif not self._was_answered and self._failures:
-            self.deadline = min(self.deadline, self._ending_since + HOPELESS)
 
     def ensure_sender(self) -> bool:
         """Start the sender unless it runs. Returns False if the interpreter shuts down and cannot start threads."""
@@ -305,10 +234,10 @@ class Sender(ABC):
         if self.has_sender():
             done = WakeUp()
             if self.ledger.wait(None, done.set) is not None and self.call_when_ended(done.set):
-                while (left := self.deadline + GRACE - clock()) > 0 and not done.wait(left):
+                while (left := self.ending.deadline + GRACE - clock()) > 0 and not done.wait(left):
                     pass
         if not self.has_sender() and self.ledger.pending:
-            self.deliver_here(self.deadline)
+            self.deliver_here(self.ending.deadline)
         self._wait_for_leftovers()
         self.give_up()
         self.report_losses()
@@ -317,10 +246,10 @@ class Sender(ABC):
         """Wait briefly for the delivery of events from earlier processes. A short program may have no other chance."""
         ended = WakeUp()
         if self._has_leftovers() and self.call_when_ended(ended.set):
-            ended.wait(min(self.deadline, self._ending_since + LEFTOVERS_AT_END) + GRACE - clock())
+            ended.wait(min(self.ending.deadline, self.ending.since + LEFTOVERS_AT_END) + GRACE - clock())
 
     def _has_leftovers(self) -> bool:
-        return self.leftovers is not None and self.leftovers.due() <= clock() < self._ending_since + LEFTOVERS_AT_END
+        return self.leftovers is not None and self.leftovers.due() <= clock() < self.ending.since + LEFTOVERS_AT_END
 
     def give_up(self) -> None:
         """Drop everything pending, except what is on disk."""
@@ -334,13 +263,13 @@ class Sender(ABC):
     def deliver_here(self, deadline: float) -> None:
         """Deliver what is pending on this thread, since others cannot start. One thread does so at a time."""
         while self.ledger.pending and clock() < deadline and self._draining.acquire(blocking=False):
-            lasting, self.deadline = self.deadline, min(self.deadline, deadline)
+            lasting, self.ending.deadline = self.ending.deadline, min(self.ending.deadline, deadline)
             try:
                 self._sending_thread = threading.get_ident()
                 done = self._deliver(drain=True)
             finally:
                 self._sending_thread = None
-                self.deadline = lasting
+                self.ending.deadline = lasting
                 self._draining.release()
             if not done:
                 break
@@ -354,7 +283,7 @@ class Sender(ABC):
         transport = self._prepare()[-1]
         until, settled = clock() + patience, 0
         try:
-            while (now := clock()) < until and (self._send_leftover(transport, now) or self.leftovers.is_at_work):
+            while (now := clock()) < until and (self._send_leftover(now) or self.leftovers.is_at_work):
                 if self.ledger.total.recovered > settled:
                     until, settled = clock() + patience, self.ledger.total.recovered
                 self._wake.wait(min(until, self.leftovers.due()) - clock())
@@ -364,8 +293,8 @@ class Sender(ABC):
 
     def ended_before(self) -> str:
         """Why events are dropped at the end, as a message."""
-        if self._is_posting and not self.ledger.last_cause:
-            self.ledger.last_cause = f"{self._origin}: no reply yet"
+        if self.attempts.is_posting and not self.ledger.last_cause:
+            self.ledger.last_cause = f"{self.attempts.origin}: no reply yet"
         cause = self.ledger.last_cause
         return f"the program or client ended before it was sent{f' ({cause})' if cause else ''}"
 
@@ -375,7 +304,8 @@ class Sender(ABC):
         shutdown.watch_child_exit()
         if fork.forks_without_hooks():
             self._prepare()[-1].close()
-        self._wake, self._backoff_cut = WakeUp(), WakeUp()  # made anew, since gevent may have replaced the lock class
+        # Made anew, since gevent may have replaced the lock class.
+        self._wake, self.attempts.backoff_cut = WakeUp(), WakeUp()
         # Run in a context of its own. The caller's context would keep its request's objects alive as long as the
         # sender.
         run = contextvars.Context().run
@@ -428,7 +358,7 @@ class Sender(ABC):
             self._logged_failures.add(words)
             logger.exception("%s; retrying for %s seconds", words, self.settings.retry_for)
         self.ledger.last_cause = words
-        if self.gives_up and now >= self.deadline:
+        if self.ending.gives_up and now >= self.ending.deadline:
             self._abandon(Reason.SHUTDOWN, self.ended_before())
             return True
         if now - self._failing_since >= self.settings.retry_for and self.spooler is None:
@@ -436,7 +366,7 @@ class Sender(ABC):
             self._abandon(Reason.SENDER_FAILED, words)
             self.report_losses()
             return self.closed
-        self._wake.wait(min(RESTART_WAIT, self.deadline - now))
+        self._wake.wait(min(RESTART_WAIT, self.ending.deadline - now))
         return False
 
     def _abandon(self, reason: Reason, message: str, batch: Batch | None = None) -> None:
@@ -464,19 +394,19 @@ class Sender(ABC):
             while True:
                 self._wake.clear()
                 now = clock()
-                if now > self.deadline:
-                    if self.gives_up:
+                if now > self.ending.deadline:
+                    if self.ending.gives_up:
                         self._abandon(Reason.SHUTDOWN, self.ended_before())
                     return False
-                if self._are_leftovers_first(now) and self._send_leftover(transport, now):
+                if self._are_leftovers_first(now) and self._send_leftover(now):
                     continue
                 self._is_own_turn = False
                 batch = outbox.next(now, self.flush_up_to)
                 if batch is not None:
-                    if not self._send(transport, batch):
+                    if not self._send(batch):
                         return False
                     continue
-                if self._send_leftover(transport, now):
+                if self._send_leftover(now):
                     continue
                 self._failing_since = None
                 self.report_losses()
@@ -493,12 +423,14 @@ class Sender(ABC):
     def _prepare(self) -> tuple[Outbox, Transport]:
         """Make the outbox and a transport. This imports libraries, which takes a while, and a fork waits for it."""
         with fork.importing:
-            return self.outbox, self._open_transport()
+            outbox, transport = self.outbox, self._open_transport()
+        self.attempts.use(outbox, transport, is_spooled=self.spooler is not None)
+        return outbox, transport
 
     def _rest(self, now: float) -> bool:
         """Wait until a batch is due or something happens. Returns False if the sender should end."""
         due = self.outbox.due(self.flush_up_to)
-        until = min(now + LOOK_AGAIN if due is None else due, self.deadline + TICK)
+        until = min(now + LOOK_AGAIN if due is None else due, self.ending.deadline + TICK)
         queue = self.intake if self.spooler is None else self.spooler
         if self.leftovers is not None:
             until = min(until, self.leftovers.due())
@@ -508,33 +440,33 @@ class Sender(ABC):
             return True
         return self.is_used() and clock() - self._last_sent < IDLE
 
-    def _send(self, transport: Transport, batch: Batch) -> bool:
+    def _send(self, batch: Batch) -> bool:
         """Send one batch until its final verdict. Returns False if the deadline came first."""
         try:
             if self.spooler is not None and not batch.attempts:
                 self.spooler.begin(batch)
-            verdict = self._post(transport, batch)
+            verdict = self.attempts.post(batch)
             if verdict.fate is Fate.RETRY and not batch.is_suspect:
-                verdict = self._retry(transport, batch, verdict)
+                verdict = self.attempts.retry(batch, verdict)
             if verdict.fate is Fate.RETRY and self.spooler is not None:
-                self._hold(transport, batch, verdict)
+                self._hold(batch, verdict)
                 return True
         except BaseException:
             self.outbox.put_back(batch)
             raise
         if verdict.fate is not Fate.TIME_UP:
             settle = self.outbox.settle if self.spooler is None else self.spooler.settle
-            settle(batch, verdict, clock(), self._origin)
+            settle(batch, verdict, clock(), self.attempts.origin)
             self._room_made()
             self._failing_since, self._last_sent = None, clock()
-        elif self.gives_up:
+        elif self.ending.gives_up:
             self._abandon(Reason.SHUTDOWN, self.ended_before(), batch)
         else:
             self.outbox.put_back(batch)
             return False
         return True
 
-    def _hold(self, transport: Transport, batch: Batch, verdict: Verdict) -> None:
+    def _hold(self, batch: Batch, verdict: Verdict) -> None:
         """Keep a batch on disk that failed for ``retry_for`` seconds or is a suspect, unless it is at fault.
 
         A batch is at fault if the service answers it with a server error and accepts one of the next. Then it is halved
@@ -544,29 +476,29 @@ class Sender(ABC):
         is_doubtful = verdict.status in FAULT_STATUSES
         if self.spooler.expire(batch):
             return
-        if is_doubtful and self._takes_another(transport, batch, self.spooler):
-            self.spooler.set_apart(batch, verdict, self._origin)
+        if is_doubtful and self._takes_another(batch, self.spooler):
+            self.spooler.set_apart(batch, verdict, self.attempts.origin)
             return
         if not (is_doubtful and batch.is_suspect):
-            self._pause(random.uniform(0.5, 1.0) * self.settings.max_retry_wait, batch)
+            self.attempts.pause(random.uniform(0.5, 1.0) * self.settings.max_retry_wait, batch)
         batch.tried, batch.frozen, batch.is_suspect = None, 0.0, False
         self.spooler.put_back(batch)
 
-    def _takes_another(self, transport: Transport, batch: Batch, supply: Spooler | Leftovers) -> bool:
+    def _takes_another(self, batch: Batch, supply: Spooler | Leftovers) -> bool:
         """Whether the service accepts other batches: it did so since this one first failed, or takes one
         of the next now.
         """
         failed: list[Batch] = []
-        is_taken = self._taken_at > (batch.tried or 0.0)
+        is_taken = self.attempts.taken_at > (batch.tried or 0.0)
         try:
             while not is_taken and len(failed) < PROBES and (following := supply.following(clock())) is not None:
                 failed.append(following)
                 if not following.attempts:
                     supply.begin(following)
-                verdict = self._post(transport, following)
+                verdict = self.attempts.post(following)
                 is_taken = verdict.fate is Fate.DELIVERED
                 if is_taken:
-                    supply.settle(failed.pop(), verdict, clock(), self._origin)
+                    supply.settle(failed.pop(), verdict, clock(), self.attempts.origin)
                 elif verdict.status not in FAULT_STATUSES:
                     break
         finally:
@@ -576,14 +508,14 @@ class Sender(ABC):
         return is_taken
 
     def _are_leftovers_first(self, now: float) -> bool:
-        if self.leftovers is None or self.gives_up or self.ledger.is_waited_for:
+        if self.leftovers is None or self.ending.gives_up or self.ledger.is_waited_for:
             return False
         return now < self._sends_leftovers_until or not self._is_own_turn
 
-    def _send_leftover(self, transport: Transport, now: float) -> bool:
+    def _send_leftover(self, now: float) -> bool:
         """Make one attempt with a batch of an earlier process. Returns False if none is due."""
         leftovers = self.leftovers
-        if leftovers is None or now > self._ending_since + LEFTOVERS_AT_END:
+        if leftovers is None or now > self.ending.since + LEFTOVERS_AT_END:
             return False
         batch = leftovers.next(now)
         if batch is None:
@@ -592,14 +524,14 @@ class Sender(ABC):
         try:
             if not batch.attempts:
                 leftovers.begin(batch)
-            verdict = self._post(transport, batch)
+            verdict = self.attempts.post(batch)
             if verdict.fate is Fate.RETRY and verdict.status in FAULT_STATUSES and self._is_doubtful(batch):
-                self._doubt_leftover(transport, batch, verdict)
+                self._doubt_leftover(batch, verdict)
                 return True
         except BaseException:
             leftovers.put_back(batch)
             raise
-        leftovers.settle(batch, verdict, clock(), self._origin)
+        leftovers.settle(batch, verdict, clock(), self.attempts.origin)
         self.outbox.log_recovery(verdict)
         return True
 
@@ -608,147 +540,15 @@ class Sender(ABC):
         spent = clock() - (batch.tried or 0.0) - batch.frozen
         return batch.is_suspect or spent > self.settings.retry_for
 
-    def _doubt_leftover(self, transport: Transport, batch: Batch, verdict: Verdict) -> None:
+    def _doubt_leftover(self, batch: Batch, verdict: Verdict) -> None:
         """Like ``_hold``, for a batch of an earlier process. If none follows it there, batches of others
         show the fault.
         """
         leftovers = self.leftovers
         assert leftovers is not None
-        if self._takes_another(transport, batch, leftovers):
-            leftovers.set_apart(batch, verdict, self._origin)
+        if self._takes_another(batch, leftovers):
+            leftovers.set_apart(batch, verdict, self.attempts.origin)
         else:
             batch.is_suspect = False
-            leftovers.settle(batch, verdict, clock(), self._origin)
+            leftovers.settle(batch, verdict, clock(), self.attempts.origin)
             leftovers.set_aside()
-
-    def _retry(self, transport: Transport, batch: Batch, first: Verdict) -> Verdict:
-        """Retry a batch by the rules of ``delivery/retry.py``, after its first attempt failed."""
-        with fork.importing:
-            from tenacity import Retrying  # noqa: PLC0415  most programs never need it
-
-            from ..delivery.retry import policy  # noqa: PLC0415
-
-        known = [first]
-        rules = policy(
-            self.settings,
-            sleep=lambda seconds: self._pause(seconds, batch),
-            clock=clock,
-            spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,
-            deadline=lambda: self.deadline,
-        )
-        verdict: Verdict = Retrying(**rules)(lambda: known.pop() if known else self._post(transport, batch))
-        return verdict
-
-    def _post(self, transport: Transport, batch: Batch) -> Verdict:
-        """Make one attempt."""
-        self.report_losses()
-        self._backoff_cut.clear()
-        flow = self._attempt(batch)
-        request = next(flow, None)
-        while request is not None:
-            began = clock()
-            self._is_posting = True
-            try:
-                reply = transport.request(*request)
-                batch.frozen += _beyond(clock() - began, request[4])
-                request = flow.send(reply)
-            except StopIteration as end:
-                verdict: Verdict = end.value
-                return verdict
-            finally:
-                self._is_posting = False
-        return TIME_IS_UP
-
-    def _attempt(self, batch: Batch) -> Generator[Outgoing, Reply | NoReply, Verdict]:
-        """One attempt with its redirects, as a generator that yields requests and receives replies."""
-        wire = self.outbox.wire
-        url, headers = wire.url, wire.headers(batch.key)
-        body = wire.body(batch.pieces, bare=batch.bare, key=batch.key)
-        verdict = TIME_IS_UP
-        for _ in range(1 + MAX_HOPS):
-            timeout = min(self.settings.request_timeout, self.deadline - clock())
-            if timeout <= 0:
-                return TIME_IS_UP
-            batch.attempts += 1
-            reply = yield "POST", url, body, headers, timeout
-            hasty = timeout < self.settings.request_timeout
-            verdict = self._judge(reply, body, first=batch.attempts == 1, hasty=hasty)
-            url = verdict.location
-            if verdict.fate is not Fate.MOVED:
-                break
-        self._asked_to_wait = verdict.wait or 0.0
-        return verdict
-
-    def _judge(self, reply: Reply | NoReply, body: bytes, *, first: bool, hasty: bool) -> Verdict:
-        """What a reply means. Logs the start of an outage, which takes more than one stale connection.
-
-        :param hasty: the request got less than ``request_timeout``, so its timing out says little.
-        """
-        if isinstance(reply, NoReply):
-            verdict = Verdict(Fate.RETRY, 0, f"no reply: {reply.cause}", stale=reply.stale)
-        else:
-            try:
-                verdict = self.outbox.wire.judge(reply.status, reply.headers, reply.body, wall=time.time())
-            except Exception:  # our own error; retry_for still applies
-                logger.exception("a reply could not be judged")
-                verdict = Verdict(Fate.RETRY, reply.status, "the reply could not be judged")
-        if self.spooler is not None and verdict.status in KEY_STATUSES:
-            verdict = evolve(verdict, fate=Fate.RETRY)
-        if verdict.fate is Fate.RETRY:
-            if not (first and verdict.stale):
-                self._failures += 1
-                self._lose_patience()
-                cause = self._cause(verdict, body)
-                if not (hasty and isinstance(reply, NoReply) and reply.timed_out and self.ledger.last_cause):
-                    self.ledger.last_cause = cause
-                self.outbox.log_outage(cause)
-                logger.debug("a batch was posted: %s", cause)
-        else:
-            self._was_answered = True
-            if verdict.fate is Fate.DELIVERED:
-                self._taken_at = clock()
-            self.ledger.last_cause = "" if verdict.fate is Fate.DELIVERED else self._cause(verdict, body)
-            logger.debug("a batch was posted: %s (status %d)", verdict.fate.value, verdict.status)
-        return verdict
-
-    def _cause(self, verdict: Verdict, body: bytes) -> str:
-        """Where and why it failed, in words that leave out what was sent."""
-        if not verdict.status:
-            return f"{self._origin}: {verdict.message}"
-        words = "" if verdict.status in EVENT_STATUSES or quotes(verdict.message, body) else verdict.message
-        said = f": {words}" if words and words != f"status {verdict.status}" else ""
-        return f"{self._origin}: status {verdict.status}{said}"
-
-    def _pause(self, seconds: float, batch: Batch) -> None:
-        """Wait between two attempts. A flush shortens it, but at least to what the service asked for."""
-        began = clock()
-        until = began + seconds
-        least = began + max(FLUSH_BACKOFF, min(self._asked_to_wait, self.settings.max_retry_wait))
-        while (left := min(until, self.deadline) - (now := clock())) > 0:
-            if self._backoff_cut.wait(left):
-                until = min(until, least)
-            batch.frozen += _beyond(clock() - now, left)
-
-
-def _beyond(took: float, expected: float) -> float:
-    """Seconds for which the process was suspended."""
-    return took - expected if took > expected + FROZEN else 0.0
-
-
-class WakeUp:
-    """Wakes the thread that waits. Setting it is one step of the interpreter, which signals cannot interrupt."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def set(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it was set already
-            self._lock.release()
-
-    def clear(self) -> None:
-        self._lock.acquire(blocking=False)
-
-    def wait(self, seconds: float) -> bool:
-        """Until it is set, so long at most; whether it was. It is clear then."""
-        return self._lock.acquire(timeout=min(max(0.0, seconds), LONGEST_WAIT))
