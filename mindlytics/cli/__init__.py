@@ -1,7 +1,7 @@
-"""The command line: options in, words and an exit status out.
+"""The command line: options in, text and an exit status out.
 
-The work itself is elsewhere: the local server in ``server/``, the formats of transcripts in ``transcripts/``, the
-spool in ``spool/`` and ``pipeline/``. Without the extra ``local``, only ``mindlytics spool`` runs.
+Other packages do the work: ``server/`` for the local server, ``transcripts/`` for their formats, ``spool/`` and
+``pipeline/`` for the spool. Without the extra ``local``, only ``mindlytics spool`` runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ main: Any
 
 
 def _spool_only(missing: str | None, prog_name: str = "") -> None:
-    """The command line where click or rich is missing."""
+    """The command line if click or rich is missing."""
     if sys.argv[1:2] != ["spool"]:
         raise SystemExit(f"mindlytics: the command line needs {missing}: install 'mindlytics[local]'")
     from .spool import run  # noqa: PLC0415

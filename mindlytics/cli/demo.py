@@ -1,4 +1,4 @@
-"""``mindlytics demo``: its options and its exit status. What it plays and shows is in ``demonstration.py``."""
+"""``mindlytics demo``: its options and its exit status. ``demonstration.py`` plays and shows the conversations."""
 
 from __future__ import annotations
 

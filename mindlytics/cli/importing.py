@@ -1,4 +1,4 @@
-"""``mindlytics import``: reads transcripts from files, records and counts them. ``transcripts/`` has their formats."""
+"""``mindlytics import``: reads transcripts from files, records and counts them. ``transcripts/`` parses them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .serveroptions import credentials, server_options
 from .terminal import fail, printable
 
 ANSWER_SECONDS = 5.0
-"""Seconds in which a server has to answer the one request that is made before an import."""
+"""Seconds in which the server has to answer the request before an import."""
 
 PATIENCE: Settings = {
     "on_full": "block",
@@ -38,7 +38,7 @@ PATIENCE: Settings = {
     "sample_rate": 1.0,
     "flush_on_sigterm": True,
 }
-"""An import may wait and must not lose: the settings of its client."""
+"""The client's settings for an import, which may wait but must lose nothing."""
 
 READ_AHEAD = 256 * 1024
 """Bytes that are read from a file at a time."""
@@ -79,11 +79,11 @@ def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id
 
 
 def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
-    """A client for a server that has answered one request."""
+    """A client, made after the server has answered one request."""
     api_key, project_id, local = credentials(server, api_key, project_id)
     options = PATIENCE.copy()
     if local:
-        options["trust_env"] = False  # no proxy leads to this machine
+        options["trust_env"] = False  # a proxy cannot reach this machine
     asking: Settings = {**options, "request_timeout": ANSWER_SECONDS}
     with HTTPClient(api_key=api_key, project_id=project_id, server_endpoint=server, **asking) as http:
         query = {"filter": {"session_id": "-"}, "limit": 1}
@@ -94,16 +94,16 @@ def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
 
 
 def _record(client: Client, files: tuple[str, ...], tally: Summary) -> None:
-    """Send all transcripts and wait until each event is settled; stop early where the server is gone for good."""
+    """Send all transcripts and wait until every event is settled. Stop early if the server is gone for good."""
     logger = logging.getLogger("mindlytics")
     warnings = _Warnings(logging.WARNING)
     logger.addHandler(warnings)
     try:
         for where, transcript in _transcripts(files, tally):
-            session = client.create_session(**transcript.session, on_error=partial(_tell, where))
+            session = client.create_session(**transcript.session, on_error=partial(_report, where))
             play(session, transcript)
             if client.stats().reasons.get("gave_up"):
-                _tell("mindlytics", f"{client.settings.server_endpoint} no longer answers: stopped")
+                _report("mindlytics", f"{client.settings.server_endpoint} no longer answers: stopped")
                 return
         client.flush()
     finally:
@@ -111,7 +111,7 @@ def _record(client: Client, files: tuple[str, ...], tally: Summary) -> None:
 
 
 def _transcripts(files: tuple[str, ...], tally: Summary) -> Iterator[tuple[str, Transcript]]:
-    """The transcripts of all files, each with its place; what is none is told. All are counted."""
+    """The transcripts of all files, each with its place. Invalid lines are reported. All lines are counted."""
     sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
     with _progress(sum(sizes)) as show:
         for index, file in enumerate(files):
@@ -121,16 +121,16 @@ def _transcripts(files: tuple[str, ...], tally: Summary) -> Iterator[tuple[str, 
                     show(sum(sizes[:index]), raw, tally)
                     where = place(name, item)
                     if isinstance(item, Problem):
-                        _tell(where, item.reason)
+                        _report(where, item.reason)
                     else:
                         yield where, item
             except (OSError, EOFError, zlib.error) as error:
                 tally.problems += 1
-                _tell(name, f"cannot be read on: {error}")
+                _report(name, f"reading failed: {error}")
 
 
 def place(name: str, item: Transcript | Problem) -> str:
-    """Where something is: file and line, or the file and the place in it."""
+    """The place of an item: the file, and the line or position in it."""
     record = item.record or item.where if isinstance(item, Problem) else item.where
     if record == f"line {item.line}":
         return f"{name}:{item.line}"
@@ -138,7 +138,7 @@ def place(name: str, item: Transcript | Problem) -> str:
 
 
 def _read(file: str, name: str, tally: Summary) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
-    """What a file comes to, each with the open file."""
+    """The items of a file, each with the open file."""
     is_stdin = file == STDIN
     with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as opened_file:
         for source in opened(opened_file, name):
@@ -148,7 +148,9 @@ def _read(file: str, name: str, tally: Summary) -> Iterator[tuple[Transcript | P
 
 @contextmanager
 def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Summary], None]]:
-    """A bar on stderr, where that is a terminal; yields what moves it: to so many bytes and the place in a file."""
+    """A progress bar, if stderr is a terminal. Yields a function that moves it: by bytes of earlier files and the
+    place in this one.
+    """
     if not sys.stderr.isatty():
         yield lambda before, file, tally: None
         return
@@ -164,13 +166,13 @@ def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Summary], None]]:
 
 
 class _Warnings(logging.Handler):
-    """What the client warns of, on stderr: an outage, an attribute that does not go as it is."""
+    """Shows the client's warnings on stderr, for example of an outage or a changed attribute."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _tell("mindlytics", record.getMessage())
+        _report("mindlytics", record.getMessage())
 
 
-def _tell(where: str, what: object) -> None:
+def _report(where: str, what: object) -> None:
     click.echo(printable(f"{where}: {what}"), err=True)
 
 

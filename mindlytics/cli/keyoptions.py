@@ -1,6 +1,6 @@
-"""Options of the command line that hold keys: as a text, in the environment, or in a file. An empty one is an error.
+"""Options for keys: as an argument, in the environment, or in a file. An empty key is an error.
 
-Without that, ``--api-key "$KEY"`` with a variable that is not set would start a server that is open to all.
+Otherwise ``--api-key "$KEY"`` with an unset variable would start a server that is open to all.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import click
 
 
 def key_option(name: str, envvar: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option of a key; a variable of the environment that is empty is refused as an empty argument is."""
+    """The option for a key. An empty environment variable is an error, like an empty argument."""
     return click.option(name, envvar=envvar, help=f"{help} Or set {envvar}.", callback=_not_empty)
 
 
 def key_file_option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The option of a file that holds a key; - is stdin."""
+    """The option for a file that holds a key. ``-`` is stdin."""
     return click.option(
         f"{name}-file",
         type=click.File(),
@@ -28,18 +28,18 @@ def key_file_option(name: str) -> Callable[[Callable[..., None]], Callable[..., 
 
 
 def key_of(name: str, given: str | None, file: IO[str] | None) -> str | None:
-    """The key of an option and its file.
+    """The key from an option or its file.
 
-    :raises click.UsageError: both are there, or the file holds none.
+    :raises click.UsageError: both are given, or the file is empty.
     """
     if file is None:
         return given
     if given is not None:
-        raise click.UsageError(f"{name} and {name}-file exclude each other")
+        raise click.UsageError(f"{name} and {name}-file cannot be used together")
     try:
         key = file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{name}-file: {file.name} cannot be read: {error}") from None
+        raise click.UsageError(f"{name}-file: cannot read {file.name}: {error}") from None
     if not key:
         raise click.UsageError(f"{name}-file: {file.name} is empty")
     return key

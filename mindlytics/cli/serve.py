@@ -64,7 +64,7 @@ from .terminal import fail, printable, show_warnings
     metavar="TEXT",
     help="Misbehave, to test your program: 429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7",
 )
-def serve(  # noqa: PLR0917  click gives them by name
+def serve(  # noqa: PLR0917  click passes them by name
     host: str,
     port: int,
     db: str,
@@ -111,9 +111,9 @@ def serve(  # noqa: PLR0917  click gives them by name
         click.echo("\nPress Ctrl-C to stop.")
 
     if ":" in analysis:
-        sys.path.append("")  # where a module of yours is; last, so that it hides none that is installed
+        sys.path.append("")  # finds modules in the current directory; last, so that installed ones win
 
-    async def until_told() -> None:
+    async def until_stopped() -> None:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
@@ -139,11 +139,11 @@ def serve(  # noqa: PLR0917  click gives them by name
             click.echo("Stopped.")
 
     try:
-        asyncio.run(until_told())
+        asyncio.run(until_stopped())
     except MindlyticsError as error:
         fail(error, 2)
 
 
 def _reachable(url: str) -> str:
-    """The URL for a program on this machine, where the server listens on every address."""
+    """A URL that programs on this machine can use, also if the server listens on every address."""
     return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")

@@ -1,4 +1,4 @@
-"""Options of the commands that are a server's clients: its address, the key and the project."""
+"""Options of commands that connect to a server: its address, the key and the project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .keyoptions import key_option
 
 LOCAL = "http://127.0.0.1:3000"
 ANY = "local"
-"""The key and the project where none are given: a local server takes any."""
+"""The default key and project, since a local server accepts any."""
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -31,11 +31,11 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def credentials(server: str, api_key: str | None, project_id: str | None) -> tuple[str, str, bool]:
-    """The key and the project for a server, and whether it is on this machine: such a one takes any."""
+    """The key and project for a server, and whether it is on this machine. Such a server needs neither."""
     from ..server.guard import is_loopback  # noqa: PLC0415  aiohttp takes a while to import
 
     local = False
-    with suppress(ValueError):  # the address is no URL; the client says so
+    with suppress(ValueError):  # the address is invalid; the client raises
         local = is_loopback(urlsplit(server).hostname or "")
     for option, given in (("--api-key", api_key), ("--project-id", project_id)):
         if not given and not local:

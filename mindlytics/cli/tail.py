@@ -1,4 +1,4 @@
-"""``mindlytics tail``: writes live events, one a line, for people or as JSON. How they arrive is in ``live/``."""
+"""``mindlytics tail``: writes live events, one per line, for people or as JSON. ``live/`` receives them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ STYLES = {
     "Intent Closed": "yellow",
     "MLError": "bold red",
 }
-"""How the names of events are shown; those of the program's own are green."""
+"""The styles of event names. The program's own events are green."""
 
 SUBJECTS = {"Conversation Summary": "summary", "Intent Informed": "intent", "Intent Closed": "intent"}
-"""Which property of an event is shown first, without its name."""
+"""The property of an event that is shown first, without its name."""
 
 NAME_WIDTH = 21
-"""Cells for an event's name: as many as the longest that the service has."""
+"""Cells for an event's name: the length of the service's longest one."""
 ID_WIDTH = 12
 """Cells for a user and for a session."""
 
@@ -98,17 +98,17 @@ def tail(
 
 
 def write_json(events: Iterable[MLEvent], out: BinaryIO) -> None:
-    """One JSON object a line, in UTF-8, each written out at once."""
+    """Write one JSON object per line, in UTF-8, and flush each."""
     for event in events:
         out.write(orjson.dumps(event.to_dict()) + b"\n")
         out.flush()
 
 
 def write_lines(events: Iterable[MLEvent], console: Console) -> None:
-    """One line an event, cut to the terminal's width; whole where it is none."""
-    whole = not console.file.isatty()  # to rich, a pipe is a terminal where FORCE_COLOR is set
+    """Write one line per event, cut to the width of a terminal, or whole into a pipe or file."""
+    whole = not console.file.isatty()  # with FORCE_COLOR, rich takes a pipe for a terminal
     for event in events:
-        with console.capture() as shown:  # rich itself would end the program when the pipe is closed
+        with console.capture() as shown:  # rich would exit by itself when the pipe is closed
             console.print(line(event), no_wrap=True, overflow="ignore" if whole else "ellipsis", crop=not whole)
         console.file.write(shown.get())
         console.file.flush()
@@ -117,33 +117,33 @@ def write_lines(events: Iterable[MLEvent], console: Console) -> None:
 def matching(
     events: Iterable[MLEvent], users: Collection[str], names: Container[str], look_up: Callable[[], Iterable[str]]
 ) -> Iterable[MLEvent]:
-    """Those of one of these users and of one of these names; none of either means all.
+    """Filter events by users and names. An empty collection matches all.
 
-    :param look_up: the ``user_id`` of each of these users, as far as the service knows them by now. It is asked at the
-        first event, and again when an event says that somebody has become one of them.
+    :param look_up: returns the ``user_id`` of each of these users that the service knows. It is called at the first
+        event, and again when an event gives a user one of these ids.
     """
     wanted = None
     for event in events:
-        if users and (wanted is None or _tells_of(event, users)):
+        if users and (wanted is None or _names_one(event, users)):
             wanted = {*users, *look_up()}
         if (wanted is None or event.user_id in wanted) and (not names or event.event in names):
             yield event
 
 
-def _tells_of(event: MLEvent, users: Collection[str]) -> bool:
-    """Whether somebody got the id of one of these users."""
+def _names_one(event: MLEvent, users: Collection[str]) -> bool:
+    """Whether an event gives a user one of these ids."""
     return event.event in ("User Identified", "User Aliased") and any(id in users for id in event.properties.values())
 
 
 def user_ids(http: HTTPClient, users: Collection[str]) -> Iterable[str]:
-    """The ``user_id`` of each user who has one of these ids; none where the service cannot tell."""
+    """The ``user_id`` of each user who has one of these ids. Empty if the request fails."""
     query = {"filter": {"aliases": {"$in": list(users)}}, "projection": {"user_id": 1}}
     reply = http.send_request(method="GET", url="/bc/v1/db/users/find", data=query)
     return [row["user_id"] for row in reply] if isinstance(reply, list) else []
 
 
 def line(event: MLEvent) -> Text:
-    """An event for people: the time, its name, whose it is, and what it says."""
+    """An event for people: the time, its name, the user, the session, and the content."""
     text = Text(end="")
     text.append(_clock(event.timestamp), "dim")
     text.append("  " + _cell(event.event, NAME_WIDTH), STYLES.get(event.event, "green"))
@@ -155,7 +155,7 @@ def line(event: MLEvent) -> Text:
 
 
 def _words(event: MLEvent) -> str:
-    """What an event says."""
+    """An event's content."""
     said = dict(event.properties)
     if event.event == "MLError" and "error_message" in said:
         return str(said["error_message"])
@@ -188,5 +188,5 @@ def _cell(text: str, width: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """In one line, and without what would command the terminal."""
+    """The text in one line, without control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()

@@ -1,4 +1,4 @@
-"""How commands write to a terminal: tables, warnings and errors, without letters that steer it."""
+"""How commands write to a terminal: tables, warnings and errors, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def printable(text: object) -> str:
-    """The text with each control character, and whatever else cannot be shown, as an escape such as ``\\x1b``."""
+    """The text with control characters, and others that cannot be shown, as escapes such as ``\\x1b``."""
     words = str(text)
     return words if words.isprintable() else "".join(map(_shown, words))
 
@@ -23,7 +23,7 @@ def _shown(letter: str) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Formats messages without letters that steer a terminal. A traceback keeps its lines."""
+    """Escapes control characters in messages. A traceback keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return printable(super().formatMessage(record))
@@ -33,7 +33,7 @@ class PrintableFormatter(logging.Formatter):
 
 
 def fail(error: object, status: int) -> NoReturn:
-    """End with one line on stderr and an exit status."""
+    """Exit with one line on stderr and a status."""
     say(f"mindlytics: {error}")
     sys.exit(status)
 
@@ -44,7 +44,7 @@ def say(words: object) -> None:
 
 
 def console() -> Console:
-    """Stdout; for letters that it lacks it gets others."""
+    """A console on stdout. It replaces characters that stdout's encoding lacks."""
     from rich.console import Console  # noqa: PLC0415  one command runs without it
 
     if isinstance(sys.stdout, TextIOWrapper):
@@ -53,12 +53,12 @@ def console() -> Console:
 
 
 def leave_stdout() -> None:
-    """Nobody reads it, or it takes no more: let the interpreter flush what is left into nothing."""
+    """Discard what is left for stdout, since its reader is gone or it is full. The interpreter flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_warnings(logger: str, level: int = logging.WARNING) -> None:
-    """Put on stderr what a program of its own would have to set up logging for."""
+    """Show a logger's warnings on stderr."""
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(PrintableFormatter("mindlytics: %(message)s"))

@@ -167,7 +167,7 @@ def test_a_torn_gzip_file_is_told_and_the_next_file_goes_through(tmp_path: Path)
     torn.write_bytes(gzip.compress(os.urandom(5000).hex().encode())[:-1000])
     ended = mindlytics("import", "--dry-run", torn, written(tmp_path / "whole.jsonl", TEA))
     assert 1 == ended.returncode
-    assert ended.stderr.startswith(f"{torn}: cannot be read on: ")
+    assert ended.stderr.startswith(f"{torn}: reading failed: ")
     assert {"sessions": 1, "problems": 1}.items() <= counted(ended.stdout).items()
 
 

@@ -193,7 +193,7 @@ def test_keys_come_from_files_and_the_environment(tmp_path: Path) -> None:
         ((), {"SUPER_API_KEY": ""}, "SUPER_API_KEY is empty"),
         (("--api-key-file", "empty"), {}, "empty is empty"),
         (("--api-key-file", "nowhere"), {}, "'nowhere': No such file"),
-        (("--api-key-file", "empty", "--api-key", "k"), {}, "exclude each other"),
+        (("--api-key-file", "empty", "--api-key", "k"), {}, "cannot be used together"),
         (("--allowed-host", "http://host"), {}, "http://host is no name of a host"),
     ],
 )

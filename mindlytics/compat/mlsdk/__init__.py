@@ -1,8 +1,7 @@
 """The names of ``mlsdk``, the package ``mlsdk-python``: ``from mindlytics.compat.mlsdk import Client``.
 
-The asyncio face, with the habits of that client that programs rely on. What a class does not say here is as in
-:class:`~mindlytics.AsyncClient`; what remains different is told in the documentation's page on migrating. Nothing is
-sent or queued here.
+This is the asyncio face with the behaviour of that client that programs rely on. Everything else is as in
+:class:`~mindlytics.AsyncClient`. The documentation's page on migrating lists the remaining differences.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from ...values import Timestamp
 __all__ = ["APIResponse", "Client", "Cost", "HTTPClient", "MLEvent", "MLHTTPError", "Session", "TokenBasedCost"]
 
 NO_REPLY = -1
-"""The status where no reply came; the rest of the package says 0."""
+"""The status without a reply. The rest of the package uses 0."""
 
 
 class Session(AsyncSession):
-    """A session that keeps the ids it was given: its conversation and itself may have ended, events still name them."""
+    """A session that keeps its ids: events still name it and its conversation after these have ended."""
 
     __slots__ = ("_given_conversation",)
 
@@ -38,7 +37,7 @@ class Session(AsyncSession):
 
     @property
     def conversation_id(self) -> str | None:
-        """The conversation of events that name no other; it may be set."""
+        """The default conversation of events. You may assign it."""
         return super().conversation_id
 
     @conversation_id.setter
@@ -49,7 +48,7 @@ class Session(AsyncSession):
     def end_session(
         self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None
     ) -> Coroutine[Any, Any, None]:
-        """End the session, and with it every conversation of it that is still open. Later events begin nothing anew.
+        """End the session and its open conversations. Later events do not start it again.
 
         The arguments are those of :meth:`mindlytics.AsyncSession.end_session`.
         """
@@ -58,13 +57,13 @@ class Session(AsyncSession):
         return done
 
     async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
-        """Send what is pending of this session and wait until the service has answered; :meth:`flush` does so too.
+        """Send this session's pending events and wait until the service has answered. :meth:`flush` does the same.
 
-        Programs of that client flush in each web request, where nobody may be kept waiting for a service that is away.
+        Programs for that client flush in each web request, which must not wait for a service that is down.
 
-        :param timeout: seconds to wait at most; None waits for as long as within each ``shutdown_timeout`` seconds some
-            event is settled. What is then pending is delivered in the background.
-        :returns: how the session's account stands.
+        :param timeout: seconds to wait at most. None waits as long as each ``shutdown_timeout`` seconds settle an
+            event. The rest is delivered in the background.
+        :returns: the session's account.
         """
         if timeout is not None:
             return await super().flush_and_continue(timeout)
@@ -75,11 +74,11 @@ class Session(AsyncSession):
                 return result
 
     def get_errors(self) -> list[APIResponse]:
-        """What went wrong with events of this session, oldest first; ``status`` is -1 where no reply decided it."""
+        """The losses of this session, oldest first. ``status`` is -1 if no reply caused them."""
         return [error if error.status else evolve(error, status=NO_REPLY) for error in super().get_errors()]
 
     def _reopen(self) -> None:
-        """An ended session stays ended: what comes late is the service's to judge."""
+        """Do nothing: an ended session stays ended, and the service judges late events."""
 
     def _close(self, conversation_id: str) -> None:
         if conversation_id != self._given_conversation:
@@ -91,7 +90,7 @@ def _settled(result: FlushResult) -> int:
 
 
 class Client(AsyncClient):
-    """An :class:`~mindlytics.AsyncClient` whose sessions are :class:`Session`; it needs no ``close()``."""
+    """An :class:`~mindlytics.AsyncClient` whose sessions are :class:`Session`. Calling ``close()`` is optional."""
 
     _session_type = Session
 
@@ -107,7 +106,7 @@ class Client(AsyncClient):
         on_event: Callable[[MLEvent], Any] | None = None,
         on_error: Callable[[DeliveryError], Any] | None = None,
     ) -> Session:
-        """A session of this client. The arguments are those of :meth:`mindlytics.AsyncClient.create_session`."""
+        """Make a session of this client. It takes the arguments of :meth:`mindlytics.AsyncClient.create_session`."""
         made = super().create_session(
             session_id=session_id,
             conversation_id=conversation_id,
@@ -127,7 +126,7 @@ class HTTPClient(AsyncHTTPClient):
     async def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
         """Send one request.
 
-        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``; status -1: no reply.
+        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status -1 without a reply.
         """
         reply = await super().send_request(method=method, url=url, data=data)
         if isinstance(reply, dict) and reply.get("errored") is True and reply.get("status") == 0:

@@ -1,6 +1,6 @@
-"""The names of ``mlsdk.helpers``: recorders for AI frameworks, a module for each.
+"""The names of ``mlsdk.helpers``: recorders for AI frameworks, one module each.
 
-Both stand on :mod:`mindlytics.integrations.langchain`.
+Both use :mod:`mindlytics.integrations.langchain`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ....integrations.recording import Recorder, Turn
 
 
 class OwnConversation(Recorder):
-    """Records in the conversation of its session, whatever the framework's thread is."""
+    """Records in its session's conversation and ignores the framework's thread."""
 
     def turn(self, user: str = "", *, thread_id: object = None, **more: Any) -> Turn:
         return super().turn(user, **more)

@@ -1,4 +1,4 @@
-"""A callback for LangChain's chat models that records what they are asked as turns.
+"""A callback that records the questions to LangChain's chat models as turns.
 
 model = ChatOpenAI(model=…, callbacks=[MLChatRecorderCallback(session)])
 """

@@ -1,11 +1,10 @@
-"""A hook for LangGraph's agents that records each turn and the functions that were called for it.
+"""A hook for LangGraph's agents that records each turn and its function calls.
 
     agent = create_react_agent(…, post_model_hook=MLPostModellHook(model_name="gpt-4o"), version="v2")
     await agent.ainvoke({"messages": […]}, config={"configurable": {"session": session}})
 
-LangGraph calls the hook after a reply of the model. What tools do, and what fails, it is not called for. So the first
-hook that is made has LangChain hand all runs of the process to a callback, which records those that are configured with
-a session.
+LangGraph calls the hook only after replies of the model, not for tools or failures. So the first hook registers a
+callback with LangChain for all runs of the process. The callback records those configured with a session.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class _ConfiguredRecorder(Recorder):
-    """Records in the session that the run which is under way was configured with."""
+    """Records in the session that the current run was configured with."""
 
     def turn(self, user: str = "", *, at: datetime | None = None, **more: Any) -> Turn:
         session = _session_in(var_child_runnable_config.get())
@@ -57,20 +56,19 @@ class _Watcher(MindlyticsCallback):
         self._runs = _ConfiguredRuns(_ConfiguredRecorder())
 
     def question_of(self, config: RunnableConfig | None) -> Question | None:
-        """The question that a part of a run belongs to."""
+        """The question that this part of a run belongs to."""
         run = self._runs.get(getattr((config or {}).get("callbacks"), "parent_run_id", None))
         return None if run is None else run.question
 
 
-_watcher: ContextVar[_Watcher | None] = ContextVar("mindlytics_watcher", default=_Watcher())  # noqa: B039  one for all
+_watcher: ContextVar[_Watcher | None] = ContextVar("mindlytics_watcher", default=_Watcher())  # noqa: B039  one is enough
 _registered: list[bool] = []
 
 
 class MLPostModellHook(Runnable[Any, Any]):
     """Called with the state after every reply of the model.
 
-    :param model_name: whose tokens they are where the replies do not say, of which 100 characters are kept. Default
-        ``unknown``.
+    :param model_name: the model's name if the replies lack it, cut to 100 characters. Default ``unknown``.
     """
 
     def __init__(self, model_name: str | None = None) -> None:
@@ -89,7 +87,7 @@ class MLPostModellHook(Runnable[Any, Any]):
             question.turn.unnamed_model = self.model_name
 
     def _record(self, state: Any, session: Any) -> None:
-        """Record the newest turn of a state, where no run of LangChain is under way."""
+        """Record the newest turn of a state, outside of any run of LangChain."""
         messages = messages_in(state)
         begin = max((at for at, message in enumerate(messages) if kind_of(message) in HUMAN), default=None)
         if session is None or begin is None or calls_of(messages[-1]) or kind_of(messages[-1]) not in ASSISTANT:
