@@ -1,7 +1,7 @@
-"""What programs in production pass as arguments, and what it means: ids that are numbers, arguments that are no text.
+"""Converts arguments as production code passes them: numbers as ids, objects as texts, and so on.
 
-Each function returns what the event is to hold. What it cannot read it returns as it is, for the event to refuse. A
-change that loses something goes to ``report``.
+Each function returns the value for the event. It returns a value that it cannot read unchanged, and the event refuses
+that. A change that loses something goes to ``report``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .cleaning.conversions import MAX_BITS, Unfit, exact_text, scalar_of
 from .cleaning.numbers import whole_number
 from .cleaning.wrappers import unwrapped
 from .errors import MISSING
-from .values import UTC, Timestamp, moment, valid_text
+from .values import UTC, Timestamp, normalise_timestamp, valid_text
 
 EXACT = 2**53
-"""The whole numbers up to here are exact as floats."""
+"""Whole numbers up to here are exact as floats."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -44,18 +44,18 @@ def reports_missing(call: F) -> F:
 
 
 def as_name(given: Any) -> Any:
-    """A name, as of an event: of an enum or a proxy, the text inside."""
+    """A name, such as an event's. An enum or a proxy becomes the text inside."""
     if given is None or type(given) is str:
         return given
     try:
         inner = unwrapped(given)
         return exact_text(inner) if isinstance(inner, str) else given
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         return given
 
 
 def as_id(name: str, given: Any, report: Report) -> Any:
-    """An id as text: the digits of a whole number, the text of a UUID and the like, None for a missing value."""
+    """An id as text: the digits of a whole number, the text of a UUID or similar, None for a missing value."""
     if given is None or type(given) is str:
         return given
     try:
@@ -68,17 +68,17 @@ def as_id(name: str, given: Any, report: Report) -> Any:
         if type(number) is not int or number.bit_length() > MAX_BITS:
             return given
         digits = str(number)
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         return given
     if isinstance(inner, float) and abs(number) > EXACT:
         report(name, given, "taken as it is: a float of this size may differ from the id in its last digits")
     return digits
 
 
-def as_moment(given: Any, report: Report) -> Timestamp:
-    """A timestamp, the present if none is given. Moments of NumPy and pandas without a time zone are in UTC."""
+def as_timestamp(given: Any, report: Report) -> Timestamp:
+    """A timestamp. None becomes the current time. Times of NumPy and pandas without a time zone are in UTC."""
     if given is None or type(given) is str or type(given) is datetime:
-        return moment(given)
+        return normalise_timestamp(given)
     try:
         inner = unwrapped(given)
         library = type(given).__module__.partition(".")[0]
@@ -87,17 +87,17 @@ def as_moment(given: Any, report: Report) -> Timestamp:
         is_naive = isinstance(inner, datetime) and inner.tzinfo is None
         if library in ("numpy", "pandas") and is_naive:
             inner = inner.replace(tzinfo=UTC)
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         return cast(Timestamp, given)
     if inner is None:
-        report("timestamp", given, "replaced by the present: it is NaT")
+        report("timestamp", given, "replaced by the current time: it is NaT")
     elif is_naive and inner.tzinfo is not None:
         report("timestamp", given, "taken as UTC: it has no time zone")
-    return moment(inner)
+    return normalise_timestamp(inner)
 
 
 def as_text(name: str, given: Any, report: Report) -> Any:
-    """Arguments and results of functions as text. What is no text becomes JSON."""
+    """Arguments and results of functions as text. Other values become JSON."""
     if given is None or type(given) is str:
         return given if given is None else valid_text(given)
     done = "changed: what JSON cannot hold became null, or was left out"
@@ -108,7 +108,7 @@ def as_text(name: str, given: Any, report: Report) -> Any:
         text, is_whole = as_json(inner)
     except Unfit as unfit:
         text, is_whole, done = None, False, unfit.done
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         text, is_whole, done = None, False, f"left out: its {type(given).__name__} could not be converted"
     if not is_whole:
         report(name, given, done)
@@ -116,17 +116,17 @@ def as_text(name: str, given: Any, report: Report) -> Any:
 
 
 def _dumped(given: Any) -> Any:
-    """What a model of pydantic holds."""
+    """The dict of a pydantic model. Other values stay as they are."""
     return given.model_dump() if hasattr(type(given), "model_dump") else given
 
 
 def as_milliseconds(given: Any) -> Any:
-    """A duration, 0 if none is given."""
+    """A duration in milliseconds. None becomes 0."""
     if type(given) is float or type(given) is int:
         return given
     try:
         inner = unwrapped(given)
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         return given
     if inner is None:
         return 0

@@ -1,4 +1,4 @@
-"""The session that is current: what integrations, ``observe`` and the middleware of web frameworks record in."""
+"""The current session, in which integrations, ``observe`` and web middleware record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     AnySession = Union[Session, AsyncSession]
 else:
-    AnySession = BaseSession  # for those that read annotations at run time: the faces are not imported before their use
+    AnySession = BaseSession  # for tools that read annotations at run time; the faces are imported on first use
 
 S = TypeVar("S", bound="AnySession | None")
 
@@ -26,10 +26,10 @@ _session: ContextVar[AnySession | None] = ContextVar("mindlytics_session", defau
 def current(session: S) -> Iterator[S]:
     """Make a session the current one within a ``with`` block, and in the tasks that the block starts.
 
-    Threads begin with no current session. ``contextvars.copy_context().run`` takes it along. Blocks may be nested.
-    Leaving the block neither ends the session nor waits for its delivery.
+    New threads start without a current session. ``contextvars.copy_context().run`` passes it on. Blocks may be nested.
+    After the block, the session is still open, and delivery continues in the background.
 
-    :param session: of either face. None: nothing is current within the block.
+    :param session: of either face. None: the block has no current session.
     """
     outer = _session.get()
     _session.set(session)
@@ -40,5 +40,5 @@ def current(session: S) -> Iterator[S]:
 
 
 def current_session() -> AnySession | None:
-    """The session of the innermost :func:`current` block around the caller; None outside of any."""
+    """The session of the innermost :func:`current` block around the caller, or None."""
     return _session.get()

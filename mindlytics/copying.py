@@ -1,7 +1,7 @@
-"""Copies of clients: within the process, and through pickle. A secret never leaves the process.
+"""Copies of clients, within the process and through pickle. A secret never leaves the process.
 
-A pickled client is its settings. Its API key comes from the environment where it is unpickled, so that the environment
-has to hold the key here too: children of this process then have it as well.
+A pickled client is its settings. The API key comes from the environment of the process that unpickles it. So pickling
+requires the key in the environment here, which child processes inherit.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ C = TypeVar("C", bound="Copied")
 
 
 class Copied:
-    """What has settings, and a place that a copy takes for itself."""
+    """The base of classes whose copies have the same settings."""
 
     def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
-        """Begin as a copy of another one. ``state`` is that one's, or what was pickled of it."""
+        """Begin as a copy of another object. ``state`` is its state, or the pickled part of it."""
         raise NotImplementedError
 
     def _settings_of_copy(self) -> Settings:
         raise NotImplementedError
 
     def _pickled(self) -> dict[str, Any]:
-        """What is pickled beside the settings."""
+        """The state to pickle besides the settings."""
         return {}
 
     def __copy__(self: C) -> C:

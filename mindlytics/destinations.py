@@ -1,7 +1,7 @@
-"""Sessions that are recorded for several services at once: what is submitted is shown to a mirror of each destination.
+"""Recording a session for several services at once: a mirror at each destination sees every event.
 
-A destination is a client of another service with a method ``mirror(account, settings)``. It has a queue, retries and an
-account of its own, so that none waits for another.
+A destination is a client of another service with a method ``mirror(account, settings)``. Each has its own queue,
+retries and account, so it never waits for another.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from .events import Event
 
 
 class Mirror(Protocol):
-    """What a destination makes of a session's events."""
+    """Copies a session's events to a destination."""
 
     account: Account
 
     def take(self, event: Event, *, closed: bool) -> None:
-        """Queue what the destination's service is to have of it; raises nothing and waits for nothing.
+        """Queue an event for the destination. Never raises and never waits.
 
-        :param closed: the client is: then it is counted, and dropped.
+        :param closed: whether the client is closed. Then the event is counted as dropped.
         """
 
 
 def mirrors(client: Any, account: Account) -> list[Mirror]:
-    """A mirror at each of a client's destinations, for a session with that account."""
+    """Make a mirror at each of a client's destinations, for a session with that account."""
     found: list[Mirror] = []
     for destination in client.destinations:
         its_account = destination.pipeline.ledger.open_account()

@@ -1,15 +1,15 @@
-"""Every error that the package raises on purpose; the tree at a glance.
+"""Every error that the package raises on purpose, as a tree.
 
 MindlyticsError
- ├── InvalidEvent      (also a ValueError)  an argument of a call breaks a rule; nothing was queued
+ ├── InvalidEvent      (also a ValueError)  an argument of a call breaks a rule, so the call queued nothing
  │    └── ValidationError                    the same for the calls of ``mindlytics.align``
- ├── InvalidSetting    (also a ValueError)  a client cannot be made of these settings
+ ├── InvalidSetting    (also a ValueError)  a setting breaks a rule or is missing
  ├── ClientClosed      an event came after ``close()`` and the client is strict
- ├── DeliveryError     handed to ``on_error``, never raised: events were lost, and why
- ├── LiveError         the service met a problem while processing, or refuses to send live events
+ ├── DeliveryError     passed to ``on_error``: events were lost, and why
+ ├── LiveError         the service reports a problem, or refuses to send live events
  └── MLHTTPError       the service answered a direct request with an error, or could not be reached
 
-Messages name fields, types and rules. They never quote what an event says, nor the API key.
+Messages name fields, types and rules. They never quote an event's content or the API key.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class MindlyticsError(Exception):
     """The root of all errors of this package."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors cross processes, whatever arguments they are made of: the message and the attributes do."""
+        """Pickle an error of any signature by its message and attributes."""
         return _made_again, (type(self), self.args), self.__dict__
 
 
 class InvalidEvent(MindlyticsError, ValueError):
-    """An argument breaks a rule of the event; the call had no effect.
+    """An argument breaks a rule of the event. The call had no effect.
 
     :param field: the argument's name, as in the call.
     :param rule: what it must be, in words that follow "must be".
-    :param value: what was passed; only its type (and length) enters the message.
+    :param value: the wrong value. The message holds only its type, and a text's length.
     """
 
     def __init__(self, field: str, rule: str, value: object) -> None:
@@ -47,20 +47,20 @@ class ValidationError(InvalidEvent):
 
 
 class InvalidSetting(MindlyticsError, ValueError):
-    """A setting, given as an argument or in the environment, cannot be used."""
+    """A setting, from an argument or the environment, breaks a rule or is missing."""
 
 
 class ClientClosed(MindlyticsError):
-    """An event was given to a closed client whose ``strict`` setting is on."""
+    """A closed client with ``strict`` on received an event."""
 
 
 class DeliveryError(MindlyticsError):
     """Some accepted events will not arrive.
 
-    :param reason: ``"refused"`` (the service said no) or the name of a drop reason.
+    :param reason: ``"refused"`` (by the service), or the name of a drop reason.
     :param count: how many events.
-    :param status: the HTTP status that decided it, 0 where none did.
-    :param detail: the service's own message, or why nothing was sent.
+    :param status: the HTTP status behind it, or 0.
+    :param detail: the service's message, or why the events were dropped.
     """
 
     def __init__(self, reason: str, count: int, status: int, detail: str) -> None:
@@ -74,10 +74,10 @@ class DeliveryError(MindlyticsError):
 
 
 class LiveError(MindlyticsError):
-    """Something is wrong with live events: the service reports a problem (``MLError``), or it refuses to send any.
+    """A problem with live events: the service reports one (``MLError``), or it refuses to send events.
 
-    :param message: the service's own words.
-    :param status: the HTTP status with which live events were refused; 0 where the service reports a problem.
+    :param message: the service's message.
+    :param status: the HTTP status of the refusal, or 0 for a reported problem.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -89,7 +89,7 @@ class LiveError(MindlyticsError):
 class MLHTTPError(MindlyticsError):
     """A direct request to the service failed.
 
-    :param status: the HTTP status of the reply; 0 where none came.
+    :param status: the HTTP status of the reply, or 0 without a reply.
     :param message: the service's message, or the network error in words.
     """
 
@@ -103,7 +103,7 @@ def _shape(value: object) -> str:
     if value is MISSING:
         return "nothing"
     kind = type(value).__name__
-    if issubclass(type(value), str):  # isinstance asks the value, which may answer anything
+    if issubclass(type(value), str):  # isinstance could ask the value, which may lie
         length = str.__len__(value)  # type: ignore[arg-type]
         return f"{kind} of {length} character{'' if length == 1 else 's'}"
     return kind

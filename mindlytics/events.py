@@ -1,8 +1,8 @@
 """The events that are recorded: immutable, typed, and valid once made.
 
-Each class is one row of the service's event table. Its validators are the contract, on both sides of the wire: the
-client builds events through them, the local server decodes into them. What property values may be is in
-``values.py``; how an event looks on a wire is in ``wire.py``; when it leaves is in ``delivery/``.
+Each class is one row of the service's event table. The client builds events through its validators, and the local
+server decodes with them, so the contract exists once. ``values.py`` checks values, ``wire.py`` encodes events, and
+``delivery/`` decides when they leave.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .usage import Cost, TokenBasedCost, Usage
 from .values import Scalar, Timestamp, now
 
 FEEDBACK = "Feedback"
-"""The name of the custom event that says what somebody thought of a session or of a turn."""
+"""The name of the custom event for a rating of a session or a turn."""
 FEEDBACK_TYPES = ("thumbs_up", "thumbs_down")
 
 
@@ -32,7 +32,7 @@ def _usage(_: Any, attribute: Attribute[Any], value: object) -> None:
 
 
 EMPTY_SIZE = 600
-"""About how many bytes of memory an event holds beside its texts."""
+"""Bytes of memory, roughly, that an event holds besides its texts."""
 
 
 def _mapping_size(values: Mapping[str, Scalar] | None) -> int:
@@ -40,45 +40,45 @@ def _mapping_size(values: Mapping[str, Scalar] | None) -> int:
 
 
 class AnyEvent:
-    """What delivery asks of an event, of whatever service."""
+    """What delivery needs of an event of any service."""
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory this event holds."""
+        """Bytes of memory, roughly, that this event holds."""
         return EMPTY_SIZE
 
     def translated(self) -> AnyEvent:
-        """The event as its service is to have it, where that is not the one it was recorded for."""
+        """The event for its service, if it was recorded for another one."""
         return self
 
     def without_texts(self) -> AnyEvent:
-        """The event with what people and functions say left out, only its length told."""
+        """The event with the lengths of what people and functions said instead of the texts."""
         return self
 
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Event(AnyEvent):
-    """What all events share: which session, when, and on whose behalf.
+    """What all events share: the session, the time, and the user.
 
     :param session_id: 1 to 100 characters.
     :param timestamp: an ISO 8601 text or an aware datetime.
-    :param user_id: on whose behalf, if known.
-    :param device_id: on which device, if known.
+    :param user_id: the user, if known.
+    :param device_id: the device, if known.
     """
 
     type: ClassVar[str] = "track"
     event: ClassVar[str | None] = None
     own_properties: ClassVar[tuple[str, ...]] = ()
-    """The fields that travel among the properties; a caller's property of that name has no place."""
+    """The fields that are sent among the properties. Callers cannot use these names for properties."""
     texts: ClassVar[Mapping[str, Any]] = {}
-    """The fields that hold what people and functions say, and what stands there when it is not sent."""
+    """The fields with what people and functions said, and the values that replace them."""
 
     session_id: str = field(validator=validators.name)
     timestamp: Timestamp = field(factory=now, validator=validators.timestamp)
     user_id: str | None = field(default=None, validator=validators.optional_name)
     device_id: str | None = field(default=None, validator=validators.optional_name)
 
-    # Written once here rather than generated for each class: that would be a third of the time it takes to import them.
+    # Written once here. Generating them for each class would take a third of the import time of this file.
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
 
@@ -86,9 +86,9 @@ class Event(AnyEvent):
         return hash((type(self), self.session_id, self.timestamp))
 
     def __repr__(self) -> str:
-        """Which event it is, and nothing of what it holds."""
+        """The event's class, session and time, without its content."""
         if "timestamp" not in vars(self):
-            return f"<{type(self).__name__} that was not made>"
+            return f"<{type(self).__name__} (incomplete)>"
         return f"<{type(self).__name__} of session {self.session_id!r} at {self.timestamp!s}>"
 
     def without_texts(self) -> Event:
@@ -103,7 +103,7 @@ class Event(AnyEvent):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class StartSession(Event):
-    """A session begins. ``id`` is the user's, if known."""
+    """A session begins. ``id`` is the user's id, if known."""
 
     type: ClassVar[str] = "start_session"
 
@@ -117,7 +117,7 @@ class StartSession(Event):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class EndSession(Event):
-    """A session ends, and with it every conversation of it that is still open."""
+    """A session ends, with all its open conversations."""
 
     type: ClassVar[str] = "end_session"
 
@@ -130,7 +130,7 @@ class EndSession(Event):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class Identify(Event):
-    """The user of a session becomes known; the traits are merged into the user's."""
+    """The user of a session becomes known. The traits are merged into the user's."""
 
     type: ClassVar[str] = "identify"
 
@@ -154,7 +154,7 @@ class Alias(Event):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class TrackedEvent(Event):
-    """What every ``track`` event has: a conversation, where it belongs to one, and the caller's own scalars."""
+    """What every ``track`` event has: an optional conversation, and the caller's own scalars."""
 
     conversation_id: str | None = field(default=None, validator=validators.optional_name)
     properties: Mapping[str, Scalar] = field(factory=dict, validator=validators.scalars)
@@ -166,12 +166,12 @@ class TrackedEvent(Event):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class CustomEvent(TrackedEvent):
-    """An event that means something to the application: ``event`` is its name, 1 to 100 characters."""
+    """An event of the application's own. ``event`` is its name, 1 to 100 characters."""
 
     event: str = field(validator=validators.name)  # type: ignore[misc]
 
     def without_texts(self) -> Event:
-        """The event; of feedback, with the length of its comment in place of it."""
+        """The event. The comment of a feedback is replaced by its length."""
         comment = self.properties.get("comment") if self.event == FEEDBACK else None
         if not isinstance(comment, str):
             return self
@@ -191,7 +191,7 @@ class StartConversation(TrackedEvent):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class EndConversation(TrackedEvent):
-    """A conversation of the session ends; what is given here is merged into what it began with."""
+    """A conversation of the session ends. Its properties and attributes are merged into those of its start."""
 
     event: ClassVar[str] = "Conversation Ended"
 
@@ -201,7 +201,7 @@ class EndConversation(TrackedEvent):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ConversationTurn(TrackedEvent):
-    """What the user said and what the assistant answered (empty: nothing yet)."""
+    """What the user said and what the assistant answered. Either may be empty."""
 
     event: ClassVar[str] = "Conversation Turn"
     own_properties: ClassVar[tuple[str, ...]] = ("user", "assistant", "assistant_id")
@@ -221,7 +221,7 @@ class ConversationTurn(TrackedEvent):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ConversationUsage(TrackedEvent):
-    """Tokens or money to be added to what the conversation cost so far."""
+    """Tokens or money to add to the conversation's cost."""
 
     event: ClassVar[str] = "Conversation Usage"
 
@@ -231,7 +231,9 @@ class ConversationUsage(TrackedEvent):
 
 @frozen(kw_only=True, slots=False, eq=False, repr=False)
 class ConversationFunction(TrackedEvent):
-    """A function that the assistant called: arguments and result as text, mostly JSON; ``runtime`` in milliseconds."""
+    """A function that the assistant called: arguments and result as text, usually JSON, and ``runtime``
+    in milliseconds.
+    """
 
     event: ClassVar[str] = "Conversation Function"
     own_properties: ClassVar[tuple[str, ...]] = ("name", "args", "result", "runtime")
@@ -258,9 +260,9 @@ def trusted(
     own: dict[str, Any] | None = None,
     usage: Usage | None = None,
 ) -> E:
-    """An event of what is known to be good; nothing is checked again. The classes have no slots for its sake.
+    """An event of values that are checked already. It sets ``__dict__``, so the classes have no slots.
 
-    :param own: the fields that travel among the properties.
+    :param own: the fields that are sent among the properties.
     """
     event = _new(event_type)
     values = {**_BLANKS[event_type], **fields}
@@ -294,4 +296,4 @@ _BLANKS = {
     event_type: {attribute.name: None for attribute in attrs_of(event_type) if attribute.default is None}
     for event_type in EVENT_TYPES
 }
-"""The fields of each class that may be left out, and are None then."""
+"""The optional fields of each class that default to None."""

@@ -1,4 +1,4 @@
-"""Secrets that may be held, passed on and compared, but show up nowhere: not in a ``repr``, a log or a traceback."""
+"""Secrets, which can be passed on and compared, and stay hidden in a ``repr``, a log or a traceback."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 SHORTEST = 6
-"""Characters of a secret from which on it is masked in texts: a shorter one is found in ordinary words."""
+"""Fewest characters of a secret that is masked in texts. A shorter one occurs in ordinary words."""
 
 MASK = "***"
 
 
 @frozen(repr=False)
 class Secret:
-    """A text whose ``repr`` and ``str`` are masked. Equal to another of the same text.
+    """A text whose ``repr`` and ``str`` are masked. Secrets of the same text are equal.
 
-    Debuggers and error reporters show the local variables of every frame; a plain text there would be read.
+    Debuggers and error reporters show local variables, which would reveal a plain text.
     """
 
     _text: str = field()
 
     def reveal(self) -> str:
-        """The text itself. Call it where it is sent, not before."""
+        """The text itself. Call it only to send the secret."""
         return self._text
 
     def __repr__(self) -> str:
@@ -32,7 +32,7 @@ class Secret:
         return MASK
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a secret is not pickled")
+        raise TypeError("a secret cannot be pickled")
 
     def mask_in(self, text: str) -> str:
         """The text with every occurrence of the secret masked."""
@@ -42,9 +42,9 @@ class Secret:
 NO_SECRET = Secret("")
 
 Headers = Mapping[str, "str | Secret"]
-"""Headers of a request. Those that authenticate are secrets, which a transport reveals."""
+"""A request's headers. Credentials among them are secrets, which a transport reveals."""
 
 
 def revealed(headers: Headers) -> dict[str, str]:
-    """The headers as they are sent."""
+    """The headers as plain text, to send them."""
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}

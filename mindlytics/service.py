@@ -64,7 +64,7 @@ class ServiceClient(Copied, Generic[P]):
 
     def __repr__(self) -> str:
         if "pipeline" not in vars(self):
-            return f"<{type(self).__name__} that was not made>"
+            return f"<{type(self).__name__} (incomplete)>"
         state = "closed" if self.is_closed else "open"
         return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from os import urandom
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from .arguments import as_id, as_milliseconds, as_moment, as_name, as_text, reports_missing
+from .arguments import as_id, as_milliseconds, as_name, as_text, as_timestamp, reports_missing
 from .cleaning import clean_scalars
 from .cleaning.numbers import whole_number
 from .delivery.ledger import ENTRY_SIZE, Account, APIResponse, Reason
@@ -635,7 +635,7 @@ class BaseSession(Generic[Done, Id]):
         return None if text is None else check_name(name, text)
 
     def _moment(self, given: Timestamp | None) -> Timestamp:
-        at = as_moment(given, self._client.pipeline.report_change)
+        at = as_timestamp(given, self._client.pipeline.report_change)
         check_timestamp("timestamp", at)
         return plain_datetime(at) if isinstance(at, datetime) and type(at) is not datetime else at
 

@@ -1,7 +1,7 @@
-"""Everything that can be set: one frozen class, and the only reader of the environment.
+"""All settings: one frozen class, and the only reader of the environment.
 
-A setting's meaning stands in its metadata, from which the reference page and ``--help`` are made. An argument wins over
-the environment, the environment over the default; an argument of None counts as not given.
+A setting's metadata describes it. The reference page and ``--help`` are made from that. An argument wins over the
+environment, and the environment over the default. An argument of None counts as missing.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from .errors import DeliveryError, InvalidSetting
 from .secret import NO_SECRET, Secret
 
 LONGEST = 1_000_000_000
-"""Seconds that a setting may ask for at most: what is longer is a mistake, and no clock can wait for it."""
+"""Most seconds for a setting. A longer time is a mistake, and overflows system calls."""
 
 PRODUCTION = "https://app.mindlytics.ai"
 
 LABEL = 100
-"""Characters of the name of an environment or a release at most."""
+"""Most characters in the name of an environment or a release."""
 
 LEAST_SPOOL = 1024 * 1024
-"""Bytes that a spool is given at least."""
+"""Fewest bytes for a spool."""
 
 
 class Options(TypedDict, total=False):
-    """The settings that a client takes beside its credentials and addresses, as keyword arguments."""
+    """The settings that a client takes as keyword arguments, besides credentials and addresses."""
 
     flush_interval: float | None
     max_batch_events: int | None
@@ -81,7 +81,7 @@ def _flag_or_text(text: str) -> bool | str:
 
 def _wrong(attribute: Attribute[Any], rule: str, value: object) -> InvalidSetting:
     shown = repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
-    return InvalidSetting(f"{told(attribute)} must be {rule}, got {shown}")
+    return InvalidSetting(f"{label(attribute)} must be {rule}, got {shown}")
 
 
 def _is_number(value: object) -> bool:
@@ -130,7 +130,7 @@ def _directory(_: Any, attribute: Attribute[Any], value: Any) -> None:
 
 
 def as_directory(given: Any) -> Any:
-    """The path of a directory, absolute; of ``"auto"``, where the user's programs keep their state."""
+    """The absolute path of a directory. ``"auto"`` is a directory for the state of the user's programs."""
     if given == "auto":
         state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
         return os.path.join(state, "mindlytics")
@@ -152,7 +152,7 @@ def _label(_: Any, attribute: Attribute[Any], value: Any) -> None:
 
 def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, bool) and not (isinstance(value, str) and os.path.exists(value)):
-        raise InvalidSetting(f"{told(attribute)} must be True, False or a CA bundle's path")
+        raise InvalidSetting(f"{label(attribute)} must be True, False or a CA bundle's path")
 
 
 def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -167,28 +167,28 @@ def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
 def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
     def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
         if value not in allowed:
-            raise InvalidSetting(f"{told(attribute)} must be one of {', '.join(allowed)}")
+            raise InvalidSetting(f"{label(attribute)} must be one of {', '.join(allowed)}")
 
     return check
 
 
 def _is_one_word(text: str) -> bool:
-    """Whether there are neither blanks nor control characters in it."""
+    """Whether it is free of spaces and control characters."""
     return text.isprintable() and " " not in text
 
 
 def _stripped(given: Any) -> Any:
-    """Without the whitespace that mounted secrets and variables may have around what is meant."""
+    """Strip whitespace, which mounted secrets and variables often have at the end."""
     return given.strip() if isinstance(given, str) else given
 
 
 def _stripped_or_none(given: Any) -> Any:
-    """The same, and None where nothing is left."""
+    """Strip whitespace. An empty text becomes None."""
     return _stripped(given) or None
 
 
 def as_secret(given: Any) -> Any:
-    """A text as a :class:`~mindlytics.secret.Secret`, without whitespace around it. Anything else stays as it is."""
+    """A text as a :class:`~mindlytics.secret.Secret`, stripped of whitespace. Other values stay as they are."""
     return Secret(given.strip()) if isinstance(given, str) else given
 
 
@@ -196,7 +196,7 @@ def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
     value = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(value, str) or not value.isascii() or not _is_one_word(value):
         rule = "a str of printable ASCII characters without spaces"
-        raise InvalidSetting(f"{told(attribute)} must be {rule}")
+        raise InvalidSetting(f"{label(attribute)} must be {rule}")
 
 
 def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
@@ -208,7 +208,7 @@ def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
             usable = False
         if not usable or parts.query or parts.fragment or parts.username is not None or not _is_one_word(value):
             example = f"{schemes[0]}://host[:port][/path]"
-            raise InvalidSetting(f"{told(attribute)} must be of the form {example}")
+            raise InvalidSetting(f"{label(attribute)} must be of the form {example}")
 
     return check
 
@@ -226,14 +226,14 @@ def _setting(
 
 
 def credential(help: str, variable: str, **more: Any) -> Any:
-    """The field of a key or the like, which the environment may hold too."""
+    """The field of a key or other credential, which may come from the environment."""
     return _setting("", _credential, help, read=str, name=variable, **more)
 
 
 def base_address(default: str, variable: str, argument: str = "") -> Any:
     """The field of a service's address.
 
-    :param argument: what a caller knows it as.
+    :param argument: the name of the argument in the client's signature.
     """
     return _setting(
         default,
@@ -248,7 +248,7 @@ def base_address(default: str, variable: str, argument: str = "") -> Any:
 
 @frozen
 class Settings:
-    """What a client works by. Made by :meth:`load`; equal settings share one pipeline."""
+    """A client's settings, made by :meth:`load`. Clients of equal settings share one pipeline."""
 
     service: ClassVar[str] = "mindlytics"
     """The name of the service's folder in a spool."""
@@ -386,7 +386,7 @@ class Settings:
     def load(cls, given: Mapping[str, Any]) -> Settings:
         """Settings from arguments, the environment and the defaults, in this order.
 
-        :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere.
+        :raises InvalidSetting: a value breaks a rule, or a credential is missing.
         """
         values: dict[str, Any] = {}
         for attribute in fields(cls):
@@ -410,12 +410,14 @@ class Settings:
         return cls(**values)
 
     def without_key(self) -> dict[str, Any]:
-        """What :meth:`load` makes these settings of where the environment holds the key.
+        """The arguments from which :meth:`load` makes these settings in another process, whose
+        environment holds the key.
 
-        :raises TypeError: it does not here, or there is an ``http_client``, which stays in its process.
+        :raises TypeError: this environment holds another key or none, or there is an ``http_client``, which stays
+            in its process.
         """
         if self.http_client is not None:
-            raise TypeError("a client with an http_client of its own is not pickled: make one in each process")
+            raise TypeError("a client with its own http_client cannot be pickled; make one in each process")
         attribute = fields(type(self)).api_key
         if self.enabled and as_secret(_from_environment(attribute)) != self.api_key:
             name = variable(attribute)
@@ -424,7 +426,7 @@ class Settings:
 
     @property
     def origin(self) -> dict[str, str]:
-        """The properties that say where events come from, as far as they are set."""
+        """The properties that say where events come from: ``environment`` and ``release``, if set."""
         named = {"environment": self.environment, "release": self.release}
         return {name: label for name, label in named.items() if label is not None}
 
@@ -432,8 +434,7 @@ class Settings:
     def tls(self) -> bool | str:
         """What to verify certificates with: ``verify``, or else the bundle that the environment names.
 
-        The variables are those of requests, which count even where the path leads nowhere, and those of OpenSSL, which
-        do not.
+        The variables of requests count even if the path is missing. Those of OpenSSL count only if it exists.
         """
         if self.verify is not True or not self.trust_env:
             return self.verify
@@ -443,9 +444,9 @@ class Settings:
 
 
 def check_face(http_client: Any, *, is_async: bool) -> None:
-    """An own HTTP client has to be of the face's kind.
+    """Check that a caller's HTTP client is of the face's kind.
 
-    :raises InvalidSetting: it is of the other.
+    :raises InvalidSetting: it is of the other kind.
     """
     if http_client is not None and hasattr(http_client, "__aenter__") is not is_async:
         raise InvalidSetting(f"http_client must be {'an asyncio' if is_async else 'a blocking'} client")
@@ -456,8 +457,8 @@ def variable(attribute: Attribute[Any]) -> str:
     return attribute.metadata["variable"] or f"MLSDK_{attribute.name.upper()}"
 
 
-def told(attribute: Attribute[Any]) -> str:
-    """A setting as error messages name it: the argument, and the variable where it may be given in the environment."""
+def label(attribute: Attribute[Any]) -> str:
+    """A setting's name in error messages: the argument, and the environment variable if it has one."""
     argument = attribute.metadata["argument"] or attribute.name
     return argument if attribute.metadata["read"] is None else f"{argument} (environment: {variable(attribute)})"
 
@@ -470,5 +471,5 @@ def _from_environment(attribute: Attribute[Any]) -> Any:
     try:
         return read(text)
     except ValueError:
-        kind = {float: "a number", int: "an int", _flag: "true or false"}.get(read, "of another form")
+        kind = {float: "a number", int: "an int", _flag: "true or false"}.get(read, "of the right form")
         raise InvalidSetting(f"{attribute.name}: {variable(attribute)} in the environment must be {kind}") from None

@@ -1,4 +1,4 @@
-"""How many tokens a model read and wrote, whatever names the library has for them."""
+"""How many tokens a model read and wrote, read from the usage objects of many libraries."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
 
 @frozen
 class Tokens:
-    """What one or more calls of models counted.
+    """The token counts of one or more model calls.
 
-    :param prompt: tokens read, those of a cache included.
-    :param completion: tokens written, those of reasoning included.
-    :param cached: of the prompt, those that came from a cache.
-    :param cache_written: of the prompt, those that were put into a cache.
-    :param reasoning: of the completion, those of reasoning.
+    :param prompt: tokens read, including cached ones.
+    :param completion: tokens written, including reasoning.
+    :param cached: tokens of the prompt that came from a cache.
+    :param cache_written: tokens of the prompt that were written to a cache.
+    :param reasoning: tokens of the completion that were reasoning.
     """
 
     prompt: int = 0
@@ -48,7 +48,7 @@ class Tokens:
 
     @property
     def details(self) -> dict[str, int]:
-        """What is counted apart, by the names of an event's properties, as far as there is any."""
+        """The separate counts that are above 0, by the names of an event's properties."""
         counted = {
             "cached_tokens": self.cached,
             "cache_write_tokens": self.cache_written,
@@ -60,15 +60,15 @@ class Tokens:
 def tokens_of(usage: object) -> Tokens | None:
     """Read a library's usage, an object or a mapping: OpenAI's, Anthropic's, Gemini's, LangChain's, Pydantic AI's.
 
-    :returns: None where it counts nothing that is known.
+    :returns: the counts, or None if it has no known ones.
     """
     prompt, completion = _first(usage, *_PROMPT), _first(usage, *_COMPLETION)
     if prompt is None and completion is None:
         return None
     read, written = prompt or 0, completion or 0
-    if _get(usage, "prompt_tokens") is None:  # Anthropic counts them beside the input, LiteLLM within the prompt
+    if _get(usage, "prompt_tokens") is None:  # Anthropic counts them separately, LiteLLM within the prompt
         read += sum(_first(usage, name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
-    written += _first(usage, *_THOUGHTS) or 0  # Gemini counts them beside the candidates
+    written += _first(usage, *_THOUGHTS) or 0  # Gemini counts them in addition to the candidates
     return Tokens(read, written, *parts_of(usage))
 
 
@@ -91,7 +91,7 @@ def parts_of(usage: object) -> tuple[int, int, int]:
 
 
 def _first(usage: object, *names: str) -> int | None:
-    """The first of the names that has a count."""
+    """The count under the first of the names that has one."""
     for name in names:
         count = whole_number(_get(usage, name))
         if type(count) is int and count >= 0:
@@ -102,5 +102,5 @@ def _first(usage: object, *names: str) -> int | None:
 def _get(usage: object, name: str) -> Any:
     try:
         return usage.get(name) if isinstance(usage, Mapping) else getattr(usage, name, None)
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         return None

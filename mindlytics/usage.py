@@ -1,4 +1,4 @@
-"""What a model's work is counted in, and how the ``usage=`` and ``cost=`` arguments are read."""
+"""Token counts and costs, and how the ``usage=`` and ``cost=`` arguments are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tokens import parts_of, tokens_of
 from .validators import MAX_INT, MAX_NAME
 
 UNKNOWN_MODEL = "unknown"
-"""The model's name where usage does not say it."""
+"""The model's name if the usage lacks it."""
 
 _MAPPING = "a mapping with cost, or with model, prompt_tokens and completion_tokens"
 _USAGE = "a TokenBasedCost, a Cost, a mapping or an object of either shape, or a number"
@@ -25,16 +25,16 @@ _USAGE = "a TokenBasedCost, a Cost, a mapping or an object of either shape, or a
 
 @frozen(init=False, slots=False)
 class TokenBasedCost:
-    """What a model's work is counted in; the service knows the price.
+    """Token counts, from which the service computes the price.
 
     :param model: the model's name, 1 to 100 characters.
     :param prompt_tokens: tokens read, a whole number of at least 0, of 64 bits at most.
-    :param completion_tokens: tokens written, likewise.
-    :param cached_tokens: of the prompt, those that came from a cache.
-    :param cache_write_tokens: of the prompt, those that were put into a cache.
-    :param reasoning_tokens: of the completion, those of reasoning.
-    :param others: what else a library counts, so that ``**usage.model_dump()`` may be given. The last three counts are
-        found in it as well. The rest is ignored.
+    :param completion_tokens: tokens written, in the same range.
+    :param cached_tokens: tokens of the prompt that came from a cache.
+    :param cache_write_tokens: tokens of the prompt that were written to a cache.
+    :param reasoning_tokens: tokens of the completion that were reasoning.
+    :param others: other counts of a library, so that you can pass ``**usage.model_dump()``. The last three counts are
+        read from it too. The rest is ignored.
     """
 
     model: str = field(validator=validators.name)
@@ -82,7 +82,7 @@ class TokenBasedCost:
 
 @frozen
 class Cost:
-    """What a model's work cost, in the currency of the workspace."""
+    """The cost of a model's work, in the workspace's currency."""
 
     cost: float = field(validator=validators.finite)
 
@@ -91,7 +91,7 @@ Usage = Union[TokenBasedCost, Cost]
 
 
 class PromptTokens(Protocol):
-    """An object that counts tokens by these names, as OpenAI's library has it."""
+    """An object with token counts under these names, as in OpenAI's library."""
 
     @property
     def prompt_tokens(self) -> Any: ...
@@ -100,7 +100,7 @@ class PromptTokens(Protocol):
 
 
 class InputTokens(Protocol):
-    """An object that counts tokens by these names, as Anthropic's library has it."""
+    """An object with token counts under these names, as in Anthropic's library."""
 
     @property
     def input_tokens(self) -> Any: ...
@@ -114,7 +114,7 @@ UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], SupportsFloat, Pr
 def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage | None:
     """Read the ``usage=`` or ``cost=`` argument: either class, a mapping or an object of either shape, or a number.
 
-    :raises InvalidEvent: it is of neither shape.
+    :raises InvalidEvent: it has another shape.
     """
     if given is None or isinstance(given, (TokenBasedCost, Cost)):
         return given

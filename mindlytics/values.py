@@ -1,7 +1,7 @@
-"""What the values of an event may be: texts, numbers and timestamps.
+"""The values of events: texts, numbers and timestamps.
 
-*Checks* refuse a wrong value (:class:`~mindlytics.errors.InvalidEvent`). What becomes of the values of property maps
-is in ``cleaning/``. What belongs to one kind of event is in ``events.py``.
+Checks raise :class:`~mindlytics.errors.InvalidEvent` on a wrong value. ``cleaning/`` converts the values of property
+maps. ``events.py`` defines each kind of event.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ Timestamp = Union[str, datetime]
 
 UTC = timezone.utc
 INT64 = range(-(2**63), 2**64)
-"""The integers that JSON encoders of every service take: from -2**63 to 2**64 - 1."""
+"""The integers that the JSON encoders of all services accept: from -2**63 to 2**64 - 1."""
 
 ISO_8601 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?"
-"""How a timestamp may be written; year, month, day, hour, minute, second, fraction and offset in groups."""
+"""The forms of a timestamp. Its groups are year, month, day, hour, minute, second, fraction and offset."""
 
 _ISO = re.compile(ISO_8601)
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z", re.ASCII).fullmatch
-"""How nearly all are written; what ``datetime.fromisoformat`` reads on every version, and fastest."""
+"""The most frequent form, which ``datetime.fromisoformat`` reads quickly on every version."""
 
 
 def now() -> datetime:
-    """The present as an aware datetime in UTC."""
+    """The current time as an aware datetime in UTC."""
     return datetime.now(UTC)
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read an ISO 8601 date and time; without an offset it is taken as UTC.
+    """Read an ISO 8601 date and time. Without an offset it is in UTC.
 
-    :raises ValueError: the text is not one, or names a moment that does not exist.
+    :raises ValueError: the text has another form, or the date or time does not exist.
     """
     if _PLAIN(text):
         return datetime.fromisoformat(text[:-1] + "+00:00")
@@ -53,9 +53,9 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def check_timestamp(field: str, value: object) -> None:
-    """Only an ISO 8601 text or an aware datetime will do.
+    """Check for an ISO 8601 text or an aware datetime.
 
-    :raises InvalidEvent: it is something else, or a naive datetime: whose noon it names is unknown.
+    :raises InvalidEvent: it is something else, or a naive datetime, whose time zone is unknown.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None or value.utcoffset() is None:
@@ -67,7 +67,7 @@ def check_timestamp(field: str, value: object) -> None:
 
 
 def plain_datetime(given: datetime) -> datetime:
-    """The same moment, of an aware datetime of whatever class (pandas', pendulum's), as one of that very class."""
+    """An exact ``datetime`` from an aware one of any class, such as pandas' or pendulum's."""
     offset = given.utcoffset()
     zone = timezone(offset) if offset else UTC
     date_and_time = given.year, given.month, given.day, given.hour, given.minute, given.second, given.microsecond
@@ -75,9 +75,9 @@ def plain_datetime(given: datetime) -> datetime:
 
 
 def read_timestamp(field: str, text: str) -> datetime:
-    """The moment that a text names.
+    """Read a timestamp.
 
-    :raises InvalidEvent: it names none.
+    :raises InvalidEvent: it is not an ISO 8601 date and time.
     """
     try:
         return parse_timestamp(text)
@@ -85,8 +85,8 @@ def read_timestamp(field: str, text: str) -> datetime:
         raise InvalidEvent(field, "an ISO 8601 date and time such as 2025-04-03T07:35:10Z", text) from None
 
 
-def moment(given: Timestamp | None) -> Timestamp:
-    """The caller's timestamp as it was given, but with a ``Z`` where a text names no offset; without one, now."""
+def normalise_timestamp(given: Timestamp | None) -> Timestamp:
+    """The caller's timestamp, with a ``Z`` added to a text without an offset. None becomes the current time."""
     if given is None:
         return datetime.now(UTC)
     if isinstance(given, str):
@@ -97,7 +97,7 @@ def moment(given: Timestamp | None) -> Timestamp:
 
 
 def valid_text(text: str) -> str:
-    """The text with every lone surrogate, which no UTF-8 can hold, replaced by U+FFFD."""
+    """The text with each lone surrogate, which UTF-8 cannot encode, replaced by U+FFFD."""
     if text.isascii():
         return text
     try:

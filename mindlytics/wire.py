@@ -1,7 +1,7 @@
 """The Mindlytics protocol: events as JSON, bodies, headers and addresses.
 
-Here and nowhere else is it known how an event looks on this wire, in both directions: the clients encode with it, the
-local server decodes with it. What a reply means is in ``delivery/reply.py``, since the services agree on that.
+Only this file knows the format, in both directions: the clients encode with it, and the local server decodes with it.
+``delivery/reply.py`` reads replies, which are alike for all services.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 class _Form(NamedTuple):
-    """How the events of one class stand in JSON."""
+    """The JSON form of one class of events."""
 
     event_type: type[Event]
     constant: dict[str, Any]
-    """What is the same in all of them."""
+    """Fields with the same value in all of them."""
     outside: tuple[str, ...]
-    """The fields that stand in the event itself."""
+    """The fields in the event itself."""
     inside: tuple[str, ...]
-    """Those that stand among its properties."""
+    """The fields among its properties."""
     takes_usage: bool
-    """Whether its usage stands among its properties as well."""
+    """Whether its usage is among its properties too."""
     required: tuple[str, ...]
-    """The fields that it cannot do without."""
+    """The required fields."""
     maps: tuple[str, ...]
 
 
@@ -73,14 +73,14 @@ _CONSTANTS = {kind: form.constant for kind, form in _FORMS.items()}
 
 
 def encode(event: Event) -> bytes:
-    """One event as JSON: None is left out, a datetime becomes ISO 8601."""
+    """One event as JSON. None is left out, and a datetime becomes ISO 8601."""
     fields = vars(event)
     outside = {name: value for name in _FORMS[type(event)].outside if (value := fields[name]) is not None}
     properties = properties_of(event) if isinstance(event, TrackedEvent) else None
     return encode_parts(type(event), {}, event.timestamp, outside, properties)
 
 
-def encode_parts(  # noqa: PLR0917  the quickest way to call it
+def encode_parts(  # noqa: PLR0917  positional arguments are fastest
     event_type: type[Event],
     common: dict[str, Any],
     timestamp: Timestamp,
@@ -89,21 +89,21 @@ def encode_parts(  # noqa: PLR0917  the quickest way to call it
     own: Mapping[str, Any] | None = None,
     usage: Usage | None = None,
 ) -> bytes:
-    """The same of the parts of an event, none of which is None.
+    """Like :func:`encode`, from the parts of an event. None of them may be None.
 
     :param common: the fields that all events of a session share.
-    :param fields: those that stand in the event itself, but for ``properties``.
-    :param own: the fields that travel among the properties. So does ``usage``.
+    :param fields: the fields in the event itself, without ``properties``.
+    :param own: the fields to put among the properties. ``usage`` goes there too.
     """
     wire = {**_CONSTANTS[event_type], **common, "timestamp": timestamp, **fields}
     if properties is not None:
         wire["properties"] = _merged(properties, own, usage)
-    # What orjson gives back keeps the buffer in which it was written, a kibibyte at least. A slice is a copy that fits.
+    # orjson's result keeps its write buffer, at least a kibibyte. A slice is a copy of the exact size.
     return orjson.dumps(wire, _plain, OPTIONS)[:-1]
 
 
 def properties_of(event: TrackedEvent) -> Mapping[str, Scalar]:
-    """An event's properties as they are on the wire: with its own fields and its usage among them."""
+    """An event's properties on the wire, with its own fields and its usage among them."""
     fields = vars(event)
     own = {name: value for name in event.own_properties if (value := fields[name]) is not None}
     return _merged(event.properties, own, fields.get("usage"))
@@ -123,7 +123,7 @@ def _merged(
 
 
 def _plain(value: object) -> object:
-    """What orjson takes instead of a value that no call has checked: a stopped clock's, or one of ``before_send``."""
+    """A plain value for one that orjson cannot encode, such as a mocked clock's or one from ``before_send``."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return plain_datetime(value).isoformat()
     number = plain_number(value)
@@ -133,9 +133,10 @@ def _plain(value: object) -> object:
 
 
 def decode(given: object) -> Event:
-    """Read one event from what JSON gave; unknown fields are ignored, null is absent, a timestamp becomes a datetime.
+    """Read one event from parsed JSON. Unknown fields are ignored, null counts as absent, and a timestamp
+    becomes a datetime.
 
-    :raises InvalidEvent: naming the field and the rule that it breaks.
+    :raises InvalidEvent: a field breaks a rule. The message names both.
     """
     if not isinstance(given, dict):
         raise InvalidEvent("event", "a JSON object", given)
@@ -162,7 +163,7 @@ def decode(given: object) -> Event:
 
 
 def _unfold_properties(form: _Form, wire: dict[str, Any]) -> None:
-    """Move an event's own fields, and its usage where it is whole, out of ``properties``."""
+    """Move an event's own fields, and its usage if complete, out of ``properties``."""
     properties = wire.get("properties", {})
     if not isinstance(properties, dict):
         raise InvalidEvent("properties", "a JSON object", properties)
@@ -179,14 +180,14 @@ def _unfold_properties(form: _Form, wire: dict[str, Any]) -> None:
 
 
 _BARE_ONLY: set[str] = set()
-"""Addresses that were found to refuse arrays and to take bare objects; remembered for the process."""
+"""Addresses that refuse arrays and accept bare objects, remembered for the process."""
 
 
 class MindlyticsWire:
-    """The protocol as delivery drives it: JSON arrays, posted to the queue.
+    """The protocol, as delivery calls it: JSON arrays, posted to the queue.
 
-    Arrays are what the API description asks for. Where a lone event's array is refused before any array was taken, the
-    event is tried as a bare object; if that is taken, bare objects are all that is sent from then on.
+    The API description asks for arrays. If the service refuses the array of a single event before it accepted any
+    array, the event is retried as a bare object. If that is accepted, only bare objects are sent from then on.
     """
 
     piece_overhead = 1

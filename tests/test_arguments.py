@@ -175,7 +175,7 @@ async def test_what_loses_something_warns_once_or_raises_where_the_client_is_str
     [
         (numpy.datetime64("2025-04-03T07:35:10.5", "ns"), datetime(2025, 4, 3, 7, 35, 10, 500_000), "taken as UTC"),
         (numpy.datetime64("2025-04-03"), datetime(2025, 4, 3), "taken as UTC"),
-        (numpy.datetime64("NaT", "ns"), None, "replaced by the present"),
+        (numpy.datetime64("NaT", "ns"), None, "replaced by the current time"),
     ],
 )
 async def test_moments_of_numpy_are_in_utc(

@@ -270,7 +270,7 @@ async def test_what_holds_a_token_says_that_it_is_not_pickled(kind: Any) -> None
 
 def test_an_own_http_client_is_not_pickled() -> None:
     with requests.Session() as own, Client(**SETTINGS, http_client=own) as client:  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="http_client of its own is not pickled"):
+        with pytest.raises(TypeError, match="its own http_client cannot be pickled"):
             pickle.dumps(client)
         assert copy.copy(client).settings.http_client is own
 

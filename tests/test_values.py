@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mindlytics.errors import InvalidEvent
-from mindlytics.values import check_timestamp, moment, parse_timestamp, valid_text
+from mindlytics.values import check_timestamp, normalise_timestamp, parse_timestamp, valid_text
 
 
 @given(st.text(st.characters()))
@@ -30,7 +30,9 @@ def test_valid_text_is_utf_8(text: str) -> None:
 def test_iso_8601_is_read(text: str, expected: datetime) -> None:
     assert parse_timestamp(text) == expected
     check_timestamp("timestamp", text)
-    assert moment(text) == (text if text[-1] == "Z" or text[-6] in "+-" or text[-5] in "+-" else text + "Z")
+    assert normalise_timestamp(text) == (
+        text if text[-1] == "Z" or text[-6] in "+-" or text[-5] in "+-" else text + "Z"
+    )
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class AlignEvent(AnyEvent):
     event_id: str = field(factory=lambda: uuid.uuid4().hex)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {getattr(self, 'event_id', 'that was not made')}>"
+        return f"<{type(self).__name__} {getattr(self, 'event_id', '(incomplete)')}>"
 
     def without_texts(self) -> AlignEvent:
         return self

@@ -1,7 +1,7 @@
-"""Property maps: whatever a program puts into them becomes names with strings, numbers and booleans.
+"""Property maps: turns anything that a program puts into them into names with strings, numbers and booleans.
 
-Cleaning never raises for a value and takes a bounded time. What one value becomes is in ``conversions.py``, what a
-container becomes in ``containers.py``, and which values hold another one in ``wrappers.py``.
+Cleaning never raises for a value, and takes a bounded time. ``conversions.py`` converts single values,
+``containers.py`` containers, and ``wrappers.py`` unwraps values that hold another one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .conversions import Unfit, scalar_of
 from .wrappers import unwrapped
 
 Report = Callable[[str, object, str], None]
-"""Called for a value that changes: its full name, the value, and what was done with it, in words."""
+"""Called for a value that changes: with its full name, the value, and what was done with it."""
 
 SHOWN = 100
 """Characters of a property's name that a report shows."""
@@ -27,16 +27,16 @@ MIN_INT, MAX_INT = INT64[0], INT64[-1]
 def clean_scalars(field: str, given: object, report: Report) -> dict[str, Scalar]:
     """Turn a property, trait or attribute map into one of plain scalars.
 
-    ``None`` values are absent and left out in silence. Every other change that loses something goes to ``report``.
+    ``None`` values count as absent. Every other change that loses something goes to ``report``.
 
     :param field: the argument's name, for errors and reports.
     :param given: a mapping, or None for an empty one.
-    :raises InvalidEvent: ``given`` is no mapping.
+    :raises InvalidEvent: ``given`` is not a mapping.
     """
     if given is None:
         return {}
     if type(given) is dict:
-        copied = given.copy()  # in one step of the interpreter, whatever other threads do to it
+        copied = given.copy()  # atomic, so other threads may change it
         return copied if _is_plain(copied) else _clean_items(field, copied.items(), report)
     if not is_mapping(given):
         raise InvalidEvent(field, "a mapping of names to strings, numbers and booleans", given)
@@ -69,7 +69,7 @@ def _clean_items(field: str, items: Iterable[tuple[Any, Any]], report: Report) -
 
 
 def _is_plain(given: Mapping[Any, Any]) -> bool:
-    """Whether a map can go as it is. Nearly all can."""
+    """Whether a map needs no change. Most need none."""
     for key, value in given.items():
         if type(key) is not str or not key.isascii():
             return False
@@ -81,7 +81,7 @@ def _is_plain(given: Mapping[Any, Any]) -> bool:
             if not MIN_INT <= value <= MAX_INT:
                 return False
         elif kind is float:
-            if value - value != 0.0:  # infinite, or no number
+            if value - value != 0.0:  # infinite or NaN
                 return False
         elif kind is not bool:
             return False
@@ -96,7 +96,7 @@ def _clean_name(field: str, key: object, report: Report) -> str:
     except Unfit as unfit:
         scalar = unfit.instead
         done = "renamed: its name held lone surrogates"
-    except Exception:  # a key's own methods may do anything at all
+    except Exception:  # a key's own methods may raise anything
         scalar = None
     if scalar is None:
         report(f"{field}.<{kind}>", key, "left out: a name must be a string")
@@ -118,7 +118,7 @@ def _clean_value(field: str, name: str, value: object, report: Report) -> Scalar
         scalar, done = as_json(inner)[0], "changed: a nested container became JSON text"
     except Unfit as unfit:
         scalar, done = unfit.instead, unfit.done
-    except Exception:  # a value's own __str__, items or value may do anything at all
+    except Exception:  # a value's own methods may raise anything
         scalar, done = None, f"left out: its {type(value).__name__} could not be converted"
     report(_shown(field, name), value, done)
     return scalar

@@ -1,4 +1,4 @@
-"""Mappings, lists and the like: their items, read once, and the whole as JSON text of a bounded size."""
+"""Mappings, lists and other containers: reads their items once, and makes JSON text of a bounded size."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .conversions import Unfit, scalar_of
 from .wrappers import unwrapped
 
 MAX_VALUES = 10_000
-"""Values in one container at most, those of the containers within it included."""
+"""Most values in one container, including those of nested containers."""
 MAX_CHARACTERS = 1_000_000
-"""Characters of the texts in it at most."""
+"""Most characters of all texts in it."""
 MAX_DEPTH = 50
-"""Containers within each other at most."""
+"""Most containers within each other."""
 ATTEMPTS = 5
-"""How often it is tried to read the items of a mapping that another thread changes."""
+"""Attempts to read the items of a mapping that another thread changes."""
 
 
 def is_mapping(given: object) -> bool:
-    """Whether it is a mapping. What fails to say what it is, is none."""
+    """Whether it is a mapping. False if ``isinstance`` raises."""
     try:
         return isinstance(given, Mapping)
     except Exception:
@@ -30,7 +30,7 @@ def is_mapping(given: object) -> bool:
 
 
 def is_container(value: object) -> bool:
-    """Whether JSON text is made of it."""
+    """Whether it becomes JSON text."""
     return isinstance(value, (Mapping, list, tuple, set, frozenset)) or _is_array(value)
 
 
@@ -42,7 +42,7 @@ def _is_array(value: object) -> bool:
 def items_of(given: Any) -> tuple[list[tuple[Any, Any]], bool]:
     """The items of a mapping, and whether these are all of them.
 
-    A mapping that computes its items may fail or never come to an end, and another thread may change one meanwhile.
+    A mapping that computes its items may raise or never end, and another thread may change a mapping during the read.
     """
     found: list[tuple[Any, Any]] = []
     for _ in range(ATTEMPTS):
@@ -62,11 +62,11 @@ def items_of(given: Any) -> tuple[list[tuple[Any, Any]], bool]:
 
 
 def as_json(container: Any) -> tuple[str, bool]:
-    """A container as JSON text, and whether all that was in it is in the text.
+    """A container as JSON text, and whether the text is complete.
 
-    A value that has no scalar is null in a list, and left out of a mapping.
+    A value without a scalar becomes null in a list, and is left out of a mapping.
 
-    :raises Unfit: it is too large, or holds itself.
+    :raises Unfit: it is too large, or contains itself.
     """
     import json  # noqa: PLC0415  few programs put containers into properties
 
@@ -75,7 +75,7 @@ def as_json(container: Any) -> tuple[str, bool]:
 
 
 class _Copy:
-    """Makes a copy of a container, of nothing but what JSON can hold."""
+    """Copies a container into types that JSON can hold."""
 
     def __init__(self) -> None:
         self.is_whole = True
@@ -137,7 +137,7 @@ class _Copy:
 
 
 def _each(container: Any) -> Iterator[Any]:
-    """The values of a list and the like; one more than fit, at most."""
+    """The values of a list or similar, and at most one more than fit."""
     if type(container) in (list, set):
-        container = container.copy()  # in one step of the interpreter
+        container = container.copy()  # atomic
     return itertools.islice(container, MAX_VALUES + 1)

@@ -1,4 +1,4 @@
-"""One value of the standard library's types as a string, a number or a boolean, in a bounded time."""
+"""Converts one value of a standard type to a string, a number or a boolean, in a bounded time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from ..values import INT64, Scalar, valid_text
 
 MAX_BITS = 2048
-"""Bits of an integer beyond 64 that is sent as text: what has more takes long to write, and Python may refuse to."""
+"""Most bits of an integer that is sent as text. Writing a larger one is slow, and Python may refuse it."""
 MAX_DIGITS = 617
-"""Digits of such an integer."""
+"""Most digits of such an integer."""
 
 MIN_INT, MAX_INT = INT64[0], INT64[-1]
 
 
 class Unfit(Exception):
-    """A value that does not fit as it is: what goes instead (None: nothing), and that in words."""
+    """A value cannot stay as it is. Holds the value to send instead (None: leave it out), and a description."""
 
     def __init__(self, instead: Scalar | None, done: str) -> None:
         self.instead = instead
@@ -26,11 +26,11 @@ class Unfit(Exception):
 
 
 def scalar_of(value: Any) -> Scalar | None:
-    """The scalar that a value is at heart; None where it is absent.
+    """The scalar for a value, or None if the value counts as absent.
 
-    Proxies count as what they stand for, and subclasses as what they are of.
+    A proxy counts as its object, and an instance of a subclass as one of its base.
 
-    :raises Unfit: there is none, or only one that loses something.
+    :raises Unfit: there is no scalar, or only one that loses something.
     """
     if value is None or value is True or value is False:
         return value
@@ -40,14 +40,14 @@ def scalar_of(value: Any) -> Scalar | None:
         if valid != text:
             raise Unfit(valid, "changed: lone surrogates became U+FFFD")
         return valid
-    if isinstance(value, bool):  # a proxy: there are no subclasses
+    if isinstance(value, bool):  # a proxy, since bool has no subclasses
         return bool(value)
     if isinstance(value, int):
         return _fitting(exact_int(value))
     if isinstance(value, float):
         return _finite(exact_float(value))
     if isinstance(value, (datetime, date, time)):
-        return exact_text(value.isoformat()) if value == value else None  # noqa: PLR0124  NaT equals nothing
+        return exact_text(value.isoformat()) if value == value else None  # noqa: PLR0124  NaT differs from itself
     if isinstance(value, timedelta):
         return _finite(exact_float(value.total_seconds()))
     if isinstance(value, uuid.UUID):
@@ -60,17 +60,17 @@ def scalar_of(value: Any) -> Scalar | None:
 
 
 def exact_text(value: Any) -> str:
-    """A str of that very class, of one of a subclass or of a proxy."""
+    """An exact ``str`` from one of a subclass or a proxy."""
     return str.__str__(value) if issubclass(type(value), str) else str(value)
 
 
 def exact_int(value: Any) -> int:
-    """An int of that very class. Subclasses may compare slowly, or wrongly."""
+    """An exact ``int``. Subclasses may compare slowly or wrongly."""
     return int.__index__(value) if issubclass(type(value), int) else int(value)
 
 
 def exact_float(value: Any) -> float:
-    """A float of that very class."""
+    """An exact ``float``."""
     return float.__float__(value) if issubclass(type(value), float) else float(value)
 
 
@@ -89,7 +89,7 @@ def _finite(number: float) -> float:
 
 
 def _rare_number(value: Any) -> Scalar:
-    from decimal import Decimal  # noqa: PLC0415  only values as rare as this one come here
+    from decimal import Decimal  # noqa: PLC0415  only rare values get here
     from numbers import Integral, Rational, Real  # noqa: PLC0415
 
     if isinstance(value, Decimal):
@@ -104,11 +104,11 @@ def _rare_number(value: Any) -> Scalar:
             raise Unfit(None, "left out: too large for a float") from None
     if isinstance(value, Real):
         return _finite(float(value))
-    raise Unfit(None, f"left out: no scalar can be made of a {type(value).__name__}")
+    raise Unfit(None, f"left out: a {type(value).__name__} cannot become a scalar")
 
 
 def _of_decimal(value: Any) -> Scalar:
-    """An integer where it is whole, else a float. Its exponent may be of any size, so it is looked at first."""
+    """An integer if it is whole, else a float. The exponent is checked first, since it may be huge."""
     if not value.is_finite():
         raise Unfit(None, "left out: not a finite number")
     if value.is_zero():

@@ -1,4 +1,4 @@
-"""Numbers of whatever class as an int or a float of that very class."""
+"""Converts numbers of any class to an exact int or float."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _AS_IT_IS = frozenset({int, float, bool, str, dict, list, type(None)})
 
 
 def plain_number(given: Any) -> Any:
-    """An int, a float or a bool for a number of NumPy, a Decimal and the like. All else as it is."""
+    """An int, float or bool for a NumPy number, a Decimal and so on. Other values stay as they are."""
     if type(given) in _AS_IT_IS:
         return given
-    from numbers import Number  # noqa: PLC0415  only values as rare as this one come here
+    from numbers import Number  # noqa: PLC0415  only rare values get here
 
     try:
         inner = unwrapped(given)
         return scalar_of(inner) if isinstance(inner, Number) else given
-    except Exception:  # none that fits, or it fails by itself
+    except Exception:  # it is too large, or its own methods raise
         return given
 
 
 def whole_number(given: Any) -> Any:
-    """The same, and an int for a float that is whole: so a DataFrame has the counts of a column with gaps."""
+    """Like :func:`plain_number`, and an int for a whole float: pandas turns counts into floats if some are missing."""
     plain = plain_number(given)
     return int(plain) if type(plain) is float and plain.is_integer() else plain

@@ -1,4 +1,4 @@
-"""Values that hold another one: enums, paths, proxies, and scalars of libraries. No library is imported for them."""
+"""Unwraps enums, paths, proxies, and scalars of libraries, without importing the libraries."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from .conversions import Unfit
 
 MAX_WRAPPERS = 8
-"""Wrappers around each other, at most, as of an enum whose value is a path."""
+"""Most wrappers around each other, for example an enum whose value is a path."""
 
 
 def unwrapped(value: Any) -> Any:
-    """The value inside, of the standard library's types; None where it stands for a missing one.
+    """The standard value inside, or None for a missing value such as NaT.
 
-    :raises Unfit: there is none.
+    :raises Unfit: there are too many wrappers.
     """
     for _ in range(MAX_WRAPPERS):
         inner = _inner(value)
@@ -38,7 +38,7 @@ def _inner(value: Any) -> Any:
     if library == "numpy" and getattr(value, "ndim", None) == 0:
         item = value.item()
         return value if type(item) is kind else item
-    if value.__class__ is not kind and hasattr(value, "__wrapped__"):  # a proxy, as of wrapt
+    if value.__class__ is not kind and hasattr(value, "__wrapped__"):  # a proxy, such as wrapt's
         return value.__wrapped__
     if isinstance(value, enum.Enum):
         return value.value
@@ -46,15 +46,15 @@ def _inner(value: Any) -> Any:
 
 
 _BARE = frozenset({str, int, float, bool, bytes, dict, list, tuple})
-"""The most frequent types that wrap nothing."""
+"""The most frequent types, which need no unwrapping."""
 
 
 def _missing(_: object) -> None:
-    """The library's own word for None."""
+    """None, for a library's own missing value."""
 
 
-def _moment(value: Any) -> Any:
-    """A datetime or a date, or text where these cannot hold it; None for NaT."""
+def _from_datetime64(value: Any) -> Any:
+    """A datetime or a date, text if neither can hold it, or None for NaT."""
     numpy = sys.modules["numpy"]
     if numpy.isnat(value):
         return None
@@ -66,11 +66,11 @@ def _moment(value: Any) -> Any:
 
 
 _PER_SECOND = {"ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
-"""The units of NumPy that are finer than those of a datetime."""
+"""NumPy's units that are finer than a datetime's."""
 
 
-def _span(value: Any) -> Any:
-    """A timedelta, or seconds where it cannot hold it; None for NaT."""
+def _from_timedelta64(value: Any) -> Any:
+    """A timedelta, seconds if that cannot hold it, or None for NaT."""
     numpy = sys.modules["numpy"]
     if numpy.isnat(value):
         return None
@@ -78,7 +78,7 @@ def _span(value: Any) -> Any:
     if isinstance(item, int):
         unit, count = numpy.datetime_data(value.dtype)
         if unit not in _PER_SECOND:
-            raise Unfit(None, "left out: how many seconds it lasts is not known")
+            raise Unfit(None, "left out: its unit has no fixed length in seconds")
         return item * count / _PER_SECOND[unit]
     return item
 
@@ -106,7 +106,7 @@ _LIBRARIES: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "IPv6Interface": str,
         "IPv6Network": str,
     },
-    "numpy": {"datetime64": _moment, "timedelta64": _span},
+    "numpy": {"datetime64": _from_datetime64, "timedelta64": _from_timedelta64},
     "pandas": {"Interval": str, "NAType": _missing, "NaTType": _missing, "Period": str},
 }
-"""By library and type: what makes a value of the standard library of one of its."""
+"""Functions that convert to a standard value, by library and type."""

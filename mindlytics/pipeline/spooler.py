@@ -23,7 +23,7 @@ from ..delivery.ledger import Entry, Ledger, Reason
 from ..delivery.outbox import NEVER, Outbox
 from ..delivery.verdict import Verdict
 from ..errors import InvalidSetting
-from ..settings import Settings, told
+from ..settings import Settings, label
 from ..spool.directory import Directory, Origin, Unusable
 from ..spool.format import Record
 from ..spool.run import SEGMENT_BYTES, Log
@@ -370,7 +370,7 @@ def open_directory(settings: Settings) -> Directory:
         directory.prepare()
         directory.remove_stale()
     except Unusable as error:
-        name = told(fields(Settings).spool)
+        name = label(fields(Settings).spool)
         raise InvalidSetting(f"{name}: {settings.spool} cannot be used: {error}") from None
     except OSError:  # it may pass; the spooler says so, and tries again
         pass
