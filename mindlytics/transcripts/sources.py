@@ -88,10 +88,10 @@ def stream_records(file: Any) -> Iterator[Record | Problem]:
         yield Problem(0, str(error), "file")
         return
     except FAULTS as error:
-        yield Problem(0, f"cannot be read on: {error}", "end of file")
+        yield Problem(0, f"reading failed: {error}", "end of file")
         return
     if stream.fault is not None:
-        yield Problem(0, f"cannot be read on: {stream.fault}", "end of file")
+        yield Problem(0, f"reading failed: {stream.fault}", "end of file")
 
 
 def _records(stream: Peeked) -> Iterator[Record | Problem]:
@@ -167,7 +167,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Recor
         with archive.open(member) as file:
             yield from stream_records(file)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, *FAULTS) as error:
-        yield Problem(0, f"cannot be read on: {error}", member.filename)
+        yield Problem(0, f"reading failed: {error}", member.filename)
 
 
 def rows_of(rows: Iterable[Any]) -> Iterator[Record | Problem]:

@@ -84,7 +84,7 @@ def parquet_records(file: IO[bytes]) -> Iterator[Record | Problem]:
                 number += 1
                 yield Record({name: _present(value) for name, value in row.items()}, number, f"row {number}")
     except Exception as error:  # pyarrow raises many things
-        yield Problem(0, f"cannot be read on: {type(error).__name__}", f"row {number + 1}")
+        yield Problem(0, f"reading failed: {type(error).__name__}", f"row {number + 1}")
 
 
 def _present(value: Any) -> Any:
