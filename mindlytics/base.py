@@ -1,6 +1,6 @@
-"""What both faces of a client share: its sessions, its destinations, what it listens to. No waiting.
+"""What both faces of a client share: its sessions, its destinations and its listeners. The faces wait.
 
-What the clients of all services have in common, a place at a pipeline, is in ``service.py``.
+``service.py`` holds what the clients of all services share: an entry in a pipeline.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ Encode = Callable[..., bytes]
 
 
 class BaseClient(ServiceClient[P], Generic[P, S, L]):
-    """A client's credentials and settings, and the pipeline that it shares with all clients of equal ones.
+    """A client's credentials and settings, and the pipeline that it shares with all clients of equal settings.
 
-    :param api_key: the workspace's key; default ``MLSDK_API_KEY`` in the environment.
-    :param project_id: the project that events belong to; default ``MLSDK_PROJECT_ID``.
-    :param server_endpoint: the service's address; default ``MLSDK_SERVER_BASE``, else the production service.
-    :param wss_endpoint: the address of live events; derived from ``server_endpoint`` where it is not given.
-    :param debug: log what is done.
-    :param destinations: further services that sessions are recorded for, as clients of them: see the page on Align AI.
-        They are the client's own, and closed with it.
-    :param settings: every other setting by its name, see the reference page of settings.
-    :raises InvalidSetting: a value breaks a rule, or a credential is given nowhere (a ``ValueError``).
+    :param api_key: the workspace's key. Default: ``MLSDK_API_KEY`` in the environment.
+    :param project_id: the project that events belong to. Default: ``MLSDK_PROJECT_ID``.
+    :param server_endpoint: the service's address. Default: ``MLSDK_SERVER_BASE``, else the production service.
+    :param wss_endpoint: the address of live events. Default: derived from ``server_endpoint``.
+    :param debug: log each step.
+    :param destinations: clients of other services to record sessions for too, see the page on Align AI. This client
+        owns them, and closes them with itself.
+    :param settings: any other setting by its name, see the reference page of settings.
+    :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
     """
 
     _session_type: type[S]
@@ -106,17 +106,18 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         on_event: Callable[[MLEvent], Any] | None = None,
         on_error: Callable[[DeliveryError], Any] | None = None,
     ) -> S:
-        """A session of this client. Nothing is sent before its first event.
+        """Make a session. Its first event starts it.
 
-        :param session_id: 1 to 100 characters, globally unique; default a uuid4.
-        :param conversation_id: what the session's events belong to, where they name no other.
+        :param session_id: 1 to 100 characters, globally unique. Default: a uuid4.
+        :param conversation_id: the default conversation of the session's events.
         :param id: the user's id, if known; ``user_id`` is another spelling of it.
-        :param device_id: a globally unique device id. With neither, an anonymous one is made up.
-        :param attributes: scalars that the session starts with.
-        :param on_event: called with each live event of the session, an ``MLEvent``: what was recorded, and what the
-            service finds in it; a function or a coroutine function.
-        :param on_error: called with a ``DeliveryError`` for every loss among this session's events, and, where there is
-            an ``on_event``, with a ``LiveError`` for what the service reports, and with what ``on_event`` raised.
+        :param device_id: a globally unique device id. A session without user and device gets an anonymous one.
+        :param attributes: scalars by name, for the session's start.
+        :param on_event: a function or coroutine function. It is called with each live event of the session, an
+            ``MLEvent``: what was recorded, and what the service finds in it.
+        :param on_error: called with a ``DeliveryError`` for every loss among this session's events. With an
+            ``on_event``, also with a ``LiveError`` for each problem that the service reports, and with exceptions
+            of ``on_event``.
         :raises InvalidEvent: an argument breaks a rule.
         """
         return self._session_type(
@@ -132,7 +133,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         )
 
     def _fit(self, destinations: Any) -> tuple[Any, ...]:
-        """Destinations of this client's face; one of the other could not be waited for."""
+        """Check the destinations. They must be of this client's face, which waits for them."""
         given = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
         for each in given:
             if not (isinstance(each, ServiceClient) and hasattr(each, "mirror")):
@@ -142,14 +143,14 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         return given
 
     def stats(self) -> Stats:
-        """The account of every event since this client's pipeline began; it always adds up.
+        """The account of every event since this client's pipeline began. It always adds up.
 
-        With destinations, it is that of all services together.
+        With destinations, it is the sum over all services.
         """
         return reduce(add, self.stats_of_each().values())
 
     def stats_of_each(self) -> dict[str, Stats]:
-        """The accounts of the services, by name: ``mindlytics``, and those of the destinations."""
+        """The accounts by name of the service: ``mindlytics``, and the destinations."""
         found = {"mindlytics": super().stats()}
         for destination in self.destinations:
             name, number = destination.name, 1
@@ -160,16 +161,16 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         return found
 
     def get_errors(self) -> list[APIResponse]:
-        """What went wrong with events, oldest first; at most the last 100 of each service."""
+        """The losses, oldest first, at most the last 100 of each service."""
         return [error for each in self.services for error in each.pipeline.ledger.errors()]
 
     @property
     def services(self) -> tuple[ServiceClient[P], ...]:
-        """The clients of all services that it records for: this one, and its destinations."""
+        """This client and its destinations."""
         return (self, *self.destinations)
 
     def _mirrors(self, account: Account) -> Sequence[Mirror]:
-        """What shows the events of a session with that account to the destinations."""
+        """Make the mirrors that copy events of a session with that account to the destinations."""
         if not (self.destinations and self.settings.enabled):
             return ()
         from .destinations import mirrors  # noqa: PLC0415  few clients have destinations
@@ -177,20 +178,20 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         return mirrors(self, account)
 
     def _encoder(self) -> Encode | None:
-        """What encodes events at the call; None where something of the program's is to see them as events."""
+        """The function that encodes events at the call, or None if a hook or destination has to see them first."""
         settings = self.settings
         sees_events = bool(self.destinations) or settings.before_send is not None or settings.content_mode != "full"
         if self._encode is None and not sees_events:
-            with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and says so
+            with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and logs it
                 from .wire import encode_parts  # noqa: PLC0415  orjson takes a while to import
 
                 self._encode = encode_parts
         return self._encode
 
     def _each(self, timeout: float | None) -> Iterator[tuple[ServiceClient[P], float]]:
-        """This client and its destinations, each with the seconds that are left for it; all hurry from the start.
+        """This client and its destinations, each with the seconds that are left for it. All flush from the start.
 
-        Once the time is up, that is below 0, so that each takes of the grace beyond it what the others left.
+        Once the time is up, the seconds are negative, so that all share one grace period.
         """
         until = clock() + (LONGEST_WAIT if timeout is None else timeout)
         for destination in self.destinations:
@@ -206,7 +207,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         on_event: Callable[[MLEvent], Any] | None,
         on_error: Callable[[Any], Any] | None,
     ) -> L:
-        """A listening that the program asked for by itself, from now on; not started yet.
+        """Make the listener for ``start_listening`` or ``events``, from now on. The caller starts it.
 
         :raises InvalidEvent: an argument breaks a rule.
         :raises ClientClosed: the client is closed.
@@ -217,7 +218,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         if on_error is not None and not callable(on_error):
             raise InvalidEvent("on_error", "a function or None", on_error)
         if self.is_closed:
-            raise ClientClosed("the client is closed; nothing is listened to")
+            raise ClientClosed("the client is closed and cannot listen")
         return self._follow(session_id, datetime.now(UTC), on_event, on_error, of_session=False)
 
     def _follow(
@@ -229,7 +230,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         *,
         of_session: bool = True,
     ) -> L:
-        """A listening that ends with this client; over already where the client is closed or disabled."""
+        """Make a listener that ends with this client. If the client is closed or disabled, it is over already."""
         from .live.subscription import Subscription  # noqa: PLC0415  few programs listen
 
         subscription = Subscription(session_id, since, on_event, on_error, of_session)
@@ -247,17 +248,17 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             return list(self._listenings or ())
 
     def _no_longer(self, listening: L) -> None:
-        """It could not be started, or nobody waits for that any more."""
+        """Remove a listener that failed to start, or whose start was cancelled."""
         listening.cancel()
         with suppress(ValueError):
             self._started.remove(listening)
 
     def _listening(self, subscription: Subscription) -> L:
-        """What serves a subscription on this face."""
+        """Make the face's listener for a subscription."""
         raise NotImplementedError
 
     def _identify_body(self, id: str | None, device_id: str | None, traits: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The body of a direct identify request, checked."""
+        """Check the arguments of a direct identify request, and make its body."""
         report = self.pipeline.report_change
         id, device_id = as_id("id", id, report), as_id("device_id", device_id, report)
         if id is None and device_id is None:
@@ -269,13 +270,13 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         return body if cleaned is None else {**body, "traits": cleaned}
 
     def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
-        """The body of a direct alias request, checked."""
+        """Check the arguments of a direct alias request, and make its body."""
         given = {"id": id, "previous_id": previous_id}
         return {name: check_name(name, as_id(name, each, self.pipeline.report_change)) for name, each in given.items()}
 
 
 def _cancel(listenings: WeakSet[Any]) -> None:
-    """Nobody holds the client any more."""
+    """Cancel the listeners of a client that was garbage-collected."""
     for listening in list(listenings):
         listening.cancel()
 

@@ -1,4 +1,4 @@
-"""The blocking face: what waits does so on the calling thread. Sending is the pipeline's, on a thread of its own."""
+"""The blocking face, which waits on the calling thread. The pipeline sends on a thread of its own."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Session(BaseSession[None, str]):
     def flush(self, timeout: float | None = None) -> FlushResult:
         """Send what is pending of this session and wait until the service has answered.
 
-        Of a session with an ``on_event`` that has ended, its ``Session Ended`` is then waited for as well,
-        ``live_timeout`` seconds at most.
+        If the session has an ``on_event`` and has ended, this also waits for its ``Session Ended``, ``live_timeout``
+        seconds at most.
 
-        :param timeout: seconds to wait at most; None waits until every event is settled.
-        :returns: how the session's account stands; ``pending`` is above 0 where the time was too short.
+        :param timeout: seconds to wait at most. None waits until every event is settled.
+        :returns: the session's account; ``pending`` is above 0 if the time was too short.
         """
         until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
         result = self.flush_and_continue(timeout)
@@ -49,7 +49,7 @@ class Session(BaseSession[None, str]):
         return result
 
     def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
-        """The same as :meth:`flush`, but no live event is waited for. A session goes on after either."""
+        """Like :meth:`flush`, without waiting for live events. You can use the session after either."""
         return self._flush(timeout)
 
     def _flush(self, timeout: float | None, *, ending: bool = False) -> FlushResult:
@@ -57,7 +57,7 @@ class Session(BaseSession[None, str]):
         return total([each.pipeline.flush(left, account, ending=ending) for (each, left), account in places])
 
     def _see_its_end(self, timeout: float) -> None:
-        """Where this was the last flush, wait until the session's end comes back as a live event; then hang up."""
+        """After the last flush, wait for the session's end as a live event, then stop listening."""
         if self._is_to_see_its_end():
             self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
             if self._live.subscription.has_ended:
@@ -71,7 +71,7 @@ class Session(BaseSession[None, str]):
     ) -> None:
         """End the session and wait for its delivery, ``shutdown_timeout`` seconds at most.
 
-        Where there is an ``on_event``, also for its ``Session Ended``, ``live_timeout`` seconds at most.
+        With an ``on_event``, it also waits for the ``Session Ended``, ``live_timeout`` seconds at most.
         """
         if not self._used:
             return
@@ -92,8 +92,8 @@ class Session(BaseSession[None, str]):
 class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     """Records sessions and delivers them in the background.
 
-    Use it as a context manager, or :meth:`close` it; a program that just ends delivers what is pending as well.
-    The arguments are those of :class:`~mindlytics.base.BaseClient`.
+    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well. It
+    takes the arguments of :class:`~mindlytics.base.BaseClient`.
     """
 
     _pipeline_type = BlockingPipeline
@@ -103,25 +103,25 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None
     ) -> dict[str, Any]:
-        """Make a user known, or merge traits into a known one's, at once and outside of any session.
+        """Identify a user, or merge traits into a known one's, at once and outside of any session.
 
-        :param id: the user's id; this or ``device_id`` is required.
-        :param traits: strings, numbers and booleans by name; one of the same name is overwritten.
+        :param id: the user's id. This or ``device_id`` is required.
+        :param traits: strings, numbers and booleans by name. They replace traits of the same name.
         :returns: the user, as the service has it now.
         :raises InvalidEvent: an argument breaks a rule.
-        :raises MLHTTPError: the service said no, or could not be reached.
+        :raises MLHTTPError: the service refused, or could not be reached.
         """
         return self._direct().identify(self._identify_body(id, device_id, traits))
 
     @reports_missing
     def user_alias(self, *, id: str, previous_id: str) -> dict[str, Any]:
-        """Give a user a new id, at once and outside of any session; the earlier ones stay as aliases.
+        """Give a user a new id, at once and outside of any session. The earlier ones stay as aliases.
 
         :param id: the new id.
-        :param previous_id: the id under which the user is known.
+        :param previous_id: the id under which the service knows the user.
         :returns: the user, as the service has it now.
         :raises InvalidEvent: an argument breaks a rule.
-        :raises MLHTTPError: the service said no, or could not be reached.
+        :raises MLHTTPError: the service refused, or could not be reached.
         """
         return self._direct().alias(self._alias_body(id, previous_id))
 
@@ -132,13 +132,14 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
         *,
         session_id: str | None = None,
     ) -> None:
-        """Have live events handed to ``on_event`` from now on, until :meth:`stop_listening` or :meth:`close`.
+        """Call ``on_event`` with live events from now on, until :meth:`stop_listening` or :meth:`close`.
 
-        Comes back once there is a connection, or after ``request_timeout`` seconds, and then goes on trying.
+        Returns once it is connected, or after ``request_timeout`` seconds. Then it keeps trying in the background.
 
-        :param on_event: called with each ``MLEvent``; a function or a coroutine function.
-        :param on_error: called with a ``LiveError`` for what the service reports, and with what ``on_event`` raised.
-        :param session_id: events of this session only; default all of the project.
+        :param on_event: a function or coroutine function. It is called with each ``MLEvent``.
+        :param on_error: called with a ``LiveError`` for each problem that the service reports, and with exceptions
+            of ``on_event``.
+        :param session_id: listen to this session only. Default: the whole project.
         :raises InvalidEvent: an argument breaks a rule.
         :raises LiveError: the service refuses.
         :raises ClientClosed: the client is closed.
@@ -157,18 +158,18 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
             raise
 
     def stop_listening(self) -> None:
-        """End all that :meth:`start_listening` began. Without any, nothing happens."""
+        """Stop everything that :meth:`start_listening` started, if anything."""
         while self._started:
             self._started.pop().stop()
 
     def events(self, session_id: str | None = None) -> Iterator[MLEvent]:
-        """Live events from now on, one after the other, until the loop over them is left or the client is closed.
+        """Iterate over live events from now on, until you leave the loop or close the client.
 
         A problem that the service reports is an event too, named ``MLError``.
 
-        :param session_id: events of this session only; default all of the project.
+        :param session_id: listen to this session only. Default: the whole project.
         :raises InvalidEvent: an argument breaks a rule.
-        :raises LiveError: the service refuses (raised by the iteration).
+        :raises LiveError: the service refuses. The iteration raises it.
         :raises ClientClosed: the client is closed.
         """
         return self._begin_listening(session_id, None, None).events()
@@ -176,16 +177,16 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     def flush(self, timeout: float | None = None) -> FlushResult:
         """Send what is pending and wait until the service has answered.
 
-        :param timeout: seconds to wait at most; None waits until every event is settled.
-        :returns: how the account stands; ``pending`` is above 0 where the time was too short.
+        :param timeout: seconds to wait at most. None waits until every event is settled.
+        :returns: the account; ``pending`` is above 0 if the time was too short.
         """
         return total([each.pipeline.flush(left) for each, left in self._each(timeout)])
 
     def close(self, timeout: float | None = None) -> FlushResult:
-        """Deliver what is pending, then stop. What comes later is dropped and counted; closing twice is harmless.
+        """Deliver what is pending, then stop. Later events are dropped and counted. Closing twice is harmless.
 
-        :param timeout: seconds to wait at most; default ``shutdown_timeout``.
-        :returns: how the account stands.
+        :param timeout: seconds to wait at most. Default: ``shutdown_timeout``.
+        :returns: the account.
         """
         ending = timeout is None
         if timeout is None:
@@ -198,7 +199,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
         return result
 
     def _hang_up(self, until: float) -> None:
-        """End all listening; where a session was ended, once that has come back, if it does until then."""
+        """Stop all listeners. Those of ended sessions first wait until then for the session's end."""
         listenings = self._all_listenings()
         if not listenings:
             return

@@ -1,4 +1,4 @@
-"""Any endpoint of the service, at once: for what is not an event on its way. Nothing is queued, nothing tried again."""
+"""Direct requests to any endpoint of the service, each made once and at once."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ R = TypeVar("R")
 
 
 class _Requests(Copied):
-    """How requests are made up and replies read: alike for both faces.
+    """How requests are built and replies read, for both faces.
 
-    :param settings: credentials, address and reach, as a client's; see the reference page of settings.
+    :param settings: credentials, address and connection settings as for a client, see the reference page of settings.
     """
 
     _is_async: bool
@@ -51,7 +51,7 @@ class _Requests(Copied):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """One that works by a client's settings."""
+        """Make one from a client's settings."""
         made = cls.__new__(cls)
         made._take(settings)
         return made
@@ -68,9 +68,9 @@ class _Requests(Copied):
         self._headers = credentials(settings.api_key, settings.project_id)
 
     def _prepare(self, method: str, url: str, data: Any) -> tuple[str, str, bytes | None, Headers, float]:
-        """The request: what :meth:`BlockingTransport.request` takes.
+        """The arguments for :meth:`BlockingTransport.request`.
 
-        :raises ValueError: the address is of another host, which the credentials are not for.
+        :raises ValueError: the address is of another host, which must not see the credentials.
         """
         method = method.upper()
         base = self._settings.server_endpoint
@@ -89,9 +89,9 @@ class _Requests(Copied):
 
 
 def _read(reply: Reply | NoReply, key: Secret) -> Any:
-    """The JSON of a good reply (None where it has no body).
+    """The JSON of a successful reply, or None if it has no body.
 
-    :raises MLHTTPError: it is no good reply, or no JSON.
+    :raises MLHTTPError: it is an error, or not JSON.
     """
     if isinstance(reply, NoReply):
         raise MLHTTPError(0, f"no reply ({reply.cause})")
@@ -104,7 +104,7 @@ def _read(reply: Reply | NoReply, key: Secret) -> Any:
     try:
         return orjson.loads(reply.body)
     except orjson.JSONDecodeError:
-        raise MLHTTPError(reply.status, "the reply is no JSON") from None
+        raise MLHTTPError(reply.status, "the reply is not JSON") from None
 
 
 def _as_errored(error: MLHTTPError) -> dict[str, Any]:
@@ -121,8 +121,8 @@ class HTTPClient(_Requests):
 
         :param method: GET, POST, PUT, PATCH or DELETE.
         :param url: a path of the service, such as ``/bc/v1/user/list``.
-        :param data: JSON for the body; for GET and DELETE, the query's names and values.
-        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``; status 0: no reply.
+        :param data: JSON for the body. For GET and DELETE, the query's names and values.
+        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status 0 without a reply.
         """
         try:
             return self._call(method, url, data)
@@ -132,7 +132,7 @@ class HTTPClient(_Requests):
     def identify(self, body: dict[str, Any]) -> dict[str, Any]:
         """Identify a user.
 
-        :raises MLHTTPError: the service said no, or could not be reached.
+        :raises MLHTTPError: the service refused, or could not be reached.
         """
         user: dict[str, Any] = self._call("POST", IDENTIFY_PATH, body)
         return user
@@ -140,7 +140,7 @@ class HTTPClient(_Requests):
     def alias(self, body: dict[str, Any]) -> dict[str, Any]:
         """Give a user a new id.
 
-        :raises MLHTTPError: the service said no, or could not be reached.
+        :raises MLHTTPError: the service refused, or could not be reached.
         """
         user: dict[str, Any] = self._call("POST", ALIAS_PATH, body)
         return user
@@ -174,7 +174,7 @@ class HTTPClient(_Requests):
 
 
 class AsyncHTTPClient(_Requests):
-    """Requests to any endpoint of the service, for asyncio. In an ``async with`` block the connection is kept."""
+    """Requests to any endpoint of the service, for asyncio. An ``async with`` block keeps the connection."""
 
     _is_async = True
 
@@ -187,8 +187,8 @@ class AsyncHTTPClient(_Requests):
 
         :param method: GET, POST, PUT, PATCH or DELETE.
         :param url: a path of the service, such as ``/bc/v1/user/list``.
-        :param data: JSON for the body; for GET and DELETE, the query's names and values.
-        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``; status 0: no reply.
+        :param data: JSON for the body. For GET and DELETE, the query's names and values.
+        :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status 0 without a reply.
         """
         try:
             return await self._call(method, url, data)
@@ -198,7 +198,7 @@ class AsyncHTTPClient(_Requests):
     async def identify(self, body: dict[str, Any]) -> dict[str, Any]:
         """Identify a user.
 
-        :raises MLHTTPError: the service said no, or could not be reached.
+        :raises MLHTTPError: the service refused, or could not be reached.
         """
         user: dict[str, Any] = await self._call("POST", IDENTIFY_PATH, body)
         return user
@@ -206,7 +206,7 @@ class AsyncHTTPClient(_Requests):
     async def alias(self, body: dict[str, Any]) -> dict[str, Any]:
         """Give a user a new id.
 
-        :raises MLHTTPError: the service said no, or could not be reached.
+        :raises MLHTTPError: the service refused, or could not be reached.
         """
         user: dict[str, Any] = await self._call("POST", ALIAS_PATH, body)
         return user

@@ -1,4 +1,4 @@
-"""What the clients of all services share: settings, a place at a pipeline, an account. No waiting."""
+"""What the clients of all services share: settings, an entry in a pipeline, an account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger.addHandler(logging.NullHandler())
 
 
 class ServiceClient(Copied, Generic[P]):
-    """A place at the pipeline that all of equal settings share, and its account."""
+    """A client of a service. Clients of equal settings share one pipeline and its account."""
 
     name = "mindlytics"
     settings: Settings
@@ -31,7 +31,7 @@ class ServiceClient(Copied, Generic[P]):
     _pipeline_type: type[P]
 
     def _open(self, settings: Settings, make_wire: Callable[[Settings], Wire]) -> None:
-        """Take the place. ``make_wire`` is called by the sender, so that its imports cost no caller anything."""
+        """Join the pipeline. The sender calls ``make_wire``, so that callers need not wait for its imports."""
         make = self._pipeline_type
         check_face(settings.http_client, is_async=make.is_async)
         self.settings = settings
@@ -50,16 +50,16 @@ class ServiceClient(Copied, Generic[P]):
         return self.settings
 
     def stats(self) -> Stats:
-        """The account of every event since this client's pipeline began; it always adds up."""
+        """The account of every event since this client's pipeline began. It always adds up."""
         self.pipeline.check_process()
         return self.pipeline.ledger.stats()
 
     def has_errors(self) -> bool:
-        """Whether events were lost (refused by the service, or dropped)."""
+        """Whether events were lost: refused by the service, or dropped."""
         return bool(self.get_errors())
 
     def get_errors(self) -> list[APIResponse]:
-        """What went wrong with events, oldest first; at most the last 100."""
+        """The losses, oldest first, at most the last 100."""
         return self.pipeline.ledger.errors()
 
     def __repr__(self) -> str:
@@ -69,9 +69,9 @@ class ServiceClient(Copied, Generic[P]):
         return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
 
     def _close(self, timeout: float, *, ending: bool) -> Any:
-        """Close; also close the pipeline if this was its last user. A result, or an awaitable of it.
+        """Close; also close the pipeline if this was its last user. Returns a result, or an awaitable of it.
 
-        :param ending: the program asked for no time of its own, so a wait in vain is cut short.
+        :param ending: the program gave no timeout of its own, so a wait in vain is cut short.
         """
         first = not self.is_closed
         self.is_closed = True
@@ -80,7 +80,7 @@ class ServiceClient(Copied, Generic[P]):
 
 
 def _key(kind: type[Pipeline], settings: Settings) -> Hashable:
-    """What clients have in common that share a pipeline; a client whose handlers are not hashable shares with none."""
+    """The key of the shared pipeline. A client with unhashable handlers gets a pipeline of its own."""
     try:
         hash(settings)
     except TypeError:
@@ -89,12 +89,12 @@ def _key(kind: type[Pipeline], settings: Settings) -> Hashable:
 
 
 def total(results: Iterable[FlushResult]) -> FlushResult:
-    """The accounts of several services together."""
+    """The sum of several accounts."""
     return reduce(add, results)
 
 
 def log_to_stderr() -> None:
-    """Show what the package logs, debug messages included, where the program has not set up logging itself."""
+    """Show the package's log, including debug messages, unless the program has set up logging itself."""
     logger.setLevel(logging.DEBUG)
     shown = any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers)
     if not shown and not logging.getLogger().handlers:

@@ -1,8 +1,8 @@
-"""One person's time with an assistant: every call that records something, written once for both faces.
+"""A session: every call that records something, written once for both faces.
 
-A method checks its arguments, makes the fields of one event of them, and submits that. What submitting hands back
-(nothing, or something to await) is the face's, in ``client.py`` and ``aio.py``; so are waiting and leaving. Nothing
-here knows of queues or sockets.
+A method checks its arguments, makes the fields of one event, and submits it. The faces, in ``client.py`` and
+``aio.py``, decide what a call returns (None or an awaitable), and they wait and close. Queues and sockets belong
+to ``pipeline/``.
 """
 
 from __future__ import annotations
@@ -45,27 +45,27 @@ if TYPE_CHECKING:
     from .destinations import Mirror
 
 Done = TypeVar("Done")
-"""What a call hands back that has no result: None, or an awaitable of it."""
+"""What a call without a result returns: None, or an awaitable of it."""
 Id = TypeVar("Id")
-"""What a call hands back that has an id for a result: a str, or an awaitable of it."""
+"""What a call that makes an id returns: a str, or an awaitable of it."""
 
 Properties = Mapping[str, Any]
-"""Names and values; what no string, number or boolean can be made of is left out with a warning."""
+"""Names and values. A value that cannot become a string, number or boolean is left out with a warning."""
 TURN_NAMES = ConversationTurn.own_properties
 FUNCTION_NAMES = ConversationFunction.own_properties
 
 
 def new_id() -> str:
-    """A fresh id for a session, conversation or device: a uuid4, made in a third of the time that ``uuid`` takes."""
+    """A fresh id for a session, conversation or device: a uuid4, made three times as fast as by ``uuid``."""
     drawn = urandom(16).hex()
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{'89ab'[int(drawn[16], 16) % 4]}{drawn[17:20]}-{drawn[20:]}"
 
 
 class BaseSession(Generic[Done, Id]):
-    """A session, begun by its first event and ended by :meth:`end_session` or by leaving its ``with`` block.
+    """A session. Its first event starts it, and :meth:`end_session` or the end of its ``with`` block ends it.
 
-    Made by ``create_session`` of a client. After its end it can be used again: for a session of a new id, or, where the
-    id was given, for the same one started anew.
+    A client's ``create_session`` makes it. You can reuse an ended session: it gets a new id, or starts again under the
+    id that you gave it.
     """
 
     __slots__ = (
@@ -108,7 +108,7 @@ class BaseSession(Generic[Done, Id]):
         session_id, conversation_id = self._id("session_id", session_id), self._id("conversation_id", conversation_id)
         id, user_id, device_id = self._id("id", id), self._id("user_id", user_id), self._id("device_id", device_id)
         if id is not None and user_id is not None and id != user_id:
-            raise InvalidEvent("user_id", "the same as id, where both are given", user_id)
+            raise InvalidEvent("user_id", "the same as id if both are given", user_id)
         self._id_is_given = session_id is not None
         user_id = user_id if id is None else id
         device_id = new_id() if user_id is None and device_id is None else device_id
@@ -120,18 +120,18 @@ class BaseSession(Generic[Done, Id]):
         self._unannounced = bool(self._attributes)
         self._ended = False
         self._used = False
-        self._plain = False  # nothing is to be done but to submit: so it is for all events but the first
+        self._plain = False  # whether events only need to be submitted, as all but the first do
         self._sampled = is_sampled(session_id, client.settings.sample_rate)
         self._account: Account = client.pipeline.ledger.open_account()
         self._account.on_error = on_error
         self._encode: Encode | None = None  # until the first event
         self._mirrors: Sequence[Mirror] = client._mirrors(self._account)
         self._on_event = on_event
-        self._live: Any = None  # what listens for the session's live events, once it has begun
+        self._live: Any = None  # the listener for its live events, once it has started
 
     @property
     def session_id(self) -> str:
-        """The session's id: the one given, or a uuid4. This and the two that follow may be set."""
+        """The session's id: yours, or a uuid4. You may assign it, like :attr:`id` and :attr:`device_id`."""
         session_id: str = self._common["session_id"]
         return session_id
 
@@ -143,7 +143,7 @@ class BaseSession(Generic[Done, Id]):
 
     @property
     def id(self) -> str | None:
-        """The user's id, as far as it is known."""
+        """The user's id, or None if it is unknown."""
         return self._common.get("user_id")
 
     @id.setter
@@ -152,7 +152,7 @@ class BaseSession(Generic[Done, Id]):
 
     @property
     def device_id(self) -> str | None:
-        """The device's id; made up where the session was given neither user nor device."""
+        """The device's id. A session without user and device gets an anonymous one."""
         return self._common.get("device_id")
 
     @device_id.setter
@@ -160,21 +160,21 @@ class BaseSession(Generic[Done, Id]):
         self._set_common("device_id", self._id("device_id", given))
 
     def _set_common(self, name: str, value: str | None) -> None:
-        """Change a field that all events from now on have."""
+        """Change a field of all later events."""
         self._common = _present(**{**self._common, name: value})
 
     @property
     def conversation_id(self) -> str | None:
-        """The current conversation: the one begun last that has not ended, or None."""
+        """The current conversation: the latest one that is still open, or None."""
         return self._conversations[-1] if self._conversations else None
 
     @abstractmethod
     def _all(self, done: list[Any]) -> Done:
-        """What several calls handed back, as one."""
+        """Combine the results of several calls into one."""
 
     @abstractmethod
     def _answer(self, done: Done, id: str) -> Id:
-        """The id, handed back in the face's way."""
+        """Return an id in the face's way."""
 
     # -- sessions and conversations ------------------------------------------------------------------------------
 
@@ -186,18 +186,18 @@ class BaseSession(Generic[Done, Id]):
         device_id: str | None = None,
         attributes: Properties | None = None,
     ) -> Id:
-        """Begin the session explicitly, with a time, a user, a device or attributes of your own.
+        """Start the session explicitly, with a time, a user, a device or attributes of your own.
 
-        :param timestamp: an ISO 8601 text or an aware datetime; default now.
-        :param attributes: scalars; merged over those given to ``create_session``.
+        :param timestamp: an ISO 8601 text or an aware datetime. Default: now.
+        :param attributes: scalars by name. They are merged over those of ``create_session``.
         :returns: the session's id.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         if self._ended:
             self._reopen()
         user_id, device_id = self._id("user_id", user_id), self._id("device_id", device_id)
         attributes = {**self._attributes, **self._clean("attributes", attributes)}
-        at = self._moment(timestamp)
+        at = self._timestamp(timestamp)
         if user_id is not None:
             self.id = user_id
         if device_id is not None:
@@ -207,11 +207,11 @@ class BaseSession(Generic[Done, Id]):
         return self._answer(done, self.session_id)
 
     def end_session(self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None) -> Done:
-        """End the session, and with it every conversation of it that is still open.
+        """End the session and all its open conversations.
 
-        :param timestamp: an ISO 8601 text or an aware datetime; default now.
-        :param attributes: scalars; the service merges them over those given at the start.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param timestamp: an ISO 8601 text or an aware datetime. Default: now.
+        :param attributes: scalars by name. The service merges them over those of the start.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         if self._ended:
             return self._all([])
@@ -231,11 +231,11 @@ class BaseSession(Generic[Done, Id]):
         properties: Properties | None = None,
         attributes: Properties | None = None,
     ) -> Id:
-        """Begin a conversation explicitly; it becomes the current one. A session may hold several at once.
+        """Start a conversation explicitly. It becomes the current one. A session may have several open at once.
 
-        :param conversation_id: 1 to 100 characters; default a uuid4.
+        :param conversation_id: 1 to 100 characters. Default: a uuid4.
         :returns: the conversation's id.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         given = self._id("conversation_id", conversation_id)
         conversation_id = new_id() if given is None else given
@@ -254,10 +254,10 @@ class BaseSession(Generic[Done, Id]):
         properties: Properties | None = None,
         attributes: Properties | None = None,
     ) -> Done:
-        """End a conversation, so that the service analyses it. The one begun before it becomes the current one again.
+        """End a conversation, so that the service analyses it. The one before it becomes the current one again.
 
-        :param conversation_id: default the current conversation.
-        :raises InvalidEvent: an argument breaks a rule, or no conversation is open; nothing was queued.
+        :param conversation_id: default: the current conversation.
+        :raises InvalidEvent: an argument breaks a rule, or no conversation is open. The call queued nothing.
         """
         given = self._id("conversation_id", conversation_id)
         if given is None and not self._conversations:
@@ -280,12 +280,12 @@ class BaseSession(Generic[Done, Id]):
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> Done:
-        """Record an event that means something to your application.
+        """Record an event of your application's own.
 
         :param event: its name, 1 to 100 characters.
         :param properties: strings, numbers and booleans by name.
-        :param conversation_id: default the current conversation, if there is one.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param conversation_id: default: the current conversation, if there is one.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         fields = {"event": check_name("event", as_name(event))}
         properties = {} if properties is None else self._clean("properties", properties)
@@ -310,16 +310,16 @@ class BaseSession(Generic[Done, Id]):
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> Done:
-        """Record what the user said and what the assistant answered. Begins a conversation where none is open.
+        """Record what the user said and what the assistant answered. Starts a conversation if none is open.
 
         :param user: the user's words.
-        :param assistant: the assistant's; empty or None where there was no answer, as in a call of tools.
-        :param assistant_id: which assistant, 1 to 100 characters.
+        :param assistant: the assistant's words. Empty or None if it only called tools.
+        :param assistant_id: the assistant's id, 1 to 100 characters.
         :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a number, or a mapping or an object of either shape.
         :param cost: another name of ``usage``.
         :param properties: strings, numbers and booleans by name.
-        :param conversation_id: default the current conversation.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param conversation_id: default: the current conversation.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         own = {"user": _text("user", user), "assistant": "" if assistant is None else _text("assistant", assistant)}
         if assistant_id is not None and (named := self._id("assistant_id", assistant_id)) is not None:
@@ -358,12 +358,12 @@ class BaseSession(Generic[Done, Id]):
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> Done:
-        """Record tokens or money, to be added to what the conversation cost so far.
+        """Record tokens or money, to add to the conversation's cost.
 
         :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a number, or a mapping or an object of either shape.
         :param cost: another name of ``usage``; one of the two is required.
-        :param conversation_id: default the current conversation; one is begun where none is open.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param conversation_id: default: the current conversation. One is started if none is open.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         read = self._usage(usage, cost)
         if read is None:
@@ -386,12 +386,12 @@ class BaseSession(Generic[Done, Id]):
     ) -> Done:
         """Record that the assistant called a function.
 
-        :param name: the function's, 1 to 100 characters.
-        :param args: its arguments: text, mostly JSON, or what JSON is made of.
-        :param result: its result, likewise.
+        :param name: the function's name, 1 to 100 characters.
+        :param args: its arguments: a text, usually JSON, or a value that becomes JSON.
+        :param result: its result, in the same forms.
         :param runtime: how long it took, in milliseconds or as a timedelta.
-        :param conversation_id: default the current conversation; one is begun where none is open.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param conversation_id: default: the current conversation. One is started if none is open.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         report = self._client.pipeline.report_change
         own = _present(
@@ -415,15 +415,15 @@ class BaseSession(Generic[Done, Id]):
         conversation_id: str | None = None,
         timestamp: Timestamp | None = None,
     ) -> Done:
-        """Record what somebody thought of the session, or of one turn: a custom event named ``Feedback``.
+        """Record a rating of the session or of one turn, as a custom event named ``Feedback``.
 
-        :param feedback: ``"thumbs_up"`` or ``"thumbs_down"``. It may be left out where there is a value or a comment.
-        :param turn: the number of the turn in the session, from 1; default the session as a whole.
+        :param feedback: ``"thumbs_up"`` or ``"thumbs_down"``. You may omit it if you give a value or a comment.
+        :param turn: the number of the turn in the session, from 1. Default: the whole session.
         :param turn_id: the turn's id, as integrations record it, instead of its number.
-        :param value: a score, of whatever scale.
-        :param comment: what somebody said of it.
-        :param conversation_id: default the current conversation, if there is one.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param value: a score on a scale of your own.
+        :param comment: a remark by the person who rates.
+        :param conversation_id: default: the current conversation, if there is one.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         is_left_out = feedback is None and not (value is None and comment is None)
         if not is_left_out and (not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES):
@@ -454,16 +454,16 @@ class BaseSession(Generic[Done, Id]):
         traits: Properties | None = None,
         timestamp: Timestamp | None = None,
     ) -> Done:
-        """Say who the session's user is, or merge traits into the user's.
+        """Record who the session's user is, or merge traits into the user's.
 
-        :param id: the user's id; from here on the session's. With neither id nor device, the session's own are meant.
+        :param id: the user's id, also for all later events. Default: the session's own ids.
         :param traits: strings, numbers and booleans by name.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         user_id, device_id = self._id("id", id), self._id("device_id", device_id)
         named = self.id if user_id is None and device_id is None else user_id
         fields = _present(id=named, traits=None if traits is None else self._clean("traits", traits))
-        at = self._moment(timestamp)
+        at = self._timestamp(timestamp)
         if device_id is not None:
             self.device_id = device_id
         done = self._record(Identify, fields, at)
@@ -473,11 +473,11 @@ class BaseSession(Generic[Done, Id]):
 
     @reports_missing
     def user_alias(self, *, id: str, previous_id: str, timestamp: Timestamp | None = None) -> Done:
-        """Give the user a new id; the earlier ones stay as aliases.
+        """Give the user a new id. The earlier ones stay as aliases.
 
-        :param id: the new id; from here on the session's.
-        :param previous_id: the id under which the user is known.
-        :raises InvalidEvent: an argument breaks a rule; nothing was queued.
+        :param id: the new id, also for all later events.
+        :param previous_id: the id under which the service knows the user.
+        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
         fields = {
             "id": check_name("id", self._id("id", id)),
@@ -490,19 +490,19 @@ class BaseSession(Generic[Done, Id]):
     # -- what became of it ---------------------------------------------------------------------------------------
 
     def has_errors(self) -> bool:
-        """Whether events of this session were lost (refused by a service, or dropped)."""
+        """Whether events of this session were lost: refused by a service, or dropped."""
         return bool(self._account.errors) or any(mirror.account.errors for mirror in self._mirrors)
 
     def get_errors(self) -> list[APIResponse]:
-        """What went wrong with events of this session, oldest first; at most the last 100 of each service."""
+        """The losses of this session, oldest first, at most the last 100 of each service."""
         places = zip(self._client.services, self._accounts(), strict=False)
         return [error for each, account in places for error in each.pipeline.ledger.errors(account)]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {getattr(self, 'session_id', 'that was not made')}>"
+        return f"<{type(self).__name__} {getattr(self, 'session_id', '(incomplete)')}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy goes on with the session's ids. It has no handlers, and an account of its own."""
+        """A copy continues with the session's ids. It has its own account, and no handlers."""
         ids = {"session_id": self.session_id, "id": self.id, "device_id": self.device_id}
         if self._conversations:
             ids["conversation_id"] = self._conversations[0]
@@ -511,7 +511,7 @@ class BaseSession(Generic[Done, Id]):
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _record(  # noqa: PLR0917  this and the two that follow: the quickest way to call them
+    def _record(  # noqa: PLR0917  positional arguments are fastest, here and in the next two
         self,
         event_type: type[Event],
         fields: dict[str, Any],
@@ -520,11 +520,11 @@ class BaseSession(Generic[Done, Id]):
         own: dict[str, Any] | None = None,
         usage: Usage | None = None,
     ) -> Done:
-        """Submit an event of what a call was given: checked, and nothing of it None.
+        """Submit an event of checked values, none of which is None.
 
-        :param own: the fields that travel among the properties.
+        :param own: the fields that are sent among the properties.
         """
-        at = datetime.now(UTC) if timestamp is None else self._moment(timestamp)
+        at = datetime.now(UTC) if timestamp is None else self._timestamp(timestamp)
         if self._origin and properties is not None:
             properties = {**self._origin, **properties}
         if self._ended:
@@ -544,7 +544,7 @@ class BaseSession(Generic[Done, Id]):
         own: dict[str, Any] | None,
         usage: Usage | None,
     ) -> Done:
-        """The same for the first event of a session: its start goes before it, where that has to be said."""
+        """Submit the first event of a session, after the session's start if that has attributes."""
         self._used = True
         if not self._sampled:
             self._client.pipeline.count_dropped(self._account, Reason.SAMPLED_OUT)
@@ -570,14 +570,14 @@ class BaseSession(Generic[Done, Id]):
         own: dict[str, Any] | None,
         usage: Usage | None,
     ) -> Done:
-        """Hand an event to the pipeline: encoded, where nothing of the program's is to see it before."""
+        """Submit an event to the pipeline: encoded, unless ``before_send`` or a destination has to see it first."""
         client, account = self._client, self._account
         pipeline = client.pipeline
         is_closed = client.is_closed or not pipeline.is_open
         if self._encode is not None and not is_closed:
             try:
                 data = self._encode(event_type, self._common, at, fields, properties, own, usage)
-            except Exception:  # it is for the sender to say so
+            except Exception:  # the sender reports it
                 pass
             else:
                 done: Done = pipeline.submit(data, len(data) + ENTRY_SIZE, account)
@@ -593,7 +593,7 @@ class BaseSession(Generic[Done, Id]):
         return [self._account, *(mirror.account for mirror in self._mirrors)]
 
     def _listen(self, since: Timestamp) -> None:
-        """Begin to listen for the session's live events; one that began anew under its id goes on with what it has."""
+        """Start listening for the session's live events. A session restarted under its id keeps its listener."""
         if self._live is not None and self._live.subscription.serves(self.session_id):
             self._live.subscription.reach_back(since)
             return
@@ -602,15 +602,15 @@ class BaseSession(Generic[Done, Id]):
             self._live.start()
 
     def _is_to_see_its_end(self) -> bool:
-        """Whether this was the last flush of a session whose live events somebody listens to, and its end arrived.
+        """Whether the session has ended, its events are delivered, and a listener waits for its end.
 
-        That a destination has it, or has it not, says nothing of that.
+        Destinations are ignored, since they send no live events.
         """
         account = self._account
         return self._live is not None and self._ended and account.delivered > 0 and account.pending == 0
 
     def _reopen(self) -> None:
-        """After its end, a session is used again: under a new id, or under the given one, started anew."""
+        """Reuse an ended session, under a new id, or again under the id that the caller gave."""
         self._ended = self._plain = False
         if self._id_is_given:
             self._unannounced = True
@@ -618,7 +618,7 @@ class BaseSession(Generic[Done, Id]):
             self.session_id = new_id()
 
     def _conversation(self, given: object) -> str:
-        """The conversation of that id; without one, the current one, begun now where none is open."""
+        """The conversation of that id. Without an id, the current one, which is started if none is open."""
         if given is not None and (conversation_id := self._id("conversation_id", given)) is not None:
             return conversation_id
         if not self._conversations:
@@ -630,23 +630,23 @@ class BaseSession(Generic[Done, Id]):
             self._conversations.remove(conversation_id)
 
     def _id(self, name: str, given: object) -> str | None:
-        """An id, see :func:`~mindlytics.arguments.as_id`; None where there is none."""
+        """Check an id, see :func:`~mindlytics.arguments.as_id`."""
         text = as_id(name, given, self._client.pipeline.report_change)
         return None if text is None else check_name(name, text)
 
-    def _moment(self, given: Timestamp | None) -> Timestamp:
+    def _timestamp(self, given: Timestamp | None) -> Timestamp:
         at = as_timestamp(given, self._client.pipeline.report_change)
         check_timestamp("timestamp", at)
         return plain_datetime(at) if isinstance(at, datetime) and type(at) is not datetime else at
 
     def _usage(self, usage: object, cost: object) -> Usage | None:
         if usage is not None and cost is not None:
-            raise InvalidEvent("cost", "left out where usage is given (it is another name of it)", cost)
+            raise InvalidEvent("cost", "left out if usage is given (it is another name of it)", cost)
         name, given = ("usage", usage) if cost is None else ("cost", cost)
         return as_usage(given, self._client.pipeline.report_change, name)
 
     def _clean(self, field: str, given: Properties | None, own: tuple[str, ...] = ()) -> dict[str, Scalar]:
-        """Scalars that an event may carry; what had to be changed is told, or raised where the client is strict."""
+        """Scalars for an event. Changes are reported, or raised if the client is strict."""
         if given is None:
             return {}
         cleaned = clean_scalars(field, given, self._client.pipeline.report_change)
@@ -659,19 +659,19 @@ class BaseSession(Generic[Done, Id]):
 
 
 def _text(name: str, given: object) -> str:
-    """A text that can be encoded."""
+    """Check a text, and replace what UTF-8 cannot encode."""
     if type(given) is str and given.isascii():
         return given
     return valid_text(check_text(name, as_name(given)))
 
 
 def _present(**fields: Any) -> dict[str, Any]:
-    """Those fields that are not None."""
+    """Leave out the fields that are None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 _PROGRESS = ("_attributes", "_ended", "_id_is_given", "_unannounced", "_used")
-"""How far a session has come, beside its conversations."""
+"""The state of a session that a copy takes over, besides its conversations."""
 
 
 def _gone_on(client: Any, ids: dict[str, str | None], state: dict[str, Any]) -> Any:
