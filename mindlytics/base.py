@@ -17,6 +17,7 @@ from .annotations import Unpack
 from .arguments import as_id
 from .cleaning import clean_scalars
 from .delivery.ledger import Account, APIResponse, Stats
+from .delivery.privacy import redaction
 from .delivery.verdict import Wire
 from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
 from .live.event import MLEvent
@@ -180,7 +181,8 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
     def _encoder(self) -> Encode | None:
         """The function that encodes events at the call, or None if a hook or destination has to see them first."""
         settings = self.settings
-        sees_events = bool(self.destinations) or settings.before_send is not None or settings.content_mode != "full"
+        sees_events = bool(self.destinations or settings.redact) or settings.before_send is not None
+        sees_events |= settings.content_mode != "full"
         if self._encode is None and not sees_events:
             with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and logs it
                 from .wire import encode_parts  # noqa: PLC0415  orjson takes a while to import
@@ -267,6 +269,11 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             name: check_name(name, value) for name, value in (("id", id), ("device_id", device_id)) if value is not None
         }
         cleaned = None if traits is None else clean_scalars("traits", traits, report)
+        redact = redaction(self.settings)
+        if cleaned and redact is not None:
+            from .redaction import redacted_map  # noqa: PLC0415  most programs redact nothing
+
+            cleaned = redacted_map(cleaned, redact)
         return body if cleaned is None else {**body, "traits": cleaned}
 
     def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:

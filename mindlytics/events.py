@@ -7,7 +7,7 @@ server decodes with them, so the contract exists once. ``values.py`` checks valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from sys import getsizeof
 from typing import Any, ClassVar, TypeVar
 
@@ -51,6 +51,10 @@ class AnyEvent:
         """The event for its service, if it was recorded for another one."""
         return self
 
+    def redacted(self, redact: Callable[[str], str]) -> AnyEvent:
+        """The event with its texts and maps redacted; its ids and names stay."""
+        return self
+
     def without_texts(self) -> AnyEvent:
         """The event with the lengths of what people and functions said instead of the texts."""
         return self
@@ -90,6 +94,19 @@ class Event(AnyEvent):
         if "timestamp" not in vars(self):
             return f"<{type(self).__name__} (incomplete)>"
         return f"<{type(self).__name__} of session {self.session_id!r} at {self.timestamp!s}>"
+
+    def redacted(self, redact: Callable[[str], str]) -> Event:
+        """The event with its texts, properties, attributes and traits redacted."""
+        from .redaction import redacted_map  # noqa: PLC0415  most programs redact nothing
+
+        changed: dict[str, Any] = {}
+        for name in (*self.texts, "properties", "attributes", "traits"):
+            value = getattr(self, name, None)
+            if isinstance(value, str):
+                changed[name] = redact(value)
+            elif value:
+                changed[name] = redacted_map(value, redact)
+        return evolve(self, **changed)
 
     def without_texts(self) -> Event:
         """The event with ``<field>_length`` among its properties for each text that it held, in characters."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypedDict
 from urllib.parse import urlsplit
 
@@ -28,6 +29,10 @@ LABEL = 100
 
 LEAST_SPOOL = 1024 * 1024
 """Fewest bytes for a spool."""
+
+
+REDACTABLE = ("card", "email", "iban", "key", "phone")
+"""The kinds of personal data that ``redact`` knows, see ``redaction.py``."""
 
 
 class Options(TypedDict, total=False):
@@ -52,6 +57,7 @@ class Options(TypedDict, total=False):
     http_client: Any
     before_send: Callable[[Any], Any] | None
     content_mode: str | None
+    redact: bool | str | re.Pattern[str] | Iterable[str | re.Pattern[str]] | None
     sample_rate: float | None
     environment: str | None
     release: str | None
@@ -148,6 +154,34 @@ def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
 def _label(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if value is not None and (not isinstance(value, str) or not 0 < len(value) <= LABEL or not value.isprintable()):
         raise _wrong(attribute, f"a str of 1 to {LABEL} printable characters", value)
+
+
+def as_redact(given: Any) -> Any:
+    """Patterns and kinds, each once and in one order. True is all kinds, and so is ``"all"``."""
+    if given is None or isinstance(given, bool):
+        return REDACTABLE if given else ()
+    if isinstance(given, str):
+        given = [each.strip() for each in given.split(",") if each.strip()]
+    elif isinstance(given, re.Pattern):
+        given = [given]
+    try:
+        chosen = list(dict.fromkeys(given))
+    except TypeError:
+        return given
+    patterns = [each for each in chosen if not isinstance(each, str)]
+    return (*patterns, *(REDACTABLE if "all" in chosen else sorted(each for each in chosen if isinstance(each, str))))
+
+
+def _redactable(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    rule = f"compiled patterns, or some of {', '.join(REDACTABLE)}, or all"
+    if not isinstance(value, tuple):
+        raise _wrong(attribute, rule, value)
+    for each in value:
+        if isinstance(each, re.Pattern) and isinstance(each.pattern, str):
+            if each.search(""):
+                raise InvalidSetting(f"{label(attribute)} must hold patterns that match no empty text")
+        elif each not in REDACTABLE:
+            raise InvalidSetting(f"{label(attribute)} must be {rule}")
 
 
 def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -331,6 +365,14 @@ class Settings:
         _one_of("full", "metadata_only"),
         "`metadata_only` sends the lengths of what was said and of arguments and results instead of the texts.",
         read=str,
+    )
+    redact: tuple[str | re.Pattern[str], ...] = _setting(
+        (),
+        _redactable,
+        "What is replaced in texts, properties and traits before it leaves: kinds of personal data "
+        f"({', '.join(f'`{kind}`' for kind in REDACTABLE)}, or `all`) and compiled patterns of your own.",
+        read=str,
+        converter=as_redact,
     )
     sample_rate: float = _setting(
         1.0,

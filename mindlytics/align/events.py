@@ -156,6 +156,8 @@ class AlignEvent(AnyEvent):
     """What all events share: properties, a time and an id."""
 
     type: ClassVar[str]
+    texts: ClassVar[Mapping[str, int | None]] = {}
+    """The fields that hold what people say or who they are, and how long those may be."""
 
     custom_properties: Mapping[str, str] = field(default=None, converter=checked_properties)
     timestamp: datetime = field(factory=now)
@@ -163,6 +165,16 @@ class AlignEvent(AnyEvent):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'event_id', '(incomplete)')}>"
+
+    def redacted(self, redact: Callable[[str], str]) -> AlignEvent:
+        """The event with what it says of people redacted, within its limits."""
+        properties = {name: redact(value)[:MAX_PROPERTY] for name, value in self.custom_properties.items()}
+        texts: dict[str, Any] = {
+            name: redact(value)[:most]
+            for name, most in self.texts.items()
+            if isinstance(value := getattr(self, name), str)
+        }
+        return evolve(self, custom_properties=properties, **texts)
 
     def without_texts(self) -> AlignEvent:
         return self
@@ -197,6 +209,7 @@ class UserRecognize(AlignEvent):
     """Who a user is. ``create_time`` is when the user signed up."""
 
     type: ClassVar[str] = "user_recognize"
+    texts: ClassVar[Mapping[str, int | None]] = {"display_name": MAX_NAME, "email": MAX_EMAIL}
 
     user_id: str = field(validator=_name)
     display_name: str | None = field(default=None, validator=_text(0, MAX_NAME, optional=True))
@@ -211,6 +224,7 @@ class MessageCreate(AlignEvent):
     """One message of a session. ``message_index`` is its place there."""
 
     type: ClassVar[str] = "message_create"
+    texts: ClassVar[Mapping[str, int | None]] = {"content": None}
 
     session_id: str = field(validator=_name)
     message_index: int = field(converter=whole_number, validator=_index)

@@ -12,12 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define
 
 from ..delivery.ledger import Account
-from ..delivery.privacy import Suppressed, apply_before_send
+from ..delivery.privacy import Suppressed, apply_before_send, redaction
 from ..errors import ValidationError
 from ..events import (
     FEEDBACK,
@@ -55,6 +55,9 @@ USER_FIELDS = {"display_name": "display_name", "name": "display_name", "email": 
 USER_FIELDS |= {"country_code": "country_code"}
 """The traits that the service has fields for."""
 
+if TYPE_CHECKING:
+    from ..redaction import Redact
+
 Report = Callable[[str, str], None]
 """Called with the name of a value that Align AI cannot take, and the reason."""
 Make = Callable[[Any, Report], AlignEvent]
@@ -88,10 +91,13 @@ def _progress_of(settings: Settings, session_id: str, progress: _Progress) -> _P
 class _Original:
     """An event of Mindlytics, and what ``before_send`` makes of it."""
 
-    def __init__(self, event: Event, before_send: Callable[[Any], Any] | None, report: Report) -> None:
+    def __init__(
+        self, event: Event, before_send: Callable[[Any], Any] | None, redact: Redact | None, report: Report
+    ) -> None:
         self.event = event
         self.report = report
         self._before_send = before_send
+        self._redact = redact
         self._outcome: Any = None
 
     def allowed(self) -> Any:
@@ -101,7 +107,7 @@ class _Original:
         """
         if self._outcome is None:
             try:
-                self._outcome = apply_before_send(self.event, self._before_send, with_texts=True)
+                self._outcome = apply_before_send(self.event, self._before_send, with_texts=True, redact=self._redact)
             except Suppressed as suppressed:
                 self._outcome = suppressed
         if isinstance(self._outcome, Suppressed):
@@ -151,6 +157,7 @@ class Mirror:
         self.account = account
         self._pipeline = pipeline
         self._before_send = settings.before_send
+        self._redact = redaction(settings)
         # Shorten texts once. If the Align AI client does so, shortening here too would send the length of a length.
         self._with_texts = settings.content_mode == "full" or pipeline.settings.content_mode != "full"
         self._session_id: str | None = None
@@ -180,7 +187,7 @@ class Mirror:
             self._queue(original, _feedback_create)
 
     def _original(self, event: Event) -> _Original:
-        return _Original(event, self._before_send, self._report)
+        return _Original(event, self._before_send, self._redact, self._report)
 
     def _open(self, start: _Original, first: _Original | None) -> None:
         self._progress.is_open = True

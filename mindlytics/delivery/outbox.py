@@ -21,7 +21,7 @@ from ..events import AnyEvent
 from ..settings import Settings
 from .batcher import Batch, Batcher
 from .ledger import Entry, Ledger, Reason
-from .privacy import Suppressed, apply_before_send
+from .privacy import Suppressed, apply_before_send, redaction
 from .verdict import Fate, Verdict, Wire
 
 logger = logging.getLogger("mindlytics")
@@ -51,7 +51,8 @@ class Outbox:
         self._max_wait = settings.max_retry_wait
         self._before_send = settings.before_send
         self._with_texts = settings.content_mode == "full"
-        self._holds_back = self._before_send is not None or not self._with_texts
+        self._redact = redaction(settings)
+        self._holds_back = self._before_send is not None or not self._with_texts or self._redact is not None
         self._popped: deque[Entry] = deque()
         self._looked: float | None = None
         self._failing = False
@@ -200,7 +201,9 @@ class Outbox:
         return None
 
     def _allowed(self, event: AnyEvent) -> AnyEvent:
-        return apply_before_send(event.translated(), self._before_send, with_texts=self._with_texts)
+        return apply_before_send(
+            event.translated(), self._before_send, with_texts=self._with_texts, redact=self._redact
+        )
 
     def log_recovery(self, verdict: Verdict) -> None:
         """Log one line if this answer ends an outage."""

@@ -1,13 +1,17 @@
-"""What leaves the program of an event: after its own ``before_send``, and with lengths instead of texts."""
+"""What leaves the program of an event: after its own ``before_send``, with lengths instead of texts, and redacted."""
 
 from __future__ import annotations
 
 import inspect
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..events import AnyEvent
+
+if TYPE_CHECKING:
+    from ..redaction import Redact
+    from ..settings import Settings
 
 
 class Suppressed(Exception):
@@ -18,8 +22,10 @@ class Suppressed(Exception):
         super().__init__(detail)
 
 
-def apply_before_send(event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_texts: bool) -> AnyEvent:
-    """The event after ``before_send``.
+def apply_before_send(
+    event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_texts: bool, redact: Redact | None
+) -> AnyEvent:
+    """The event after ``before_send``, without its texts where they stay, and redacted.
 
     :raises Suppressed: ``before_send`` dropped it or failed.
     """
@@ -36,7 +42,18 @@ def apply_before_send(event: AnyEvent, before_send: Callable[[Any], Any] | None,
             if inspect.iscoroutine(event):
                 event.close()
             raise Suppressed(wanted=False, detail=f"before_send returned a {type(event).__name__} instead of an event")
-    return event if with_texts else event.without_texts()
+    if not with_texts:
+        event = event.without_texts()
+    return event if redact is None else event.redacted(redact)
+
+
+def redaction(settings: Settings) -> Redact | None:
+    """What redacts texts, as the settings have it."""
+    if not settings.redact:
+        return None
+    from ..redaction import redactor  # noqa: PLC0415  most programs redact nothing, and its patterns take a while
+
+    return redactor(settings.redact)
 
 
 QUOTE = 8
