@@ -1,14 +1,13 @@
-"""Libraries that people use, recorded in one line: a module for each, which imports its library when it is used.
+"""Record other libraries in one line: one module each, which imports its library on first use.
 
-Where an integration records: in the session it is given, else in the current one (:func:`mindlytics.current`), else in
-one that it makes with the client it is given, or with a client that the environment describes. Without any of these it
-does nothing.
+An integration records in the session that you give it, else in the current one (:func:`mindlytics.current`), else in
+one that it makes with your client or with a client from the environment. Without any of these it does nothing.
 
 How an integration is written
 -----------------------------
 
-All of them stand on ``recording.py``. None of its calls raises or waits, so an integration needs no ``try`` around
-them; reading what the *library* hands over does, by ``@quiet``::
+All of them use ``recording.py``. Its calls neither raise nor wait, so an integration calls them without ``try``. Code
+that reads the *library's* objects may raise, so it needs ``@quiet``::
 
     recorder = Recorder(session, client)              # one for each handler, wrapped client or app
 
@@ -19,11 +18,11 @@ them; reading what the *library* hands over does, by ``@quiet``::
     turn.first_token()                                # at each piece of a stream; the first one counts
     turn.end("It is 21 °C.")                          # or turn.fail(error, "It is"), or turn.cancel("It is")
 
-``end``, ``fail`` and ``cancel`` record the turn, and before it its calls in the order in which they ended. The first of
-them counts, what comes later has no effect. A turn that is begun within another one (``with turn.active():``, as
-``observe`` does) becomes a part of that: its tokens and calls go there, and its end records nothing.
+``end``, ``fail`` and ``cancel`` record the turn, and before it its calls in the order of their ends. Only the first of
+them has an effect. A turn within another one (``with turn.active():``, as in ``observe``) becomes a part of that. The
+outer turn gets its tokens and calls, and records all at its own end.
 
-Times are taken when the methods are called. A library that hands over its own passes ``at=``, an aware datetime.
+The methods take the current time. If a library has times of its own, pass them as ``at=``, an aware datetime.
 
 ``text_of(content)`` gives the text of a message's content in the shapes of all these libraries.
 """

@@ -1,4 +1,4 @@
-"""Anthropic's library: a wrapped client records Messages, and stays the very same object.
+"""Anthropic's library: ``wrap`` makes a client record Messages, and returns the same object.
 
 from mindlytics.integrations.anthropic import wrap
 
@@ -22,20 +22,20 @@ C = TypeVar("C")
 
 
 def wrap(anthropic_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
-    """Record what is asked through a client of Anthropic's, blocking or asyncio, Bedrock's and Vertex' too.
+    """Record the questions through an Anthropic client, blocking or asyncio, including Bedrock's and Vertex'.
 
-    Its copies (``with_options``) are recorded as well. Wrapping again replaces session and client.
+    Its copies (``with_options``) record too. Wrapping again replaces session and client.
 
-    :param session: where turns are recorded; default the current session at each question.
-    :param client: makes sessions where none is current; default one of the environment's settings.
-    :returns: the very same client.
+    :param session: where to record turns. Default: the current session at each question.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
+    :returns: the same client.
     """
     wrap_client(anthropic_client, Recorder(session, client), _reader_for)
     return anthropic_client
 
 
 def undo(anthropic_client: C) -> C:
-    """Record nothing of that client any more. It is as it was before it was wrapped."""
+    """Stop recording a client, and restore it as it was before ``wrap``."""
     unwrap_client(anthropic_client)
     return anthropic_client
 
@@ -45,7 +45,7 @@ def _reader_for(path: str) -> Reader | None:
 
 
 class Messages:
-    """Reads ``/v1/messages``."""
+    """Reads requests to ``/v1/messages``."""
 
     def asked(self, body: Any) -> Asked:
         messages = [(get(each, "role"), _blocks(get(each, "content"))) for each in get(body, "messages") or ()]
@@ -119,7 +119,7 @@ def _blocks(content: Any) -> list[Any]:
 
 
 def _speaks(blocks: list[Any]) -> bool:
-    """Whether the user says something, be it an image; else tools do."""
+    """Whether the message holds words or images of the user, and not only results of tools."""
     return any(get(block, "type") != "tool_result" for block in blocks)
 
 
@@ -139,7 +139,7 @@ def _wanted(blocks: Any) -> list[Wanted]:
 
 
 def _plain(content: Any) -> Any:
-    """A result of a tool that Anthropic's service has called: its texts, or what JSON is made of."""
+    """The result of a tool that Anthropic's service called: its texts, or a value that becomes JSON."""
     if isinstance(content, (list, tuple)):
         return text_of(content) or [_plain(each) for each in content]
     return content.model_dump(mode="json") if hasattr(content, "model_dump") else content

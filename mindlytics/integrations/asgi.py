@@ -1,4 +1,4 @@
-"""ASGI apps (FastAPI, Starlette, Litestar, Quart …): a middleware that makes the session of each request current.
+"""ASGI apps (FastAPI, Starlette, Litestar, Quart …): a middleware that sets the current session for each request.
 
 from mindlytics.integrations.asgi import MindlyticsMiddleware
 
@@ -22,17 +22,18 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class MindlyticsMiddleware:
-    """Makes a session the current one while a request is served, its streamed body and background tasks included.
+    """Sets the current session while a request is served, including its streamed body and background tasks.
 
-    Requests of the same session id, by HTTP or a WebSocket, share a session. Without an id, each has one of its own,
-    which ends with it. Nothing is awaited but the app.
+    Requests with the same session id, by HTTP or a WebSocket, share a session. A request without an id gets its own,
+    which ends with it. The middleware awaits only the app.
 
     :param app: the ASGI app.
-    :param client: makes the sessions; default one of the environment's settings. Without any, nothing is current.
-    :param session_id: a function of the ASGI scope that gives the session's id; default by header and cookie.
-    :param user_id: a function of the ASGI scope that gives the user's id, or None.
-    :param header: the name of the header that holds the session's id.
-    :param cookie: the name of the cookie that holds it.
+    :param client: makes the sessions. Default: a client with the environment's settings. Without either, there is no
+        current session.
+    :param session_id: a function of the ASGI scope that returns the session's id. Default: from header or cookie.
+    :param user_id: a function of the ASGI scope that returns the user's id, or None.
+    :param header: the name of the header with the session's id.
+    :param cookie: the name of the cookie with the session's id.
     """
 
     def __init__(

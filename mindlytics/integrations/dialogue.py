@@ -1,4 +1,4 @@
-"""Requests to a model, one after the other, as questions: those that bring the results of tools go on with theirs."""
+"""Turns a series of model requests into questions. A request with results of tools continues its question."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .quiet import quiet
 from .recording import Call, Recorder, Turn, Watch
 
 MOST_WAITING = 1_000
-"""Calls of tools whose results may come yet, for each wrapped client."""
+"""Most calls of tools per wrapped client that wait for results."""
 LONGEST_WAIT = 600.0
-"""Seconds after which the results are not waited for any more."""
+"""Seconds after which waiting for results ends."""
 
 Waiting = tuple[Turn, Call, float]
-"""A question, a tool that the program calls for it, and the second since when it does so."""
+"""A question, a tool that the program calls for it, and the start of the call on the monotonic clock."""
 
 
 @define
 class Result:
-    """What a tool gave, as the program hands it to the model."""
+    """A tool's result, as the program passes it to the model."""
 
     id: Hashable
     result: Any = None
@@ -36,11 +36,11 @@ class Result:
 class Asked:
     """A request to a model.
 
-    :param user: the last words of the user.
-    :param results: what tools gave.
-    :param earlier: ids of calls before those words: their questions are over.
-    :param is_forced: the model has to call one function, so that this call is the answer.
-    :param at: when it was sent; default now.
+    :param user: the user's last words.
+    :param results: the tools' results.
+    :param earlier: ids of calls before those words, whose questions are over.
+    :param is_forced: the model has to call one function, so the call is the answer.
+    :param at: when it was sent. Default: now.
     """
 
     user: str = ""
@@ -54,9 +54,9 @@ class Asked:
 
 @define
 class Wanted:
-    """A tool that the model wants to be called, or that its service has called already, with this result.
+    """A tool that the model asks for, or that its service has called already, with this result.
 
-    :param since: when that was known, if it was before the end of the answer.
+    :param since: when the model asked for it, if that was before the end of the answer.
     """
 
     id: Hashable
@@ -70,9 +70,9 @@ class Wanted:
 
 @define
 class Answer:
-    """What a model answered.
+    """A model's answer.
 
-    :param at: when it had; default now.
+    :param at: when it came. Default: now.
     """
 
     text: str = ""
@@ -84,7 +84,7 @@ class Answer:
 
 
 class Dialogue:
-    """The questions that are asked through one wrapped client."""
+    """The questions through one wrapped client."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -93,7 +93,7 @@ class Dialogue:
 
     @quiet
     def begin(self, asked: Asked) -> Exchange:
-        """A request is sent."""
+        """Begin a request."""
         turn: Turn | None = None
         for result in asked.results:
             waited = self._waiting.get(result.id)
@@ -113,18 +113,18 @@ class Dialogue:
         return Exchange(self, turn, asked)
 
     def is_waiting_for(self, results: Iterable[Result]) -> bool:
-        """Whether all of the results go on with a question that is known here."""
+        """Whether all results belong to a known question."""
         return all(result.id in self._waiting for result in results)
 
     def wait(self, id: Hashable, turn: Turn, call: Call) -> None:
-        """The program calls a tool now."""
+        """Wait for the result of a tool that the program calls now."""
         before = self._waiting.pop(id, None)
         if before is not None:
             before[0].end()
         self._waiting[id] = turn, call, time.monotonic()
 
     def _end_late(self, earlier: Iterable[Hashable]) -> None:
-        """End the questions whose results do not come any more."""
+        """End the questions whose results will not come."""
         for id in earlier:
             waited = self._waiting.pop(id, None)
             if waited is not None:
@@ -139,7 +139,7 @@ class Dialogue:
 
 
 class Exchange:
-    """One request, and what came of it. The first of its ends counts."""
+    """One request and its outcome. Only its first end has an effect."""
 
     def __init__(self, dialogue: Dialogue, turn: Turn, asked: Asked) -> None:
         self._dialogue = dialogue
@@ -148,12 +148,12 @@ class Exchange:
         self._is_over = False
 
     def piece(self, at: datetime | None = None) -> None:
-        """A piece of a streamed answer has come."""
+        """Note a piece of a streamed answer."""
         self.turn.first_token(at=at)
 
     @quiet
     def answered(self, answer: Answer) -> None:
-        """The model has answered; where it wants tools to be called, the question goes on."""
+        """End the request with an answer. If the model asks for tools, the question continues."""
         if self._is_over:
             return
         self._is_over = True
@@ -178,9 +178,9 @@ class Exchange:
 
     @quiet
     def failed(self, error: BaseException, answer: Answer | None = None) -> None:
-        """It ended with an error, or was cancelled.
+        """End the request with an error or a cancellation.
 
-        :param answer: what had come until then.
+        :param answer: the answer so far.
         """
         if self._is_over:
             return
@@ -191,6 +191,6 @@ class Exchange:
 
 
 def _end_all(waiting: OrderedDict[Hashable, Waiting]) -> None:
-    """At the program's exit, or once nobody has the wrapped client any more."""
+    """End all questions, at exit or when the wrapped client is garbage-collected."""
     while waiting:
         waiting.popitem()[1][0].end()

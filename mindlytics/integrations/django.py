@@ -1,4 +1,4 @@
-"""Django: a middleware that makes the session of each request current, in synchronous and asynchronous views.
+"""Django: a middleware that sets the current session for each request, in synchronous and asynchronous views.
 
 MIDDLEWARE = [..., "mindlytics.integrations.django.MindlyticsMiddleware"]
 """
@@ -16,11 +16,11 @@ from .web import Visit, Visits
 
 
 class MindlyticsMiddleware:
-    """Makes a session the current one while a request is served, its streamed body included.
+    """Sets the current session while a request is served, including its streamed body.
 
-    Requests of the same session id share a session. Without an id, each has one of its own, which ends with it. The
-    setting ``MINDLYTICS`` is a dict of ``client``, ``session_id``, ``user_id``, ``header`` and ``cookie``, all of which
-    may be left out. The first three may be dotted paths; ``session_id`` and ``user_id`` are functions of the request.
+    Requests with the same session id share a session. A request without an id gets its own, which ends with it. The
+    setting ``MINDLYTICS`` is a dict with the optional keys ``client``, ``session_id``, ``user_id``, ``header`` and
+    ``cookie``. The first three may be dotted paths. ``session_id`` and ``user_id`` are functions of the request.
     """
 
     sync_capable = True

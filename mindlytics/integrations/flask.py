@@ -1,4 +1,4 @@
-"""Flask: the session of each request is current while it is served.
+"""Flask: sets the current session for each request.
 
 from mindlytics.integrations.flask import Mindlytics
 
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 
 class Mindlytics:
-    """Makes a session the current one while a request is served, its streamed body included.
+    """Sets the current session while a request is served, including its streamed body.
 
-    Requests of the same session id share a session. Without an id, each has one of its own, which ends with it.
+    Requests with the same session id share a session. A request without an id gets its own, which ends with it.
 
-    :param app: the app; or call :meth:`init_app` later.
-    :param client: makes the sessions; default one of the environment's settings. Without any, nothing is current.
-    :param session_id: a function of the request that gives the session's id; default by header and cookie.
-    :param user_id: a function of the request that gives the user's id, or None.
-    :param header: the name of the header that holds the session's id.
-    :param cookie: the name of the cookie that holds it.
+    :param app: the app. You may call :meth:`init_app` later instead.
+    :param client: makes the sessions. Default: a client with the environment's settings. Without either, there is no
+        current session.
+    :param session_id: a function of the request that returns the session's id. Default: from header or cookie.
+    :param user_id: a function of the request that returns the user's id, or None.
+    :param header: the name of the header with the session's id.
+    :param cookie: the name of the cookie with the session's id.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Mindlytics:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Serve that app."""
+        """Add it to an app."""
         app.before_request(quiet(self._begin))
         app.after_request(self._after)
         app.teardown_request(quiet(self._end))

@@ -1,10 +1,10 @@
-"""Google's library for Gemini: a wrapped client records what content it has generated, and stays the very same object.
+"""Google's library for Gemini: ``wrap`` makes a client record generated content, and returns the same object.
 
     from mindlytics.integrations.gemini import wrap
 
     client = wrap(genai.Client())
 
-Functions that the library calls by itself ("automatic function calling") lie between two requests, as any tool does.
+Functions that the library calls by itself ("automatic function calling") run between two requests, like any tool.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 _ONE, _STREAM = "_generate_content", "_generate_content_stream"
-"""What sends one request each; the public methods call them, once or more often."""
+"""Methods that send one request each. The public methods call them, once or more often."""
 
 
 def wrap(genai_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
-    """Record what content a client of ``google.genai`` has generated: blocking, asyncio (``client.aio``) and in chats.
+    """Record the content that a client of ``google.genai`` generates: blocking, asyncio (``client.aio``) and in chats.
 
     Wrapping again replaces session and client.
 
-    :param session: where turns are recorded; default the current session at each question.
-    :param client: makes sessions where none is current; default one of the environment's settings.
-    :returns: the very same client.
+    :param session: where to record turns. Default: the current session at each question.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
+    :returns: the same client.
     """
     undo(genai_client)
     dialogue = Dialogue(Recorder(session, client))
@@ -56,7 +56,7 @@ def wrap(genai_client: C, *, session: AnySession | None = None, client: Client |
 
 
 def undo(genai_client: C) -> C:
-    """Record nothing of that client any more. It is as it was before it was wrapped."""
+    """Stop recording a client, and restore it as it was before ``wrap``."""
     for models in _models(genai_client):
         for name in (_ONE, _STREAM):
             vars(models).pop(name, None)
@@ -114,7 +114,7 @@ def _async_stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[
 
 @contextmanager
 def _failing(begun: tuple[Exchange, Request] | None) -> Iterator[None]:
-    """Note what the library raises."""
+    """Note errors that the library raises."""
     try:
         yield
     except BaseException as error:
@@ -137,7 +137,7 @@ def _answered(begun: tuple[Exchange, Request] | None, reply: Any) -> None:
 
 
 class Request:
-    """One request. Its calls of functions mostly have no id: they are known by all that was said before them."""
+    """One request. Its function calls often lack ids, so they are identified by everything before them."""
 
     def __init__(self, contents: Any, model: Any, config: Any) -> None:
         self._contents = [(get(each, "role") or "user", list(get(each, "parts") or ())) for each in _contents(contents)]
@@ -185,7 +185,7 @@ class Request:
         )
 
     def _key(self, at: int, number: int, call: Any) -> Any:
-        """What a call is known by: its id, or how many contents and which texts come before it."""
+        """The key of a call: its id, or the number and texts of the contents before it."""
         id = get(call, "id")
         if id:
             return id
@@ -209,7 +209,7 @@ class ContentPieces:
         parts = list(get(get(candidates[0], "content"), "parts") or ())
         self._parts += parts
         calls = [part for part in parts if _part(part, "function_call") is not None]
-        self._called += [Watch() for _ in calls]  # the library calls them before it goes on to read
+        self._called += [Watch() for _ in calls]  # the library calls them before it reads further
         return bool(text_of(parts) or calls)
 
     def answer(self) -> Answer:
@@ -220,7 +220,7 @@ class ContentPieces:
 
 
 def _contents(given: Any) -> Iterator[Any]:
-    """Contents with roles, of all that may be given as such: texts, parts, contents, and lists of them."""
+    """Contents with roles, from any accepted form: texts, parts, contents, and lists of them."""
     loose: list[Any] = []
     for each in given if isinstance(given, (list, tuple)) else [given]:
         if get(each, "parts") is None:
@@ -235,7 +235,7 @@ def _contents(given: Any) -> Iterator[Any]:
 
 
 def _part(part: Any, name: str) -> Any:
-    """What a part holds: mappings have the names of the library, or those of the service."""
+    """A field of a part. Mappings use the names of the library or those of the service."""
     head, _, tail = name.partition("_")
     found = get(part, name)
     return get(part, head + tail.capitalize()) if found is None and isinstance(part, dict) else found

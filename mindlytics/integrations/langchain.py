@@ -2,8 +2,8 @@
 
     agent.invoke({"messages": […]}, config={"callbacks": [MindlyticsCallback()]})
 
-A run that has no parent is a question, and a turn once it has ended (``langchain_runs.py``). What runs take and return
-is read in ``langchain_messages.py``. The handler only takes notes, inline: it starts no thread and no task.
+A run without a parent is a question, and becomes a turn once it ends (``langchain_runs.py``). ``langchain_messages.py``
+reads the inputs and outputs of runs. The handler only takes notes in the calling thread or task.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 THREADS = ("thread_id", "conversation_id", "session_id")
-"""What programs call the id of a conversation."""
+"""Usual names for the id of a conversation."""
 
 
 class MindlyticsCallback(BaseCallbackHandler):
-    """Records each question to a chain, an agent, a graph or a model as a turn, with the tools that were called for it.
+    """Records each question to a chain, an agent, a graph or a model as a turn, with its tool calls.
 
-    Give it to a run, in ``config={"callbacks": [handler]}``, or to a model, in ``callbacks=[handler]``. One handler
-    serves any number of runs at once, in any threads and loops. It never raises or waits.
+    Pass it to a run as ``config={"callbacks": [handler]}``, or to a model as ``callbacks=[handler]``. One handler
+    serves any number of concurrent runs, in any threads and loops. It never raises or waits.
 
-    :param session: where to record, of either face; default the current session at each question.
-    :param client: makes sessions where none is current; default a client of the environment's settings.
+    :param session: where to record, of either face. Default: the current session at each question.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
     """
 
     run_inline = True
@@ -59,7 +59,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **more: Any,
     ) -> None:
-        """A chain, an agent, a graph or a part of one begins."""
+        """Called when a chain, an agent, a graph or a part of one begins."""
         metadata = more.get("metadata")
         thread_id = _thread_in(metadata)
         parent = self._parent(parent_run_id)
@@ -72,7 +72,7 @@ class MindlyticsCallback(BaseCallbackHandler):
 
     @quiet
     def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
-        """It has returned, or nobody takes the rest of its stream."""
+        """Called when it has returned, or the program stopped reading its stream."""
         question = self._runs.end(run_id)
         if question is None:
             return
@@ -92,7 +92,7 @@ class MindlyticsCallback(BaseCallbackHandler):
 
     @quiet
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """It has raised, or was cancelled."""
+        """Called when it has raised or was cancelled."""
         run = self._runs.get(run_id)
         if run is not None and _is_interrupt(error):
             run.question.is_halted = True
@@ -113,7 +113,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **more: Any,
     ) -> None:
-        """A chat model is asked."""
+        """Called when a chat model is asked."""
         asked = messages[0] if messages else ()
         parent = self._parent(parent_run_id)
         waiting = None if parent else self._runs.of_results(asked)
@@ -129,12 +129,12 @@ class MindlyticsCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **more: Any,
     ) -> None:
-        """A model that completes texts is asked."""
+        """Called when a text completion model is asked."""
         self._ask(run_id, self._parent(parent_run_id), prompts[0] if prompts else None, more)
 
     @quiet
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **_: Any) -> None:
-        """A piece of an answer."""
+        """Called for a piece of an answer."""
         run = self._runs.get(run_id)
         said = text_of(token)
         if run is not None and run.pieces is not None and said:
@@ -143,13 +143,13 @@ class MindlyticsCallback(BaseCallbackHandler):
 
     @quiet
     def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
-        """The same, of a stream of events."""
+        """Called for a piece of an answer in a stream of events."""
         if get(event, "event") == "content-block-delta":
             self.on_llm_new_token(get(get(event, "delta"), "text"), run_id=run_id)
 
     @quiet
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
-        """A model has answered."""
+        """Called when a model has answered."""
         run = self._runs.get(run_id)
         if run is None:
             return
@@ -171,7 +171,7 @@ class MindlyticsCallback(BaseCallbackHandler):
 
     @quiet
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A model has failed, or nobody takes the rest of its stream."""
+        """Called when a model has failed, or the program stopped reading its stream."""
         run = self._runs.get(run_id)
         if run is None:
             return
@@ -195,7 +195,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         tool_call_id: str | None = None,
         **more: Any,
     ) -> None:
-        """A tool begins."""
+        """Called when a tool begins."""
         name = str(more.get("name") or get(serialized, "name") or "tool")
         parent, waiting = self._parent(parent_run_id), None
         if parent is None:
@@ -212,7 +212,7 @@ class MindlyticsCallback(BaseCallbackHandler):
 
     @quiet
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
-        """A tool has returned."""
+        """Called when a tool has returned."""
         run = self._runs.get(run_id)
         if run is not None and run.call is not None:
             end_call(run.call, output)
@@ -220,7 +220,7 @@ class MindlyticsCallback(BaseCallbackHandler):
 
     @quiet
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A tool has raised, was cancelled, or waits for somebody."""
+        """Called when a tool has raised, was cancelled, or waits for a person."""
         run = self._runs.get(run_id)
         if run is not None and run.call is not None:
             if _is_interrupt(error) and run.call_id is not None:
@@ -240,19 +240,19 @@ class MindlyticsCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **more: Any,
     ) -> None:
-        """A retriever begins. It is recorded as a tool."""
+        """Called when a retriever begins. It is recorded as a tool."""
         run = self._begin(run_id, self._parent(parent_run_id), more)
         name = str(more.get("name") or get(serialized, "name") or "retriever")
         run.call = self._runs.turn(run.question).call(name, as_json({"query": query}))
 
     @quiet
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
-        """It has found what there is."""
+        """Called when a retriever has returned."""
         self.on_tool_end([get(each, "page_content") for each in documents], run_id=run_id)
 
     @quiet
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """It has raised."""
+        """Called when a retriever has raised."""
         self.on_tool_error(error, run_id=run_id)
 
     def _end_tool(self, run_id: UUID) -> None:
@@ -263,9 +263,9 @@ class MindlyticsCallback(BaseCallbackHandler):
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _parent(self, run_id: UUID | None) -> Run | None:
-        """The run that another one is a part of: the one that LangChain names, else the one around the call.
+        """The parent of a run: the one that LangChain names, else the run around the call.
 
-        LangChain names none where a program gives callbacks to an inner call again, or where it falls back.
+        LangChain names none if a program passes callbacks to an inner call again, or after a fallback.
         """
         run = self._runs.get(run_id)
         if run is not None:
@@ -286,7 +286,7 @@ class MindlyticsCallback(BaseCallbackHandler):
             question.thread_id = _thread_in(more.get("metadata"))
             question.assistant_id = _agent_in(more)
         elif question.turn is None and question.thread_id is None:
-            # what a program configures reaches the parts of a run, not its callbacks
+            # the program's configuration reaches the parts of a run, but its callbacks do not
             question.thread_id = _thread_in((var_child_runnable_config.get() or {}).get("configurable"))
         return run
 
@@ -298,7 +298,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         more: Mapping[str, Any],
         waiting: Question | None = None,
     ) -> Run:
-        """A model is asked."""
+        """Note a question to a model."""
         run = self._begin(run_id, parent, more, waiting)
         run.pieces = []
         run.model = model_named(more.get("metadata"), more.get("invocation_params"))
@@ -310,23 +310,23 @@ class MindlyticsCallback(BaseCallbackHandler):
 
 
 def _thread_in(metadata: Mapping[str, Any] | None) -> object:
-    """The id of the conversation, where the program has one."""
+    """The program's own id of the conversation, if it has one."""
     found = (metadata.get(name) for name in THREADS) if metadata else ()
     return next((thread_id for thread_id in found if thread_id), None)
 
 
 def _agent_in(more: Mapping[str, Any]) -> str | None:
-    """The name of the agent or graph that is asked, where the program gave it one."""
+    """The name of the agent or graph, if the program gave it one."""
     metadata = more.get("metadata") or {}
     name = more.get("name") if metadata.get("ls_integration") == "langgraph" else None
     return metadata.get("lc_agent_name") or (None if name == "LangGraph" else name)
 
 
 def _unfinished(question: Question) -> str:
-    """What models have said that were cut off."""
+    """The words of models that were cut off."""
     return "".join(piece for run in question.runs.values() for piece in run.pieces or ())
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Whether a graph waits for somebody."""
+    """Whether a graph waits for a person."""
     return any(kind.__name__ == "GraphInterrupt" for kind in type(error).__mro__)

@@ -1,6 +1,6 @@
-"""Reads what runs of LangChain take and return: questions, answers, calls of tools, tokens. Imports nothing of it.
+"""Reads the inputs and outputs of LangChain's runs: questions, answers, tool calls, tokens. Imports none of LangChain.
 
-Messages come as objects, dicts, pairs or plain texts, alone, in lists, or in a state of the program's own.
+Messages come as objects, dicts, pairs or plain texts, alone, in lists, or in the program's own state.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ ASSISTANT = frozenset({"ai", "assistant", "AIMessageChunk"})
 TOOL = frozenset({"tool", "ToolMessageChunk"})
 
 ASKED = ("input", "question", "query", "user_input", "prompt")
-"""What programs call the user's words in a chain's input."""
+"""Usual names for the user's words in a chain's input."""
 ANSWERED = ("output", "answer", "response", "result", "text")
-"""What programs call the assistant's words in a chain's output."""
+"""Usual names for the assistant's words in a chain's output."""
 
 
 class ToolCall(NamedTuple):
-    """A tool's call that a model asked for."""
+    """A tool call that a model asked for."""
 
     id: str | None
     name: str
@@ -29,7 +29,7 @@ class ToolCall(NamedTuple):
 
 
 def kind_of(message: object) -> str:
-    """Who speaks: ``human``, ``ai``, ``tool`` and so on. Empty for what is no message."""
+    """Who speaks: ``human``, ``ai``, ``tool`` and so on. Empty for other objects than messages."""
     if isinstance(message, (list, tuple)):
         return message[0] if len(message) == 2 and isinstance(message[0], str) else ""
     kind = get(message, "role") or get(message, "type")
@@ -52,7 +52,7 @@ def messages_in(value: object) -> Sequence[Any]:
 
 
 def question_in(value: object) -> str | None:
-    """The last thing that the user said, as a chain, a graph or a model is asked."""
+    """The user's last words in the input of a chain, a graph or a model."""
     if isinstance(value, str):
         return value or None
     messages = messages_in(value)
@@ -97,19 +97,19 @@ def calls_of(message: object) -> list[ToolCall]:
 
 
 def results_in(messages: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """The tools' results among the messages: the call's id and the message."""
+    """The tools' results among the messages: pairs of the call's id and the message."""
     for message in messages:
         if kind_of(message) in TOOL:
             yield str(get(message, "tool_call_id")), message
 
 
 def is_failed(message: object) -> bool:
-    """Whether a tool's result says that the tool has failed."""
+    """Whether a tool's result reports a failure."""
     return bool(get(message, "status") == "error")
 
 
 def model_named(*places: object) -> str | None:
-    """The model's name, from what a run or its reply carries about it. The first place that has one wins."""
+    """The model's name, from a run or its reply. The first place that has one wins."""
     for place in places:
         if isinstance(place, Mapping):
             for name in ("model_name", "model", "model_id", "ls_model_name"):
@@ -119,7 +119,7 @@ def model_named(*places: object) -> str | None:
 
 
 def usage_in(message: object, output: object) -> dict[str, int] | None:
-    """The tokens of one reply, by LangChain's names; None where the model does not count them."""
+    """The tokens of one reply, under LangChain's names, or None if the model does not count them."""
     counted = get(message, "usage_metadata")
     if not isinstance(counted, Mapping):
         counted = get(output, "token_usage") or get(output, "usage")

@@ -1,7 +1,7 @@
 """Which question each run of LangChain belongs to, and when the question has ended. Imports nothing of LangChain.
 
-A run without a known parent is a question. It goes on in another run where a tool's result or somebody's approval is
-waited for.
+A run without a known parent is a question. A question that waits for a tool's result or a person's approval continues
+in another run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .recording import Call, Recorder, Turn
 from .texts import as_json
 
 MOST_RUNS = 10_000
-"""Runs that are followed at once. Beyond that, the question that began first is taken for cancelled."""
+"""Most runs that are followed at once. Beyond that, the oldest question counts as cancelled."""
 MOST_WAITING = 1_000
-"""Questions that wait at once. Beyond that, the one that waits longest is recorded as it stands."""
+"""Most questions that wait at once. Beyond that, the one that waits longest is recorded as it is."""
 
 Key = tuple[str, str]
 """``("thread", id)`` or ``("call", id)``."""
@@ -37,28 +37,28 @@ class Question:
     thread_id: object = None
     assistant_id: str | None = None
     text: str | None = None
-    """What the user said, as the run was asked."""
+    """The user's words in the run's input."""
     prompted: str | None = None
-    """What the user said, as the first model was asked."""
+    """The user's words in the input of the first model."""
     words: str = ""
-    """What a model said last."""
+    """The last words of a model."""
     models: int = 0
     turn: Turn | None = None
     asked: dict[str, tuple[ToolCall, datetime]] = field(factory=dict)
-    """Calls that models asked for and that no run of a tool answers, by their ids, with the time."""
+    """Calls that models asked for and that no tool's run answers, by id, with the time."""
     halted: dict[str, Call] = field(factory=dict)
-    """Calls that wait for somebody."""
+    """Calls that wait for a person."""
     is_halted: bool = False
     is_waiting: bool = False
     runs: dict[UUID, Run] = field(factory=dict)
 
     def id_of(self, name: str, args: object) -> str | None:
-        """The id of a call that a model asked for, where LangChain does not say which one a tool answers."""
+        """The id of a call that a model asked for, if LangChain does not say which one a tool answers."""
         found = (call_id for call_id, (call, _) in list(self.asked.items()) if call[1:] == (name, args))
         return next(found, None)
 
     def resolve(self, messages: Sequence[Any]) -> None:
-        """Tools that are no runs: what they returned stands among the messages."""
+        """Resolve calls of tools without runs of their own, by their results among the messages."""
         if not self.asked or self.turn is None:
             return
         for call_id, message in results_in(messages):
@@ -69,7 +69,7 @@ class Question:
 
 @define(eq=False)
 class Run:
-    """A run of anything that has not ended."""
+    """An open run."""
 
     question: Question
     is_root: bool
@@ -77,9 +77,9 @@ class Run:
     call_id: str | None = None
     model: str | None = None
     pieces: list[str] | None = None
-    """What a model has said so far. None for what is no model."""
+    """A model's words so far. None if the run is not a model's."""
     block: AbstractContextManager[Turn] | None = None
-    """While it is open, questions that other integrations record are parts of this one."""
+    """A block in which questions that other integrations record are parts of this one."""
 
 
 class Runs:
@@ -91,13 +91,13 @@ class Runs:
         self._waiting: OrderedDict[Key, Question] = OrderedDict()
 
     def get(self, run_id: UUID | None) -> Run | None:
-        """A run that has not ended."""
+        """Look up an open run."""
         return None if run_id is None else self._runs.get(run_id)
 
     def begin(self, run_id: UUID, parent: Run | None, waiting: Question | None = None) -> Run:
-        """A run begins.
+        """Begin a run.
 
-        :param waiting: the question that it goes on with, if it has no parent.
+        :param waiting: the question that it continues, if it has no parent.
         """
         run = Run(parent.question, False) if parent is not None else Run(waiting or Question(), True)
         self._runs[run_id] = run.question.runs[run_id] = run
@@ -108,7 +108,7 @@ class Runs:
         return run
 
     def end(self, run_id: UUID) -> Question | None:
-        """A run has ended. The question, where that has ended with it."""
+        """End a run. Returns its question if that ends too."""
         run = self._runs.pop(run_id, None)
         if run is None:
             return None
@@ -126,7 +126,7 @@ class Runs:
             self._runs.pop(run_id, None)
 
     def turn(self, question: Question) -> Turn:
-        """The turn of a question, begun when it is first needed: by then it is known where it belongs."""
+        """The turn of a question. It begins on first use, when its session is known."""
         if question.turn is None:
             question.turn = self._recorder.turn(
                 thread_id=question.thread_id, assistant_id=question.assistant_id, at=question.began
@@ -134,7 +134,7 @@ class Runs:
         return question.turn
 
     def enter(self, run: Run) -> None:
-        """Within the run, questions that other integrations record are parts of this one."""
+        """Make questions that other integrations record within the run parts of this one."""
         run.block = self.turn(run.question).active()
         run.block.__enter__()
 
@@ -153,7 +153,7 @@ class Runs:
             turn.end(answer)
 
     def settle(self, question: Question, answer: str | None) -> None:
-        """Record what was no question, unless a model was asked within it."""
+        """Discard the turn of a run without a question, unless a model was asked within it."""
         if question.models:
             self.finish(question, answer)
         elif question.turn is not None:
@@ -162,7 +162,7 @@ class Runs:
     # -- questions that go on in another run ---------------------------------------------------------------------
 
     def wait(self, question: Question, keys: Iterable[Key]) -> None:
-        """Keep a question until a run of one of the keys goes on with it."""
+        """Keep a question until a run with one of the keys continues it."""
         question.is_waiting = True
         for key in keys:
             before = self._waiting.pop(key, None)
@@ -175,7 +175,7 @@ class Runs:
             self._drop(self._waiting[next(iter(self._waiting))])
 
     def of_thread(self, thread_id: object, inputs: Any) -> Question | None:
-        """The question that a graph is told to go on with; what waits in a thread that is asked anew is recorded."""
+        """The question that a graph resumes. If the thread gets a new question instead, the waiting one is recorded."""
         question = self._waiting.get(("thread", str(thread_id)))
         if question is None:
             return None
@@ -185,13 +185,13 @@ class Runs:
         return None
 
     def of_results(self, messages: Sequence[Any]) -> Question | None:
-        """The question for which a model had asked for the tools whose results are among the messages."""
+        """The question of the tool calls whose results are among the messages."""
         found = (self._waiting.get(("call", call_id)) for call_id, _ in results_in(messages)) if self._waiting else ()
         question = next((each for each in found if each is not None), None)
         return None if question is None else self._go_on(question)
 
     def of_call(self, call_id: object, name: str, args: object) -> tuple[Question | None, str | None]:
-        """The question for which a model had asked for this call of a tool, and the call's id."""
+        """The question of this tool call, and the call's id."""
         question = self._waiting.get(("call", str(call_id)))
         if question is not None:
             return question, str(call_id)
@@ -216,7 +216,7 @@ class Runs:
 
 
 def end_call(call: Call, output: Any) -> None:
-    """A tool has returned: a message, or a value of its own."""
+    """A tool's result: a message, or a value of its own."""
     message = next((message for _, message in results_in([output])), None)
     if message is None:
         call.end(as_json(output))

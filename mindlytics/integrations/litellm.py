@@ -1,10 +1,10 @@
-"""LiteLLM: a callback that records completions and responses of whatever service.
+"""LiteLLM: a callback that records completions and responses of any service.
 
     from mindlytics.integrations.litellm import MindlyticsCallback
 
     litellm.callbacks.append(MindlyticsCallback())
 
-LiteLLM reports a request where it is sent, and what came of it later, from a thread or a task of its own.
+LiteLLM reports a request where it is sent, and its outcome later, from its own thread or task.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 MOST_ANSWERS = 10_000
-"""Requests whose answers may come yet."""
+"""Most requests that wait for their answers."""
 
 _READERS: dict[str, Chat | Responses] = {
     "completion": Chat(),
@@ -46,7 +46,7 @@ _READERS: dict[str, Chat | Responses] = {
 
 @frozen
 class Sent:
-    """A request that was sent."""
+    """A sent request."""
 
     at: datetime
     reader: Chat | Responses
@@ -54,12 +54,12 @@ class Sent:
 
 
 class MindlyticsCallback(CustomLogger):
-    """Records what is asked through LiteLLM while it is one of ``litellm.callbacks``.
+    """Records the questions through LiteLLM while it is one of ``litellm.callbacks``.
 
     The ``session_id`` or ``thread_id`` in a request's ``metadata`` becomes the ``conversation_id``.
 
-    :param session: where turns are recorded; default the current session at each question.
-    :param client: makes sessions where none is current; default one of the environment's settings.
+    :param session: where to record turns. Default: the current session at each question.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
     """
 
     def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
@@ -71,7 +71,7 @@ class MindlyticsCallback(CustomLogger):
 
     @quiet
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
-        """A request is sent, or sent again."""
+        """Called when a request is sent or retried."""
         reader = _READERS.get(str(kwargs.get("call_type")))
         id = kwargs.get("litellm_call_id")
         if reader is None or id is None or id in self._sent:
@@ -86,7 +86,7 @@ class MindlyticsCallback(CustomLogger):
             _end(self._sent.pop(oldest))
 
     def _begin(self, asked: Asked) -> Callable[[], Exchange | None]:
-        """Begin now; but later where it goes on with a question whose last answer was not recorded yet."""
+        """Begin the exchange, or wait if it continues a question whose last answer is still being recorded."""
         if asked.results and (self._sent or self._recording) and not self._dialogue.is_waiting_for(asked.results):
             asked.at = now()
             context = contextvars.copy_context()
@@ -96,7 +96,7 @@ class MindlyticsCallback(CustomLogger):
 
     @contextmanager
     def _taken(self, kwargs: dict[str, Any]) -> Iterator[Sent | None]:
-        """What was sent, while its end is being recorded; once."""
+        """Take the sent request out, to record its end once."""
         id = str(kwargs.get("litellm_call_id"))
         self._recording.add(id)
         try:
@@ -106,7 +106,7 @@ class MindlyticsCallback(CustomLogger):
 
     @quiet
     def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
-        """All of the answer has come."""
+        """Called when the whole answer has come."""
         with self._taken(kwargs) as sent:
             exchange = None if sent is None else sent.begin()
             if sent is None or exchange is None:
@@ -119,7 +119,7 @@ class MindlyticsCallback(CustomLogger):
 
     @quiet
     def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
-        """It has failed, retries included."""
+        """Called when the request and its retries have failed."""
         error = kwargs.get("exception")
         with self._taken(kwargs) as sent:
             if sent is not None:
@@ -128,13 +128,13 @@ class MindlyticsCallback(CustomLogger):
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
-        """The same, of ``acompletion``."""
+        """The same for ``acompletion``."""
         self.log_success_event(kwargs, response_obj, start_time, end_time)
 
     async def async_log_failure_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
-        """The same, of ``acompletion``."""
+        """The same for ``acompletion``."""
         self.log_failure_event(kwargs, response_obj, start_time, end_time)
 
 
@@ -157,6 +157,6 @@ def _end(sent: Sent, error: BaseException | None = None) -> None:
 
 
 def _end_all(sent: OrderedDict[str, Sent]) -> None:
-    """At the program's exit, or once nobody has the callback any more: no answers are waited for."""
+    """End all questions, at exit or when the callback is garbage-collected."""
     while sent:
         _end(sent.popitem()[1])

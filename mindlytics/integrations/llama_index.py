@@ -1,11 +1,11 @@
-"""LlamaIndex: what its instrumentation says of query engines, chat engines, agents and models, as turns.
+"""LlamaIndex: records query engines, chat engines, agents and models as turns, through its instrumentation.
 
     from mindlytics.integrations.llama_index import instrument
 
     instrument()
 
-A span without a parent is a question, if a model is asked within it. A stream goes on after its spans have ended: the
-question ends with its last model. Models report by events, everything else by spans.
+A span without a parent is a question, if a model is asked within it. A stream continues after its spans have ended, so
+the question ends with its last model. Models report by events, everything else by spans.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 MOST_SPANS = 20_000
-"""Spans that are followed at once. Beyond that, the question that began first is taken for cancelled."""
+"""Most spans that are followed at once. Beyond that, the oldest question counts as cancelled."""
 THREADS = ("thread_id", "conversation_id", "session_id")
 """The tags that name a conversation."""
 ASKED = ("message", "str_or_query_bundle", "user_msg", "query")
-"""What the engines call the user's words."""
+"""The engines' names for the user's words."""
 RETRIEVES = ("retrieve", "aretrieve")
 CALLS = ("call", "acall", "__call__")
 
@@ -46,11 +46,11 @@ CALLS = ("call", "acall", "__call__")
 def instrument(session: AnySession | None = None, client: Client | AsyncClient | None = None) -> Callable[[], None]:
     """Record all questions to LlamaIndex, until the returned function is called.
 
-    Called again, the newest records, and the one before it once the newest is undone.
+    If you call it again, the newest call records. Once that is undone, the one before it records again.
 
-    :param session: where to record, of either face; default the current session at each question.
-    :param client: makes sessions where none is current; default a client of the environment's settings.
-    :returns: the function that undoes it.
+    :param session: where to record, of either face. Default: the current session at each question.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
+    :returns: a function that undoes it.
     """
     reader = _Reader(Recorder(session, client))
     made = (_Spans(reader), _Events(reader))
@@ -80,25 +80,25 @@ class _Question:
     began: datetime = field(factory=now)
     turn: Turn | None = None
     prompted: str | None = None
-    """What the user said, as the first model was asked."""
+    """The user's words in the input of the first model."""
     words: str = ""
-    """What a model said last."""
+    """The last words of a model."""
     answer: str | None = None
-    """What the question's own span returned."""
+    """The return value of the question's own span."""
     models: int = 0
     is_returned: bool = False
     is_streamed: bool = False
     has_streamed: bool = False
-    """Whether a model's stream has come, which may be before the question's own span ends."""
+    """Whether a model's stream is complete, which may be before the question's own span ends."""
     is_over: bool = False
     answering: dict[str, _Span] = field(factory=dict)
-    """Models that have not ended."""
+    """Open calls of models."""
     spans: list[str] = field(factory=list)
 
 
 @define(eq=False)
 class _Span:
-    """A span of a question that has not ended."""
+    """An open span of a question."""
 
     question: _Question
     parent: _Span | None
@@ -118,7 +118,7 @@ class _Span:
 
 
 _streamed: ContextVar[_Question | None] = ContextVar("mindlytics_streamed", default=None)
-"""A question that was answered with a stream whose model has not been asked yet."""
+"""A question answered with a stream, whose model is asked later."""
 
 
 class _Reader:
@@ -177,7 +177,7 @@ class _Reader:
             self._finish(span.question, error=error)
 
     def _streaming(self, arguments: Mapping[str, Any]) -> _Span | None:
-        """The question of a stream that the program has begun to read: only now its model is asked."""
+        """The question of a stream that the program begins to read. Its model is asked only now."""
         question = _streamed.get()
         if question is None or question.is_over or question.answering or not question.text:
             return None
@@ -213,7 +213,7 @@ class _Reader:
             self._model_ended(event.span_id, span)
 
     def _model_begins(self, event: Any, span: _Span) -> None:
-        """A model is asked. One that asks itself in another way is asked once."""
+        """Note a question to a model. A model that calls its own other method counts once."""
         if span.is_model or span.is_within(lambda around: around.is_model):
             return
         question = span.question
@@ -242,7 +242,7 @@ class _Reader:
         return question.turn
 
     def _returned(self, question: _Question) -> None:
-        """Its own span has ended. It is over once no stream goes on."""
+        """Note the end of the question's own span. The question ends once all streams have ended."""
         question.is_returned = True
         if not question.answering and (question.has_streamed or not question.is_streamed):
             self._finish(question)
@@ -271,7 +271,7 @@ def _end(question: _Question, turn: Turn, error: BaseException | None, cancelled
 
 
 class _Spans(BaseSpanHandler[Any]):
-    """Hands spans on, and keeps none."""
+    """Passes spans on without keeping them."""
 
     _reader: Any = None
 
@@ -298,7 +298,7 @@ class _Spans(BaseSpanHandler[Any]):
 
 
 class _Events(BaseEventHandler):
-    """Hands events on."""
+    """Passes events on."""
 
     _reader: Any = None
 
@@ -311,7 +311,7 @@ class _Events(BaseEventHandler):
 
 
 _instruments: list[tuple[_Spans, _Events]] = []
-"""The one that was made last records."""
+"""The newest one, which records."""
 
 
 def _attach(spans: _Spans, events: _Events) -> None:
@@ -327,7 +327,7 @@ def _detach(spans: _Spans, events: _Events) -> None:
 
 
 def _question(arguments: Mapping[str, Any], instance: Any, tags: Any) -> _Question:
-    """What a span without a parent is asked."""
+    """The question to a span without a parent."""
     asked = next((arguments[name] for name in ASKED if arguments.get(name) is not None), None)
     memory = get(instance, "_memory")
     named = [*(get(tags, name) for name in THREADS), get(memory, "session_id"), get(memory, "chat_store_key")]
@@ -353,7 +353,7 @@ def _text_of_query(asked: Any) -> str:
 
 
 def _asked_in(event: Any) -> str:
-    """The last thing that the user said, as a model is asked."""
+    """The user's last words in the input of a model."""
     users = (each for each in reversed(get(event, "messages") or ()) if get(each.role, "value") == "user")
     return next((text_of(each.content) for each in users), get(event, "prompt") or "")
 
@@ -365,13 +365,13 @@ def _said_by(response: Any) -> str:
 
 
 def _usage_in(raw: Any, response: Any) -> Any:
-    """Where the libraries of models leave what they count."""
+    """Where models' libraries put their token counts."""
     places = (get(raw, "usage"), get(raw, "usage_metadata"), get(response, "additional_kwargs"), raw)
     return next((place for place in places if tokens_of(place) is not None), None)
 
 
 def _answer_in(result: Any) -> str | None:
-    """What a question's own span has returned. None for a stream."""
+    """The return value of a question's own span, as text. None for a stream."""
     result = get(result, "result") or result  # of a workflow
     if isinstance(result, str):
         return result
@@ -384,7 +384,7 @@ def _answer_in(result: Any) -> str | None:
 
 
 def _result_of(result: Any) -> str | None:
-    """What a tool has returned, or what a retriever has found."""
+    """The result of a tool or a retriever."""
     if isinstance(result, (list, tuple)):
         return as_json([get(get(each, "node"), "text") or str(each) for each in result])
     content = get(result, "content")

@@ -1,4 +1,4 @@
-"""OpenAI's library: a wrapped client records Chat Completions and Responses, and stays the very same object.
+"""OpenAI's library: ``wrap`` makes a client record Chat Completions and Responses, and returns the same object.
 
 from mindlytics.integrations.openai import wrap
 
@@ -24,20 +24,20 @@ _READERS: dict[str, Reader] = {"/chat/completions": Chat(), "/responses": Respon
 
 
 def wrap(openai_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
-    """Record what is asked through a client of OpenAI's, blocking or asyncio, Azure's too.
+    """Record the questions through an OpenAI client, blocking or asyncio, including Azure's.
 
-    Its copies (``with_options``) are recorded as well. Wrapping again replaces session and client.
+    Its copies (``with_options``) record too. Wrapping again replaces session and client.
 
-    :param session: where turns are recorded; default the current session at each question.
-    :param client: makes sessions where none is current; default one of the environment's settings.
-    :returns: the very same client.
+    :param session: where to record turns. Default: the current session at each question.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
+    :returns: the same client.
     """
     wrap_client(openai_client, Recorder(session, client), _reader_for)
     return openai_client
 
 
 def undo(openai_client: C) -> C:
-    """Record nothing of that client any more. It is as it was before it was wrapped."""
+    """Stop recording a client, and restore it as it was before ``wrap``."""
     unwrap_client(openai_client)
     return openai_client
 

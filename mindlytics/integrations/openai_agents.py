@@ -5,8 +5,8 @@
 
     add_trace_processor(MindlyticsTraceProcessor())
 
-A run is a span of type ``task``, which older versions do not have: there the trace is the question. What lies below a
-tool's span is an agent of that tool, whose words are none to the user.
+A run is a span of type ``task``. Older versions lack it, so there the trace is the question. Spans below a tool's span
+belong to an agent of that tool, whose words are not meant for the user.
 """
 
 from __future__ import annotations
@@ -30,50 +30,50 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 MOST_TRACES = 10_000
-"""Traces that are followed at once. Beyond that, the oldest is taken for cancelled."""
+"""Most traces that are followed at once. Beyond that, the oldest counts as cancelled."""
 MODELS = ("generation", "response")
 
 
 @define(eq=False)
 class _Question:
-    """A run of an agent, or a trace where runs have no span."""
+    """A run of an agent, or a trace if runs have no span."""
 
     turn: Turn
     said: str = ""
-    """What a model said last, or a tool that has the last word."""
+    """The last words of a model, or of a tool that ends the run."""
     handled: BaseException | None = None
     """The error that the program was handling when it asked."""
 
 
 @define(eq=False)
 class _Span:
-    """A span that has not ended."""
+    """An open span."""
 
     question: _Question
     is_root: bool = False
     is_inner: bool = False
-    """Whether it is a part of a tool."""
+    """Whether it is below a tool's span."""
     call: Call | None = None
     block: AbstractContextManager[Turn] | None = None
 
 
 @define(eq=False)
 class _Trace:
-    """A trace that has not ended."""
+    """An open trace."""
 
     thread_id: object
     spans: dict[str, _Span]
     question: _Question | None = None
-    """Where runs have no span of their own."""
+    """The question, if runs have no span of their own."""
 
 
 class MindlyticsTraceProcessor(TracingProcessor):
-    """Records each run of an agent as a turn, with the tools that were called for it.
+    """Records each run of an agent as a turn, with its tool calls.
 
-    It neither replaces other processors nor waits for anything: events are delivered in the background.
+    Other processors keep working. Events are delivered in the background.
 
-    :param session: where to record, of either face; default the current session at each run.
-    :param client: makes sessions where none is current; default a client of the environment's settings.
+    :param session: where to record, of either face. Default: the current session at each run.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
     """
 
     def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
@@ -82,19 +82,19 @@ class MindlyticsTraceProcessor(TracingProcessor):
 
     @quiet
     def on_trace_start(self, trace: Any) -> None:
-        """A workflow begins."""
+        """Called when a workflow begins."""
         self._traces[trace.trace_id] = _Trace(getattr(trace, "group_id", None), {})
         if len(self._traces) > MOST_TRACES:
             self._end_trace(next(iter(self._traces)), cancelled=True)
 
     @quiet
     def on_trace_end(self, trace: Any) -> None:
-        """A workflow has ended."""
+        """Called when a workflow has ended."""
         self._end_trace(trace.trace_id)
 
     @quiet
     def on_span_start(self, span: Any) -> None:
-        """A run, an agent, a model or a tool begins."""
+        """Called when a run, an agent, a model or a tool begins."""
         trace = self._traces.get(span.trace_id)
         if trace is None:
             return
@@ -111,13 +111,13 @@ class MindlyticsTraceProcessor(TracingProcessor):
             made.call = made.question.turn.call(span.span_data.name, None)
             made.block = made.question.turn.active()
         elif kind in MODELS:
-            made.block = NoTurn(None).active()  # a client that is recorded itself is not recorded again
+            made.block = NoTurn(None).active()  # a wrapped client must not record it again
         if made.block is not None:
             made.block.__enter__()
 
     @quiet
     def on_span_end(self, span: Any) -> None:
-        """It has ended."""
+        """Called when it has ended."""
         trace = self._traces.get(span.trace_id)
         ended = None if trace is None else trace.spans.pop(span.span_id, None)
         if ended is None:
@@ -137,10 +137,10 @@ class MindlyticsTraceProcessor(TracingProcessor):
             _end(question)
 
     def shutdown(self, *_: Any, **__: Any) -> None:
-        """The program ends. What is pending is delivered by the client."""
+        """Do nothing: the client delivers pending events at exit."""
 
     def force_flush(self) -> None:
-        """Nothing is kept here."""
+        """Do nothing: the client holds the events."""
 
     def _ask(self, trace: _Trace) -> _Question:
         return _Question(self._recorder.turn(thread_id=trace.thread_id), handled=sys.exc_info()[1])
@@ -157,7 +157,7 @@ class MindlyticsTraceProcessor(TracingProcessor):
 
 
 def _end(question: _Question, *, cancelled: bool = False) -> None:
-    """Record the turn. Spans end while the error that ended the run is on its way."""
+    """Record the turn. Spans end while the error that ended the run propagates, so it is the current exception."""
     error = sys.exc_info()[1]
     if error is not None and error is not question.handled:
         question.turn.fail(error, question.said)
@@ -179,7 +179,7 @@ def _read_model(question: _Question, data: Any, *, is_inner: bool) -> None:
 
 
 def _asked_in(messages: Any) -> str:
-    """The last thing that the user said."""
+    """The user's last words."""
     if isinstance(messages, str):
         return messages
     users = (each for each in reversed(messages or ()) if get(each, "role") == "user")
@@ -187,7 +187,7 @@ def _asked_in(messages: Any) -> str:
 
 
 def _texts_in(output: Any) -> list[str]:
-    """What the model said: messages, among calls and reasoning. A stream's output is a response around these."""
+    """The model's words: messages among calls and reasoning. A stream's output wraps them in a response."""
     items: list[Any] = list(output) if isinstance(output, (list, tuple)) else []
     within = [text for each in items if get(each, "object") == "response" for text in _texts_in(get(each, "output"))]
     return [*within, *(text_of(get(each, "content")) for each in items if get(each, "type") in (None, "message"))]

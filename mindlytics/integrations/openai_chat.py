@@ -1,4 +1,4 @@
-"""Requests and replies of Chat Completions, as OpenAI, LiteLLM and others have them: mappings or objects."""
+"""Reads requests and replies of Chat Completions, as of OpenAI and LiteLLM: mappings or objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .texts import get, text_of
 
 
 class Chat:
-    """Reads ``/chat/completions``."""
+    """Reads requests to ``/chat/completions``."""
 
     def asked(self, body: Any) -> Asked:
         messages = list(get(body, "messages") or ())
@@ -41,7 +41,7 @@ class Chat:
 
 
 class ChatPieces:
-    """Collects chunks of a streamed completion: of several choices, the first."""
+    """Collects the chunks of a streamed completion, of its first choice."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []

@@ -1,4 +1,4 @@
-"""Requests and replies of OpenAI's Responses."""
+"""Reads requests and replies of OpenAI's Responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
 class Responses:
-    """Reads ``/responses``."""
+    """Reads requests to ``/responses``."""
 
     def asked(self, body: Any) -> Asked:
         given = get(body, "input")
@@ -53,7 +53,7 @@ class Responses:
 
 
 class ResponsePieces:
-    """Collects the events of a streamed response. The last one holds all of it."""
+    """Collects the events of a streamed response. The last one holds the whole answer."""
 
     def __init__(self, reader: Responses) -> None:
         self._reader = reader

@@ -1,10 +1,10 @@
-"""OpenTelemetry: a span processor that records what libraries say of models, tools and agents in their spans.
+"""OpenTelemetry: a span processor that records models, tools and agents from the spans of libraries.
 
     from mindlytics.integrations.opentelemetry import MindlyticsSpanProcessor
 
     provider.add_span_processor(MindlyticsSpanProcessor())
 
-It is for a provider of the program's own, and touches no global one. What spans mean is read in ``traces.py``.
+Add it to your program's own provider. ``traces.py`` interprets the spans.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_TRACES = 1_000
 MOST_SPANS = 1_000
-"""Of one trace; beyond that, what has ended is recorded."""
+"""Most spans of one trace that are kept. Beyond that, those that ended are recorded."""
 
 
 @define
@@ -43,11 +43,11 @@ class Trace:
 class MindlyticsSpanProcessor(SpanProcessor):
     """Records a trace as turns when its outermost span of this process ends.
 
-    Reads the attributes of OpenTelemetry's conventions for generative AI, older ones too, of OpenInference and of
-    OpenLLMetry. A conversation's or session's id there becomes the ``conversation_id``.
+    Reads the attributes of OpenTelemetry's conventions for generative AI, also older ones, of OpenInference and of
+    OpenLLMetry. The id of a conversation or session there becomes the ``conversation_id``.
 
-    :param session: where turns are recorded; default the session that is current when the first span begins.
-    :param client: makes sessions where none is current; default one of the environment's settings.
+    :param session: where to record turns. Default: the current session when the first span begins.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
     """
 
     def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
@@ -56,7 +56,7 @@ class MindlyticsSpanProcessor(SpanProcessor):
 
     @quiet
     def on_start(self, span: Any, parent_context: Any = None) -> None:
-        """A span begins."""
+        """Called when a span begins."""
         context = span.get_span_context()
         trace = self._traces.get(context.trace_id)
         if trace is None:
@@ -67,7 +67,7 @@ class MindlyticsSpanProcessor(SpanProcessor):
         trace.open.add(context.span_id)
 
     def on_end(self, span: Any) -> None:
-        """A span has ended."""
+        """Called when a span has ended."""
         self._end(span)
 
     @quiet
@@ -90,12 +90,12 @@ class MindlyticsSpanProcessor(SpanProcessor):
             record(trace.ended, self._recorder)
 
     def shutdown(self) -> None:
-        """Record what has ended of traces that have not."""
+        """Record the ended spans of open traces."""
         while self._traces:
             self._record(self._traces.popitem()[1])
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing waits here: what has ended is in the queue of its client."""
+        """Return at once, since ended spans are in their client's queue."""
         return True
 
 

@@ -4,8 +4,8 @@
 
     instrument()
 
-All ways to run an agent go through ``Agent.iter``, which is wrapped until ``undo``. A capability that each run
-is given times the tools. Everything else is read from the run's messages at its end.
+All ways to run an agent go through ``Agent.iter``, which is wrapped until ``undo``. A capability added to each run
+times the tools. Everything else is read from the run's messages at its end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 MOST_WAITING = 1_000
-"""Questions that wait at once for results or approvals. Beyond that, the oldest is recorded as it stands."""
+"""Most questions that wait for results or approvals. Beyond that, the oldest is recorded as it is."""
 
 NATIVE_CALLS = ("builtin-tool-call", "native-tool-call")
 NATIVE_RETURNS = ("builtin-tool-return", "native-tool-return")
@@ -43,11 +43,11 @@ _waiting: OrderedDict[str, _Waiting] = OrderedDict()
 def instrument(session: AnySession | None = None, client: Client | AsyncClient | None = None) -> Callable[[], None]:
     """Record all runs of all agents, until the returned function is called.
 
-    Called again, the newest records, and the one before it once the newest is undone.
+    If you call it again, the newest call records. Once that is undone, the one before it records again.
 
-    :param session: where to record, of either face; default the current session at each run.
-    :param client: makes sessions where none is current; default a client of the environment's settings.
-    :returns: the function that undoes it.
+    :param session: where to record, of either face. Default: the current session at each run.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
+    :returns: a function that undoes it.
     """
     recorder = Recorder(session, client)
     if not _recorders:
@@ -93,13 +93,13 @@ def _wrapped(original: Any) -> Any:
 
 
 class _Waiting:
-    """A question whose run has ended, and which another run goes on with."""
+    """A question whose run has ended, and which another run continues."""
 
     def __init__(self, turn: Turn, said: str, calls: dict[str, Call]) -> None:
         self.turn = turn
         self.said = said
         self.calls = calls
-        """Those whose results the program gives."""
+        """The calls whose results come from the program."""
 
 
 class _Question:
@@ -116,7 +116,7 @@ class _Question:
 
     @quiet
     def begin(self, run: Any) -> None:
-        """The run is about to take its first step."""
+        """Called before the run's first step."""
         self._run = run
         self.turn = self._continued()
         if self.turn is None:
@@ -125,12 +125,12 @@ class _Question:
             self.turn = self._recorder.turn(text_of(asked), thread_id=thread_id, at=self._began)
 
     def active(self) -> AbstractContextManager[Any]:
-        """Within the block, runs of other agents are parts of this one."""
+        """A block in which runs of other agents are parts of this one."""
         return nullcontext() if self.turn is None else self.turn.active()
 
     @quiet
     def end(self, error: BaseException | None) -> None:
-        """The run has ended, or is over without an end."""
+        """Called when the run has ended or was abandoned."""
         turn = self.turn
         if turn is None:
             return
@@ -151,7 +151,7 @@ class _Question:
             turn.end(as_json(self._run.result.output) or said)
 
     def _continued(self) -> Turn | None:
-        """The turn of the question that the run goes on with."""
+        """The turn of the question that the run continues."""
         given = {**(get(self._results, "calls") or {}), **(get(self._results, "approvals") or {})}
         waiting = next((_waiting[call_id] for call_id in given if call_id in _waiting), None)
         if waiting is None:
@@ -189,7 +189,7 @@ class _Tools(AbstractCapability[Any]):
 
 
 def _wait(turn: Turn, said: str, calls: Sequence[Any], approvals: Sequence[Any]) -> None:
-    """Keep the question until somebody gives the results or approvals."""
+    """Keep the question until its results or approvals arrive."""
     turn.pause()
     asked = {call.tool_call_id: turn.call(call.tool_name, as_json(call.args)) for call in calls}
     waiting = _Waiting(turn, said, asked)
@@ -207,12 +207,12 @@ def _no_longer(waiting: _Waiting) -> None:
 
 
 def _deferred(output: Any) -> tuple[Sequence[Any], Sequence[Any]] | None:
-    """The calls for whose results the program is asked, and those for whose approval."""
+    """The calls that wait for results from the program, and those that wait for approval."""
     return (output.calls, output.approvals) if type(output).__name__ == "DeferredToolRequests" else None
 
 
 def _prompt_in(messages: Sequence[Any]) -> Any:
-    """The last thing that the user said."""
+    """The user's last words."""
     parts = (part for message in reversed(messages) for part in reversed(message.parts))
     return next((part.content for part in parts if part.part_kind == "user-prompt"), "")
 
@@ -222,7 +222,7 @@ def _text_in(response: Any) -> str:
 
 
 def _record_native(turn: Turn, response: Any) -> None:
-    """Tools that the model's provider runs by itself. How long they took is not known."""
+    """Tools that the model's provider runs by itself, with unknown runtimes."""
     results = {part.tool_call_id: part.content for part in response.parts if part.part_kind in NATIVE_RETURNS}
     for part in response.parts:
         if part.part_kind in NATIVE_CALLS:

@@ -1,4 +1,4 @@
-"""What goes wrong in an integration never reaches the program."""
+"""Keeps errors of an integration away from the program."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _reported: set[tuple[str, int, str]] = set()
 
 
 def quiet(function: Callable[P, R]) -> Callable[P, R | None]:
-    """The function, which returns None where it would raise. Each kind of failure is logged once.
+    """Make a function return None instead of raising. Each kind of failure is logged once.
 
-    ``KeyboardInterrupt`` and what else is no ``Exception`` goes through.
+    ``KeyboardInterrupt`` and others outside of ``Exception`` pass through.
     """
 
     @functools.wraps(function)
@@ -32,7 +32,7 @@ def quiet(function: Callable[P, R]) -> Callable[P, R | None]:
 
 
 def report(error: Exception) -> None:
-    """Log where it failed and how, without the message: it may hold what people said."""
+    """Log where it failed and the class of the error. Its message may hold what people said."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -40,4 +40,4 @@ def report(error: Exception) -> None:
     kind = (*place, type(error).__name__)
     if kind not in _reported:
         _reported.add(kind)
-        logger.warning("an integration could not record: %s at %s:%d", kind[2], kind[0], kind[1])
+        logger.warning("an integration failed to record: %s at %s:%d", kind[2], kind[0], kind[1])

@@ -1,6 +1,6 @@
-"""One question is one turn: what happens until its answer is collected, and recorded at once. See the package.
+"""One question is one turn. It collects what happens until the answer, and records all of it then. See the package.
 
-Nothing here raises or waits. What an event may hold is the session's affair.
+Nothing here raises or waits. The session checks the events.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ if TYPE_CHECKING:
 _active: ContextVar[Turn | None] = ContextVar("mindlytics_turn", default=None)
 
 _running: WeakKeyDictionary[Any, list[Call]] = WeakKeyDictionary()
-"""The calls of each session that have not ended, so that a tool which ``observe`` records is recorded once."""
+"""The open calls of each session, so that a tool that ``observe`` records too is recorded once."""
 
 
 def active_turn() -> Turn | None:
-    """The turn that is being recorded around the caller, if one is."""
+    """The turn being recorded around the caller, or None."""
     turn = _active.get()
     return None if turn is None or turn.is_over or turn.is_paused else turn
 
 
 class Recorder:
-    """Begins turns, each in the session that it belongs to.
+    """Begins turns, each in its session.
 
-    :param session: of either face; default the current one at each question.
-    :param client: of either face. It makes sessions where none is current; default one of the environment's settings.
+    :param session: of either face. Default: the current one at each question.
+    :param client: of either face. It makes sessions if none is current. Default: a client with the
+        environment's settings.
     """
 
     def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
@@ -60,12 +61,12 @@ class Recorder:
         properties: dict[str, Any] | None = None,
         at: datetime | None = None,
     ) -> Turn:
-        """A question begins: within an active turn a part of that, else a turn of its own.
+        """Begin a question: a part of the active turn, else a turn of its own.
 
-        :param user: what was asked. ``turn.user`` may be set until the turn ends, and ``turn.assistant_id`` as well.
-        :param thread_id: the framework's own id of the conversation, where it has one.
-        :param properties: scalars that are recorded with the turn.
-        :param at: when it began, an aware datetime; default now.
+        :param user: what was asked. You may assign ``turn.user`` and ``turn.assistant_id`` until the turn ends.
+        :param thread_id: the framework's own id of the conversation, if it has one.
+        :param properties: scalars to record with the turn.
+        :param at: when it began, an aware datetime. Default: now.
         """
         outer = active_turn()
         given = self.place.session
@@ -77,39 +78,39 @@ class Recorder:
 
 
 class ErrorName(str):
-    """The class of an error, where a library gives no more than that."""
+    """The class name of an error, for libraries that give only that."""
 
     __slots__ = ()
 
 
 class Watch:
-    """From when until when, by the caller's own times or by a clock that is never set back."""
+    """Measures a duration by the caller's own times, or by the monotonic clock."""
 
     def __init__(self, at: datetime | None = None) -> None:
         self.began = now() if at is None else at
         self._tick = time.perf_counter()
-        self._is_told = at is not None
+        self._has_own_times = at is not None
 
     def milliseconds(self, at: datetime | None = None) -> int:
-        """How many have passed, until now or until ``at``."""
-        if at is None and not self._is_told:
+        """Milliseconds until now or until ``at``."""
+        if at is None and not self._has_own_times:
             seconds = time.perf_counter() - self._tick
         else:
             seconds = ((now() if at is None else at) - self.began).total_seconds()
         return max(0, round(seconds * 1000))
 
     def skip(self, since: Watch) -> None:
-        """Leave out the time from when ``since`` began until now."""
+        """Subtract the time since ``since`` began."""
         self.began += now() - since.began
         self._tick += time.perf_counter() - since._tick
 
 
 Ended = tuple[datetime, "Call", object, int, dict[str, Any]]
-"""When a call ended, which one, its result, its runtime in milliseconds, and what else is said of it."""
+"""When a call ended, the call, its result, its runtime in milliseconds, and its properties."""
 
 
 class Call:
-    """A tool at work. Made by :meth:`Turn.call`."""
+    """A running tool. Made by :meth:`Turn.call`."""
 
     def __init__(self, turn: Turn, name: str, args: object, at: datetime | None) -> None:
         self.turn = turn
@@ -121,24 +122,24 @@ class Call:
 
     @quiet
     def end(self, result: object = None, *, at: datetime | None = None) -> None:
-        """It has returned.
+        """End the call with a result.
 
-        :param result: a text, or what JSON is made of.
+        :param result: a text, or a value that becomes JSON.
         """
         self._end(result, {}, at)
 
     @quiet
     def fail(self, error: BaseException | str, *, at: datetime | None = None) -> None:
-        """It has raised, or was cancelled."""
-        self._end(_told(error), _kind_of(error), at)
+        """End the call with an error or a cancellation."""
+        self._end(_as_result(error), _kind_of(error), at)
 
     def forget(self) -> None:
-        """It has not happened."""
+        """Discard the call."""
         self.is_over = True
-        self._no_longer_open()
+        self._remove()
 
     def restart(self, since: Watch | None = None) -> None:
-        """Its runtime counts from now, or since then: a model asked for it before, and now it is run."""
+        """Measure the runtime from now or from ``since``, for a call that runs later than the model asked for it."""
         self._watch = since or Watch()
 
     def _end(self, result: object, properties: dict[str, Any], at: datetime | None) -> None:
@@ -147,19 +148,19 @@ class Call:
         self.is_over = True
         runtime = self._watch.milliseconds(at)
         self.turn.take((now() if at is None else at, self, result, runtime, properties))
-        self._no_longer_open()
+        self._remove()
 
-    def _no_longer_open(self) -> None:
+    def _remove(self) -> None:
         open_calls = _calls_of(self.turn.session)
         if self in open_calls:
             open_calls.remove(self)
 
 
 class Turn:
-    """A question, until it is answered. Made by :meth:`Recorder.turn`.
+    """A question until its answer. Made by :meth:`Recorder.turn`.
 
-    ``id`` is what feedback names. ``user``, ``assistant_id``, ``properties`` and ``unnamed_model``, the model of calls
-    that do not name it, may be changed until the end.
+    Feedback names it by its ``id``. You may change ``user``, ``assistant_id``, ``properties`` and ``unnamed_model``
+    (the model for calls that lack its name) until the end.
     """
 
     def __init__(
@@ -186,14 +187,14 @@ class Turn:
         self._watch = Watch(at)
         self._first_token: int | None = None
         self._used: list[tuple[str, Tokens]] = []
-        self._open = [self]  # taken by the first that ends it: no lock, which a fork could find taken
+        self._open = [self]  # the first end pops it; a lock could be held at a fork
         self._paused: Watch | None = None
         self.unnamed_model = UNKNOWN_MODEL
 
     def call(self, name: str, args: object = None, *, at: datetime | None = None) -> Call:
-        """A tool begins.
+        """Begin a tool's call.
 
-        :param args: a text, or what JSON is made of.
+        :param args: a text, or a value that becomes JSON.
         """
         call = Call(self, name, args, at)
         if self.session is not None:
@@ -201,73 +202,74 @@ class Turn:
         return call
 
     def take(self, ended: Ended) -> None:
-        """A call of this turn has ended. It is recorded with the turn."""
+        """Keep an ended call, to record it with the turn."""
         self._calls.append(ended)
 
     @quiet
     def use(self, usage: object, model: object = None) -> None:
-        """A model was called.
+        """Note a model call.
 
-        :param usage: what the library counts, an object or a mapping of whatever names, or ``Tokens``; None where it
-            does not.
+        :param usage: the library's token counts, as an object or mapping under any known names, as ``Tokens``, or None.
         :param model: the model's name.
         """
         tokens = usage if isinstance(usage, Tokens) else tokens_of(usage) or Tokens()
         name = str(model)[:MAX_NAME] if model else UNKNOWN_MODEL
-        if self.is_over and self.session is not None:  # some libraries report late, from a thread of their own
+        if self.is_over and self.session is not None:  # some libraries report late, from their own thread
             self._record_usage(self.session, name, tokens, now())
         else:
             self._used.append((name, tokens))
 
     @quiet
     def first_token(self, *, at: datetime | None = None) -> None:
-        """A piece of the answer has come."""
+        """Note that the first piece of the answer came. Later pieces are ignored."""
         if self._first_token is None:
             self._first_token = self._watch.milliseconds(at)
 
     @quiet
     def end(self, assistant: str = "", *, at: datetime | None = None) -> None:
-        """The question is answered."""
+        """End the turn with the answer."""
         self._end(assistant, {}, at)
 
     @quiet
     def fail(self, error: BaseException | str, assistant: str = "", *, at: datetime | None = None) -> None:
-        """An error, or a cancellation, ended it.
+        """End the turn with an error or a cancellation.
 
-        :param assistant: what had been said until then.
+        :param assistant: the answer so far.
         """
         self._end(assistant, _kind_of(error), at)
 
     @quiet
     def cancel(self, assistant: str = "", *, at: datetime | None = None) -> None:
-        """Nobody waits for the rest of the answer."""
+        """End the turn, since the program stopped reading the answer."""
         self._end(assistant, {"cancelled": True}, at)
 
     @quiet
     def drop(self) -> None:
-        """There was no question. Calls are recorded by themselves, unless only a session for this turn is there."""
+        """Discard the turn, since there was no question. Its calls are recorded alone, unless the session
+        was made for it.
+        """
         if self._is_first_end() and not self._ends_session:
             for ended in self._calls:
                 NoTurn(self.session).take(ended)
 
     @property
     def is_paused(self) -> bool:
-        """Whether it waits for somebody."""
+        """Whether it waits for a person."""
         return self._paused is not None
 
     def pause(self) -> None:
-        """It waits for somebody, say for an approval: its latency does not count that, and it is active nowhere."""
+        """Pause the turn while it waits for a person, for example for an approval. Its latency excludes that time."""
         self._paused = self._paused or Watch()
 
     def resume(self) -> None:
-        """It goes on."""
+        """Continue after a pause."""
         if self._paused is not None:
             self._watch.skip(self._paused)
             self._paused = None
 
     @contextmanager
     def active(self) -> Iterator[Turn]:
-        """Within the block, and in tasks that it starts, questions are parts of this one."""
+        """A block in which questions are parts of this one, also in tasks that the block starts."""
         outer = _active.get()
         _active.set(self)
         try:
@@ -315,7 +317,7 @@ class Turn:
         )
 
     def _record_usage(self, session: Any, model: str, tokens: Tokens, moment: datetime) -> None:
-        """Tokens of another model than the one that answered, or that come late."""
+        """Record tokens that came late, or of another model than the answering one."""
         if tokens.prompt or tokens.completion:
             _left_alone(
                 session.track_conversation_usage(
@@ -330,7 +332,7 @@ class Turn:
         self, session: Any, moment: datetime, assistant: str, outcome: dict[str, Any], latency: int
     ) -> None:
         used_by: dict[str, Tokens] = {}
-        for called, used in self._used:  # the model that was called last stands last: it gave the answer
+        for called, used in self._used:  # the last model gave the answer, so it comes last
             name = self.unnamed_model if called == UNKNOWN_MODEL else called
             used_by[name] = used_by.pop(name, Tokens()) + used
         *others, (model, tokens) = used_by.items() or [(UNKNOWN_MODEL, Tokens())]
@@ -355,7 +357,7 @@ class Turn:
 
 
 class Part(Turn):
-    """A question within another one: what it uses and calls is the outer one's."""
+    """A question within another one, which gets its usage and calls."""
 
     def __init__(self, outer: Turn, user: str, assistant_id: str | None, at: datetime | None) -> None:
         super().__init__(None, user, None, assistant_id, at)
@@ -381,7 +383,7 @@ class Part(Turn):
 
 
 class NoTurn(Turn):
-    """For a call outside of any question, which is recorded when it ends."""
+    """Records a call outside of any question, when it ends."""
 
     def __init__(self, session: AnySession | None) -> None:
         super().__init__(session, "", None, None, None)
@@ -392,9 +394,9 @@ class NoTurn(Turn):
 
 
 def adopt(session: object, name: str, args: object) -> Call | None:
-    """A call of that name that was asked for in the session and that nobody runs yet; it is run now.
+    """Take over a call of that name that a model asked for in the session, and that is about to run now.
 
-    Of several, one with these arguments.
+    If there are several, prefer one with these arguments.
     """
     waiting = [call for call in _calls_of(session) if call.name == name and not call.is_adopted]
     if not waiting:
@@ -422,7 +424,7 @@ def _cost(model: str, tokens: Tokens) -> TokenBasedCost:
 
 
 def _kind_of(error: BaseException | str) -> dict[str, Any]:
-    """What properties say of an error: its class, never its message, which may hold what people said."""
+    """The properties for an error: its class. Its message may hold what people said, so it is left out."""
     if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
         return {"cancelled": True}
     if isinstance(error, ErrorName):
@@ -430,13 +432,13 @@ def _kind_of(error: BaseException | str) -> dict[str, Any]:
     return {"error": "error" if isinstance(error, str) else type(error).__name__}
 
 
-def _told(error: BaseException | str) -> str:
-    """What stands in the place of a result."""
+def _as_result(error: BaseException | str) -> str:
+    """An error as text, in place of a result."""
     return error if isinstance(error, str) else f"{type(error).__name__}: {error}"
 
 
 def _left_alone(done: Any) -> None:
-    """An asyncio session's calls have done their work; only one that waits for room has a coroutine of its own."""
+    """Handle the result of an asyncio session's call. Only a call that waits for room needs a task."""
     if inspect.iscoroutine(done):
         if (loop := asyncio._get_running_loop()) is not None:
             loop.create_task(done)

@@ -1,7 +1,7 @@
-"""What the attributes of a span say of models, tools and agents: three vocabularies, in their older and present forms.
+"""Reads models, tools and agents from a span's attributes, in three vocabularies, each in older and current forms.
 
-OpenTelemetry's own (``gen_ai.*``), that of OpenLLMetry (``traceloop.*``, ``llm.*``) and OpenInference's. No library is
-needed: spans come as names and plain values.
+They are OpenTelemetry's own (``gen_ai.*``), OpenLLMetry's (``traceloop.*``, ``llm.*``) and OpenInference's. Spans come
+as names and plain values, so no library is needed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Message = tuple[str, str]
 
 
 def kind_of(attributes: Attributes) -> str | None:
-    """What did the work: a model, a tool, an agent; None where it is none of these, or a step within one."""
+    """The kind of a span: a model, a tool or an agent. None for others, and for steps within one."""
     for name in ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind"):
         if name in attributes:
             return _KINDS.get(str(attributes[name]))
@@ -58,7 +58,7 @@ def model_of(attributes: Attributes) -> Any:
 
 
 def tokens_of(attributes: Attributes) -> Tokens:
-    """What a model counted. Where a cache is counted beside the input, as Anthropic does, is not said: it is within."""
+    """A model's token counts. Cached tokens are taken as part of the input, since the span does not say."""
 
     def count(*names: str) -> int:
         found = _first(attributes, *names)
@@ -79,13 +79,13 @@ def tokens_of(attributes: Attributes) -> Tokens:
 
 
 def asked(attributes: Attributes, events: list[tuple[str, Attributes]]) -> str:
-    """The last words of the user."""
+    """The user's last words."""
     said = [text for role, text in _messages(attributes, events, "input") if role in ("user", "human") and text]
     return said[-1] if said else ""
 
 
 def answered(attributes: Attributes, events: list[tuple[str, Attributes]]) -> str:
-    """The last words of the assistant."""
+    """The assistant's last words."""
     said = [text for _, text in _messages(attributes, events, "output") if text]
     return said[-1] if said else ""
 
@@ -116,7 +116,7 @@ def _first(attributes: Attributes, *names: str) -> Any:
 
 
 def _messages(attributes: Attributes, events: list[tuple[str, Attributes]], side: str) -> Iterator[Message]:
-    """What was said on that side, input or output, in whichever form comes first."""
+    """The messages of the input or output, in the first form that is present."""
     for holder in (attributes, *(values for _, values in events)):
         given = holder.get(f"gen_ai.{side}.messages")
         if given is not None:
@@ -159,7 +159,7 @@ def _of_events(events: list[tuple[str, Attributes]], side: str) -> Iterator[Mess
 
 
 def _read(given: Any, role: str) -> Iterator[Message]:
-    """Messages as JSON, or as what JSON is made of."""
+    """Messages as JSON text, or as parsed values."""
     given = _json(given) if isinstance(given, str) else given
     for each in given if isinstance(given, (list, tuple)) else [given]:
         if isinstance(each, Mapping):

@@ -1,4 +1,4 @@
-"""Where an integration records: a given session, the current one, or one that is made with a client."""
+"""Where an integration records: its own session, the current one, or one made with a client."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 MOST_THREADS = 1_000
-"""Sessions that are kept open for as many threads of a framework. Beyond that, the one used longest ago is ended."""
+"""Most sessions that stay open for threads of a framework. Beyond that, the least recently used one is ended."""
 
 
 class Place:
     """Finds the session for a question.
 
-    :param session: records there, and nowhere else.
-    :param client: makes sessions where none is current; default one of the environment's settings.
+    :param session: record only there.
+    :param client: makes sessions if none is current. Default: a client with the environment's settings.
     """
 
     def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
@@ -32,7 +32,7 @@ class Place:
         self._of_threads: OrderedDict[str, AnySession] = OrderedDict()
 
     def find(self, thread_id: str | None) -> tuple[AnySession | None, bool]:
-        """The session, and whether it is made for this one question and ends with it."""
+        """The session, and whether it was made for this one question and ends with it."""
         session = self.session if self.session is not None else current_session()
         if session is not None:
             return session, False
@@ -44,7 +44,8 @@ class Place:
         return self._of_thread(client, thread_id), False
 
     def _of_thread(self, client: Any, thread_id: str) -> AnySession:
-        # no lock, which a fork could find taken: two threads may make a session of the same ids each, which is as good
+        # Without a lock, which could be held at a fork. Two threads may each make a session of the same ids, which is
+        # fine.
         session: AnySession = self._of_threads.pop(thread_id, None) or client.create_session(
             session_id=thread_id, conversation_id=thread_id
         )
@@ -55,7 +56,7 @@ class Place:
 
 
 def as_thread_id(given: object) -> str | None:
-    """A framework's own id of a thread or session as the service takes it: a long one by its hash."""
+    """A framework's own id of a thread or session, hashed if it is too long for the service."""
     if given is None or given == "":
         return None
     text = str(given)
@@ -66,7 +67,7 @@ _default: Client | None = None
 
 
 def default_client() -> Client | None:
-    """A client of the environment's settings, one for all integrations; None where the environment has no key."""
+    """One client for all integrations, with the environment's settings, or None if the environment has no key."""
     global _default  # noqa: PLW0603
     if _default is None or _default.is_closed:
         from ..client import Client  # noqa: PLC0415  few programs need it

@@ -1,7 +1,7 @@
-"""Clients of OpenAI's and Anthropic's libraries, which are made alike: one method sends all requests.
+"""Clients of OpenAI's and Anthropic's libraries, which share a design: one method sends all requests.
 
-That method is replaced on the one client that is wrapped, and put back by ``undo``. What it returns is handed on as it
-is: of a stream, the iterator inside is replaced by one that reads along.
+``wrap`` replaces that method on one client, and ``undo`` restores it. The method's result is passed on unchanged,
+except that a stream's inner iterator is replaced by one that reads along.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ReaderFor = Callable[[str], "Reader | None"]
 
 
 def wrap_client(client: Any, recorder: Recorder, reader_for: ReaderFor) -> None:
-    """Record what goes through a client, from now on, in place of an earlier wrapping."""
+    """Record a client from now on, instead of an earlier wrapping."""
     unwrap_client(client)
     dialogue = Dialogue(recorder)
     replaced = {"request": _recording(client.request, dialogue, reader_for)}
@@ -40,7 +40,7 @@ def wrap_client(client: Any, recorder: Recorder, reader_for: ReaderFor) -> None:
 
 
 def unwrap_client(client: Any) -> None:
-    """Leave the client as it was."""
+    """Restore the client."""
     for name in ("request", "copy", "with_options"):
         if hasattr(vars(client).get(name), "_mindlytics"):
             del vars(client)[name]
@@ -113,7 +113,7 @@ def observe(reply: Any, exchange: Exchange, reader: Reader) -> None:
 
 
 def _observe_raw(raw: Any, exchange: Exchange, reader: Reader) -> None:
-    """A response of ``with_raw_response`` or ``with_streaming_response``: what the program makes of it is read."""
+    """Read along when the program parses a response of ``with_raw_response`` or ``with_streaming_response``."""
     parse = raw.parse
     if inspect.iscoroutinefunction(parse):
 

@@ -1,4 +1,4 @@
-"""Streamed answers, read along: what the program gets of a stream is what it would get without us."""
+"""Reads streamed answers along with the program, which gets its stream unchanged."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Collected(Protocol):
     """Collects the pieces of a streamed answer."""
 
     def add(self, piece: Any) -> bool:
-        """Take a piece; whether it holds something of the answer."""
+        """Take a piece. Returns whether it holds a part of the answer."""
 
     def answer(self) -> Answer:
-        """All that has come."""
+        """The answer so far."""
 
 
 class Heard:
-    """What was heard of a streamed answer."""
+    """Collects a streamed answer while the program reads it."""
 
     def __init__(self, exchange: Exchange, collected: Collected) -> None:
         self.exchange = exchange
@@ -42,7 +42,7 @@ class Heard:
         self.exchange.failed(error, self.collected.answer())
 
     def closing(self, close: Callable[..., Any]) -> Callable[..., Any]:
-        """The method that closes the connection. While nothing is read, it is the program that leaves the stream."""
+        """The method that closes the connection. If nothing is being read then, the program has left the stream."""
         heard = self
 
         @functools.wraps(close)
@@ -55,7 +55,7 @@ class Heard:
 
 
 class _Reading:
-    """An iterator of a stream, read along; what else it can do, it can."""
+    """Wraps a stream's iterator and reads along. Its other methods still work."""
 
     def __init__(self, inner: Any, heard: Heard) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""The text of a message, in the shapes that libraries have for it."""
+"""The text of a message, in the shapes of all libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def text_of(content: Any) -> str:
-    """What a message says: its content, or the texts among the blocks of it, as mappings or as objects."""
+    """The text of a message: its content, or the texts among its blocks, which are mappings or objects."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -22,7 +22,7 @@ def text_of(content: Any) -> str:
 def _text_of_block(block: Any) -> str:
     if isinstance(block, str):
         return block
-    if get(block, "thought") is True:  # Gemini's: reasoning, no words to the user
+    if get(block, "thought") is True:  # Gemini's reasoning, which is not meant for the user
         return ""
     text = get(block, "text")
     if isinstance(text, str):
@@ -34,17 +34,17 @@ def _text_of_block(block: Any) -> str:
 
 
 def get(holder: Any, name: str) -> Any:
-    """An entry of a mapping, or an attribute of an object; None where it has none."""
+    """An entry of a mapping or an attribute of an object, or None."""
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
 
 
 def as_json(value: object) -> str | None:
-    """A value as text: itself, or its JSON, as far as it has any."""
+    """A value as text: itself, or its JSON, if it has one."""
     if value is None or isinstance(value, str):
         return value
     try:
         return json.dumps(value, default=_plain, ensure_ascii=False)
-    except Exception:  # its own methods may do anything at all
+    except Exception:  # its own methods may raise anything
         return f"<{type(value).__name__}>"
 
 

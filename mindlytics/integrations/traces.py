@@ -1,4 +1,4 @@
-"""The spans of a trace as turns: one for each question, with the tools and the tokens of all that lies below it.
+"""Turns the spans of a trace into turns: one for each question, with the tools and tokens of all spans below it.
 
 Spans come from the span processor (``opentelemetry.py``), or from other programs, through the local server.
 """
@@ -18,9 +18,9 @@ from .semconv import AGENT, MODEL, TOOL, Attributes
 
 @frozen
 class Span:
-    """A span that has ended.
+    """An ended span.
 
-    :param error: the class of an error, or another word for it.
+    :param error: the class name of an error, or another name for it.
     """
 
     id: Any
@@ -48,16 +48,16 @@ class Span:
 
 @define
 class Question:
-    """The spans of one question, in the order in which they began, each with how many of its kind are above it."""
+    """The spans of one question by start, each with the number of spans above it."""
 
     user: str = ""
     spans: list[tuple[int, Span]] = field(factory=list)
 
 
 def questions(spans: list[Span]) -> Iterator[Question]:
-    """Those of one trace. Spans next to each other are of one question unless they tell of another one.
+    """The questions of one trace. Sibling spans belong to one question unless one of them holds a new one.
 
-    What models and agents below others are asked is no question of a user's.
+    The input of a model or agent below another one is not a user's question.
     """
     depths = _depths(spans)
     found = Question()
@@ -77,7 +77,7 @@ def questions(spans: list[Span]) -> Iterator[Question]:
 
 
 def _depths(spans: list[Span]) -> dict[Any, int]:
-    """By a span's id, how many spans of models, tools and agents are above it. Nothing is looked at twice."""
+    """How many spans of models, tools and agents are above each span, by id. Each span is visited once."""
     by_id = {span.id: span for span in spans}
     above: dict[Any, int] = {}
     for span in spans:
@@ -96,7 +96,7 @@ def _depths(spans: list[Span]) -> dict[Any, int]:
 
 
 def record(spans: list[Span], recorder: Recorder) -> None:
-    """Record the questions of a trace. Whoever calls it sees to it that the right session is current."""
+    """Record the questions of a trace. The caller sets the current session."""
     for question in questions(spans):
         _record(question, recorder)
 
@@ -140,7 +140,7 @@ def _use(turn: Turn, span: Span) -> None:
 
 
 def _properties(span: Span) -> dict[str, Any]:
-    """What the resource says of where this ran."""
+    """The resource's attributes about where the program ran."""
     resource = span.resource
     return {
         "service": resource.get("service.name"),

@@ -1,4 +1,4 @@
-"""The session of a web request: from a function, a header or a cookie. What web frameworks have in common."""
+"""The session of a web request, from a function, a header or a cookie, for all web frameworks."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ HEADER = "X-Session-ID"
 COOKIE = "session_id"
 
 Find = Callable[[Any], Any]
-"""Finds an id in a request of the framework's."""
+"""Finds an id in a request of the framework."""
 
 
 class Visits:
-    """The sessions of those who send requests.
+    """Finds or makes the session of each request.
 
-    :param client: makes the sessions; default one of the environment's settings. Without any, nothing is current.
-    :param session_id: gives the session's id of a request; default by header and cookie.
-    :param user_id: gives the user's id of a request, or None.
-    :param header: the name of the header that holds the session's id.
-    :param cookie: the name of the cookie that holds it.
+    :param client: makes the sessions. Default: a client with the environment's settings. Without either, there is no
+        current session.
+    :param session_id: returns a request's session id. Default: from header or cookie.
+    :param user_id: returns a request's user id, or None.
+    :param header: the name of the header with the session's id.
+    :param cookie: the name of the cookie with the session's id.
     """
 
     def __init__(
@@ -48,16 +49,16 @@ class Visits:
         self._sessions: OrderedDict[str, AnySession] = OrderedDict()
 
     def visit(self, request: Any, header: Find, cookie: Find) -> Visit:
-        """The session of the request is current within the ``with`` block of what is returned.
+        """Serve a request. In the ``with`` block of the result, its session is the current one.
 
-        :param header: gives the header of that name, or None.
-        :param cookie: gives the cookie of that name, or None.
+        :param header: returns the header of that name, or None.
+        :param cookie: returns the cookie of that name, or None.
         """
         session, is_own = quiet(self.find)(request, header, cookie) or (None, False)
         return Visit(session, is_own)
 
     def find(self, request: Any, header: Find, cookie: Find) -> tuple[AnySession | None, bool]:
-        """The session, and whether it is of this request alone."""
+        """The session, and whether it is for this request alone."""
         client: Any = self.client if self.client is not None else default_client()
         if client is None:
             return None, False
@@ -69,7 +70,8 @@ class Visits:
         id = as_thread_id(found)
         if id is None:
             return client.create_session(id=user), True
-        # no lock, which a fork could find taken: two requests may make a session of the same ids each, as good as one
+        # Without a lock, which could be held at a fork. Two requests may each make a session of the same ids, which is
+        # fine.
         session: AnySession = self._sessions.pop(id, None) or client.create_session(session_id=id, id=user)
         if user is not None and session.id is None:
             session.id = user
@@ -80,7 +82,7 @@ class Visits:
 
 
 class Visit:
-    """A request being served. A session that nobody can come back to ends with it, or with its streamed body."""
+    """A request being served. A session without an id from the client ends with it, or with its streamed body."""
 
     def __init__(self, session: AnySession | None, is_own: bool) -> None:
         self.session = session
