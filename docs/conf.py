@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 from attrs import fields
 
@@ -45,8 +47,8 @@ autodoc_mock_imports = [
 autodoc_class_signature = "mixed"
 autodoc_default_options = {"members": True, "inherited-members": True}
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
+autodoc_type_aliases = {"AnySession": "AnySession"}
 
 
 def row(*cells: str) -> str:
@@ -105,6 +107,68 @@ def fill_in(_: Sphinx, __: str, source: list[str]) -> None:
             source[0] = source[0].replace(place, make())
 
 
+PLAIN = {
+    r"(?<!\w)~?mindlytics(\.\w+)*\.": "",  # where it is defined
+    r"BaseSession(\[[^\]]*\])?": "Session | AsyncSession",
+    r"ServiceClient\[BlockingPipeline\]": "AlignAI",  # the only one that a client takes as a destination
+    r"ServiceClient\[AsyncPipeline\]": "AsyncAlignAI",
+    r": [\w~.]*Unpack\[\w+\]": "",
+    r"= NOTHING": "= …",  # made anew for each
+    r"^Done$": "None | Awaitable[None]",
+}
+"""What the reference shows in place of the names that the package uses inside."""
+MADE_BY_CALLS = ("Session", "AsyncSession", "Sessions", "Messages", "SurveySubmissions", "Agents")
+"""Classes that programs do not make themselves."""
+
+
+def types_of_face(kind: type) -> dict[str, str]:
+    """What the type variables of a face's base classes stand for, by name."""
+    found = {"Self": kind.__name__}
+    for base in kind.__mro__:
+        for generic in vars(base).get("__orig_bases__", ()):
+            origin = get_origin(generic)
+            for parameter, value in zip(getattr(origin, "__parameters__", ()), get_args(generic), strict=False):
+                if not isinstance(value, TypeVar):
+                    found.setdefault(parameter.__name__, shown(value))
+    return found
+
+
+def shown(value: Any) -> str:
+    """A type as a program writes it."""
+    if value is type(None):
+        return "None"
+    if isinstance(value, type) and get_origin(value) is None:
+        return value.__name__
+    return re.sub(r"\w+\.", "", str(getattr(value, "__forward_arg__", value)))
+
+
+def as_the_face_has_it(
+    _: Sphinx, what: str, name: str, __: object, ___: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """A signature with the types of the face that a page shows it of."""
+    place, _, member = name.rpartition(".")
+    if what == "class" and member in MADE_BY_CALLS:
+        return "", returned
+    kind = find(name if what == "class" else place)
+    if inspect.isclass(kind):
+        plainer = {rf"\b{name}\b": value for name, value in types_of_face(kind).items()} | PLAIN
+    else:
+        plainer = PLAIN
+    for pattern, plain in plainer.items():
+        signature, returned = (text and re.sub(pattern, plain, text) for text in (signature, returned))
+    return signature, returned
+
+
+def find(name: str) -> Any:
+    """The module or class of that name."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        place, _, member = name.rpartition(".")
+        return getattr(find(place), member)
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", fill_in)
+    app.connect("autodoc-process-signature", as_the_face_has_it)

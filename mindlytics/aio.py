@@ -97,8 +97,7 @@ class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, st
 class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
     """Records sessions and delivers them in the background.
 
-    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well. It
-    takes the arguments of :class:`~mindlytics.base.BaseClient`.
+    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well.
     """
 
     _pipeline_type = AsyncPipeline
@@ -222,7 +221,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
 
     def _direct(self) -> AsyncHTTPClient:
         if self._http is None:
-            self._http = AsyncHTTPClient.of(self.settings)
+            self._http = AsyncHTTPClient._of(self.settings)
         return self._http
 
     async def __aenter__(self) -> Self:

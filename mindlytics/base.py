@@ -43,18 +43,7 @@ Encode = Callable[..., bytes]
 
 
 class BaseClient(ServiceClient[P], Generic[P, S, L]):
-    """A client's credentials and settings, and the pipeline that it shares with all clients of equal settings.
-
-    :param api_key: the workspace's key. Default: ``MLSDK_API_KEY`` in the environment.
-    :param project_id: the project that events belong to. Default: ``MLSDK_PROJECT_ID``.
-    :param server_endpoint: the service's address. Default: ``MLSDK_SERVER_BASE``, else the production service.
-    :param wss_endpoint: the address of live events. Default: derived from ``server_endpoint``.
-    :param debug: log each step.
-    :param destinations: clients of other services to record sessions for too, see the page on Align AI. This client
-        owns them, and closes them with itself.
-    :param settings: any other setting by its name, see the reference page of settings.
-    :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
-    """
+    """A client's credentials and settings, and the pipeline that it shares with all clients of equal settings."""
 
     _session_type: type[S]
 
@@ -69,6 +58,17 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         destinations: Sequence[ServiceClient[P]] = (),
         **settings: Unpack[Options],
     ) -> None:
+        """
+        :param api_key: the workspace's key. Default: ``MLSDK_API_KEY`` in the environment.
+        :param project_id: the project that events belong to. Default: ``MLSDK_PROJECT_ID``.
+        :param server_endpoint: the service's address. Default: ``MLSDK_SERVER_BASE``, else the production service.
+        :param wss_endpoint: the address of live events. Default: derived from ``server_endpoint``.
+        :param debug: log each step.
+        :param destinations: clients of other services to record sessions for too, see the page on Align AI. This client
+            owns them, and closes them with itself.
+        :param settings: any other setting by its name, see the reference page of settings.
+        :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
+        """
         fitting = self._fit(destinations)
         given = {
             "api_key": api_key,
@@ -137,7 +137,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         """Check the destinations. They must be of this client's face, which waits for them."""
         given = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
         for each in given:
-            if not (isinstance(each, ServiceClient) and hasattr(each, "mirror")):
+            if not (isinstance(each, ServiceClient) and hasattr(each, "_mirror")):
                 raise InvalidSetting("destinations must be a list of clients of other services")
             if each._pipeline_type is not self._pipeline_type:
                 raise InvalidSetting("destinations must be of this client's own face, blocking or asyncio")
@@ -163,10 +163,10 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
 
     def get_errors(self) -> list[APIResponse]:
         """The losses, oldest first, at most the last 100 of each service."""
-        return [error for each in self.services for error in each.pipeline.ledger.errors()]
+        return [error for each in self._services for error in each.pipeline.ledger.errors()]
 
     @property
-    def services(self) -> tuple[ServiceClient[P], ...]:
+    def _services(self) -> tuple[ServiceClient[P], ...]:
         """This client and its destinations."""
         return (self, *self.destinations)
 
@@ -200,7 +200,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             if destination.pipeline.ledger.pending:
                 destination.pipeline.flush_soon()
                 destination.pipeline.ensure_sender()
-        for each in self.services:
+        for each in self._services:
             yield each, until - clock()
 
     def _begin_listening(

@@ -92,8 +92,7 @@ class Session(BaseSession[None, str]):
 class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     """Records sessions and delivers them in the background.
 
-    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well. It
-    takes the arguments of :class:`~mindlytics.base.BaseClient`.
+    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well.
     """
 
     _pipeline_type = BlockingPipeline
@@ -224,7 +223,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     def _direct(self) -> HTTPClient:
         from .http import HTTPClient  # noqa: PLC0415  requests takes a while to import
 
-        made: HTTPClient = HTTPClient.of(self.settings) if self._http is None else self._http
+        made: HTTPClient = HTTPClient._of(self.settings) if self._http is None else self._http
         self._http = made
         return made
 

@@ -1,6 +1,6 @@
 """Recording a session for several services at once: a mirror at each destination sees every event.
 
-A destination is a client of another service with a method ``mirror(account, settings)``. Each has its own queue,
+A destination is a client of another service with a method ``_mirror``. Each has its own queue,
 retries and account, so it never waits for another.
 """
 
@@ -32,5 +32,5 @@ def mirrors(client: Any, account: Account) -> list[Mirror]:
         its_account.on_error = account.on_error
         if client.settings.on_error != destination.settings.on_error:
             its_account.clients_on_error = client.settings.on_error
-        found.append(destination.mirror(its_account, client.settings))
+        found.append(destination._mirror(its_account, client.settings))
     return found

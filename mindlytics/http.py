@@ -30,10 +30,7 @@ R = TypeVar("R")
 
 
 class _Requests(Copied):
-    """How requests are built and replies read, for both faces.
-
-    :param settings: credentials, address and connection settings as for a client, see the reference page of settings.
-    """
+    """How requests are built and replies read, for both faces."""
 
     _is_async: bool
 
@@ -46,11 +43,15 @@ class _Requests(Copied):
         debug: bool | None = None,
         **settings: Unpack[Options],
     ) -> None:
+        """
+        :param settings: credentials, address and connection settings as for a client, see the reference page of
+            settings.
+        """
         given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint, "debug": debug}
         self._take(Settings.load({**given, **settings}))
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def _of(cls, settings: Settings) -> Self:
         """Make one from a client's settings."""
         made = cls.__new__(cls)
         made._take(settings)

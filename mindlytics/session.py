@@ -495,7 +495,7 @@ class BaseSession(Generic[Done, Id]):
 
     def get_errors(self) -> list[APIResponse]:
         """The losses of this session, oldest first, at most the last 100 of each service."""
-        places = zip(self._client.services, self._accounts(), strict=False)
+        places = zip(self._client._services, self._accounts(), strict=False)
         return [error for each, account in places for error in each.pipeline.ledger.errors(account)]
 
     def __repr__(self) -> str:

@@ -17,8 +17,7 @@ class AsyncAlignAI(BaseAlignAI[AsyncPipeline, Awaitable[None]]):
     """Records sessions, messages, users and feedback for Align AI, and delivers them in the background.
 
     A call has queued its event when it returns. Awaiting its result gives the loop a turn, and waits for room if the
-    queue is full. Use the client as a context manager, or :meth:`close` it. It takes the arguments of
-    :class:`~mindlytics.align.base.BaseAlignAI`.
+    queue is full. Use the client as a context manager, or :meth:`close` it.
     """
 
     _pipeline_type = AsyncPipeline

@@ -40,16 +40,7 @@ Done = TypeVar("Done")
 
 
 class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
-    """A client of Align AI.
-
-    :param project_id: your project. Default: ``ALIGNAI_PROJECT_ID`` in the environment.
-    :param api_key: your API key. Default: ``ALIGNAI_API_KEY``.
-    :param api_host: the service's address. Default: ``ALIGNAI_HOST``, else the production service.
-    :param config: how events are delivered. It wins over the environment, which wins over the defaults of ``Config``.
-    :param settings: any other setting of the package by its name. It wins over ``config``.
-    :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
-    :raises ImportError: protobuf is not installed.
-    """
+    """A client of Align AI."""
 
     name = "align"
     """Its name in :meth:`mindlytics.Client.stats_of_each`."""
@@ -62,6 +53,16 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         config: Config | None = None,
         **settings: Unpack[Options],
     ) -> None:
+        """
+        :param project_id: your project. Default: ``ALIGNAI_PROJECT_ID`` in the environment.
+        :param api_key: your API key. Default: ``ALIGNAI_API_KEY``.
+        :param api_host: the service's address. Default: ``ALIGNAI_HOST``, else the production service.
+        :param config: how events are delivered. It wins over the environment, which wins over the defaults of
+            ``Config``.
+        :param settings: any other setting of the package by its name. It wins over ``config``.
+        :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
+        :raises ImportError: protobuf is not installed.
+        """
         if config is not None and not isinstance(config, Config):
             raise InvalidSetting(f"config must be a Config or None, got a {type(config).__name__}")
         if not has_protobuf():
@@ -226,7 +227,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         """An id as text, see :func:`~mindlytics.arguments.as_id`."""
         return as_id(name, given, self.pipeline.report_change)
 
-    def mirror(self, account: Account, settings: Settings) -> Mirror:
+    def _mirror(self, account: Account, settings: Settings) -> Mirror:
         """Copy the session of another service's client to Align AI; ``settings`` are that client's."""
         return Mirror(self.pipeline, account, settings)
 

@@ -12,8 +12,7 @@ from .base import BaseAlignAI
 class AlignAI(BaseAlignAI[BlockingPipeline, None]):
     """Records sessions, messages, users and feedback for Align AI, and delivers them in the background.
 
-    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well. It
-    takes the arguments of :class:`~mindlytics.align.base.BaseAlignAI`.
+    Use it as a context manager, or :meth:`close` it. A program that just ends delivers what is pending as well.
     """
 
     _pipeline_type = BlockingPipeline

@@ -78,8 +78,7 @@ class _Line:
 class AsyncConversations(BaseConversations):
     """The Conversations API for asyncio. You may use it on several loops. It has connections of its own on each.
 
-    Use it as a context manager, which closes the connections. Your own ``http_client`` stays open. It takes the
-    arguments of :class:`~mindlytics.antonnia.base.BaseConversations`.
+    Use it as a context manager, which closes the connections. Your own ``http_client`` stays open.
     """
 
     _is_async = True
@@ -89,7 +88,7 @@ class AsyncConversations(BaseConversations):
         self.sessions = AsyncSessions(self)
         self.agents = AsyncAgents(self)
 
-    async def send(self, call: Call[Any]) -> Any:
+    async def _send(self, call: Call[Any]) -> Any:
         """Send a call and return its answer.
 
         :raises AntonniaError: the service refused, or could not be reached.
@@ -99,10 +98,10 @@ class AsyncConversations(BaseConversations):
         await AsyncRetrying(**exchange.rules(asyncio.sleep))(_post, line, exchange)
         return exchange.answer()
 
-    async def walk(self, call: Call[Any]) -> AsyncIterator[Any]:
+    async def _walk(self, call: Call[Any]) -> AsyncIterator[Any]:
         """Iterate over all that a search finds, page by page."""
         offset = 0
-        while page := await self.send(call.at(offset)):
+        while page := await self._send(call.at(offset)):
             for item in page:
                 yield item
             offset += len(page)

@@ -42,19 +42,7 @@ _NAMES = {"server_endpoint": "base_url", "request_timeout": "timeout"}
 
 
 class BaseConversations(Copied):
-    """A client of the Conversations API.
-
-    :param token: your API token.
-    :param base_url: the address before the paths of the API.
-    :param timeout: seconds for one attempt.
-    :param http_client: your own ``requests.Session`` or ``httpx.Client`` (asyncio: ``aiohttp.ClientSession`` or
-        ``httpx.AsyncClient``). It is used and stays open. A hook of httpx that raises for bad statuses has to read the
-        reply first, or the service's message is lost.
-    :param max_retries: how often a call that is safe to repeat is retried: without a reply, on 408, 425, 429, 5xx.
-    :param verify: TLS verification: True, False, or the path of a CA bundle.
-    :param trust_env: take proxies from the environment.
-    :raises InvalidSetting: a value breaks a rule (a ``ValueError``).
-    """
+    """A client of the Conversations API."""
 
     _is_async: bool
 
@@ -69,6 +57,18 @@ class BaseConversations(Copied):
         verify: bool | str = True,
         trust_env: bool = True,
     ) -> None:
+        """
+        :param token: your API token.
+        :param base_url: the address before the paths of the API.
+        :param timeout: seconds for one attempt.
+        :param http_client: your own ``requests.Session`` or ``httpx.Client`` (asyncio: ``aiohttp.ClientSession`` or
+            ``httpx.AsyncClient``). It is used and stays open. A hook of httpx that raises for bad statuses has to read
+            the reply first, or the service's message is lost.
+        :param max_retries: how often a call that is safe to repeat is retried: without a reply, on 408, 425, 429, 5xx.
+        :param verify: TLS verification: True, False, or the path of a CA bundle.
+        :param trust_env: take proxies from the environment.
+        :raises InvalidSetting: a value breaks a rule (a ``ValueError``).
+        """
         if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
             raise InvalidSetting("token must be a str of printable ASCII characters without spaces")
         if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:

@@ -63,10 +63,10 @@ class Call(Generic[R]):
 class Face(Protocol):
     """What a face does with calls."""
 
-    def send(self, call: Call[Any]) -> Any:
+    def _send(self, call: Call[Any]) -> Any:
         """Send a call; return its answer, or an awaitable of it."""
 
-    def walk(self, call: Call[Any]) -> Any:
+    def _walk(self, call: Call[Any]) -> Any:
         """Iterate over all that a search finds."""
 
 
@@ -77,11 +77,11 @@ class Resource:
         self._face = face
 
     def _send(self, call: Call[R]) -> R:
-        result: R = self._face.send(call)
+        result: R = self._face._send(call)
         return result
 
     def _walk(self, call: Call[R]) -> R:
-        result: R = self._face.walk(call)
+        result: R = self._face._walk(call)
         return result
 
 

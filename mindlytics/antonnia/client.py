@@ -48,8 +48,7 @@ class Conversations(BaseConversations):
     """The Conversations API, blocking. Any thread may call. Concurrent calls use separate kept-alive connections.
 
     Use it as a context manager, which closes the connections. Your own ``http_client`` stays open. A forked child opens
-    its own connections, also with your own ``requests.Session`` (an ``httpx.Client`` shares its parent's). It takes the
-    arguments of :class:`~mindlytics.antonnia.base.BaseConversations`.
+    its own connections, also with your own ``requests.Session`` (an ``httpx.Client`` shares its parent's).
     """
 
     _is_async = False
@@ -60,7 +59,7 @@ class Conversations(BaseConversations):
         self.sessions = Sessions(self)
         self.agents = Agents(self)
 
-    def send(self, call: Call[Any]) -> Any:
+    def _send(self, call: Call[Any]) -> Any:
         """Send a call and return its answer.
 
         :raises AntonniaError: the service refused, or could not be reached.
@@ -73,10 +72,10 @@ class Conversations(BaseConversations):
             self._idle.append(transport)
         return exchange.answer()
 
-    def walk(self, call: Call[Any]) -> Iterator[Any]:
+    def _walk(self, call: Call[Any]) -> Iterator[Any]:
         """Iterate over all that a search finds, page by page."""
         offset = 0
-        while page := self.send(call.at(offset)):
+        while page := self._send(call.at(offset)):
             yield from page
             offset += len(page)
 

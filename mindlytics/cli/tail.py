@@ -76,7 +76,7 @@ def tail(
             enabled=True,
             max_retry_wait=5.0,
         )
-        with client, HTTPClient.of(client.settings) as http:
+        with client, HTTPClient._of(client.settings) as http:
             events = matching(client.events(session), users, names, lambda: user_ids(http, users))
             click.echo(
                 f"mindlytics: listening to {printable(server)}, project {printable(project)}. Press Ctrl-C to stop.",
