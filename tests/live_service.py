@@ -162,8 +162,8 @@ class LiveService:
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.query_string)
-        assert request.headers["Authorization"] == "Bearer key-1"
-        assert request.headers["X-App-ID"] == "proj-1"
+        assert "Bearer key-1" == request.headers["Authorization"]
+        assert "proj-1" == request.headers["X-App-ID"]
         fault = self.token_plan.popleft() if self.token_plan else self.token_always
         if fault is not None:
             return await fault(request)

@@ -74,13 +74,13 @@ def clean(value: Any) -> tuple[dict[str, Any], list[str]]:
     ],
 )
 def test_what_is_a_scalar_at_heart_becomes_one_in_silence(value: Any, expected: Any) -> None:
-    assert clean(value) == ({"k": expected}, [])
+    assert ({"k": expected}, []) == clean(value)
 
 
 def test_numpy_scalars_become_python_scalars() -> None:
     given = {"f": numpy.float32(0.5), "i": numpy.int64(3), "b": numpy.bool_(True), "d": numpy.float64(2.5)}
     cleaned = clean_scalars("properties", given, lambda *_: pytest.fail("reported"))
-    assert cleaned == {"f": 0.5, "i": 3, "b": True, "d": 2.5}
+    assert {"f": 0.5, "i": 3, "b": True, "d": 2.5} == cleaned
     assert all(type(value) in (float, int, bool) for value in cleaned.values())
 
 
@@ -96,8 +96,8 @@ def test_numpy_scalars_become_python_scalars() -> None:
 )
 def test_what_does_not_fit_is_made_to_and_told(value: Any, expected: str) -> None:
     cleaned, told = clean(value)
-    assert cleaned == {"k": expected}
-    assert len(told) == 1
+    assert {"k": expected} == cleaned
+    assert 1 == len(told)
     assert told[0].startswith("properties.k changed")
 
 
@@ -106,20 +106,20 @@ def test_what_does_not_fit_is_made_to_and_told(value: Any, expected: str) -> Non
 )
 def test_what_cannot_fit_is_left_out_and_told(value: Any) -> None:
     cleaned, told = clean(value)
-    assert cleaned == {}
-    assert len(told) == 1
+    assert {} == cleaned
+    assert 1 == len(told)
     assert "left out" in told[0]
 
 
 def test_none_is_absent() -> None:
-    assert clean(None) == ({}, [])
+    assert ({}, []) == clean(None)
 
 
 def test_names_become_strings_or_go() -> None:
     told: list[str] = []
     cleaned = clean_scalars("traits", {1: "a", Colour.RED: "b", None: "c"}, lambda name, *_: told.append(name))
-    assert cleaned == {"1": "a", "red": "b"}
-    assert told == ["traits.1", "traits.<NoneType>"]
+    assert {"1": "a", "red": "b"} == cleaned
+    assert ["traits.1", "traits.<NoneType>"] == told
 
 
 def test_no_mapping_is_misuse() -> None:

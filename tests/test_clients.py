@@ -46,9 +46,9 @@ def test_the_environment_gives_what_arguments_do_not(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MLSDK_STRICT", "yes")
     client = Client(project_id="given", flush_interval=None)
     chosen = client.settings
-    assert (chosen.api_key.reveal(), chosen.project_id) == ("env-key", "given")
-    assert chosen.server_endpoint == "http://localhost:3000"
-    assert (chosen.flush_interval, chosen.strict) == (0, True)
+    assert ("env-key", "given") == (chosen.api_key.reveal(), chosen.project_id)
+    assert "http://localhost:3000" == chosen.server_endpoint
+    assert (0, True) == (chosen.flush_interval, chosen.strict)
     assert "env-key" not in repr(client) + repr(chosen)
     client.close()
 
@@ -118,15 +118,15 @@ def test_every_setting_is_an_option_of_the_clients() -> None:
 async def test_identify_and_alias_answer_with_the_user(face: Face, sink: Sink) -> None:
     client = face.client()
     sink.faults(lambda exchange: exchange.reply(body=b'{"id": "jj", "aliases": ["jj"]}'))
-    assert await result(client.user_identify(id="jj", traits={"vip": True, "gone": None})) == {
+    assert {
         "id": "jj",
         "aliases": ["jj"],
-    }
+    } == await result(client.user_identify(id="jj", traits={"vip": True, "gone": None}))
     await result(client.user_alias(id="jjacob", previous_id="jj"))
-    assert [(request.path, request.json) for request in sink.requests] == [
+    assert [
         ("/bc/v1/user/identify", {"id": "jj", "traits": {"vip": True}}),
         ("/bc/v1/user/alias", {"id": "jjacob", "previous_id": "jj"}),
-    ]
+    ] == [(request.path, request.json) for request in sink.requests]
 
 
 async def test_direct_requests_raise_what_went_wrong(face: Face, sink: Sink) -> None:
@@ -134,10 +134,10 @@ async def test_direct_requests_raise_what_went_wrong(face: Face, sink: Sink) -> 
     sink.faults(faults.status(404, "no such user"), faults.hang)
     with pytest.raises(MLHTTPError) as raised:
         await result(client.user_alias(id="a", previous_id="b"))
-    assert (raised.value.status, raised.value.message) == (404, "no such user")
+    assert (404, "no such user") == (raised.value.status, raised.value.message)
     with pytest.raises(MLHTTPError, match="no reply") as raised:
         await result(client.user_identify(id="a"))
-    assert raised.value.status == 0
+    assert 0 == raised.value.status
     with pytest.raises(InvalidEvent, match="id must be given, or device_id"):
         await result(client.user_identify(traits={"a": 1}))
     with pytest.raises(InvalidEvent, match="previous_id must be"):
@@ -153,12 +153,12 @@ async def test_any_endpoint_can_be_reached(kind: Any, sink: Sink) -> None:
         refused = await result(http.send_request(method="POST", url="/bc/v1/orgkeys", data={"organization_id": "o"}))
         with pytest.raises(ValueError, match="url must be a path"):
             await result(http.send_request(method="GET", url="https://elsewhere.example/"))
-    assert found == [{"session_id": "s"}]
-    assert refused == {"errored": True, "status": 403, "message": "wrong key"}
+    assert [{"session_id": "s"}] == found
+    assert {"errored": True, "status": 403, "message": "wrong key"} == refused
     path, _, query_string = sink.requests[0].path.partition("?")
-    assert path == "/bc/v1/db/sessions/find"
-    assert parse_qs(query_string) == {"filter": ['{"user_id":"ü"}'], "limit": ["3"]}
-    assert sink.requests[1].json == {"organization_id": "o"}
+    assert "/bc/v1/db/sessions/find" == path
+    assert {"filter": ['{"user_id":"ü"}'], "limit": ["3"]} == parse_qs(query_string)
+    assert {"organization_id": "o"} == sink.requests[1].json
     unreachable = kind(api_key="k", project_id="p", server_endpoint="http://127.0.0.1:9")
     assert (await result(unreachable.send_request(method="GET", url="/")))["errored"]
 
@@ -171,7 +171,7 @@ async def test_equal_clients_share_one_pipeline_until_the_last_is_closed(face: F
     await result(first.close())
     await result(session.track_event(event="e"))
     outcome = await result(second.close())
-    assert (outcome.delivered, outcome.dropped) == (1, 0)
+    assert (1, 0) == (outcome.delivered, outcome.dropped)
     assert face.client().pipeline is not first.pipeline
 
 
@@ -181,16 +181,16 @@ async def test_an_event_after_close_is_dropped_counted_and_told_once(
     client, other = face.client(), face.client()
     session = client.create_session(id="u")
     await result(session.track_event(event="before"))
-    assert (await result(client.close())).delivered == 1
+    assert 1 == (await result(client.close())).delivered
     with caplog.at_level(logging.WARNING, "mindlytics"):
         await result(session.track_event(event="after"))
         await result(session.track_event(event="after"))
-    assert client.stats().reasons == {"closed": 2}
+    assert {"closed": 2} == client.stats().reasons
     assert session.has_errors()
-    assert sum("after close()" in record.getMessage() for record in caplog.records) == 1
-    assert (await result(client.close())).dropped == 2
-    assert (await result(other.close())).delivered == 1
-    assert sink.names() == ["before"]
+    assert 1 == sum("after close()" in record.getMessage() for record in caplog.records)
+    assert 2 == (await result(client.close())).dropped
+    assert 1 == (await result(other.close())).delivered
+    assert ["before"] == sink.names()
 
 
 async def test_strict_raises_for_an_event_after_close(face: Face) -> None:
@@ -207,8 +207,8 @@ async def test_a_disabled_client_needs_no_credentials_and_sends_nothing(face: Fa
         await result(session.track_event(event="e"))
         with pytest.raises(InvalidEvent):
             await result(session.track_event(event=""))
-    assert client.stats().reasons == {"disabled": 2}
-    assert sink.requests == []
+    assert {"disabled": 2} == client.stats().reasons
+    assert [] == sink.requests
     assert not client.has_errors()
 
 
@@ -222,12 +222,12 @@ async def test_loss_is_named_to_the_session_that_lost(face: Face, sink: Sink) ->
     await result(bad.track_event(event="poison"))
     await result(bad.track_event(event="fine too"))
     assert await result(bad.flush()) == mindlytics.FlushResult(delivered=1, refused=1, dropped=0, pending=0)
-    assert (good.has_errors(), bad.has_errors()) == (False, True)
+    assert (False, True) == (good.has_errors(), bad.has_errors())
     (error,) = bad.get_errors()
-    assert (error.errored, error.status, error.message) == (True, 400, "poison is not allowed")
+    assert (True, 400, "poison is not allowed") == (error.errored, error.status, error.message)
     assert client.get_errors() == bad.get_errors()
     await result(client.close())
-    assert [(error.reason, error.count, error.status) for error in told] == [("refused", 1, 400)]  # type: ignore[attr-defined]
+    assert [("refused", 1, 400)] == [(error.reason, error.count, error.status) for error in told]  # type: ignore[attr-defined]
 
 
 async def test_an_error_handler_may_be_a_coroutine_function_and_may_fail(
@@ -247,10 +247,10 @@ async def test_an_error_handler_may_be_a_coroutine_function_and_may_fail(
         await result(client.flush())
     sink.always = faults.fine
     await result(session.track_event(event="e"))
-    assert (await result(client.close())).delivered == 1
-    assert told == ["1 event not delivered, refused (status 403): wrong key"] * 2
-    assert sum("handler failed" in record.getMessage() for record in caplog.records) == 1
-    assert caplog.text.count("wrong key") == 1, "what the service said of the request, and not of an event"
+    assert 1 == (await result(client.close())).delivered
+    assert ["1 event not delivered, refused (status 403): wrong key"] * 2 == told
+    assert 1 == sum("handler failed" in record.getMessage() for record in caplog.records)
+    assert 1 == caplog.text.count("wrong key"), "what the service said of the request, and not of an event"
 
 
 # -- the two faces -------------------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def test_the_public_names_are_these() -> None:
 def test_a_name_loads_only_what_it_needs(program: str, absent: list[str]) -> None:
     check = f"import sys; {program}; print(*[name for name in {absent!r} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == []
+    assert [] == ran.stdout.split()
 
 
 FIRST_EVENT = (

@@ -61,7 +61,7 @@ async def test_every_event_arrives_once_and_in_order(any_face: Face, sink: Sink,
     await play(any_face, client)
     assert time.monotonic() - began < 5, "calls do not wait for the network"
     outcome = await result(client.flush(20))
-    assert (outcome.delivered, outcome.refused, outcome.dropped, outcome.pending) == (180, 0, 0, 0)
+    assert (180, 0, 0, 0) == (outcome.delivered, outcome.refused, outcome.dropped, outcome.pending)
     assert_all_arrived_in_order(sink)
 
 
@@ -86,9 +86,9 @@ async def test_one_bad_event_is_refused_alone(any_face: Face, sink: Sink) -> Non
     for number in range(40):
         await result(session.track_event(event="poison" if number == 17 else f"{number}"))
     outcome = await result(client.flush(20))
-    assert (outcome.delivered, outcome.refused) == (39, 1)
-    assert sink.names() == [f"{number}" for number in range(40) if number != 17]
-    assert [error.message for error in session.get_errors()] == ["poison is not allowed"]
+    assert (39, 1) == (outcome.delivered, outcome.refused)
+    assert [f"{number}" for number in range(40) if number != 17] == sink.names()
+    assert ["poison is not allowed"] == [error.message for error in session.get_errors()]
     assert len(sink.requests) < 16, "halving, not one by one"
 
 
@@ -99,14 +99,14 @@ async def test_what_is_too_large_is_halved_and_a_lone_giant_refused(any_face: Fa
     for number in range(20):
         await result(session.track_event(event=f"{number}", properties={"text": "x" * (6000 if number == 3 else 500)}))
     outcome = await result(client.flush(20))
-    assert (outcome.delivered, outcome.refused) == (19, 1)
-    assert sink.names() == [f"{number}" for number in range(20) if number != 3]
+    assert (19, 1) == (outcome.delivered, outcome.refused)
+    assert [f"{number}" for number in range(20) if number != 3] == sink.names()
 
 
 async def test_a_body_may_be_large(any_face: Face, sink: Sink) -> None:
     client = any_face.client(max_batch_bytes=4 * 2**20)
     await result(client.create_session(id="u").track_conversation_turn(user="x" * 3 * 2**20, assistant=""))
-    assert (await result(client.flush(20))).delivered == 1
+    assert 1 == (await result(client.flush(20))).delivered
 
 
 async def test_batches_keep_exactly_within_their_limits(any_face: Face, sink: Sink) -> None:
@@ -115,7 +115,7 @@ async def test_batches_keep_exactly_within_their_limits(any_face: Face, sink: Si
     for number in range(100):
         await result(session.track_event(event=f"{number}", properties={"text": "é" * (number % 30) * 10}))
     await result(client.flush(20))
-    assert sink.names() == [f"{number}" for number in range(100)]
+    assert [f"{number}" for number in range(100)] == sink.names()
     assert max(len(request.events) for request in sink.requests) <= 7
     assert max(len(request.body) for request in sink.requests) <= 2000
 
@@ -135,7 +135,7 @@ async def test_a_full_batch_does_not_wait(any_face: Face, sink: Sink) -> None:
     for number in range(25):
         await result(session.track_event(event=f"{number}"))
     await eventually(lambda: client.stats().pending == 5)
-    assert sink.names() == [f"{number}" for number in range(20)]
+    assert [f"{number}" for number in range(20)] == sink.names()
 
 
 async def test_a_service_that_takes_bare_objects_only(face: Face, sink: Sink) -> None:
@@ -151,8 +151,8 @@ async def test_a_service_that_takes_bare_objects_only(face: Face, sink: Sink) ->
     for number in range(8):
         await result(session.track_event(event=f"{number}"))
     outcome = await result(client.flush(10))
-    assert (outcome.delivered, outcome.refused) == (8, 0)
-    assert sink.names() == [f"{number}" for number in range(8)]
+    assert (8, 0) == (outcome.delivered, outcome.refused)
+    assert [f"{number}" for number in range(8)] == sink.names()
 
 
 # -- deadlines ---------------------------------------------------------------------------------------------------
@@ -170,8 +170,8 @@ async def test_flush_and_close_come_back_from_a_service_that_never_answers(any_f
         began = time.monotonic()
         outcome = await result(call(wait))
         assert time.monotonic() - began < wait + 5
-        assert outcome.delivered == 0
-        assert outcome.pending + outcome.dropped == 5
+        assert 0 == outcome.delivered
+        assert 5 == outcome.pending + outcome.dropped
     stats = client.stats()
     assert stats.accepted == stats.pending + stats.dropped == 5
 
@@ -185,7 +185,7 @@ async def test_close_interrupts_back_off(any_face: Face, sink: Sink) -> None:
     began = time.monotonic()
     outcome = await result(client.close(5))
     assert time.monotonic() - began < 2
-    assert outcome.delivered == 1
+    assert 1 == outcome.delivered
 
 
 async def test_a_pause_that_outlasts_the_deadline_ends_the_wait_for_it(any_face: Face, sink: Sink) -> None:
@@ -195,7 +195,7 @@ async def test_a_pause_that_outlasts_the_deadline_ends_the_wait_for_it(any_face:
     began = time.monotonic()
     outcome = await result(client.close(1))
     assert time.monotonic() - began < 10
-    assert outcome.dropped + outcome.pending == 1
+    assert 1 == outcome.dropped + outcome.pending
 
 
 async def test_retry_after_pauses_the_whole_client(any_face: Face, sink: Sink) -> None:
@@ -207,7 +207,7 @@ async def test_retry_after_pauses_the_whole_client(any_face: Face, sink: Sink) -
     await result(second.track_event(event="b"))
     await result(client.flush(10))
     assert sink.requests[1].at - sink.requests[0].at >= 0.99
-    assert sink.names() == ["a", "b"]
+    assert ["a", "b"] == sink.names()
 
 
 async def test_retry_for_bounds_what_a_batch_costs(any_face: Face, sink: Sink) -> None:
@@ -215,8 +215,8 @@ async def test_retry_for_bounds_what_a_batch_costs(any_face: Face, sink: Sink) -
     client = any_face.client(flush_interval=0, retry_for=0.3)
     await result(client.create_session(id="u").track_event(event="e"))
     outcome = await result(client.flush(10))
-    assert outcome.dropped == 1
-    assert client.stats().reasons == {"gave_up": 1}
+    assert 1 == outcome.dropped
+    assert {"gave_up": 1} == client.stats().reasons
     assert "longer than retry_for" in client.get_errors()[0].message
 
 
@@ -238,10 +238,10 @@ async def test_the_queue_is_bounded_and_the_setting_says_who_loses(
     del client.pipeline._attend
     client.pipeline._unattended = True
     outcome = await result(client.close(10))
-    assert (outcome.delivered, outcome.dropped) == (10, 20)
-    assert sink.names() == [f"{number}" for number in kept]
-    assert client.stats().reasons == {"queue_full": 20}
-    assert sum("too many events are pending" in record.getMessage() for record in caplog.records) == 1
+    assert (10, 20) == (outcome.delivered, outcome.dropped)
+    assert [f"{number}" for number in kept] == sink.names()
+    assert {"queue_full": 20} == client.stats().reasons
+    assert 1 == sum("too many events are pending" in record.getMessage() for record in caplog.records)
 
 
 async def test_an_event_takes_the_place_of_as_many_old_ones_as_it_needs(face: Face, sink: Sink) -> None:
@@ -280,8 +280,8 @@ async def test_block_waits_for_room_and_loses_nothing(any_face: Face, sink: Sink
     session = client.create_session(id="u")
     for number in range(200):
         await result(session.track_event(event=f"{number}"))
-    assert (await result(client.flush(20))).delivered == 200
-    assert sink.names() == [f"{number}" for number in range(200)]
+    assert 200 == (await result(client.flush(20))).delivered
+    assert [f"{number}" for number in range(200)] == sink.names()
 
 
 async def test_block_gives_up_after_its_time(any_face: Face, sink: Sink) -> None:
@@ -292,7 +292,7 @@ async def test_block_gives_up_after_its_time(any_face: Face, sink: Sink) -> None
     for number in range(3):
         await result(session.track_event(event=f"{number}"))
     assert 0.15 < time.monotonic() - began < 10
-    assert client.stats().reasons == {"queue_full": 1}
+    assert {"queue_full": 1} == client.stats().reasons
 
 
 # -- quiet ---------------------------------------------------------------------------------------------------------
@@ -360,8 +360,8 @@ async def test_credentials_follow_no_redirect_to_another_host(any_face: Face, si
         sink.always = faults.redirect(elsewhere.url.replace("127.0.0.1", "localhost") + "/bc/v1/events/queue")
         client = any_face.client(flush_interval=0)
         await result(client.create_session(id="u").track_event(event="e"))
-        assert (await result(client.flush(5))).refused == 1
+        assert 1 == (await result(client.flush(5))).refused
         assert "which is not followed" in client.get_errors()[0].message
-        assert elsewhere.requests == []
+        assert [] == elsewhere.requests
     finally:
         elsewhere.close()

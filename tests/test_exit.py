@@ -46,8 +46,8 @@ def test_everything_arrives_in_order_and_stderr_is_empty(sink: Sink, ending: str
     quiet = () if "loop closed" in ending else STRICT
     url = sink.url.replace("127.0.0.1", host)
     ran = run(sink, ENDINGS[ending], *quiet, MLSDK_SERVER_BASE=url, ALIGNAI_HOST=url, MLSDK_SHUTDOWN_TIMEOUT="60")
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
-    assert sink.names() == [str(number) for number in range(1 if "one event" in ending else 50)]
+    assert (0, "", "") == (ran.returncode, ran.stdout, ran.stderr)
+    assert [str(number) for number in range(1 if "one event" in ending else 50)] == sink.names()
 
 
 INTERRUPTED = (
@@ -77,10 +77,10 @@ def test_a_close_that_is_cut_short_is_made_up_for_at_the_exit(sink: Sink, progra
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_an_exception_ends_the_program_not_the_delivery(sink: Sink, start: str) -> None:
     ran = run(sink, start + TRACK + "raise RuntimeError('the program is broken')")
-    assert ran.returncode == 1
+    assert 1 == ran.returncode
     assert ran.stderr.rstrip().endswith("RuntimeError: the program is broken")
     assert "mindlytics" not in ran.stderr
-    assert len(sink.events) == 50
+    assert 50 == len(sink.events)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_unreachable_service_harms_nobody(sink: Sink, start: str) -> None:
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_a_client_that_was_never_used_costs_an_exit_nothing(sink: Sink, start: str) -> None:
     ran = run(sink, start)
-    assert (ran.returncode, ran.stderr, sink.requests) == (0, "", [])
+    assert (0, "", []) == (ran.returncode, ran.stderr, sink.requests)
 
 
 def test_pipelines_of_dropped_clients_end(sink: Sink) -> None:
@@ -131,7 +131,7 @@ def test_pipelines_of_dropped_clients_end(sink: Sink) -> None:
         "for client in kept: client.create_session(id='u').track_event(event='kept')\n"
     )
     ran = run(sink, program)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "True\n", "")
+    assert (0, "True\n", "") == (ran.returncode, ran.stdout, ran.stderr)
     assert ["dropped"] * 40 + ["kept"] * 20 == sink.names()
 
 

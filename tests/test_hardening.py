@@ -26,7 +26,7 @@ async def test_an_absurd_retry_after_does_not_silence_the_client(any_face: Face,
     await result(session.track_event(event="dropped"))
     await eventually(lambda: client.stats().dropped == 1)
     await result(session.track_event(event="delivered"))
-    assert (await result(client.flush(5))).delivered == 1
+    assert 1 == (await result(client.flush(5))).delivered
 
 
 async def test_neither_a_full_queue_nor_flushes_hammer_a_service_that_is_down(face: Face, sink: Sink) -> None:
@@ -55,7 +55,7 @@ async def test_closing_from_an_error_handler_loses_nothing(face: Face, sink: Sin
     for name in ("poison", "a", "b", "c"):
         await result(session.track_event(event=name))
     await eventually(lambda: client.stats().pending == 0 and len(closed) == 1)
-    assert sink.names() == ["a", "b", "c"]
+    assert ["a", "b", "c"] == sink.names()
 
 
 async def test_hooks_that_raise_anything_at_all_harm_nobody(face: Face, sink: Sink) -> None:
@@ -72,9 +72,9 @@ async def test_hooks_that_raise_anything_at_all_harm_nobody(face: Face, sink: Si
     for name in ("a", "bad", "b"):
         await result(session.track_event(event=name))
     outcome = await result(client.flush(5))
-    assert (outcome.delivered, outcome.dropped, outcome.pending) == (2, 1, 0)
+    assert (2, 1, 0) == (outcome.delivered, outcome.dropped, outcome.pending)
     await result(session.track_event(event="c"))
-    assert (await result(client.close(5))).delivered == 3
+    assert 3 == (await result(client.close(5))).delivered
 
 
 async def test_every_loss_is_told_at_once_however_many_kinds_there_are(any_face: Face, sink: Sink) -> None:
@@ -84,7 +84,7 @@ async def test_every_loss_is_told_at_once_however_many_kinds_there_are(any_face:
     for number in range(300):
         await result(session.track_event(event="e", properties={"text": "x" * (1000 + number)}))
     await eventually(lambda: sum(error.count for error in told) == 300)
-    assert sink.requests == []
+    assert [] == sink.requests
 
 
 async def test_a_loss_after_close_is_told(any_face: Face) -> None:
@@ -93,15 +93,15 @@ async def test_a_loss_after_close_is_told(any_face: Face) -> None:
     session = client.create_session(id="u")
     await result(client.close())
     await result(session.track_event(event="late"))
-    assert [error.reason for error in told] == ["closed"]
+    assert ["closed"] == [error.reason for error in told]
 
 
 async def test_waiting_for_ever_is_no_error(face: Face) -> None:
     client = face.client()
     await result(client.create_session(id="u").track_event(event="e"))
-    assert (await result(client.flush(float("inf")))).delivered == 1
+    assert 1 == (await result(client.flush(float("inf")))).delivered
     await result(client.create_session(id="u").track_event(event="e"))
-    assert (await result(client.close(1e10))).delivered == 2
+    assert 2 == (await result(client.close(1e10))).delivered
 
 
 @pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
@@ -120,7 +120,7 @@ def test_a_service_that_hangs_does_not_use_up_anothers_time_at_exit(sink: Sink, 
         ran.returncode,
         ran.stderr,
     )
-    assert len(sink.events) == 50
+    assert 50 == len(sink.events)
 
 
 def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
@@ -143,10 +143,10 @@ def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
         "assert stats.pending == 0 and stats.accepted == stats.delivered, stats\n"
     )
     ran = run(sink, program, *STRICT, MLSDK_MAX_QUEUE_EVENTS="1000000", MLSDK_MAX_QUEUE_BYTES="1000000000")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (0, "") == (ran.returncode, ran.stderr)
     names = sink.names()
-    assert [name for name in names if name.isdigit()] == [str(number) for number in range(20000)]
-    assert names.count("finalizer") == 20000
+    assert [str(number) for number in range(20000)] == [name for name in names if name.isdigit()]
+    assert 20000 == names.count("finalizer")
     assert "signal" in names
 
 
@@ -303,7 +303,7 @@ async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> Non
     session = client.create_session(id="u")
     await result(client.close())
     await result(session.track_event(event="late"))
-    assert client.stats().reasons == {"closed": 2}
+    assert {"closed": 2} == client.stats().reasons
     assert len(told) <= 2
 
 
@@ -314,8 +314,8 @@ async def test_a_stale_connection_is_no_outage(any_face: Face, sink: Sink, caplo
     await result(client.flush(5))
     sink.faults(faults.reset)
     await result(session.track_event(event="b"))
-    assert (await result(client.flush(5))).delivered == 2
-    assert [record for record in caplog.records if record.name == "mindlytics"] == []
+    assert 2 == (await result(client.flush(5))).delivered
+    assert [] == [record for record in caplog.records if record.name == "mindlytics"]
 
 
 async def test_strict_hides_no_exception_of_the_block(face: Face) -> None:
@@ -349,7 +349,7 @@ def test_a_flush_without_a_sender_gives_nothing_up(sink: Sink) -> None:
         )
     )
     ran = run(sink, program)
-    assert (ran.returncode, ran.stderr, sink.names()) == (0, "", ["0", "1"])
+    assert (0, "", ["0", "1"]) == (ran.returncode, ran.stderr, sink.names())
 
 
 def test_a_loop_in_an_exit_handler_from_before_the_import(sink: Sink) -> None:
@@ -359,7 +359,7 @@ def test_a_loop_in_an_exit_handler_from_before_the_import(sink: Sink) -> None:
         + ("async def main():\n    for n in range(5): await session.track_event(event=str(n))\n")
     )
     ran = run(sink, program, *STRICT)
-    assert (ran.returncode, ran.stderr, sink.names()) == (0, "", [str(number) for number in range(5)])
+    assert (0, "", [str(number) for number in range(5)]) == (ran.returncode, ran.stderr, sink.names())
 
 
 @pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
@@ -367,7 +367,7 @@ def test_an_exit_does_not_wait_for_company(sink: Sink, start: str) -> None:
     began = time.monotonic()
     ran = run(sink, start, MLSDK_FLUSH_INTERVAL="600", MLSDK_SHUTDOWN_TIMEOUT="60")
     assert time.monotonic() - began < 30
-    assert (ran.returncode, ran.stderr, len(sink.events)) == (0, "", 50)
+    assert (0, "", 50) == (ran.returncode, ran.stderr, len(sink.events))
 
 
 async def test_a_backlog_adds_no_work_for_the_garbage_collector(face: Face) -> None:
@@ -381,5 +381,5 @@ async def test_a_backlog_adds_no_work_for_the_garbage_collector(face: Face) -> N
             session.track_conversation_turn(user=f"question {number}", assistant="a", properties={"n": number})
         )
     gc.collect()
-    assert client.stats().pending == 5_001
+    assert 5_001 == client.stats().pending
     assert len(gc.get_objects()) - before < 200

@@ -41,7 +41,7 @@ def test_one_client_survives_several_loops(sink: Sink, client: AsyncClient) -> N
     for first in range(0, 50, 10):
         asyncio.run(part(first))
     asyncio.run(client.flush(10))
-    assert sink.names() == [f"{number}" for number in range(50)]
+    assert [f"{number}" for number in range(50)] == sink.names()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks are never eager before Python 3.12")
@@ -67,7 +67,7 @@ def test_two_loops_at_once_in_two_threads(sink: Sink, client: AsyncClient) -> No
             await session.track_event(event=f"{number}")
             if number % 50 == 0:
                 await asyncio.sleep(0)
-        assert (await session.flush(20)).delivered == 300
+        assert 300 == (await session.flush(20)).delivered
 
     failures: list[BaseException] = []
 
@@ -82,10 +82,10 @@ def test_two_loops_at_once_in_two_threads(sink: Sink, client: AsyncClient) -> No
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert failures == []
+    assert [] == failures
     for name in "ab":
         mine = [event["event"] for event in sink.events if event["session_id"] == name]
-        assert mine == [f"{number}" for number in range(300)]
+        assert [f"{number}" for number in range(300)] == mine
 
 
 def test_a_loop_that_stands_still_holds_nothing_up(sink: Sink, client: AsyncClient) -> None:
@@ -102,11 +102,11 @@ def test_a_loop_that_stands_still_holds_nothing_up(sink: Sink, client: AsyncClie
         await track("c")
         return await client.flush(10)
 
-    assert asyncio.run(elsewhere()).delivered == 3
+    assert 3 == asyncio.run(elsewhere()).delivered
     still.run_until_complete(track("d"))
-    assert still.run_until_complete(client.flush(10)).delivered == 4
+    assert 4 == still.run_until_complete(client.flush(10)).delivered
     still.close()
-    assert sink.names() == ["a", "b", "c", "d"]
+    assert ["a", "b", "c", "d"] == sink.names()
 
 
 def test_what_is_left_on_a_loop_that_was_closed_is_told_of_nowhere(
@@ -137,7 +137,7 @@ async def test_events_from_a_thread_without_a_loop(sink: Sink, client: AsyncClie
 
     await asyncio.to_thread(work)
     await eventually(lambda: len(sink.events) == 20)
-    assert sink.names() == [f"{number}" for number in range(20)]
+    assert [f"{number}" for number in range(20)] == sink.names()
     await client.close()
 
 
@@ -153,7 +153,7 @@ async def test_a_cancelled_flush_loses_nothing(sink: Sink, client: AsyncClient) 
         with pytest.raises(asyncio.CancelledError):
             await waiting
     await eventually(lambda: client.stats().delivered == 10)
-    assert sink.names() == [f"{number}" for number in range(10)]
+    assert [f"{number}" for number in range(10)] == sink.names()
 
 
 async def test_clients_whose_closing_was_cancelled_are_not_kept_for_ever(sink: Sink) -> None:
@@ -175,7 +175,7 @@ async def test_nothing_of_ours_is_on_the_programs_loop(sink: Sink, client: Async
     await client.create_session(id="u").track_event(event="e")
     await eventually(lambda: len(sink.requests) == 1)
     assert {asyncio.current_task()} == asyncio.all_tasks(), "some programs drain a loop until it has no tasks"
-    assert (await client.flush(20)).delivered == 1
+    assert 1 == (await client.flush(20)).delivered
 
 
 def test_loops_that_are_shorter_than_a_reply_deliver_all_the_same(sink: Sink, client: AsyncClient) -> None:
@@ -188,7 +188,7 @@ def test_loops_that_are_shorter_than_a_reply_deliver_all_the_same(sink: Sink, cl
 
     for number in range(50):
         asyncio.run(one(number))
-    assert asyncio.run(client.flush(30)).delivered == 50
+    assert 50 == asyncio.run(client.flush(30)).delivered
     assert [f"{number}" for number in range(50)] == sink.names()
     assert len({request.key for request in sink.requests}) == len(sink.requests), "no batch was sent twice"
 
@@ -254,7 +254,7 @@ async def test_nobody_starves_who_awaits_in_a_tight_loop(sink: Sink) -> None:
         for number in range(20_000):
             await session.track_event(event=f"{number}")
         outcome = await client.flush(30)
-    assert outcome.delivered + outcome.dropped == 20_000
+    assert 20_000 == outcome.delivered + outcome.dropped
     assert outcome.delivered > 2500, "the sender had its turns"
 
 

@@ -29,11 +29,11 @@ def test_the_blocking_face_under_responses() -> None:
     responses.post(f"{URL}/bc/v1/user/alias", status=404, body="no such user")
     with Client(**SETTINGS) as client, client.create_session(id="jj") as session:
         session.track_event(event="e")
-        assert client.user_identify(id="jj") == {"id": "jj"}
+        assert {"id": "jj"} == client.user_identify(id="jj")
         with pytest.raises(MLHTTPError, match="404 - no such user"):
             client.user_alias(id="a", previous_id="b")
     posts = [call.request for call in responses.calls if call.request.url == QUEUE]
-    assert [event["type"] for event in json.loads(posts[-1].body)] == ["track", "end_session"]
+    assert ["track", "end_session"] == [event["type"] for event in json.loads(posts[-1].body)]
     assert posts[0].headers["Idempotency-Key"] == posts[1].headers["Idempotency-Key"]
 
 
@@ -52,7 +52,7 @@ async def test_the_asyncio_face_under_aioresponses() -> None:
         mocked.post(f"{URL}/bc/v1/user/alias", status=404, body="no such user")
         async with AsyncClient(**SETTINGS) as client, client.create_session(id="jj") as session:
             await session.track_event(event="e")
-            assert await client.user_identify(id="jj") == {"id": "jj"}
+            assert {"id": "jj"} == await client.user_identify(id="jj")
             with pytest.raises(MLHTTPError, match="404 - no such user"):
                 await client.user_alias(id="a", previous_id="b")
-    assert [event["type"] for body in bodies for event in body] == ["track", "end_session"]
+    assert ["track", "end_session"] == [event["type"] for body in bodies for event in body]

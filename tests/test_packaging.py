@@ -62,7 +62,7 @@ MODULES = {"nltk-vader-sentiment": "vader", "protobuf": "google"}
 
 def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None:
     needed = ["aiohttp", "async-timeout", "attrs", "cattrs", "orjson", "requests", "tenacity", "urllib3"]
-    assert needed == sorted(RUN_TIME)
+    assert sorted(RUN_TIME) == needed
     operators = {bound.operator for found in BOUNDED.values() for bound in found.specifier}
     assert {">="} == operators
 

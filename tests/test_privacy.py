@@ -31,9 +31,9 @@ async def test_before_send_may_change_or_drop(face: Face, sink: Sink) -> None:
     await result(session.track_event(event="secret"))
     await result(session.track_conversation_turn(user="my card is 4111", assistant="thanks"))
     outcome = await result(client.flush())
-    assert (outcome.delivered, outcome.dropped) == (1, 1)
-    assert client.stats().reasons == {"before_send": 1}
-    assert sink.events[0]["properties"]["user"] == "my card is ****"
+    assert (1, 1) == (outcome.delivered, outcome.dropped)
+    assert {"before_send": 1} == client.stats().reasons
+    assert "my card is ****" == sink.events[0]["properties"]["user"]
     assert not session.has_errors(), "it was the program's wish"
 
 
@@ -49,9 +49,9 @@ async def test_before_send_that_fails_lets_nothing_leave_and_harms_nothing(face:
     for name in ("a", "bad", "b"):
         await result(session.track_event(event=name))
     outcome = await result(client.flush())
-    assert (outcome.delivered, outcome.dropped) == (2, 1)
-    assert client.stats().reasons == {"before_send_failed": 1}
-    assert sink.names() == ["a", "b"]
+    assert (2, 1) == (outcome.delivered, outcome.dropped)
+    assert {"before_send_failed": 1} == client.stats().reasons
+    assert ["a", "b"] == sink.names()
     assert "before_send" in session.get_errors()[0].message
 
 
@@ -67,11 +67,11 @@ async def test_metadata_only_sends_lengths(face: Face, sink: Sink) -> None:
     await result(session.track_function_call(name="f", args='{"word": "pst"}'))
     await result(session.track_event(event="e", properties={"k": "v"}))
     await result(client.flush())
-    assert [event["properties"] for event in sink.events] == [
+    assert [
         {"user": "", "assistant": "", "user_length": 8, "assistant_length": 2, "cost": 0.5, "k": "v"},
         {"name": "f", "args_length": 15, "runtime": 0},
         {"k": "v"},
-    ]
+    ] == [event["properties"] for event in sink.events]
     assert b"secret" not in sink.requests[0].body
     assert b"pst" not in sink.requests[0].body
 
@@ -112,7 +112,7 @@ async def test_a_rate_of_zero_is_zero_and_one_is_all(face: Face, sink: Sink) -> 
         for _ in range(20):
             await result(client.create_session(id="u").track_event(event="e"))
         await result(client.flush())
-    assert (nothing.stats().delivered, all_of_it.stats().delivered) == (0, 20)
+    assert (0, 20) == (nothing.stats().delivered, all_of_it.stats().delivered)
 
 
 async def test_a_logging_handler_that_tracks_does_no_harm(face: Face, sink: Sink) -> None:
@@ -135,8 +135,8 @@ async def test_a_logging_handler_that_tracks_does_no_harm(face: Face, sink: Sink
     finally:
         logger.removeHandler(handler)
     outcome = await result(client.flush(10))
-    assert outcome.pending == 0
-    assert sorted(sink.names()) == ["e", "logged", "logged"]
+    assert 0 == outcome.pending
+    assert ["e", "logged", "logged"] == sorted(sink.names())
 
 
 def test_what_stands_for_an_event_in_a_log_holds_nothing_of_it() -> None:

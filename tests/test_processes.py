@@ -59,9 +59,9 @@ FORKS = {
 def test_a_forked_child_sends_its_own_events_and_none_of_its_parents(sink: Sink, way: str, start: str) -> None:
     program = "import os, sys, textwrap\n" + start + f"exec(textwrap.dedent({FORKS[way]!r}))"
     ran = run(sink, program, *FORKING)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (0, "") == (ran.returncode, ran.stderr)
     expected = [f"parent-{n}" for n in range(30)] + [f"child-{c}-{n}" for c in range(4) for n in range(10)]
-    assert Counter(sink.names()) == Counter(expected)
+    assert Counter(expected) == Counter(sink.names())
     for sender in ("parent", "child-0", "child-3"):
         mine = [name for name in sink.names() if name.startswith(sender)]
         assert mine == [name for name in expected if name.startswith(sender)]
@@ -81,8 +81,8 @@ def test_multiprocessing_by_spawn_and_by_a_fork_server(sink: Sink, tmp_path: Pat
     ran = subprocess.run(
         [sys.executable, str(tmp_path / "main.py")], env=environment(sink), capture_output=True, text=True, check=False
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert Counter(sink.names()) == Counter(f"child-{c}-{n}" for c in range(2) for n in range(10))
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert Counter(f"child-{c}-{n}" for c in range(2) for n in range(10)) == Counter(sink.names())
 
 
 def test_a_fork_while_other_threads_are_inside_calls(sink: Sink) -> None:
@@ -110,10 +110,10 @@ def test_a_fork_while_other_threads_are_inside_calls(sink: Sink) -> None:
         "assert stats.accepted == stats.delivered + stats.dropped, stats\n"
     )
     ran = run(sink, program, *FORKING, MLSDK_MAX_QUEUE_EVENTS="1000", MLSDK_ON_FULL="block", MLSDK_BLOCK_TIMEOUT="30")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (0, "") == (ran.returncode, ran.stderr)
     counts = Counter(sink.names())
     assert counts.pop("parent") == int(ran.stdout)
-    assert counts == {f"child-{c}": 1 for c in range(15)}
+    assert {f"child-{c}": 1 for c in range(15)} == counts
 
 
 OWN_SESSIONS = {
@@ -161,7 +161,7 @@ def test_a_forked_child_shares_no_connection_of_a_callers_session(sink: Sink, us
         "send()\n"
     )
     ran = run(sink, program, *FORKING)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (0, "") == (ran.returncode, ran.stderr)
     (first, own), (second, childs), (third, kept) = came
     assert ["parent", "child", "parent"] == [first, second, third]
     assert own == kept != childs
@@ -180,8 +180,8 @@ def test_gevents_patching_is_harmless(sink: Sink) -> None:
         "session.track_event(event='last')\n"
     )
     ran = run(sink, program)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert Counter(sink.names()) == Counter([f"{c}-{n}" for c in range(10) for n in range(20)] + ["last"])
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert Counter([f"{c}-{n}" for c in range(10) for n in range(20)] + ["last"]) == Counter(sink.names())
 
 
 POOLS = {
@@ -260,7 +260,7 @@ def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, tmp_path: Path, m
         def load(client: int) -> None:
             with requests.Session() as session:
                 for number in range(40):
-                    assert session.get(f"{address}/{client}-{number}", timeout=30).text == "ok"
+                    assert "ok" == session.get(f"{address}/{client}-{number}", timeout=30).text
 
         threads = [threading.Thread(target=load, args=(client,)) for client in range(4)]
         for thread in threads:
@@ -273,7 +273,7 @@ def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, tmp_path: Path, m
         drain.join(10)
         server.stderr.close()
     expected = Counter(f"{client}-{number}" for client in range(4) for number in range(40))
-    assert Counter(faults.texts(sink.events)) == expected
+    assert expected == Counter(faults.texts(sink.events))
     assert not [line for line in noise if "mindlytics" in line or "Traceback" in line]
 
 
@@ -347,7 +347,7 @@ def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
             break
     worker.send_signal(signal.SIGTERM)
     rest = worker.communicate(timeout=60)[1]
-    assert sorted(sink.names(), key=int) == [str(number) for number in range(30)], "".join(lines) + rest
+    assert [str(number) for number in range(30)] == sorted(sink.names(), key=int), "".join(lines) + rest
 
 
 # -- signals -------------------------------------------------------------------------------------------------------
@@ -390,7 +390,7 @@ def test_sigterm_delivers_first_and_then_goes_on_to_the_handler_that_was_there(
         )
     code, _ = signalled(sink, program, signal.SIGTERM, **ON_SIGTERM)
     assert code == (7 if handler else -signal.SIGTERM)
-    assert sink.names() == [str(number) for number in range(20)]
+    assert [str(number) for number in range(20)] == sink.names()
 
 
 @pytest.mark.parametrize("first", ["the handler", "the client"])
@@ -414,7 +414,7 @@ def test_the_handler_of_an_event_loop_hears_of_sigterm_once(sink: Sink, loop: st
     )
     expected = "1 0\n" if first == "the handler" else "1 1\n"
     assert (0, expected) == signalled(sink, program, signal.SIGTERM, **ON_SIGTERM)
-    assert sink.names() == ["e"]
+    assert ["e"] == sink.names()
 
 
 def test_a_killed_program_loses_only_what_was_pending(sink: Sink) -> None:
@@ -423,7 +423,7 @@ def test_a_killed_program_loses_only_what_was_pending(sink: Sink) -> None:
         "import threading; threading.Event().wait(60)\n"
     )
     assert (-signal.SIGKILL, "") == signalled(sink, program, signal.SIGKILL)
-    assert sink.names() == [str(number) for number in range(20)]
+    assert [str(number) for number in range(20)] == sink.names()
 
 
 def test_threads_of_a_pool_may_all_call(sink: Sink) -> None:
@@ -435,14 +435,14 @@ def test_threads_of_a_pool_may_all_call(sink: Sink) -> None:
         "with ThreadPoolExecutor(16) as pool: list(pool.map(work, range(32)))\n"
     )
     ran = run(sink, program, *STRICT)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (0, "") == (ran.returncode, ran.stderr)
     for c in range(32):
         mine = [event["event"] for event in sink.events if event["session_id"] == f"s{c}"]
-        assert mine == [str(number) for number in range(200)]
+        assert [str(number) for number in range(200)] == mine
 
 
 def test_time_is_not_needed_to_leave(sink: Sink) -> None:
     began = time.monotonic()
     ran = run(sink, BLOCKING + "session.track_event(event='e')", MLSDK_FLUSH_INTERVAL="600")
-    assert (ran.returncode, sink.names()) == (0, ["e"])
+    assert (0, ["e"]) == (ran.returncode, sink.names())
     assert time.monotonic() - began < 30

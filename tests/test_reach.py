@@ -55,16 +55,16 @@ async def deliver_one(client: Any, timeout: float = 10) -> Any:
 
 
 async def test_a_private_ca_is_trusted_where_it_is_named(face: Face, secure: str, bundle: str) -> None:
-    assert (await deliver_one(face.client(server_endpoint=secure, verify=bundle))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure, verify=bundle))).delivered
 
 
 async def test_a_private_ca_is_named_by_the_environment(
     face: Face, secure: str, bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure))).delivered
     strict = face.client(server_endpoint=secure, trust_env=False, retry_for=0)
-    assert (await deliver_one(strict)).dropped == 1
+    assert 1 == (await deliver_one(strict)).dropped
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def directory(authority: trustme.CA, tmp_path: Path) -> str:
 async def test_a_directory_of_authorities_is_trusted(
     face: Face, secure: str, directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await deliver_one(face.client(server_endpoint=secure, verify=directory))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure, verify=directory))).delivered
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", directory)
-    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure))).delivered
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
@@ -96,7 +96,7 @@ async def test_a_redirect_to_https_is_verified_as_told(face: Face, secure: str, 
         plain.always = redirect(f"{secure}/bc/v1/events/queue", 308)
         address = plain.url.replace("127.0.0.1", "localhost")
         client = face.client(server_endpoint=address, verify=bundle if verified else False)
-        assert (await deliver_one(client)).delivered == 1
+        assert 1 == (await deliver_one(client)).delivered
         assert 1 == len(plain.requests)
     finally:
         plain.close()
@@ -104,7 +104,7 @@ async def test_a_redirect_to_https_is_verified_as_told(face: Face, secure: str, 
 
 async def test_capitals_in_a_scheme_do_not_count(face: Face, secure: str, bundle: str) -> None:
     address = secure.replace("https", "HTTPS")
-    assert (await deliver_one(face.client(server_endpoint=address, verify=bundle))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=address, verify=bundle))).delivered
 
 
 @pytest.fixture
@@ -119,19 +119,19 @@ async def test_certificates_that_cannot_be_read_are_read_again(
     face: Face, secure: str, authority: trustme.CA, unreadable: str
 ) -> None:
     client = face.client(server_endpoint=secure, verify=unreadable)
-    assert (await deliver_one(client, 0.1)).pending == 1
+    assert 1 == (await deliver_one(client, 0.1)).pending
     with pytest.raises(MLHTTPError, match="no reply"):
         await result(client.user_identify(id="u"))
     authority.cert_pem.write_to_path(unreadable)
-    assert (await result(client.flush(30))).delivered == 1
+    assert 1 == (await result(client.flush(30))).delivered
 
 
 async def test_certificates_that_cannot_be_read_cost_what_a_service_that_is_down_costs(
     face: Face, secure: str, unreadable: str
 ) -> None:
     client = face.client(server_endpoint=secure, verify=unreadable, retry_for=0.2)
-    assert (await deliver_one(client, 30)).dropped == 1
-    assert client.stats().reasons == {"gave_up": 1}
+    assert 1 == (await deliver_one(client, 30)).dropped
+    assert {"gave_up": 1} == client.stats().reasons
 
 
 def test_certificates_that_cannot_be_read_cost_no_other_client_an_event(sink: Sink) -> None:
@@ -173,7 +173,7 @@ async def test_an_own_session_is_of_the_faces_kind(kind: Any, session: Any) -> N
 def test_no_socket_outlives_its_loop(secure: str, bundle: str) -> None:
     async def one() -> None:
         async with AsyncHTTPClient(api_key="k", project_id="p", server_endpoint=secure, verify=bundle) as http:
-            assert await http.send_request(method="GET", url="/x") == {"status": "ok"}
+            assert {"status": "ok"} == await http.send_request(method="GET", url="/x")
 
     for _ in range(20):
         asyncio.run(one())
@@ -181,16 +181,16 @@ def test_no_socket_outlives_its_loop(secure: str, bundle: str) -> None:
 
 
 async def test_an_unknown_certificate_is_refused_and_verify_false_takes_it(face: Face, secure: str) -> None:
-    assert (await deliver_one(face.client(server_endpoint=secure, retry_for=0))).dropped == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure, retry_for=0))).dropped
     with pytest.warns() if not face.is_async else nullcontext():
-        assert (await deliver_one(face.client(server_endpoint=secure, verify=False))).delivered == 1
+        assert 1 == (await deliver_one(face.client(server_endpoint=secure, verify=False))).delivered
 
 
 @pytest.mark.parametrize("kind", [HTTPClient, AsyncHTTPClient])
 async def test_direct_requests_trust_alike(kind: Any, secure: str, bundle: str) -> None:
     settings = {"api_key": "k", "project_id": "p", "server_endpoint": secure}
     known, unknown = kind(**settings, verify=bundle), kind(**settings)
-    assert await result(known.send_request(method="GET", url="/x")) == {"status": "ok"}
+    assert {"status": "ok"} == await result(known.send_request(method="GET", url="/x"))
     assert (await result(unknown.send_request(method="GET", url="/x")))["errored"]
     await result(known.close())
     await result(unknown.close())
@@ -228,13 +228,13 @@ async def test_the_environments_proxy_is_used_unless_told_otherwise(
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
     service = "http://service.invalid"
-    assert (await deliver_one(face.client(server_endpoint=service))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=service))).delivered
     assert proxy.asked == [(f"{service}/bc/v1/events/queue", "Bearer key-1")]
-    assert (await deliver_one(face.client(trust_env=False))).delivered == 1
+    assert 1 == (await deliver_one(face.client(trust_env=False))).delivered
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert (await deliver_one(face.client(flush_interval=0.1))).delivered == 1
-    assert len(proxy.asked) == 1
-    assert len(sink.events) == 2
+    assert 1 == (await deliver_one(face.client(flush_interval=0.1))).delivered
+    assert 1 == len(proxy.asked)
+    assert 2 == len(sink.events)
 
 
 @pytest.fixture
@@ -248,8 +248,8 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("netrc")
 async def test_an_entry_in_netrc_does_not_replace_the_key(face: Face, sink: Sink) -> None:
-    assert (await deliver_one(face.client())).delivered == 1
-    assert sink.requests[0].headers["Authorization"] == "Bearer key-1"
+    assert 1 == (await deliver_one(face.client())).delivered
+    assert "Bearer key-1" == sink.requests[0].headers["Authorization"]
 
 
 AUTH_WARNS = pytest.mark.filterwarnings("ignore:(BasicAuth is|The 'auth' parameter is) deprecated:DeprecationWarning")
@@ -266,7 +266,7 @@ async def test_credentials_of_a_callers_own_session_do_not_replace_the_key(face:
     for own in (by_netrc, by_auth):
         async with entered(own):
             client = face.client(http_client=own)
-            assert (await deliver_one(client)).delivered == 1
+            assert 1 == (await deliver_one(client)).delivered
             await result(client.user_identify(id="u"))
     assert ["Bearer key-1"] * 4 == [request.headers["Authorization"] for request in sink.requests]
 
@@ -290,7 +290,7 @@ async def test_a_callers_own_session_that_trusts_the_environment_is_warned_of_no
     monkeypatch.setenv("NETRC", "/there/is/none")
     async with aiohttp.ClientSession(trust_env=True) as own:
         client = Face(AsyncClient, sink.url).client(http_client=own)  # a warning would be an error, and delay it
-        assert (await deliver_one(client)).delivered == 1
+        assert 1 == (await deliver_one(client)).delivered
         await client.close()
     assert "Bearer key-1" == sink.requests[0].headers["Authorization"]
 
@@ -301,16 +301,16 @@ async def test_a_callers_own_session_is_used_and_left_open(face: Face, sink: Sin
     if not face.is_async:
         own.headers["X-Mine"] = "1"
     client = face.client(http_client=own)
-    assert (await deliver_one(client)).delivered == 1
+    assert 1 == (await deliver_one(client)).delivered
     await result(client.user_identify(id="u"))
     await result(client.close())
-    assert [request.headers["X-Mine"] for request in sink.requests] == ["1", "1"]
+    assert ["1", "1"] == [request.headers["X-Mine"] for request in sink.requests]
     if face.is_async:
         assert not own.closed
         async with own.post(sink.url + "/still-open", data=b"{}") as reply:
-            assert reply.status == 200
+            assert 200 == reply.status
     else:
-        assert own.post(sink.url + "/still-open", data=b"{}").status_code == 200
+        assert 200 == own.post(sink.url + "/still-open", data=b"{}").status_code
     await result(own.close())
 
 
@@ -318,7 +318,7 @@ async def test_a_callers_own_session_is_used_and_left_open(face: Face, sink: Sin
 async def test_a_proxy_is_named_alike(face: Face, proxy: Any, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     name = form if form.endswith(("PROXY", "proxy")) else "http_proxy"
     monkeypatch.setenv(name, (form if "{}" in form else "127.0.0.1:{}").format(proxy.server_port))
-    assert (await deliver_one(face.client(server_endpoint="http://service.invalid"))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint="http://service.invalid"))).delivered
     assert 1 == len(proxy.asked)
 
 
@@ -341,7 +341,7 @@ async def test_exceptions_from_the_proxy_are_read_alike(
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
     monkeypatch.setenv("no_proxy", rule.format(port=sink.port))
-    assert (await deliver_one(face.client())).delivered == 1
+    assert 1 == (await deliver_one(face.client())).delivered
     assert (EXCEPTIONS[rule], not EXCEPTIONS[rule]) == (bool(sink.events), bool(proxy.asked))
 
 
@@ -378,7 +378,7 @@ async def test_each_variable_that_names_a_bundle_is_read(
     face: Face, secure: str, bundle: str, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, bundle)
-    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure))).delivered
 
 
 async def test_a_directory_that_openssl_is_told_of_is_read(
@@ -386,7 +386,7 @@ async def test_a_directory_that_openssl_is_told_of_is_read(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/there/is/none")
     monkeypatch.setenv("SSL_CERT_DIR", directory)
-    assert (await deliver_one(face.client(server_endpoint=secure))).delivered == 1
+    assert 1 == (await deliver_one(face.client(server_endpoint=secure))).delivered
 
 
 @pytest.fixture
@@ -421,5 +421,5 @@ async def test_a_client_certificate_of_a_callers_own_session_is_sent(
     monkeypatch.setenv(variable, bundle)
     async with entered(certified()) as own:
         client = face.client(server_endpoint=mutual, http_client=own, retry_for=0)
-        assert (await deliver_one(client)).delivered == 1
+        assert 1 == (await deliver_one(client)).delivered
         await result(client.close())

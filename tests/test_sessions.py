@@ -46,9 +46,9 @@ async def test_recorded_calls_send_what_was_recorded(face: Face, sink: Sink) -> 
     assert [row["body"] for row in RECORDED if row["path"] == QUEUE_PATH] == sink.events
     assert direct == [request.json for request in sink.requests if request.path != QUEUE_PATH]
     for request in sink.requests:
-        assert request.headers["Authorization"] == "Bearer key-1"
-        assert request.headers["X-App-ID"] == "proj-1"
-        assert request.headers["Content-Type"] == "application/json"
+        assert "Bearer key-1" == request.headers["Authorization"]
+        assert "proj-1" == request.headers["X-App-ID"]
+        assert "application/json" == request.headers["Content-Type"]
 
 
 async def test_a_session_as_a_context_manager_ends_itself(face: Face, sink: Sink) -> None:
@@ -56,7 +56,7 @@ async def test_a_session_as_a_context_manager_ends_itself(face: Face, sink: Sink
         async with entered(client.create_session()) as session:
             await result(session.track_event(event="Start Chat", properties={"from": "shopping cart"}))
             await result(session.track_conversation_turn(user="Which red?", assistant="What is your skin tone?"))
-        assert [event["type"] for event in sink.events] == ["track", "track", "end_session"], (
+        assert ["track", "track", "end_session"] == [event["type"] for event in sink.events], (
             "leaving the block flushes"
         )
     start, turn, end = sink.events
@@ -64,7 +64,7 @@ async def test_a_session_as_a_context_manager_ends_itself(face: Face, sink: Sink
     assert {event["device_id"] for event in sink.events} == {session.device_id}
     assert "conversation_id" not in start
     assert uuid.UUID(turn["conversation_id"]).version == uuid.UUID(session.session_id).version == 4
-    assert end["attributes"] == {}
+    assert {} == end["attributes"]
 
 
 async def test_free_standing_calls_are_ended_by_end_session(face: Face, sink: Sink) -> None:
@@ -74,7 +74,7 @@ async def test_free_standing_calls_are_ended_by_end_session(face: Face, sink: Si
     await result(session.track_conversation_turn(user="Which red?", assistant="What is your skin tone?"))
     await result(session.end_session())
     assert await result(session.flush()) == await result(client.flush())
-    assert [event["type"] for event in sink.events] == ["track", "track", "end_session"]
+    assert ["track", "track", "end_session"] == [event["type"] for event in sink.events]
 
 
 async def test_full_manual_control_of_the_past(face: Face, sink: Sink) -> None:
@@ -112,13 +112,13 @@ async def test_full_manual_control_of_the_past(face: Face, sink: Sink) -> None:
     await result(session.flush())
     start, _, begun, _, turn, _, ended, end = sink.events
     assert session_id == session.session_id == start["session_id"]
-    assert (start["type"], start["id"], start["attributes"]) == ("start_session", "jjacob", {"store": "135"})
-    assert begun["event"] == "Conversation Started"
-    assert begun["properties"] == {"timezone": "America/Los_Angeles"}
-    assert turn["properties"]["model"] == "gpt-4o"
-    assert turn["timestamp"] == "2025-04-03T07:36:03.0000Z"
-    assert ended["properties"] == {"device": "browser"}
-    assert end["attributes"] == {"resolved": True}
+    assert ("start_session", "jjacob", {"store": "135"}) == (start["type"], start["id"], start["attributes"])
+    assert "Conversation Started" == begun["event"]
+    assert {"timezone": "America/Los_Angeles"} == begun["properties"]
+    assert "gpt-4o" == turn["properties"]["model"]
+    assert "2025-04-03T07:36:03.0000Z" == turn["timestamp"]
+    assert {"device": "browser"} == ended["properties"]
+    assert {"resolved": True} == end["attributes"]
 
 
 async def test_attributes_given_at_the_start_start_the_session_with_its_first_event(face: Face, sink: Sink) -> None:
@@ -126,12 +126,12 @@ async def test_attributes_given_at_the_start_start_the_session_with_its_first_ev
     await result(session.track_event(event="e", timestamp=STAMP))
     await result(session.track_event(event="f"))
     await result(session.flush())
-    assert [event["type"] for event in sink.events] == ["start_session", "track", "track"]
-    assert (sink.events[0]["attributes"], sink.events[0]["timestamp"], sink.events[0]["id"]) == (
+    assert ["start_session", "track", "track"] == [event["type"] for event in sink.events]
+    assert (
         {"plan": "pro"},
         STAMP,
         "u",
-    )
+    ) == (sink.events[0]["attributes"], sink.events[0]["timestamp"], sink.events[0]["id"])
 
 
 async def test_a_session_used_after_its_end_is_a_new_one_or_the_same_started_anew(face: Face, sink: Sink) -> None:
@@ -155,7 +155,7 @@ async def test_a_session_used_after_its_end_is_a_new_one_or_the_same_started_ane
 async def test_a_session_that_recorded_nothing_sends_nothing(face: Face, sink: Sink) -> None:
     async with entered(face.client()) as client, entered(client.create_session()):
         pass
-    assert sink.requests == []
+    assert [] == sink.requests
 
 
 async def test_a_turn_begins_a_conversation_that_stays_current(face: Face, sink: Sink) -> None:
@@ -186,7 +186,7 @@ async def test_usage_and_cost_are_one_argument(face: Face, sink: Sink, name: str
     session = face.client().create_session(id="u")
     await result(session.track_conversation_usage(**{name: given}))
     await result(session.flush())
-    assert sink.events[0]["properties"] == expected
+    assert expected == sink.events[0]["properties"]
 
 
 async def test_identify_without_an_id_keeps_the_user(face: Face, sink: Sink) -> None:
@@ -194,14 +194,14 @@ async def test_identify_without_an_id_keeps_the_user(face: Face, sink: Sink) -> 
     await result(session.user_identify(traits={"vip": True}))
     await result(session.user_identify(id="u2"))
     await result(session.flush())
-    assert session.id == "u2"
-    assert sink.events[0]["id"] == "u"
-    assert sink.events[1]["user_id"] == "u"
+    assert "u2" == session.id
+    assert "u" == sink.events[0]["id"]
+    assert "u" == sink.events[1]["user_id"]
 
 
 async def test_user_id_is_another_spelling_of_id(face: Face) -> None:
     client = face.client()
-    assert client.create_session(user_id="u").id == "u"
+    assert "u" == client.create_session(user_id="u").id
     with pytest.raises(InvalidEvent, match="user_id must be the same as id"):
         client.create_session(user_id="u", id="v")
 
@@ -309,7 +309,7 @@ async def test_misuse_is_told_at_once_and_queues_nothing(face: Face, call: str, 
     with pytest.raises(InvalidEvent, match=words) as raised:
         await result(getattr(session, call)(**arguments))
     assert isinstance(raised.value, ValueError)
-    assert client.stats().accepted == 0
+    assert 0 == client.stats().accepted
 
 
 @pytest.mark.parametrize("name", ["session_id", "conversation_id", "id", "user_id", "device_id"])
@@ -333,9 +333,9 @@ async def test_property_values_never_crash_and_warn_once_for_each_key(
             await result(session.track_conversation_turn(user="\ud800!", assistant="a", properties=properties))
         await result(session.flush())
     expected = {"user": "\ufffd!", "assistant": "a", "ok": 1, "when": "2025-01-01T00:00:00+00:00"}
-    assert [event["properties"] for event in sink.events] == [expected] * 3
+    assert [expected] * 3 == [event["properties"] for event in sink.events]
     told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 2
+    assert 2 == len(told)
     assert told[0].startswith("properties.bad was left out")
     assert told[1].startswith("properties.user was left out")
 
@@ -364,7 +364,7 @@ async def test_environment_and_release_are_on_all_that_a_session_records(face: F
         for event in sink.events
         for given in [event.get("properties") or event.get("attributes") or event["traits"]]
     ]
-    assert said == [
+    assert [
         ("start_session", "staging", "1.4"),
         ("Conversation Started", "staging", "1.4"),
         ("Conversation Turn", "staging", 2),
@@ -375,7 +375,7 @@ async def test_environment_and_release_are_on_all_that_a_session_records(face: F
         ("identify", None, None),
         ("Conversation Ended", "staging", "1.4"),
         ("end_session", "staging", "1.4"),
-    ]
+    ] == said
     assert {"environment": "staging", "release": "1.4", "plan": "pro"} == sink.events[0]["attributes"]
 
 

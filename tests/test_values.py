@@ -28,7 +28,7 @@ def test_valid_text_is_utf_8(text: str) -> None:
     ],
 )
 def test_iso_8601_is_read(text: str, expected: datetime) -> None:
-    assert parse_timestamp(text) == expected
+    assert expected == parse_timestamp(text)
     check_timestamp("timestamp", text)
     assert normalise_timestamp(text) == (
         text if text[-1] == "Z" or text[-6] in "+-" or text[-5] in "+-" else text + "Z"

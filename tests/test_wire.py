@@ -41,7 +41,7 @@ def told(body: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_datetime_is_sent_as_iso_8601() -> None:
     event = CustomEvent(session_id="s", event="e", timestamp=datetime(2025, 4, 3, 7, 35, tzinfo=timezone.utc))
-    assert json.loads(encode(event))["timestamp"] == "2025-04-03T07:35:00Z"
+    assert "2025-04-03T07:35:00Z" == json.loads(encode(event))["timestamp"]
 
 
 def test_null_is_absent() -> None:
@@ -66,7 +66,7 @@ def test_a_callers_own_scalars_never_replace_the_events_own() -> None:
     body = {**EVENTS[4], "properties": {"user": "hi", "assistant": "hello", "cost": 0.5, "k": 1}}
     turn = decode(body)
     assert turn.usage == Cost(0.5)  # type: ignore[attr-defined]
-    assert turn.properties == {"k": 1}  # type: ignore[attr-defined]
+    assert {"k": 1} == turn.properties  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -108,15 +108,15 @@ def test_a_status_has_one_meaning(status: int, fate: Fate) -> None:
 
 
 def test_the_services_words_are_kept() -> None:
-    assert judge(URL, 403, {}, b'{"message": "unknown key"}', wall=0).message == "unknown key"
-    assert judge(URL, 403, {}, b"go away", wall=0).message == "go away"
-    assert judge(URL, 403, {}, b"", wall=0).message == "status 403"
+    assert "unknown key" == judge(URL, 403, {}, b'{"message": "unknown key"}', wall=0).message
+    assert "go away" == judge(URL, 403, {}, b"go away", wall=0).message
+    assert "status 403" == judge(URL, 403, {}, b"", wall=0).message
 
 
 def test_retry_after_in_both_forms() -> None:
     wall = time.time()
     date = format_datetime(datetime.fromtimestamp(wall, timezone.utc) + timedelta(seconds=90), usegmt=True)
-    assert retry_after({"Retry-After": "7"}, wall) == 7
+    assert 7 == retry_after({"Retry-After": "7"}, wall)
     assert retry_after({"Retry-After": date}, wall) == pytest.approx(90, abs=1)
     assert retry_after({"Retry-After": "soon"}, wall) is None
     assert retry_after({}, wall) is None

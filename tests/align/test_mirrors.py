@@ -249,7 +249,7 @@ async def test_to_ask_for_errors_sends_nothing(face: Face, sink: Sink, other: Si
     await result(session.track_conversation_turn(user="u", assistant="a"))
     assert (False, []) == (session.has_errors(), session.get_errors())
     assert {1, 3} == {stats.pending for stats in client.stats_of_each().values()}
-    assert client.pipeline.flush_up_to == 0
+    assert 0 == client.pipeline.flush_up_to
     assert [] == other.requests == sink.requests
     assert (4, 0) == ((closed := await result(client.close(10))).delivered, closed.pending)
 

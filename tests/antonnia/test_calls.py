@@ -226,7 +226,7 @@ def test_every_call_is_in_the_table() -> None:
         for name, value in vars(kind).items()
         if inspect.isfunction(value) and not name.startswith("_") and name != "iter"
     }
-    assert calls == {call[0] for call in CALLS}
+    assert {call[0] for call in CALLS} == calls
 
 
 class Moment(datetime):

@@ -36,7 +36,7 @@ def test_every_kind_has_its_class() -> None:
     assert [content["type"] for content in CONTENT_EXAMPLES] == list(CONTENTS)
     names = {f"MessageContent{kind.title().replace('_', '')}" for kind in CONTENTS}
     assert names == {kind.__name__ for kind in CONTENTS.values()} <= set(vars(types))
-    assert {"ai": types.AIAgent, "human": types.HumanAgent} == AGENTS
+    assert AGENTS == {"ai": types.AIAgent, "human": types.HumanAgent}
     assert ["message", "node"] == list(CONFIGS)
 
 

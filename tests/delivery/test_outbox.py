@@ -30,8 +30,8 @@ def test_a_bad_event_is_refused_alone_and_all_others_arrive_in_order() -> None:
     works.add(*names[:7], "bad", *names[7:])
     works.run(poison(works, Fate.HALVE, 400))
     assert works.delivered == names
-    assert works.ledger.result().refused == 1
-    assert [error.message for error in works.ledger.errors()] == ["bad event"]
+    assert 1 == works.ledger.result().refused
+    assert ["bad event"] == [error.message for error in works.ledger.errors()]
 
 
 def test_every_half_has_a_key_of_its_own() -> None:
@@ -50,23 +50,23 @@ def test_too_large_a_body_is_halved_until_the_giant_stands_alone() -> None:
         return Verdict(Fate.SHRINK, 413, "too large") if size > 50 else OK
 
     works.run(judge)
-    assert works.delivered == ["a", "b", "c"]
-    assert works.ledger.result().refused == 1
+    assert ["a", "b", "c"] == works.delivered
+    assert 1 == works.ledger.result().refused
 
 
 def test_other_refusals_are_final_for_the_batch() -> None:
     works = Clockwork()
     works.add("a", "b")
     works.run(lambda _: Verdict(Fate.REFUSED, 403, "unknown key"))
-    assert works.ledger.result().refused == 2
-    assert works.ledger.errors()[0].status == 403
+    assert 2 == works.ledger.result().refused
+    assert 403 == works.ledger.errors()[0].status
 
 
 def test_what_was_tried_for_too_long_is_dropped_with_the_reason() -> None:
     works = Clockwork()
     works.add("a", "b")
     works.run(lambda _: Verdict(Fate.RETRY, 503, "busy"))
-    assert works.ledger.stats().reasons == {"gave_up": 2}
+    assert {"gave_up": 2} == works.ledger.stats().reasons
 
 
 def test_an_interrupted_batch_goes_first_and_under_the_same_key() -> None:
@@ -78,7 +78,7 @@ def test_an_interrupted_batch_goes_first_and_under_the_same_key() -> None:
     again = works.next()
     assert again is not None
     assert again.key == batch.key
-    assert works.names(again) == ["a", "b"]
+    assert ["a", "b"] == works.names(again)
 
 
 def test_a_service_that_takes_bare_objects_only_is_found_out_once() -> None:
@@ -91,12 +91,12 @@ def test_a_service_that_takes_bare_objects_only_is_found_out_once() -> None:
         return OK if batch.bare else Verdict(Fate.HALVE, 400, "no array")
 
     works.run(judge)
-    assert works.delivered == ["a", "b", "c", "d"]
-    assert posts[:4] == [(False, 4), (False, 2), (False, 1), (True, 1)]
+    assert ["a", "b", "c", "d"] == works.delivered
+    assert [(False, 4), (False, 2), (False, 1), (True, 1)] == posts[:4]
     works.add("e", "f")
     posts.clear()
     works.run(judge)
-    assert posts == [(True, 1), (True, 1)]
+    assert [(True, 1), (True, 1)] == posts
 
 
 def test_once_an_array_was_taken_a_bad_event_is_just_bad() -> None:
@@ -111,8 +111,8 @@ def test_once_an_array_was_taken_a_bad_event_is_just_bad() -> None:
         return Verdict(Fate.HALVE, 400, "bad event")
 
     works.run(judge)
-    assert posts == [False]
-    assert works.ledger.result().refused == 1
+    assert [False] == posts
+    assert 1 == works.ledger.result().refused
 
 
 def test_a_pause_that_the_service_asked_for_holds_for_what_comes_next() -> None:
@@ -124,7 +124,7 @@ def test_a_pause_that_the_service_asked_for_holds_for_what_comes_next() -> None:
     assert works.next() is None
     assert works.outbox.due() == works.now + 5
     works.now += 5
-    assert works.names(works.next()) == ["b"]
+    assert ["b"] == works.names(works.next())
 
 
 def test_giving_up_settles_everything() -> None:
@@ -133,7 +133,7 @@ def test_giving_up_settles_everything() -> None:
     batch = works.next()
     works.outbox.abandon(batch)
     assert works.ledger.stats().reasons == {Reason.SHUTDOWN.value: 5}
-    assert works.ledger.result().pending == 0
+    assert 0 == works.ledger.result().pending
     assert works.ledger.held_in == works.ledger.held_out
 
 
@@ -147,7 +147,7 @@ def test_a_waiter_waits_for_its_own_events_alone() -> None:
     batch = works.next()
     assert batch is not None
     works.settle(batch, OK)
-    assert done == ["first"]
+    assert ["first"] == done
 
 
 class Delivery(RuleBasedStateMachine):
@@ -222,7 +222,7 @@ class Delivery(RuleBasedStateMachine):
     @rule()
     def give_up(self) -> None:
         self.works.outbox.abandon()
-        assert self.works.ledger.result().pending == 0
+        assert 0 == self.works.ledger.result().pending
         assert all(flag[0] for flag in self.waiting)
 
     @invariant()

@@ -64,13 +64,13 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
 def test_it_is_tried_again_until_it_is_delivered(run: Callable[..., Verdict]) -> None:
     time, verdicts = FakeTime(), iter([BUSY, BUSY, OK])
     assert run(time, settings(), lambda: next(verdicts)) is OK
-    assert len(time.waits) == 2
+    assert 2 == len(time.waits)
 
 
 def test_what_is_final_is_not_tried_again(run: Callable[..., Verdict]) -> None:
     time, refused = FakeTime(), Verdict(Fate.REFUSED, 403)
     assert run(time, settings(), lambda: refused) is refused
-    assert time.waits == []
+    assert [] == time.waits
 
 
 def test_it_ends_within_retry_for_with_the_last_verdict(run: Callable[..., Verdict]) -> None:
@@ -82,22 +82,22 @@ def test_it_ends_within_retry_for_with_the_last_verdict(run: Callable[..., Verdi
 def test_retry_for_zero_tries_once(run: Callable[..., Verdict]) -> None:
     time, asked = FakeTime(), Verdict(Fate.RETRY, 429, "busy", wait=1)
     run(time, settings(retry_for=0), lambda: asked)
-    assert time.waits == []
+    assert [] == time.waits
 
 
 def test_what_the_service_asks_for_is_waited_up_to_the_cap(run: Callable[..., Verdict]) -> None:
     time = FakeTime()
     verdicts = iter([Verdict(Fate.RETRY, 429, wait=7), Verdict(Fate.RETRY, 429, wait=3600), OK])
     run(time, settings(max_retry_wait=30), lambda: next(verdicts))
-    assert time.waits == [7, 30]
+    assert [7, 30] == time.waits
 
 
 def test_a_stale_connection_costs_no_wait_once(run: Callable[..., Verdict]) -> None:
     time, stale = FakeTime(), Verdict(Fate.RETRY, 0, "no reply", stale=True)
     verdicts = iter([stale, stale, OK])
     run(time, settings(), lambda: next(verdicts))
-    assert time.waits[0] == 0
-    assert len(time.waits) == 2
+    assert 0 == time.waits[0]
+    assert 2 == len(time.waits)
 
 
 def test_a_near_deadline_makes_the_waits_halves_of_what_is_left(run: Callable[..., Verdict]) -> None:
@@ -112,7 +112,7 @@ def test_no_pause_that_outlasts_the_deadline_is_begun(run: Callable[..., Verdict
     time, asked = FakeTime(), Verdict(Fate.RETRY, 429, wait=20)
     time.deadline = 4.0
     assert run(time, settings(), lambda: asked) == evolve(asked, fate=Fate.TIME_UP)
-    assert time.waits == []
+    assert [] == time.waits
 
 
 def test_cancellation_is_not_tried_again() -> None:
@@ -134,7 +134,7 @@ def test_cancellation_is_not_tried_again() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())
-    assert attempts == [1]
+    assert [1] == attempts
 
 
 def test_back_off_is_full_jitter() -> None:

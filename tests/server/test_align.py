@@ -44,7 +44,7 @@ def post(caller: Caller, *events: dict[str, Any], **headers: str) -> requests.Re
 
 
 def test_the_path_is_that_of_the_wire() -> None:
-    assert wire.COLLECT_PATH == COLLECT_PATH
+    assert COLLECT_PATH == wire.COLLECT_PATH
 
 
 def test_what_is_recorded_shows_in_every_read(align: AlignAI, caller: Caller) -> None:

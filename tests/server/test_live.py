@@ -257,7 +257,7 @@ async def test_a_port_for_live_events_alone(monkeypatch: pytest.MonkeyPatch) -> 
         port = free.getsockname()[1]
     monkeypatch.setattr(run, "LIVE_PORTS", {port: 0})
     with LocalServer(port=port) as server, (caller := Caller(server.url)).http:
-        assert server.live_url.rpartition(":")[0] == "ws://127.0.0.1"
+        assert "ws://127.0.0.1" == server.live_url.rpartition(":")[0]
         assert server.url.rpartition(":")[2] != server.live_url.rpartition(":")[2]
         key = caller.get(REALTIME).json()["authorization_key"]
         for url in (server.live_url, f"{server.live_url}/any/path", server.url, server.url + live.LIVE_PATH):

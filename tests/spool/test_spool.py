@@ -107,7 +107,7 @@ async def test_own_events_and_leftovers_keep_their_orders(face: Face, sink: Sink
     later = face.client(spool=tmp_path, max_batch_events=20)
     track(later, [f"own {name}" for name in NAMES], session_id="t")
     flushed = await result(later.flush(20))
-    assert flushed.pending == 0
+    assert 0 == flushed.pending
     await eventually(lambda: later.stats().accepted == 400)
     assert NAMES == [name for name in sink.names() if not name.startswith("own")]
     assert NAMES == [name[4:] for name in sink.names() if name.startswith("own")]
