@@ -1,4 +1,4 @@
-"""Whole programs, run as processes of their own against a sink."""
+"""Runs whole programs as processes of their own, against a sink."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ ATRACK = "async def main():\n    for n in range(50): await session.track_event(e
 AT_EXIT = f"import atexit\natexit.register(lambda: exec({TRACK!r}, globals()))\n"
 
 RELEASE = "import os, urllib.request\nurllib.request.urlopen(os.environ['MLSDK_SERVER_BASE'] + '/release').close()\n"
-"""Lets a sink reply that was told to hold its replies (:func:`tests.sink.held`)."""
+"""Releases a sink that holds its replies (:func:`tests.sink.held`)."""
 
 STRICT = ("-W", "error", "-X", "dev")
 FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads
@@ -42,7 +43,7 @@ SLOW = re.compile(r"^Executing <.*> took [\d.]+ seconds\n", re.MULTILINE)
 
 
 def skip_without(library: str) -> None:
-    """Skip a test whose program imports a library that is not installed; the tests themselves do not import it."""
+    """Skip a test if its program needs a library that is not installed. The test itself must not import it."""
     if find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
 
@@ -53,10 +54,16 @@ def environment(sink: Sink, **more: str) -> dict[str, str]:
     return {**os.environ, **of_align, **of_others, **more}
 
 
-def run(sink: Sink, program: str, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; ``settings`` are environment variables."""
+def command(program: str | Path, *options: str) -> list[str]:
+    """The command that runs a file, or a program in a text."""
+    what = [str(program)] if isinstance(program, Path) else ["-c", textwrap.dedent(program)]
+    return [sys.executable, *options, *what]
+
+
+def run(sink: Sink, program: str | Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end. ``settings`` are environment variables."""
     ran = subprocess.run(
-        [sys.executable, *options, "-c", textwrap.dedent(program)],
+        command(program, *options),
         env=environment(sink, **settings),
         capture_output=True,
         text=True,
@@ -67,15 +74,15 @@ def run(sink: Sink, program: str, *options: str, **settings: str) -> subprocess.
     return ran
 
 
-def signalled(sink: Sink, program: str, number: int, **settings: str) -> tuple[int, str]:
-    """Run a program, send it a signal once it has printed ``ready``; its exit code, and what it printed after that."""
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, env=environment(sink, **settings), stdout=subprocess.PIPE, text=True) as process:
+def signalled(sink: Sink, program: str | Path, number: int, **settings: str) -> tuple[int, str]:
+    """Run a program and send it a signal once it has printed ``ready``. Returns its exit code and its later output."""
+    env = environment(sink, **settings)
+    with subprocess.Popen(command(program), env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert "ready\n" == process.stdout.readline()
             process.send_signal(number)
-            told = process.communicate(timeout=20)[0]
-            return process.returncode, told
+            printed = process.communicate(timeout=20)[0]
+            return process.returncode, printed
         finally:
             process.kill()

@@ -24,7 +24,7 @@ SELECTION = [
     "tests/antonnia/test_clients.py::test_a_client_of_httpx_is_used_and_left_open",
     "tests/cli/test_tail.py::test_events_come_as_lines_and_ctrl_c_ends_it_quietly",
     "tests/test_examples.py::test_script",
-    "tests/test_processes.py::test_gunicorn_preloading_its_app_loses_no_turn[sync-one client]",
+    "tests/processes/test_servers.py::test_gunicorn_preloading_its_app_loses_no_turn[sync-one client]",
 ]
 
 

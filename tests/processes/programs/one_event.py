@@ -1,0 +1,5 @@
+"""Records one event and ends."""
+
+from starts import session
+
+session.track_event(event="e")
