@@ -43,91 +43,91 @@ def reports_missing(call: F) -> F:
     return call
 
 
-def as_name(given: Any) -> Any:
+def as_name(value: Any) -> Any:
     """A name, such as an event's. An enum or a proxy becomes the text inside."""
-    if given is None or type(given) is str:
-        return given
+    if value is None or type(value) is str:
+        return value
     try:
-        inner = unwrapped(given)
-        return exact_text(inner) if isinstance(inner, str) else given
+        inner = unwrapped(value)
+        return exact_text(inner) if isinstance(inner, str) else value
     except Exception:  # its own methods may raise anything
-        return given
+        return value
 
 
-def as_id(name: str, given: Any, report: Report) -> Any:
+def as_id(name: str, value: Any, report: Report) -> Any:
     """An id as text: the digits of a whole number, the text of a UUID or similar, None for a missing value."""
-    if given is None or type(given) is str:
-        return given
+    if value is None or type(value) is str:
+        return value
     try:
-        inner = unwrapped(given)
+        inner = unwrapped(value)
         if inner is None or isinstance(inner, (str, uuid.UUID)):
             return scalar_of(inner)
         number = whole_number(inner)
         if type(number) is float and math.isnan(number):
             return None
         if type(number) is not int or number.bit_length() > MAX_BITS:
-            return given
+            return value
         digits = str(number)
     except Exception:  # its own methods may raise anything
-        return given
+        return value
     if isinstance(inner, float) and abs(number) > EXACT:
-        report(name, given, "taken as it is: a float of this size may differ from the id in its last digits")
+        report(name, value, "taken as it is: a float of this size may differ from the id in its last digits")
     return digits
 
 
-def as_timestamp(given: Any, report: Report) -> Timestamp:
+def as_timestamp(value: Any, report: Report) -> Timestamp:
     """A timestamp. None becomes the current time. Times of NumPy and pandas without a time zone are in UTC."""
-    if given is None or type(given) is str or type(given) is datetime:
-        return normalise_timestamp(given)
+    if value is None or type(value) is str or type(value) is datetime:
+        return normalise_timestamp(value)
     try:
-        inner = unwrapped(given)
-        library = type(given).__module__.partition(".")[0]
+        inner = unwrapped(value)
+        library = type(value).__module__.partition(".")[0]
         if library in ("numpy", "pandas") and not isinstance(inner, datetime) and isinstance(inner, date):
             inner = datetime(inner.year, inner.month, inner.day)
         is_naive = isinstance(inner, datetime) and inner.tzinfo is None
         if library in ("numpy", "pandas") and is_naive:
             inner = inner.replace(tzinfo=UTC)
     except Exception:  # its own methods may raise anything
-        return cast(Timestamp, given)
+        return cast(Timestamp, value)
     if inner is None:
-        report("timestamp", given, "replaced by the current time: it is NaT")
+        report("timestamp", value, "replaced by the current time: it is NaT")
     elif is_naive and inner.tzinfo is not None:
-        report("timestamp", given, "taken as UTC: it has no time zone")
+        report("timestamp", value, "taken as UTC: it has no time zone")
     return normalise_timestamp(inner)
 
 
-def as_text(name: str, given: Any, report: Report) -> Any:
+def as_text(name: str, value: Any, report: Report) -> Any:
     """Arguments and results of functions as text. Other values become JSON."""
-    if given is None or type(given) is str:
-        return given if given is None else valid_text(given)
+    if value is None or type(value) is str:
+        return value if value is None else valid_text(value)
     done = "changed: what JSON cannot hold became null, or was left out"
     try:
-        inner = unwrapped(_dumped(given))
+        inner = unwrapped(_dumped(value))
         if isinstance(inner, str):
             return valid_text(exact_text(inner))
         text, is_whole = as_json(inner)
     except Unfit as unfit:
         text, is_whole, done = None, False, unfit.done
     except Exception:  # its own methods may raise anything
-        text, is_whole, done = None, False, f"left out: its {type(given).__name__} could not be converted"
+        text, is_whole, done = None, False, f"left out: its {type(value).__name__} could not be converted"
     if not is_whole:
-        report(name, given, done)
+        report(name, value, done)
     return text
 
 
-def _dumped(given: Any) -> Any:
+def _dumped(value: Any) -> Any:
     """The dict of a pydantic model. Other values stay as they are."""
-    return given.model_dump() if hasattr(type(given), "model_dump") else given
+    return value.model_dump() if hasattr(type(value), "model_dump") else value
 
 
-def as_milliseconds(given: Any) -> Any:
+def as_milliseconds(value: Any) -> Any:
     """A duration in milliseconds. None becomes 0."""
-    if type(given) is float or type(given) is int:
-        return given
+    if type(value) is float or type(value) is int:
+        return value
     try:
-        inner = unwrapped(given)
+        inner = unwrapped(value)
     except Exception:  # its own methods may raise anything
-        return given
+        return value
     if inner is None:
         return 0
     return inner / timedelta(milliseconds=1) if isinstance(inner, timedelta) else inner

@@ -70,14 +70,14 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         :raises InvalidSetting: a value breaks a rule, or a credential is missing (a ``ValueError``).
         """
         fitting = self._fit(destinations)
-        given = {
+        arguments = {
             "api_key": api_key,
             "project_id": project_id,
             "server_endpoint": server_endpoint,
             "wss_endpoint": wss_endpoint,
             "debug": debug,
         }
-        self._begin(Settings.load({**given, **settings}), fitting)
+        self._begin(Settings.load({**arguments, **settings}), fitting)
 
     def _begin(self, settings: Settings, destinations: tuple[Any, ...]) -> None:
         self.destinations = destinations
@@ -135,13 +135,13 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
 
     def _fit(self, destinations: Any) -> tuple[Any, ...]:
         """Check the destinations. They must be of this client's face, which waits for them."""
-        given = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
-        for each in given:
+        chosen = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
+        for each in chosen:
             if not (isinstance(each, ServiceClient) and hasattr(each, "_mirror")):
                 raise InvalidSetting("destinations must be a list of clients of other services")
             if each._pipeline_type is not self._pipeline_type:
                 raise InvalidSetting("destinations must be of this client's own face, blocking or asyncio")
-        return given
+        return chosen
 
     def stats(self) -> Stats:
         """The account of every event since this client's pipeline began. It always adds up.
@@ -278,8 +278,8 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
 
     def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
         """Check the arguments of a direct alias request, and make its body."""
-        given = {"id": id, "previous_id": previous_id}
-        return {name: check_name(name, as_id(name, each, self.pipeline.report_change)) for name, each in given.items()}
+        ids = {"id": id, "previous_id": previous_id}
+        return {name: check_name(name, as_id(name, each, self.pipeline.report_change)) for name, each in ids.items()}
 
 
 def _cancel(listenings: WeakSet[Any]) -> None:

@@ -44,5 +44,5 @@ def _begun(kind: type[C], settings: Settings, state: dict[str, Any]) -> C:
     return made
 
 
-def _unpickled(kind: type[C], settings_type: type[Settings], given: dict[str, Any], state: dict[str, Any]) -> C:
-    return _begun(kind, settings_type.load(given), state)
+def _unpickled(kind: type[C], settings_type: type[Settings], chosen: dict[str, Any], state: dict[str, Any]) -> C:
+    return _begun(kind, settings_type.load(chosen), state)

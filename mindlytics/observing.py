@@ -193,13 +193,13 @@ class _Tool(_Seen):
         called = str(name or getattr(function, "__name__", type(function).__name__))
         turn = active_turn()
         where = session if session is not None else current_session() if turn is None else turn.session
-        given = arguments_of(function, args, kwargs)
-        asked = adopt(where, called, given)
+        arguments = arguments_of(function, args, kwargs)
+        asked = adopt(where, called, arguments)
         if asked is not None:
             return asked
         if turn is None or where is not turn.session:
             turn = NoTurn(where)
-        call = turn.call(called, given)
+        call = turn.call(called, arguments)
         call.is_adopted = True
         return call
 
@@ -215,9 +215,9 @@ class _Tool(_Seen):
 class _Answer(_Seen):
     def __init__(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> None:
         super().__init__()
-        given = (arguments_of(function, args, kwargs) or {}).values()
+        arguments = (arguments_of(function, args, kwargs) or {}).values()
         self._turn: Turn = Recorder(session).turn(
-            next((each for each in given if isinstance(each, str)), ""), assistant_id=name
+            next((each for each in arguments if isinstance(each, str)), ""), assistant_id=name
         )
 
     def active(self) -> AbstractContextManager[Any]:

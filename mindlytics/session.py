@@ -136,8 +136,8 @@ class BaseSession(Generic[Done, Id]):
         return session_id
 
     @session_id.setter
-    def session_id(self, given: str) -> None:
-        self._set_common("session_id", check_name("session_id", self._id("session_id", given)))
+    def session_id(self, session_id: str) -> None:
+        self._set_common("session_id", check_name("session_id", self._id("session_id", session_id)))
         self._sampled = is_sampled(self.session_id, self._client.settings.sample_rate)
         self._plain = self._plain and self._sampled
 
@@ -147,8 +147,8 @@ class BaseSession(Generic[Done, Id]):
         return self._common.get("user_id")
 
     @id.setter
-    def id(self, given: str | None) -> None:
-        self._set_common("user_id", self._id("id", given))
+    def id(self, user_id: str | None) -> None:
+        self._set_common("user_id", self._id("id", user_id))
 
     @property
     def device_id(self) -> str | None:
@@ -156,8 +156,8 @@ class BaseSession(Generic[Done, Id]):
         return self._common.get("device_id")
 
     @device_id.setter
-    def device_id(self, given: str | None) -> None:
-        self._set_common("device_id", self._id("device_id", given))
+    def device_id(self, device_id: str | None) -> None:
+        self._set_common("device_id", self._id("device_id", device_id))
 
     def _set_common(self, name: str, value: str | None) -> None:
         """Change a field of all later events."""
@@ -237,8 +237,8 @@ class BaseSession(Generic[Done, Id]):
         :returns: the conversation's id.
         :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
         """
-        given = self._id("conversation_id", conversation_id)
-        conversation_id = new_id() if given is None else given
+        named = self._id("conversation_id", conversation_id)
+        conversation_id = new_id() if named is None else named
         cleaned = None if attributes is None else self._clean("attributes", attributes)
         fields = _present(conversation_id=conversation_id, attributes=cleaned)
         done = self._record(StartConversation, fields, timestamp, self._clean("properties", properties))
@@ -259,10 +259,10 @@ class BaseSession(Generic[Done, Id]):
         :param conversation_id: default: the current conversation.
         :raises InvalidEvent: an argument breaks a rule, or no conversation is open. The call queued nothing.
         """
-        given = self._id("conversation_id", conversation_id)
-        if given is None and not self._conversations:
+        named = self._id("conversation_id", conversation_id)
+        if named is None and not self._conversations:
             raise InvalidEvent("conversation_id", "given, since no conversation is open", MISSING)
-        conversation_id = self._conversations[-1] if given is None else given
+        conversation_id = self._conversations[-1] if named is None else named
         cleaned = None if attributes is None else self._clean("attributes", attributes)
         fields = _present(conversation_id=conversation_id, attributes=cleaned)
         done = self._record(EndConversation, fields, timestamp, self._clean("properties", properties))
@@ -617,9 +617,9 @@ class BaseSession(Generic[Done, Id]):
         else:
             self.session_id = new_id()
 
-    def _conversation(self, given: object) -> str:
+    def _conversation(self, value: object) -> str:
         """The conversation of that id. Without an id, the current one, which is started if none is open."""
-        if given is not None and (conversation_id := self._id("conversation_id", given)) is not None:
+        if value is not None and (conversation_id := self._id("conversation_id", value)) is not None:
             return conversation_id
         if not self._conversations:
             self._conversations.append(new_id())
@@ -629,27 +629,27 @@ class BaseSession(Generic[Done, Id]):
         if conversation_id in self._conversations:
             self._conversations.remove(conversation_id)
 
-    def _id(self, name: str, given: object) -> str | None:
+    def _id(self, name: str, value: object) -> str | None:
         """Check an id, see :func:`~mindlytics.arguments.as_id`."""
-        text = as_id(name, given, self._client.pipeline.report_change)
+        text = as_id(name, value, self._client.pipeline.report_change)
         return None if text is None else check_name(name, text)
 
-    def _timestamp(self, given: Timestamp | None) -> Timestamp:
-        at = as_timestamp(given, self._client.pipeline.report_change)
+    def _timestamp(self, value: Timestamp | None) -> Timestamp:
+        at = as_timestamp(value, self._client.pipeline.report_change)
         check_timestamp("timestamp", at)
         return plain_datetime(at) if isinstance(at, datetime) and type(at) is not datetime else at
 
     def _usage(self, usage: object, cost: object) -> Usage | None:
         if usage is not None and cost is not None:
             raise InvalidEvent("cost", "left out if usage is given (it is another name of it)", cost)
-        name, given = ("usage", usage) if cost is None else ("cost", cost)
-        return as_usage(given, self._client.pipeline.report_change, name)
+        name, argument = ("usage", usage) if cost is None else ("cost", cost)
+        return as_usage(argument, self._client.pipeline.report_change, name)
 
-    def _clean(self, field: str, given: Properties | None, own: tuple[str, ...] = ()) -> dict[str, Scalar]:
+    def _clean(self, field: str, properties: Properties | None, own: tuple[str, ...] = ()) -> dict[str, Scalar]:
         """Scalars for an event. Changes are reported, or raised if the client is strict."""
-        if given is None:
+        if properties is None:
             return {}
-        cleaned = clean_scalars(field, given, self._client.pipeline.report_change)
+        cleaned = clean_scalars(field, properties, self._client.pipeline.report_change)
         for name in own:
             if name in cleaned:
                 self._client.pipeline.report_change(
@@ -658,11 +658,11 @@ class BaseSession(Generic[Done, Id]):
         return cleaned
 
 
-def _text(name: str, given: object) -> str:
+def _text(name: str, value: object) -> str:
     """Check a text, and replace what UTF-8 cannot encode."""
-    if type(given) is str and given.isascii():
-        return given
-    return valid_text(check_text(name, as_name(given)))
+    if type(value) is str and value.isascii():
+        return value
+    return valid_text(check_text(name, as_name(value)))
 
 
 def _present(**fields: Any) -> dict[str, Any]:

@@ -135,15 +135,15 @@ def _directory(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise _wrong(attribute, 'the path of a directory or "auto"', value)
 
 
-def as_directory(given: Any) -> Any:
+def as_directory(value: Any) -> Any:
     """The absolute path of a directory. ``"auto"`` is a directory for the state of the user's programs."""
-    if given == "auto":
+    if value == "auto":
         state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
         return os.path.join(state, "mindlytics")
-    if isinstance(given, (str, os.PathLike)) and given:
-        path = os.fspath(given)
+    if isinstance(value, (str, os.PathLike)) and value:
+        path = os.fspath(value)
         return os.path.abspath(os.path.expanduser(path)) if isinstance(path, str) else path
-    return given
+    return value
 
 
 def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -156,18 +156,18 @@ def _label(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise _wrong(attribute, f"a str of 1 to {LABEL} printable characters", value)
 
 
-def as_redact(given: Any) -> Any:
+def as_redact(value: Any) -> Any:
     """Patterns and kinds, each once and in one order. True is all kinds, and so is ``"all"``."""
-    if given is None or isinstance(given, bool):
-        return REDACTABLE if given else ()
-    if isinstance(given, str):
-        given = [each.strip() for each in given.split(",") if each.strip()]
-    elif isinstance(given, re.Pattern):
-        given = [given]
+    if value is None or isinstance(value, bool):
+        return REDACTABLE if value else ()
+    if isinstance(value, str):
+        value = [each.strip() for each in value.split(",") if each.strip()]
+    elif isinstance(value, re.Pattern):
+        value = [value]
     try:
-        chosen = list(dict.fromkeys(given))
+        chosen = list(dict.fromkeys(value))
     except TypeError:
-        return given
+        return value
     patterns = [each for each in chosen if not isinstance(each, str)]
     return (*patterns, *(REDACTABLE if "all" in chosen else sorted(each for each in chosen if isinstance(each, str))))
 
@@ -211,19 +211,19 @@ def _is_one_word(text: str) -> bool:
     return text.isprintable() and " " not in text
 
 
-def _stripped(given: Any) -> Any:
+def _stripped(value: Any) -> Any:
     """Strip whitespace, which mounted secrets and variables often have at the end."""
-    return given.strip() if isinstance(given, str) else given
+    return value.strip() if isinstance(value, str) else value
 
 
-def _stripped_or_none(given: Any) -> Any:
+def _stripped_or_none(value: Any) -> Any:
     """Strip whitespace. An empty text becomes None."""
-    return _stripped(given) or None
+    return _stripped(value) or None
 
 
-def as_secret(given: Any) -> Any:
+def as_secret(value: Any) -> Any:
     """A text as a :class:`~mindlytics.secret.Secret`, stripped of whitespace. Other values stay as they are."""
-    return Secret(given.strip()) if isinstance(given, str) else given
+    return Secret(value.strip()) if isinstance(value, str) else value
 
 
 def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -276,7 +276,7 @@ def base_address(default: str, variable: str, argument: str = "") -> Any:
         read=str,
         name=variable,
         argument=argument,
-        converter=lambda given: _stripped(given).rstrip("/") if isinstance(given, str) else given,
+        converter=lambda value: _stripped(value).rstrip("/") if isinstance(value, str) else value,
     )
 
 
@@ -425,14 +425,14 @@ class Settings:
     )
 
     @classmethod
-    def load(cls, given: Mapping[str, Any]) -> Settings:
+    def load(cls, arguments: Mapping[str, Any]) -> Settings:
         """Settings from arguments, the environment and the defaults, in this order.
 
         :raises InvalidSetting: a value breaks a rule, or a credential is missing.
         """
         values: dict[str, Any] = {}
         for attribute in fields(cls):
-            value = given.get(attribute.name)
+            value = arguments.get(attribute.name)
             if value is None:
                 value = _from_environment(attribute)
             if value is not None:
@@ -446,7 +446,7 @@ class Settings:
                 values[name] = "disabled"
         if missing and values.get("enabled", True) is not False:
             raise InvalidSetting("; ".join(missing))
-        unknown = given.keys() - {attribute.name for attribute in fields(cls)}
+        unknown = arguments.keys() - {attribute.name for attribute in fields(cls)}
         if unknown:
             raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
         return cls(**values)

@@ -111,20 +111,20 @@ class InputTokens(Protocol):
 UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], SupportsFloat, PromptTokens, InputTokens]
 
 
-def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage | None:
+def as_usage(usage: object, report: Report, field_name: str = "usage") -> Usage | None:
     """Read the ``usage=`` or ``cost=`` argument: either class, a mapping or an object of either shape, or a number.
 
     :raises InvalidEvent: it has another shape.
     """
-    if given is None or isinstance(given, (TokenBasedCost, Cost)):
-        return given
-    plain = plain_number(given)
+    if usage is None or isinstance(usage, (TokenBasedCost, Cost)):
+        return usage
+    plain = plain_number(usage)
     if isinstance(plain, (int, float)):
         return Cost(plain)
-    is_given = is_mapping(given)
-    rule = _MAPPING if is_given else _USAGE
+    is_map = is_mapping(usage)
+    rule = _MAPPING if is_map else _USAGE
     try:
-        get: Any = given.get if is_given else partial(getattr, given)  # type: ignore[attr-defined]
+        get: Any = usage.get if is_map else partial(getattr, usage)  # type: ignore[attr-defined]
         cost, model = get("cost", None), get("model", None)
         read = get("prompt_tokens", None)
         if read is None:
@@ -133,19 +133,21 @@ def as_usage(given: object, report: Report, field_name: str = "usage") -> Usage 
         if written is None:
             written = get("output_tokens", None)
     except Exception:  # its own methods may do anything at all
-        raise InvalidEvent(field_name, rule, given) from None
+        raise InvalidEvent(field_name, rule, usage) from None
     if cost is not None:
         return Cost(cost)
-    counted = None if type(given) is dict and given.keys() <= _PLAIN else tokens_of(given)
+    counted = None if type(usage) is dict and usage.keys() <= _PLAIN else tokens_of(usage)
     if counted is not None and read is None and written is None:
         read, written = counted.prompt, counted.completion
     if read is None or written is None:
-        raise InvalidEvent(field_name, rule, given)
+        raise InvalidEvent(field_name, rule, usage)
     if model is None:
         model = UNKNOWN_MODEL
-        report(f"{field_name}.model", given, f"set to {UNKNOWN_MODEL!r}: the usage does not name it")
-    usage = TokenBasedCost(model, read, written)
-    return usage if counted is None else TokenBasedCost(model, counted.prompt, counted.completion, **counted.details)
+        report(f"{field_name}.model", usage, f"set to {UNKNOWN_MODEL!r}: the usage does not name it")
+    plain_usage = TokenBasedCost(model, read, written)
+    return (
+        plain_usage if counted is None else TokenBasedCost(model, counted.prompt, counted.completion, **counted.details)
+    )
 
 
 _PLAIN = frozenset(("model", "prompt_tokens", "completion_tokens"))

@@ -66,11 +66,11 @@ def check_timestamp(field: str, value: object) -> None:
         raise InvalidEvent(field, "an ISO 8601 text or an aware datetime", value)
 
 
-def plain_datetime(given: datetime) -> datetime:
+def plain_datetime(at: datetime) -> datetime:
     """An exact ``datetime`` from an aware one of any class, such as pandas' or pendulum's."""
-    offset = given.utcoffset()
+    offset = at.utcoffset()
     zone = timezone(offset) if offset else UTC
-    date_and_time = given.year, given.month, given.day, given.hour, given.minute, given.second, given.microsecond
+    date_and_time = at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond
     return datetime(*date_and_time, tzinfo=zone)
 
 
@@ -85,15 +85,15 @@ def read_timestamp(field: str, text: str) -> datetime:
         raise InvalidEvent(field, "an ISO 8601 date and time such as 2025-04-03T07:35:10Z", text) from None
 
 
-def normalise_timestamp(given: Timestamp | None) -> Timestamp:
+def normalise_timestamp(timestamp: Timestamp | None) -> Timestamp:
     """The caller's timestamp, with a ``Z`` added to a text without an offset. None becomes the current time."""
-    if given is None:
+    if timestamp is None:
         return datetime.now(UTC)
-    if isinstance(given, str):
-        match = _ISO.fullmatch(given)
+    if isinstance(timestamp, str):
+        match = _ISO.fullmatch(timestamp)
         if match is not None and match[8] is None:
-            return given.rstrip() + "Z"
-    return given
+            return timestamp.rstrip() + "Z"
+    return timestamp
 
 
 def valid_text(text: str) -> str:

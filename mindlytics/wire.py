@@ -132,22 +132,22 @@ def _plain(value: object) -> object:
     return number
 
 
-def decode(given: object) -> Event:
+def decode(document: object) -> Event:
     """Read one event from parsed JSON. Unknown fields are ignored, null counts as absent, and a timestamp
     becomes a datetime.
 
     :raises InvalidEvent: a field breaks a rule. The message names both.
     """
-    if not isinstance(given, dict):
-        raise InvalidEvent("event", "a JSON object", given)
-    kind = given.get("type")
+    if not isinstance(document, dict):
+        raise InvalidEvent("event", "a JSON object", document)
+    kind = document.get("type")
     if kind == "track":
-        form = _BY_EVENT.get(check_name("event", given.get("event")), _FORMS[CustomEvent])
+        form = _BY_EVENT.get(check_name("event", document.get("event")), _FORMS[CustomEvent])
     elif isinstance(kind, str) and kind in _BY_TYPE:
         form = _BY_TYPE[kind]
     else:
         raise InvalidEvent("type", f"one of {', '.join([*_BY_TYPE, 'track'])}", kind)
-    wire = {name: value for name in form.outside if (value := given.get(name)) is not None}
+    wire = {name: value for name in form.outside if (value := document.get(name)) is not None}
     if isinstance(timestamp := wire.get("timestamp"), str):
         wire["timestamp"] = read_timestamp("timestamp", timestamp)
     for name in form.maps:

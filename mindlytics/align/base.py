@@ -67,10 +67,10 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
             raise InvalidSetting(f"config must be a Config or None, got a {type(config).__name__}")
         if not has_protobuf():
             raise ImportError("Align AI's protocol needs protobuf: pip install 'mindlytics[align]'")
-        given = {"project_id": project_id, "api_key": api_key, "server_endpoint": api_host}
+        arguments = {"project_id": project_id, "api_key": api_key, "server_endpoint": api_host}
         chosen = {name: value for name, value in settings.items() if value is not None}
         configured = {} if config is None else config.settings
-        self._begin(AlignSettings.load({**configured, **chosen, **given}))
+        self._begin(AlignSettings.load({**configured, **chosen, **arguments}))
 
     def _begin(self, settings: Settings) -> None:
         self._open(settings, _wire)
@@ -215,17 +215,17 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
             done = pipeline.submit(event, event.size, account)
         return done
 
-    def _with_origin(self, given: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    def _with_origin(self, properties: Mapping[str, str] | None) -> Mapping[str, str] | None:
         """Custom properties, and what the settings say of where they come from, as far as there is room."""
         if not self._origin:
-            return given
-        own = checked_properties(given)
+            return properties
+        own = checked_properties(properties)
         added = [each for each in self._origin.items() if each[0] not in own]
         return {**own, **dict(added[: MAX_PROPERTIES - len(own)])}
 
-    def _id(self, name: str, given: Any) -> Any:
+    def _id(self, name: str, value: Any) -> Any:
         """An id as text, see :func:`~mindlytics.arguments.as_id`."""
-        return as_id(name, given, self.pipeline.report_change)
+        return as_id(name, value, self.pipeline.report_change)
 
     def _mirror(self, account: Account, settings: Settings) -> Mirror:
         """Copy the session of another service's client to Align AI; ``settings`` are that client's."""

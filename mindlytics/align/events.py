@@ -114,35 +114,35 @@ def _datetime(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ValidationError(attribute.name, "a datetime", value)
 
 
-def _aware(given: Any) -> Any:
+def _aware(value: Any) -> Any:
     """A datetime without a zone is in UTC, as in the service's own client."""
-    if not isinstance(given, datetime):
-        return given
+    if not isinstance(value, datetime):
+        return value
     try:
-        aware = given.replace(tzinfo=UTC) if given.tzinfo is None or given.utcoffset() is None else given
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None or value.utcoffset() is None else value
         return aware if type(aware) is datetime else plain_datetime(aware)
     except (TypeError, ValueError):  # pandas' NaT is an instance of datetime without being one
-        return given
+        return value
 
 
-def _valid(given: Any) -> Any:
-    return valid_text(given) if isinstance(given, str) else given
+def _valid(value: Any) -> Any:
+    return valid_text(value) if isinstance(value, str) else value
 
 
-def checked_properties(given: Any) -> dict[str, str]:
+def checked_properties(properties: Any) -> dict[str, str]:
     """Check the limits of custom properties and copy them. None becomes an empty dict.
 
     :raises ValidationError: they break a limit.
     """
-    if given is None:
+    if properties is None:
         return {}
-    if not is_mapping(given):
-        raise ValidationError("custom_properties", "a mapping of names to strings", given)
-    items, is_whole = items_of(given)
+    if not is_mapping(properties):
+        raise ValidationError("custom_properties", "a mapping of names to strings", properties)
+    items, is_whole = items_of(properties)
     if len(items) > MAX_PROPERTIES:
-        raise ValidationError("custom_properties", f"at most {MAX_PROPERTIES} properties, not {len(items)}", given)
+        raise ValidationError("custom_properties", f"at most {MAX_PROPERTIES} properties, not {len(items)}", properties)
     if not is_whole:
-        raise ValidationError("custom_properties", "a mapping whose items can be read", given)
+        raise ValidationError("custom_properties", "a mapping whose items can be read", properties)
     for key, value in items:
         if not isinstance(key, str) or not PROPERTY_NAME.fullmatch(key):
             raise ValidationError("a name in custom_properties", f"of the form ^{PROPERTY_NAME.pattern}$", key)

@@ -288,12 +288,12 @@ def _user_recognize(event: Identify, report: Report) -> AlignEvent:
 
 
 def _feedback_create(event: CustomEvent, _: Report) -> AlignEvent:
-    given: Mapping[str, Any] = event.properties
-    turn = given.get("turn")
+    properties: Mapping[str, Any] = event.properties
+    turn = properties.get("turn")
     return FeedbackCreate(
         session_id=event.session_id,
         message_index=None if turn is None else index_of_turn(turn),
-        feedback_type=given.get("feedback", ""),
+        feedback_type=properties.get("feedback", ""),
         timestamp=_time_of(event),
     )
 

@@ -54,7 +54,7 @@ class Config:
     def settings(self) -> dict[str, Any]:
         """The same, as settings of the package."""
         retries = min(self.api_max_retries, MAX_RETRIES)
-        given = {
+        chosen = {
             "flush_interval": self.flush_interval_ms / 1000,
             "max_batch_events": min(self.flush_batch_size, self.max_buffer_size),
             "shutdown_timeout": self.flush_timeout_seconds,
@@ -62,8 +62,8 @@ class Config:
         }
         least: Any = fields(Settings).max_queue_events.default
         if self.max_buffer_size > least:
-            given["max_queue_events"] = self.max_buffer_size
-        return given
+            chosen["max_queue_events"] = self.max_buffer_size
+        return chosen
 
 
 def _of_config(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]]:

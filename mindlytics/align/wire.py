@@ -118,10 +118,10 @@ def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Any
     request = _Request()
     try:
         if as_json:
-            given = orjson.loads(body)
-            if not isinstance(given, dict):
+            document = orjson.loads(body)
+            if not isinstance(document, dict):
                 raise TypeError("not an object")
-            json_format.ParseDict(given, request, ignore_unknown_fields=True)
+            json_format.ParseDict(document, request, ignore_unknown_fields=True)
         else:
             request.ParseFromString(body)
     except Exception as error:  # on JSON of another shape the library raises all kinds of errors
@@ -137,24 +137,24 @@ def as_json(framed: bytes) -> list[dict[str, Any]]:
     return [json_format.MessageToDict(event) for event in decode_request(framed)[1]]
 
 
-def decode(given: Any) -> AlignEvent:
+def decode(message: Any) -> AlignEvent:
     """Read one message of a request.
 
     :raises ValidationError: a field breaks a rule. The message names both.
     """
-    if given.type not in _READERS:
-        raise ValidationError("type", f"one of {', '.join(_READERS)}", given.type)
-    kind, read = _READERS[given.type]
-    if given.properties.WhichOneof("what") != kind:
-        raise ValidationError("properties", f"{kind} for the type {given.type}", given.properties)
+    if message.type not in _READERS:
+        raise ValidationError("type", f"one of {', '.join(_READERS)}", message.type)
+    kind, read = _READERS[message.type]
+    if message.properties.WhichOneof("what") != kind:
+        raise ValidationError("properties", f"{kind} for the type {message.type}", message.properties)
     shared: dict[str, Any] = {
-        "custom_properties": {name: it.string_value for name, it in given.properties.custom_properties.items()}
+        "custom_properties": {name: it.string_value for name, it in message.properties.custom_properties.items()}
     }
-    if given.id:
-        shared["event_id"] = given.id
-    if given.HasField("create_time"):
-        shared["timestamp"] = _to_datetime(given.create_time)
-    event: AlignEvent = read(getattr(given.properties, kind), shared)
+    if message.id:
+        shared["event_id"] = message.id
+    if message.HasField("create_time"):
+        shared["timestamp"] = _to_datetime(message.create_time)
+    event: AlignEvent = read(getattr(message.properties, kind), shared)
     return event
 
 
@@ -205,8 +205,8 @@ _READERS: Mapping[str, tuple[str, Any]] = {
 }
 
 
-def _to_timestamp(moment: datetime) -> dict[str, int]:
-    since = moment - EPOCH
+def _to_timestamp(at: datetime) -> dict[str, int]:
+    since = at - EPOCH
     return {"seconds": since // SECOND, "nanos": since % SECOND // MICROSECOND * 1000}
 
 

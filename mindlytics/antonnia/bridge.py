@@ -23,8 +23,8 @@ def record(session: BaseSession[Done, Any], messages: Iterable[Message | Message
     :returns: None, or an awaitable on the asyncio face. With ``on_full="block"``, await it to record everything.
     :raises InvalidEvent: a message breaks a rule of events.
     """
-    given = (item.message if isinstance(item, MessageCreated) else item for item in messages)
-    said = sorted({message.id: message for message in given}.values(), key=lambda message: message.created_at)
+    each = (item.message if isinstance(item, MessageCreated) else item for item in messages)
+    said = sorted({message.id: message for message in each}.values(), key=lambda message: message.created_at)
     began, ended = (said[0].created_at, said[-1].created_at) if said else (None, None)
     steps = chat(_lines(said))
     return play(session, Transcript(line=0, session={}, steps=steps, began=began, ended=ended))

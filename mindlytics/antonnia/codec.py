@@ -62,16 +62,16 @@ def parse(text: bytes | str) -> Any:
         raise ValueError("it is not JSON") from None
 
 
-def from_json(kind: type[T], given: object, name: str = "") -> T:
+def from_json(kind: type[T], document: object, name: str = "") -> T:
     """Make a type of this API, or a list of one, from JSON.
 
     :param name: the name of the JSON in error messages.
     :raises Misfit: a field is missing or of another type.
     """
-    if get_origin(kind) is list and not isinstance(given, list):
-        raise Misfit(f"{name or 'the JSON'} must be a list, got {type(given).__name__}")
+    if get_origin(kind) is list and not isinstance(document, list):
+        raise Misfit(f"{name or 'the JSON'} must be a list, got {type(document).__name__}")
     try:
-        return _converter.structure(given, kind)
+        return _converter.structure(document, kind)
     except Exception as error:  # cattrs raises exception groups, and the errors of the hooks
         problems = transform_error(error, format_exception=_words)
     messages = []
@@ -115,32 +115,32 @@ def _model(kind: type[Any]) -> Callable[[Any, Any], Any]:
     structure = make_dict_structure_fn(kind, _converter)
     kinds = _KINDS.get(kind, {})
 
-    def model_from_json(given: Any, _: Any) -> Any:
-        if not isinstance(given, Mapping):
-            raise _Wrong(f"must be an object, got {type(given).__name__}")
-        name = given.get("type")
+    def model_from_json(document: Any, _: Any) -> Any:
+        if not isinstance(document, Mapping):
+            raise _Wrong(f"must be an object, got {type(document).__name__}")
+        name = document.get("type")
         if isinstance(name, str) and name in kinds:
-            return _converter.structure(given, kinds[name])
-        known = {name: given[name] for name in own if name in given}
+            return _converter.structure(document, kinds[name])
+        known = {name: document[name] for name in own if name in document}
         known = {name: value for name, value in known.items() if value is not None or own[name] is NOTHING}
-        extra = {name: value for name, value in given.items() if name not in own}
+        extra = {name: value for name, value in document.items() if name not in own}
         return structure({**known, "extra": extra}, kind)
 
     return model_from_json
 
 
 def _exactly(kind: type[T], words: str) -> Callable[[Any, Any], T]:
-    def check(given: Any, _: Any) -> T:
-        if not isinstance(given, kind) or isinstance(given, bool):
-            raise _Wrong(f"must be {words}, got {type(given).__name__}")
-        return given
+    def check(value: Any, _: Any) -> T:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise _Wrong(f"must be {words}, got {type(value).__name__}")
+        return value
 
     return check
 
 
-def _datetime_from(given: Any, _: Any) -> datetime:
+def _datetime_from(value: Any, _: Any) -> datetime:
     try:
-        return given if isinstance(given, datetime) else parse_timestamp(given)
+        return value if isinstance(value, datetime) else parse_timestamp(value)
     except (TypeError, ValueError):
         raise _Wrong("must be an ISO 8601 date and time") from None
 

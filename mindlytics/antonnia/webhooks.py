@@ -114,29 +114,29 @@ def parse(body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
     if not isinstance(body, (bytes, bytearray, str, Mapping)):
         raise ValidationError(f"body must be bytes, a str or a mapping, got {type(body).__name__}")
     if isinstance(body, Mapping):
-        given: Any = body
+        document: Any = body
     else:
         try:
-            given = parse_json(body)
+            document = parse_json(body)
         except ValueError:
             raise ValidationError("body must be JSON") from None
-        if not isinstance(given, dict):
-            raise ValidationError(f"body must be a JSON object, got {type(given).__name__}")
+        if not isinstance(document, dict):
+            raise ValidationError(f"body must be a JSON object, got {type(document).__name__}")
     try:
-        return _event(given)
+        return _event(document)
     except Misfit as error:
         raise ValidationError(str(error)) from None
 
 
-def _event(given: Mapping[str, Any]) -> WebhookEvent:
-    kind, name = _KINDS.get(str(given.get("type")), (UnknownEvent, ""))
+def _event(document: Mapping[str, Any]) -> WebhookEvent:
+    kind, name = _KINDS.get(str(document.get("type")), (UnknownEvent, ""))
     if kind is UnknownEvent:
-        return from_json(UnknownEvent, given)
-    data = given.get("data")
+        return from_json(UnknownEvent, document)
+    data = document.get("data")
     if not isinstance(data, Mapping) or not isinstance(data.get("object"), Mapping):
         raise Misfit("data.object must be an object")
     rest = dict(data)
-    fields = {**given, name: rest.pop("object"), "data": rest}
+    fields = {**document, name: rest.pop("object"), "data": rest}
     if "action" in rest:
         fields["action"] = rest.pop("action")
     if not rest:

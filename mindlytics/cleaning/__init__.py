@@ -24,26 +24,26 @@ SHOWN = 100
 MIN_INT, MAX_INT = INT64[0], INT64[-1]
 
 
-def clean_scalars(field: str, given: object, report: Report) -> dict[str, Scalar]:
+def clean_scalars(field: str, mapping: object, report: Report) -> dict[str, Scalar]:
     """Turn a property, trait or attribute map into one of plain scalars.
 
     ``None`` values count as absent. Every other change that loses something goes to ``report``.
 
     :param field: the argument's name, for errors and reports.
-    :param given: a mapping, or None for an empty one.
-    :raises InvalidEvent: ``given`` is not a mapping.
+    :param mapping: a mapping, or None for an empty one.
+    :raises InvalidEvent: ``mapping`` is not one.
     """
-    if given is None:
+    if mapping is None:
         return {}
-    if type(given) is dict:
-        copied = given.copy()  # atomic, so other threads may change it
+    if type(mapping) is dict:
+        copied = mapping.copy()  # atomic, so other threads may change it
         return copied if _is_plain(copied) else _clean_items(field, copied.items(), report)
-    if not is_mapping(given):
-        raise InvalidEvent(field, "a mapping of names to strings, numbers and booleans", given)
-    items, is_whole = items_of(given)
+    if not is_mapping(mapping):
+        raise InvalidEvent(field, "a mapping of names to strings, numbers and booleans", mapping)
+    items, is_whole = items_of(mapping)
     cleaned = _clean_items(field, items, report)
     if not is_whole:
-        report(field, given, "shortened: not all of its items could be read")
+        report(field, mapping, "shortened: not all of its items could be read")
     return cleaned
 
 
@@ -68,9 +68,9 @@ def _clean_items(field: str, items: Iterable[tuple[Any, Any]], report: Report) -
     return cleaned
 
 
-def _is_plain(given: Mapping[Any, Any]) -> bool:
+def _is_plain(mapping: Mapping[Any, Any]) -> bool:
     """Whether a map needs no change. Most need none."""
-    for key, value in given.items():
+    for key, value in mapping.items():
         if type(key) is not str or not key.isascii():
             return False
         kind = type(value)

@@ -21,10 +21,10 @@ ATTEMPTS = 5
 """Attempts to read the items of a mapping that another thread changes."""
 
 
-def is_mapping(given: object) -> bool:
+def is_mapping(value: object) -> bool:
     """Whether it is a mapping. False if ``isinstance`` raises."""
     try:
-        return isinstance(given, Mapping)
+        return isinstance(value, Mapping)
     except Exception:
         return False
 
@@ -39,7 +39,7 @@ def _is_array(value: object) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def items_of(given: Any) -> tuple[list[tuple[Any, Any]], bool]:
+def items_of(mapping: Any) -> tuple[list[tuple[Any, Any]], bool]:
     """The items of a mapping, and whether these are all of them.
 
     A mapping that computes its items may raise or never end, and another thread may change a mapping during the read.
@@ -48,7 +48,7 @@ def items_of(given: Any) -> tuple[list[tuple[Any, Any]], bool]:
     for _ in range(ATTEMPTS):
         found = []
         try:
-            items = given.copy() if type(given) is dict else given
+            items = mapping.copy() if type(mapping) is dict else mapping
             for key, value in items.items():
                 if len(found) == MAX_VALUES:
                     return found, False
@@ -97,8 +97,8 @@ class _Copy:
         self._depth -= 1
         return copied
 
-    def _mapping(self, given: Any) -> dict[str, Any]:
-        items, is_whole = items_of(given)
+    def _mapping(self, mapping: Any) -> dict[str, Any]:
+        items, is_whole = items_of(mapping)
         if not is_whole:
             self.is_whole = False
         copied: dict[str, Any] = {}

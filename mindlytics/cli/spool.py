@@ -90,7 +90,7 @@ def _status(spool: Path) -> int:
             events += len(walls)
             running += len(walls) if is_living(path) else 0
             oldest = min([oldest, *walls])
-        since = _moment(oldest) if events else "-"
+        since = _in_utc(oldest) if events else "-"
         size = sum(map(size_of, runs(folder)))
         counts = str(events), str(running), str(size)
         rows.append((folder.name, about["endpoint"], about["project"], *counts, since))
@@ -107,7 +107,7 @@ def _export(spool: Path) -> int:
         for path in runs(folder):
             for wall, data in _events(path):
                 for event in _decoded(about["service"], data):
-                    line = {**origin, "spooled": _moment(wall), "event": event}
+                    line = {**origin, "spooled": _in_utc(wall), "event": event}
                     sys.stdout.write(json.dumps(line) + "\n")
     return 0
 
@@ -131,7 +131,7 @@ def _decoded(service: str, data: bytes) -> list[Any]:
     return as_json(data)
 
 
-def _moment(wall: float) -> str:
+def _in_utc(wall: float) -> str:
     return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -109,8 +109,8 @@ def _read(span: Any) -> Span:
         id=span.get_span_context().span_id,
         parent=None if span.parent is None else span.parent.span_id,
         name=span.name,
-        began=_moment(span.start_time),
-        ended=_moment(span.end_time),
+        began=_as_datetime(span.start_time),
+        ended=_as_datetime(span.end_time),
         attributes=attributes,
         events=[(event.name, dict(event.attributes or {})) for event in span.events],
         error=str(kind or "error") if failed else None,
@@ -118,5 +118,5 @@ def _read(span: Any) -> Span:
     )
 
 
-def _moment(nanoseconds: int) -> datetime:
+def _as_datetime(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc)

@@ -293,16 +293,16 @@ class Turn:
             return
         for call in [call for call in _calls_of(session) if call.turn is self]:
             call._end(None, {"cancelled": True}, at)
-        moment = now() if at is None else at
+        turn_end = now() if at is None else at
         try:
             for ended in self._calls:
-                self._record_call(session, ended, moment)
-            self._record_turn(session, moment, assistant or self.assistant, outcome, self._watch.milliseconds(at))
+                self._record_call(session, ended, turn_end)
+            self._record_turn(session, turn_end, assistant or self.assistant, outcome, self._watch.milliseconds(at))
         finally:
             if self._ends_session:
                 _left_alone(session.end_session())
 
-    def _record_call(self, session: Any, ended: Ended, moment: datetime) -> None:
+    def _record_call(self, session: Any, ended: Ended, turn_end: datetime) -> None:
         at, call, result, runtime, properties = ended
         _left_alone(
             session.track_function_call(
@@ -312,11 +312,11 @@ class Turn:
                 runtime=runtime,
                 properties=properties if isinstance(self, NoTurn) else {**properties, "turn_id": self.id},
                 conversation_id=self._thread_id,
-                timestamp=min(at, moment),
+                timestamp=min(at, turn_end),
             )
         )
 
-    def _record_usage(self, session: Any, model: str, tokens: Tokens, moment: datetime) -> None:
+    def _record_usage(self, session: Any, model: str, tokens: Tokens, turn_end: datetime) -> None:
         """Record tokens that came late, or of another model than the answering one."""
         if tokens.prompt or tokens.completion:
             _left_alone(
@@ -324,12 +324,12 @@ class Turn:
                     usage=_cost(model, tokens),
                     properties={"turn_id": self.id},
                     conversation_id=self._thread_id,
-                    timestamp=moment,
+                    timestamp=turn_end,
                 )
             )
 
     def _record_turn(
-        self, session: Any, moment: datetime, assistant: str, outcome: dict[str, Any], latency: int
+        self, session: Any, turn_end: datetime, assistant: str, outcome: dict[str, Any], latency: int
     ) -> None:
         used_by: dict[str, Tokens] = {}
         for called, used in self._used:  # the last model gave the answer, so it comes last
@@ -337,7 +337,7 @@ class Turn:
             used_by[name] = used_by.pop(name, Tokens()) + used
         *others, (model, tokens) = used_by.items() or [(UNKNOWN_MODEL, Tokens())]
         for other, used in others:
-            self._record_usage(session, other, used, moment)
+            self._record_usage(session, other, used, turn_end)
         measured = {
             "latency": latency,
             "time_to_first_token": self._first_token,
@@ -351,7 +351,7 @@ class Turn:
                 usage=_cost(model, tokens) if model != UNKNOWN_MODEL or tokens.prompt or tokens.completion else None,
                 properties={**self.properties, **measured, **outcome, "turn_id": self.id},
                 conversation_id=self._thread_id,
-                timestamp=moment,
+                timestamp=turn_end,
             )
         )
 

@@ -118,9 +118,9 @@ def _first(attributes: Attributes, *names: str) -> Any:
 def _messages(attributes: Attributes, events: list[tuple[str, Attributes]], side: str) -> Iterator[Message]:
     """The messages of the input or output, in the first form that is present."""
     for holder in (attributes, *(values for _, values in events)):
-        given = holder.get(f"gen_ai.{side}.messages")
-        if given is not None:
-            yield from _read(given, "user" if side == "input" else "assistant")
+        messages = holder.get(f"gen_ai.{side}.messages")
+        if messages is not None:
+            yield from _read(messages, "user" if side == "input" else "assistant")
             return
     found: dict[int, dict[str, Any]] = {}
     for name, value in attributes.items():
@@ -154,14 +154,14 @@ def _of_events(events: list[tuple[str, Attributes]], side: str) -> Iterator[Mess
             message = _json(message) if isinstance(message, str) else message
             yield "assistant", _text(message.get("content") if isinstance(message, Mapping) else message)
         elif name == ("gen_ai.content.prompt" if side == "input" else "gen_ai.content.completion"):
-            given = values.get("gen_ai.prompt" if side == "input" else "gen_ai.completion")
-            yield from _read(given, "user" if side == "input" else "assistant")
+            messages = values.get("gen_ai.prompt" if side == "input" else "gen_ai.completion")
+            yield from _read(messages, "user" if side == "input" else "assistant")
 
 
-def _read(given: Any, role: str) -> Iterator[Message]:
+def _read(messages: Any, role: str) -> Iterator[Message]:
     """Messages as JSON text, or as parsed values."""
-    given = _json(given) if isinstance(given, str) else given
-    for each in given if isinstance(given, (list, tuple)) else [given]:
+    messages = _json(messages) if isinstance(messages, str) else messages
+    for each in messages if isinstance(messages, (list, tuple)) else [messages]:
         if isinstance(each, Mapping):
             yield str(each.get("role", role)), _text(each.get("parts", each.get("content")))
         else:

@@ -32,18 +32,18 @@ class MLEvent:
     extra: Mapping[str, Any] = field(factory=dict, repr=False)
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> MLEvent:
+    def from_dict(cls, document: Mapping[str, Any]) -> MLEvent:
         """Read one from the service's JSON.
 
         :raises ValueError: a field that every stored event has is missing.
         """
-        known = {name: value for name, value in given.items() if name in fields_dict(cls) and value is not None}
+        known = {name: value for name, value in document.items() if name in fields_dict(cls) and value is not None}
         missing = [name for name in ("session_id", "timestamp", "event") if name not in known]
         if missing:
             raise ValueError(f"a stored event lacks {', '.join(missing)}")
-        return cls(**known, extra={name: value for name, value in given.items() if name not in fields_dict(cls)})
+        return cls(**known, extra={name: value for name, value in document.items() if name not in fields_dict(cls)})
 
     def to_dict(self) -> dict[str, Any]:
         """A dict for JSON, in the service's form. Empty fields are left out."""
-        given = {name: getattr(self, name) for name in fields_dict(type(self)) if name != "extra"}
-        return {**{name: value for name, value in given.items() if value not in (None, {})}, **self.extra}
+        fields = {name: getattr(self, name) for name in fields_dict(type(self)) if name != "extra"}
+        return {**{name: value for name, value in fields.items() if value not in (None, {})}, **self.extra}

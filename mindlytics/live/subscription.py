@@ -42,8 +42,8 @@ START_EVENT = "Session Started"
 END_EVENT = "Session Ended"
 
 
-def _as_datetime(given: Timestamp) -> datetime:
-    return parse_timestamp(given) if isinstance(given, str) else given
+def _as_datetime(timestamp: Timestamp) -> datetime:
+    return parse_timestamp(timestamp) if isinstance(timestamp, str) else timestamp
 
 
 @define(eq=False)

@@ -56,11 +56,11 @@ def events_url(server_endpoint: str, session_id: str | None, since: datetime, un
     return f"{server_endpoint}{EVENTS_PATH}?{urlencode(query)}"
 
 
-def _iso(moment: Timestamp) -> str:
+def _iso(timestamp: Timestamp) -> str:
     """ISO 8601 with milliseconds, rounded down. A text is ISO 8601 already."""
-    if isinstance(moment, str):
-        return moment
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(timestamp, str):
+        return timestamp
+    return timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_token(body: bytes) -> tuple[str, str | None]:
@@ -68,11 +68,11 @@ def read_token(body: bytes) -> tuple[str, str | None]:
 
     :raises ValueError: the key is missing.
     """
-    given = orjson.loads(body)
-    key = given.get("authorization_key") if isinstance(given, dict) else None
+    reply = orjson.loads(body)
+    key = reply.get("authorization_key") if isinstance(reply, dict) else None
     if not isinstance(key, str) or not key or not key.isprintable():
         raise ValueError("authorization_key is missing")
-    advertised = given.get("url")
+    advertised = reply.get("url")
     return key, advertised if isinstance(advertised, str) else None
 
 
@@ -113,26 +113,28 @@ def read_page(body: bytes) -> Page:
 
     :raises ValueError: it is not a list.
     """
-    given = orjson.loads(body)
-    if not isinstance(given, list):
+    found = orjson.loads(body)
+    if not isinstance(found, list):
         raise ValueError("not a list of events")
     events = []
-    for each in reversed(given):
+    for each in reversed(found):
         try:
             events.append(as_event(each))
         except ValueError:
             continue
-    return Page(events, len(given) >= PAGE)
+    return Page(events, len(found) >= PAGE)
 
 
-def as_event(given: Any) -> MLEvent:
+def as_event(document: Any) -> MLEvent:
     """Read one event from parsed JSON. An error of the service may lack a session.
 
     :raises ValueError: it is not an event.
     """
-    if not isinstance(given, Mapping):
+    if not isinstance(document, Mapping):
         raise ValueError("not an object")
-    event = MLEvent.from_dict({"session_id": "", "timestamp": "", **{k: v for k, v in given.items() if v is not None}})
+    event = MLEvent.from_dict(
+        {"session_id": "", "timestamp": "", **{k: v for k, v in document.items() if v is not None}}
+    )
     for name, kind in KINDS.items():
         if not isinstance(getattr(event, name), kind):
             raise ValueError(f"{name} has the wrong type")
