@@ -81,11 +81,13 @@ def test_gunicorn_with_uvicorns_worker_delivers_at_sigterm(sink: Sink, settings:
 
 def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
     skip_without("celery")
-    env = environment(sink, BROKER=str(tmp_path), MLSDK_FLUSH_INTERVAL="600")
-    subprocess.run([sys.executable, "celery_fill.py"], cwd=PROGRAMS, env=env, check=True)
+    broker = tmp_path / "broker"
+    broker.mkdir()
+    env = environment(sink, BROKER=str(broker), MLSDK_FLUSH_INTERVAL="600", PYTHONPATH=str(PROGRAMS))
+    subprocess.run([sys.executable, str(PROGRAMS / "celery_fill.py")], cwd=tmp_path, env=env, check=True)
     worker = subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "-P", "prefork", "-c", "2", "-l", "INFO"],
-        cwd=PROGRAMS, env=env, stderr=subprocess.PIPE, text=True,
+        cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert worker.stderr is not None
     done = 0
