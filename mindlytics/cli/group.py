@@ -1,4 +1,4 @@
-"""The group of the commands. Each has a file of its own, which is imported when the command runs or shows its help.
+"""The group of commands. Each command has a file of its own, which is imported when it runs or shows its help.
 
 Needs the extra ``local`` (click, rich).
 """
@@ -19,7 +19,7 @@ from .terminal import printable
 
 
 class _Commands(UserDict[str, Any]):
-    """Commands by their names: ``{"import": "importing.import_"}``, a file and its function, imported when needed."""
+    """Commands by name: ``{"import": "importing.import_"}`` is a file and its function, imported on first use."""
 
     def __getitem__(self, name: str) -> Any:
         file, _, function = super().__getitem__(name).partition(".")
@@ -36,7 +36,7 @@ COMMANDS = {
 
 
 class _Group(click.Group):
-    """What click itself says of a bad name is fit for a terminal too."""
+    """Escapes control characters in click's own messages about bad names."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with _printable_errors():

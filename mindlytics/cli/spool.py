@@ -1,6 +1,6 @@
 """``mindlytics spool``: shows, sends and exports the events that a spool holds.
 
-It runs in production, where the extra ``local`` is not installed, so it needs no click.
+It runs in production, without the extra ``local``, so it works without click.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLUMNS = ("FOLDER", "ADDRESS", "PROJECT", "EVENTS", "RUNNING", "BYTES", "OLDEST
 
 
 class _Parser(argparse.ArgumentParser):
-    """What it says of a bad argument is fit for a terminal."""
+    """Escapes control characters in messages about bad arguments."""
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; its exit status."""
+    """Run a command and return its exit status."""
     given = parser().parse_args(arguments)
     try:
         spool = Path(Settings.load({"enabled": False, "spool": given.spool}).spool or as_directory("auto"))
@@ -113,7 +113,7 @@ def _export(spool: Path) -> int:
 
 
 def _events(path: Path) -> Iterator[tuple[float, bytes]]:
-    """The events of a run that are not settled: when they were written, and their bytes."""
+    """The unsettled events of a run: when they were written, and their bytes."""
     try:
         for found in unsettled(path, survey(path).settled):
             yield found.wall, found.record.data
@@ -153,12 +153,12 @@ def _send(spool: Path, *, any_key: bool, patience: float) -> int:
 
 
 def _has_left(folder: Path) -> bool:
-    """Whether processes that ended left something there."""
+    """Whether dead processes left events there."""
     return not all(map(is_living, runs(folder)))
 
 
 def _settings(spool: Path, folder: Path, about: dict[str, Any], *, any_key: bool) -> Settings | None:
-    """The settings to send a folder with; None where it is not to be sent."""
+    """The settings for sending a folder, or None to skip it."""
     kind = _settings_type(about["service"])
     place = {"project_id": about["project"], "server_endpoint": about["endpoint"]}
     settings = kind.load({**place, "spool": str(spool), "enabled": True})
@@ -177,7 +177,7 @@ def _settings(spool: Path, folder: Path, about: dict[str, Any], *, any_key: bool
 
 
 def _deliver(settings: Settings, folder: Path, patience: float) -> bool:
-    """Send what is left for these settings; whether nothing is left."""
+    """Send what is left for these settings. Returns whether all of it was sent."""
     pipeline = BlockingPipeline(settings, lambda: _wire(settings))
     try:
         pipeline.deliver_leftovers(patience)

@@ -1,8 +1,7 @@
-"""What dead processes left in the spool: taken over run by run, and delivered beside this process's own events.
+"""Takes over what dead processes left in the spool, run by run, and delivers it beside this process's own events.
 
-A run is a small delivery of its own, with its own outbox and account, so that nothing of it mixes with other batches.
-What becomes of its events is then moved into the pipeline's account, as recovered. A batch that was posted before is
-posted again exactly so, under its key.
+Each run has its own outbox and account, so its batches never mix with others. The outcomes of its events are moved into
+the pipeline's account as recovered. A batch that was posted before is posted again unchanged, under its key.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from .spooler import has_expired, note_posted
 logger = logging.getLogger("mindlytics")
 
 SCAN_EVERY = 30.0
-"""Seconds, about, between two looks for runs whose process has died."""
+"""Seconds, roughly, between two searches for runs of dead processes."""
 FIRST_PAUSE = 1.0
-"""Seconds, at most, without another attempt after one that failed. They double, up to ``max_retry_wait``."""
+"""Longest pause after a failed attempt in seconds. It doubles each time, up to ``max_retry_wait``."""
 
 NOW = float("-inf")
 
@@ -51,7 +50,7 @@ class _Run:
 class Leftovers:
     """The runs of dead processes. Only the sender calls these.
 
-    :param ledger: takes in what became of their events.
+    :param ledger: receives the outcomes of their events.
     :param make_outbox: makes an outbox that counts in a ledger and takes events from a function.
     """
 
@@ -64,7 +63,7 @@ class Leftovers:
         self._make_outbox = make_outbox
         self._run: _Run | None = None
         self._aside: deque[_Run] = deque()
-        """Runs that the service fails at, behind those that it may not fail at."""
+        """Runs that the service fails at. They come after the others."""
         self._found: deque[Path] = deque()
         self._scan_at = NOW
         self._paused_until = NOW
@@ -72,7 +71,7 @@ class Leftovers:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether there is a run in hand."""
+        """Whether a run is being delivered."""
         return self._run is not None or bool(self._aside)
 
     def next(self, now: float) -> Batch | None:
@@ -90,25 +89,25 @@ class Leftovers:
         return None
 
     def due(self) -> float:
-        """When there may be something to do."""
+        """When to call :meth:`next` again."""
         return max(self._paused_until, NOW if self.is_at_work or self._found else self._scan_at)
 
     def following(self, now: float) -> Batch | None:
-        """The next batch of the run in hand."""
+        """The next batch of the current run."""
         return None if self._run is None else self._next_of(self._run, now)
 
     def begin(self, batch: Batch) -> None:
-        """A batch is about to be posted."""
+        """Note in the log that a batch is about to be posted."""
         if self._run is not None:
             note_posted(self._run.log, batch, is_synced=self._settings.spool_sync == 0)
 
     def put_back(self, batch: Batch) -> None:
-        """Its attempt came to nothing."""
+        """Keep a batch after a failed attempt."""
         if self._run is not None:
             self._run.outbox.put_back(batch)
 
     def settle(self, batch: Batch, verdict: Verdict, now: float, where: str) -> None:
-        """Act on the service's word about a batch. Where it did not take it, there is a pause."""
+        """Act on the verdict on a batch. After a failed attempt, pause."""
         run = self._run
         if run is None:
             return
@@ -126,20 +125,20 @@ class Leftovers:
         self._ledger.absorb(run.ledger)
 
     def set_apart(self, batch: Batch, verdict: Verdict, where: str) -> None:
-        """The service fails at this batch and takes others: halve it, or drop the event that is alone."""
+        """Halve a batch that the service fails at while it takes others, or drop its only event."""
         run = self._run
         if run is not None and run.outbox.set_apart(batch, verdict, where):
             self._note_settled(run, batch)
             self._ledger.absorb(run.ledger)
 
     def set_aside(self) -> None:
-        """The service fails at the run in hand: the others have their turns before it."""
+        """Put the current run behind the others, since the service fails at it."""
         if self._run is not None:
             self._aside.append(self._run)
             self._run = None
 
     def _expire(self, run: _Run, batch: Batch) -> bool:
-        """Drop a batch that has become too old while it was tried; whether it has."""
+        """Drop a batch that became too old while it was retried. Returns whether it did."""
         if not has_expired(run.log, batch, self._settings.spool_max_age):
             return False
         run.ledger.dropped(batch.entries, Reason.SPOOL_EXPIRED)
@@ -151,7 +150,7 @@ class Leftovers:
         run.log.settle([-entry[2] for entry in batch.entries], time.time())
 
     def let_go(self) -> None:
-        """Leave what is in hand to whoever comes next."""
+        """Release the current run for others."""
         self.set_aside()
         for run in self._aside:
             self._directory.let_go(run.log)
@@ -162,7 +161,9 @@ class Leftovers:
     # -- runs
 
     def _take_over(self, now: float) -> _Run | None:
-        """The oldest run whose process is dead; None where there is none, or it is not time to look for one."""
+        """Take over the oldest run of a dead process. Returns None if there is none, or until the next search is
+        due.
+        """
         if not self._found:
             if now < self._scan_at:
                 return None
@@ -199,7 +200,7 @@ class Leftovers:
         return run.outbox.next(now, NEVER)
 
     def _pop(self, run: _Run, max_events: int, max_bytes: int) -> list[Entry]:
-        """The next events, up to where a batch begins that was posted."""
+        """The next events, up to the next batch that was posted before."""
         place = run.log.peek()
         if place is None or place in run.log.posted:
             return []
@@ -207,7 +208,7 @@ class Leftovers:
         return self._entries(run, run.log.read(max_events, max_bytes, up_to))
 
     def _entries(self, run: _Run, found: list[Logged], *, is_batch: bool = False) -> list[Entry]:
-        """Count them in; those that are too old are dropped. Of a batch that was posted, it is all or none."""
+        """Count events in, and drop those that are too old. A batch that was posted is kept or dropped as a whole."""
         account, total = run.account, run.ledger.total
         since = time.time() - self._settings.spool_max_age
         entries: list[Entry] = []
@@ -226,7 +227,7 @@ class Leftovers:
         return entries
 
     def _finish(self, run: _Run) -> None:
-        """All of it was handed out and settled: what could not be read is counted, and it is removed."""
+        """Count what was unreadable in a run, and remove it, since the rest is settled."""
         run.log.settle([], time.time())
         if run.log.missing:
             run.ledger.total.accepted += run.log.missing

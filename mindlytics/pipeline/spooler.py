@@ -1,7 +1,7 @@
-"""The spooler: a daemon thread that carries events from the queue to the log on disk, from where the sender takes them.
+"""The spooler: a daemon thread that moves events from the queue to the log on disk, from which the sender takes them.
 
-Where the disk refuses, events stay in memory and are delivered from there, and the disk is tried again. What leaves the
-program is decided before anything touches the disk: ``before_send`` and ``content_mode`` have their say on this thread.
+If the disk refuses, events stay in memory and are delivered from there, and the disk is tried again. This thread
+applies ``before_send`` and ``content_mode``, so events are filtered before they touch the disk.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ clock = time.monotonic
 
 CHUNK_EVENTS = 100
 CHUNK_BYTES = 64 * 1024
-"""Events that are written at once at most, and their bytes of memory."""
+"""Most events that are written at once, and most bytes of memory that they hold."""
 TRY_AGAIN = 5.0
-"""Seconds before a disk that refused is tried again, and between two looks at how full it is."""
+"""Seconds before a disk that refused is tried again, and between two checks of its free space."""
 ERROR_WAIT = 1.0
-"""Seconds before a spooler that met an error of our own goes on."""
+"""Seconds before the spooler resumes after an error of our own."""
 LONGEST_REST = 60.0
 
 
 class Spooler:
-    """What is between the queue and the outbox where there is a spool.
+    """Stands between the queue and the outbox if there is a spool.
 
-    :param outbox: the outbox, made when it is first asked for.
+    :param outbox: returns the outbox, and makes it on first use.
     :param wake_sender: wakes the sender.
-    :param room_made: lets those look again who wait for room in the queue.
+    :param room_made: wakes those who wait for room in the queue.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Spooler:
         self.directory = directory
         self.intake: Intake
         self.is_full = False
-        """Whether the disk has no room for what waits in memory."""
+        """Whether the disk lacks room for the events that wait in memory."""
         self._settings = settings
         self._ledger = ledger
         self._outbox = outbox
@@ -87,7 +87,7 @@ class Spooler:
     # -- the thread
 
     def start(self) -> None:
-        """Begin to carry; harmless where it was begun."""
+        """Start the thread unless it runs."""
         if self._thread is None or not self._thread.is_alive() or self._stopping.is_set():
             self._stopping, self._wake = threading.Event(), threading.Event()  # green ones where threads are
             self._thread = threading.Thread(
@@ -96,16 +96,16 @@ class Spooler:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread once everything is carried."""
+        """End the thread once the queue is empty."""
         self._stopping.set()
         self._wake.set()
 
     def is_own_thread(self) -> bool:
-        """Whether the spooler itself is calling: ``before_send``."""
+        """Whether the caller runs on the spooler's thread, as ``before_send`` does."""
         return threading.current_thread() is self._thread
 
     def wake(self) -> None:
-        """An event waits in the queue."""
+        """Wake the thread, since an event waits in the queue."""
         self._wake.set()
 
     def _work(self, stopping: threading.Event) -> None:
@@ -132,7 +132,7 @@ class Spooler:
     # -- to the disk
 
     def carry(self) -> None:
-        """Write what waits in the queue to the log. Any thread may call it."""
+        """Write the queued events to the log. Any thread may call it."""
         with self._lock:
             if self._is_carrying:  # a signal handler or a hook came in between
                 return
@@ -144,7 +144,7 @@ class Spooler:
                 self._is_carrying = False
 
     def _fill(self) -> bool:
-        """Hold the next events as they are to be written; whether there are any."""
+        """Prepare the next events for writing. Returns whether there are any."""
         while not self._held:
             popped = self.intake.pop_many(CHUNK_EVENTS, CHUNK_BYTES)
             if not popped:
@@ -157,7 +157,7 @@ class Spooler:
         return True
 
     def _store(self) -> bool:
-        """Write the events that are held; False where they stay in memory."""
+        """Write the prepared events. Returns False if they stay in memory."""
         entries = list(self._held)
         if clock() < self._down_until:
             self._wake_sender()
@@ -180,7 +180,7 @@ class Spooler:
         return True
 
     def _append(self, entries: list[Entry]) -> bool:
-        """Append to the log, begun now where there is none; False where there is no room."""
+        """Append to the log, which is made on first use. Returns False if there is no room."""
         now = clock()
         is_to_look = now - self._looked_at >= TRY_AGAIN or self.is_full or self._is_down
         if self._log is not None and is_to_look and not self._log.is_there:
@@ -219,12 +219,12 @@ class Spooler:
             self.sync()
 
     def sync(self) -> None:
-        """Have what was written survive a loss of power."""
+        """Sync what was written to the disk."""
         if self._log is not None:
             with contextlib.suppress(OSError):
                 self._log.sync()
 
-    # -- for the sender, as the queue is without a spool
+    # -- for the sender, which calls these instead of the queue's methods
 
     def _available(self) -> int:
         """How many events the sender can take."""
@@ -233,11 +233,11 @@ class Spooler:
         return on_disk or (len(self._held) if self._serves_memory() else 0)
 
     def _serves_memory(self) -> bool:
-        """Whether events that could not be written are delivered from memory: what is on disk goes first."""
+        """Whether to deliver events from memory that could not be written. Those on disk go first."""
         return (self._is_down or self.is_full) and (self._log is None or self._log.is_settled)
 
     def wake_at(self, count: int) -> bool:
-        """Ask to be woken when that many events wait; False where so many do already."""
+        """Ask for a wake-up when that many events wait. Returns False if so many wait already."""
         self._wanted = count
         if self._available() < count:
             return True
@@ -245,7 +245,7 @@ class Spooler:
         return False
 
     def pop_many(self, max_events: int, max_bytes: int) -> list[Entry]:
-        """Take the oldest events out: so many at most, of so many bytes at most, but one where there is one."""
+        """Take out the oldest events: at most so many, of at most so many bytes, but at least one if there is one."""
         if self._thread is None or not self._thread.is_alive():
             self.carry()
         log = self._log
@@ -277,7 +277,7 @@ class Spooler:
         return entries
 
     def begin(self, batch: Batch) -> None:
-        """A batch is about to be posted for the first time: note its bounds and its key."""
+        """Note the bounds and the key of a batch before it is posted for the first time."""
         if self._log is not None:
             note_posted(self._log, batch, is_synced=self._settings.spool_sync == 0)
 
@@ -286,21 +286,21 @@ class Spooler:
         return self._outbox().next(now, NEVER)
 
     def put_back(self, batch: Batch) -> None:
-        """Its attempt came to nothing."""
+        """Keep a batch after a failed attempt."""
         self._outbox().put_back(batch)
 
     def settle(self, batch: Batch, verdict: Verdict, now: float, where: str) -> None:
-        """Act on the service's last word about a batch."""
+        """Act on the final verdict on a batch."""
         if self._outbox().settle(batch, verdict, now, where):
             self._note_settled(batch)
 
     def set_apart(self, batch: Batch, verdict: Verdict, where: str) -> None:
-        """The service fails at this batch and takes others: halve it, or drop the event that is alone."""
+        """Halve a batch that the service fails at while it takes others, or drop its only event."""
         if self._outbox().set_apart(batch, verdict, where):
             self._note_settled(batch)
 
     def expire(self, batch: Batch) -> bool:
-        """Drop a batch that has become too old while it was tried; whether it has."""
+        """Drop a batch that became too old while it was retried. Returns whether it did."""
         if self._log is None or not has_expired(self._log, batch, self._settings.spool_max_age):
             return False
         self._ledger.dropped(batch.entries, Reason.SPOOL_EXPIRED)
@@ -324,9 +324,9 @@ class Spooler:
     # -- the end
 
     def end(self, *, is_exit: bool) -> None:
-        """Everything that can be is on disk from now on.
+        """Write everything that can be written to disk, and close the log.
 
-        :param is_exit: the process ends with this, so its lock ends by itself.
+        :param is_exit: the process ends now, which releases its lock.
         """
         self._down_until = 0.0
         self.carry()
@@ -338,7 +338,7 @@ class Spooler:
 
 
 def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
-    """Note in a log that a batch is about to be posted, where all of it is from there; and sync where wanted."""
+    """Note in a log that a batch is about to be posted, if all of it is from that log. Sync if asked to."""
     places = [-entry[2] for entry in batch.entries]
     with contextlib.suppress(OSError):
         if min(places) > 0:
@@ -348,18 +348,18 @@ def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
 
 
 def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
-    """Whether all of a batch is too old. It is never cut, since the service may know it by its key."""
+    """Whether all of a batch is too old. A batch stays whole, since the service may know it by its key."""
     written = log.written_at(-batch.entries[-1][2])
     return written is not None and written < time.time() - max_age
 
 
 def origin_of(settings: Settings) -> Origin:
-    """Where a client's events come from and go to."""
+    """The origin of a client's events."""
     return Origin.of(settings.service, settings.server_endpoint, settings.project_id, settings.api_key.reveal())
 
 
 def open_directory(settings: Settings) -> Directory:
-    """The directory of a client's runs, made where it is missing.
+    """The directory of a client's runs, made if it is missing.
 
     :raises InvalidSetting: it can never work.
     """
@@ -372,6 +372,6 @@ def open_directory(settings: Settings) -> Directory:
     except Unusable as error:
         name = label(fields(Settings).spool)
         raise InvalidSetting(f"{name}: {settings.spool} cannot be used: {error}") from None
-    except OSError:  # it may pass; the spooler says so, and tries again
+    except OSError:  # it may pass; the spooler logs it and tries again
         pass
     return directory

@@ -1,4 +1,4 @@
-"""Events on disk until the service has answered for good: bytes, one run's log, and the directory of all runs.
+"""Events on disk until they are settled: the bytes, one run's log, and the directory of all runs.
 
-Nothing here knows of threads of its own, of requests or of accounts. ``pipeline/spooler.py`` drives it.
+``pipeline/spooler.py`` calls it, and owns the threads, requests and accounts.
 """

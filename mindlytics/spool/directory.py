@@ -1,7 +1,7 @@
-"""The directory of all runs for one service, project and key: who may begin a run there, and who takes over which.
+"""The directory of all runs for one service, project and key: starting runs there, and taking over those of others.
 
-A run belongs to the process that holds the lock on its lock file, and the system lets go of that when the process ends,
-however it ends. The key itself is never written.
+A run belongs to the process that holds the lock on its lock file. The system releases the lock when the process ends,
+in whatever way. The API key itself is never written.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ except ImportError:  # Windows
 
 ABOUT = "about.json"
 NEW = ".new-"
-"""How a run's directory is called until it is locked."""
+"""The name of a run's directory until it is locked."""
 STALE = 3600.0
-"""Seconds after which a run that never came to be is removed."""
+"""Seconds after which a half-made run is removed."""
 DISK_RESERVE = 20
-"""One part in so many of a disk is left free."""
+"""The divisor of a disk's size: this share of it is left free."""
 
 
 class Unusable(Exception):
-    """A spool can never work there, and why."""
+    """A spool can never work there. The message says why."""
 
 
 @frozen
 class Origin:
-    """Where events come from and go to. Runs go to the very same one only.
+    """Where events come from and go to. A run is delivered only to its own origin.
 
     :param key: a short hash of the key.
     """
@@ -53,7 +53,7 @@ class Origin:
 
     @classmethod
     def of(cls, service: str, endpoint: str, project: str, api_key: str) -> Origin:
-        """That of a client."""
+        """The origin of a client."""
         return cls(service, endpoint, project, _short_hash("key", service, endpoint, project, api_key))
 
     @property
@@ -81,10 +81,10 @@ class Directory:
         self._open: dict[str, Log] = {}
 
     def prepare(self) -> None:
-        """Make it where it is missing, and see that nobody else can read it.
+        """Make the directory if it is missing, readable only by its owner.
 
         :raises Unusable: it can never work.
-        :raises OSError: it does not work now.
+        :raises OSError: it does not work at present.
         """
         if fcntl is None:
             raise Unusable("this system has no locks on files that end with their process")
@@ -111,10 +111,10 @@ class Directory:
             new.replace(about)
 
     def begin(self) -> Log:
-        """A new run, locked before anybody can see it.
+        """Make a new run, locked before others can see it.
 
-        :raises OSError: the disk says no.
-        :raises Unusable: the directory has become one that can never work.
+        :raises OSError: the disk refuses.
+        :raises Unusable: the directory has become unusable.
         """
         self.prepare()
         name = f"{time.time_ns():016x}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -143,7 +143,7 @@ class Directory:
         return [path for path in runs(self.path) if path.name not in self._open]
 
     def let_go(self, log: Log) -> None:
-        """A run of this process is for anybody to take over from now on; it is removed where nothing is left in it."""
+        """Release a run of this process for others to take over. An empty one is removed."""
         self._open.pop(log.path.name, None)
         if log.is_settled:
             log.remove()
@@ -151,15 +151,15 @@ class Directory:
             log.release()
 
     def close_in_child(self) -> None:
-        """Close what a forked child has from its parent, and leave the parent's locks alone."""
+        """Close the parent's files in a forked child, and leave the parent's locks alone."""
         for log in self._open.values():
             log.close()
         self._open.clear()
 
     def take(self, path: Path) -> Log | None:
-        """Take over a run whose process is dead; None where it lives, or its log cannot be read.
+        """Take over a run of a dead process. Returns None if the process lives, or the log is unreadable.
 
-        :raises OSError: the disk says no.
+        :raises OSError: the disk refuses.
         """
         lock = _locked(path)
         if lock is None:
@@ -173,9 +173,9 @@ class Directory:
             raise
 
     def adopt(self, path: Path) -> bool:
-        """Move the run of a dead process here from the folder of another key; False where the process lives.
+        """Move the run of a dead process here from the folder of another key. Returns False if the process lives.
 
-        :raises OSError: the disk says no.
+        :raises OSError: the disk refuses.
         """
         lock = _locked(path)
         if lock is None:
@@ -191,7 +191,7 @@ class Directory:
         return sum(size_of(path) for path in self.others())
 
     def is_disk_full(self) -> bool:
-        """Whether so little of the disk is free that it is left to others."""
+        """Whether the disk is so full that the spool leaves the rest to others."""
         try:
             found = os.statvfs(self.path)
         except OSError:
@@ -199,7 +199,7 @@ class Directory:
         return found.f_blocks > 0 and found.f_bavail * DISK_RESERVE < found.f_blocks
 
     def remove_stale(self) -> None:
-        """Remove what is left of runs whose process died before they came to be."""
+        """Remove half-made runs of dead processes."""
         with contextlib.suppress(OSError):
             for path in self.path.glob(f"{NEW}*"):
                 if time.time() - path.lstat().st_mtime > STALE:
@@ -211,7 +211,7 @@ class Directory:
 
 
 def _locked(path: Path) -> int | None:
-    """The descriptor that holds a run's lock from now on; None where its process lives, or it is gone."""
+    """Lock a run and return the lock's descriptor, or None if its process lives or the run is gone."""
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -259,7 +259,7 @@ def runs(folder: Path) -> list[Path]:
 
 
 def folders(spool: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """What a spool holds: the folder of each origin, and what it says of itself."""
+    """The contents of a spool: the folder of each origin, with its description."""
     with contextlib.suppress(OSError):
         for path in sorted(spool.iterdir()):
             with contextlib.suppress(OSError, ValueError):

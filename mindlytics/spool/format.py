@@ -1,8 +1,8 @@
-"""How a log looks as bytes, version 1: a pure mapping, without files.
+"""The format of a log, version 1, as a mapping to bytes without files.
 
-A log is a row of chunks. A chunk is a head and a payload, and is written at once. What is not whole, or was altered,
-does not match its checksum, which also depends on the run: chunks of other runs match nothing. A reader skips what it
-cannot read up to the next chunk that it can.
+A log is a series of chunks. A chunk is a head and a payload, written at once. Its checksum detects incomplete and
+altered chunks. It also depends on the run, so chunks of other runs never match. A reader skips damage up to the
+next valid chunk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SETTLED = 3
 HEAD = struct.Struct("<4sIB3xIQdI")
 """Magic and version, checksum of all that follows it, kind, count, first, seconds since the epoch, payload's bytes."""
 CHECKED = 8
-"""Where in a chunk begins what the checksum covers."""
+"""The offset in a chunk from which the checksum covers it."""
 _RECORD = struct.Struct("<IQQ")
 _NUMBER = struct.Struct("<Q")
 
@@ -34,7 +34,7 @@ RECORD_OVERHEAD = _RECORD.size
 
 
 class Record(NamedTuple):
-    """An event on disk: its numbers in the process that recorded it, of its account and its own, and its bytes."""
+    """An event on disk: its sequence number and its account's number in the recording process, and its bytes."""
 
     account: int
     number: int
@@ -42,7 +42,7 @@ class Record(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A chunk that was read: of how many events it is, and where the next one begins."""
+    """A chunk that was read, with its number of events and the place of the next one."""
 
     kind: int
     size: int
@@ -53,7 +53,7 @@ class Chunk(NamedTuple):
 
 
 def seed_of(run: str) -> int:
-    """What checksums of the run of that name begin with."""
+    """The initial value of checksums in the run of that name."""
     return zlib.crc32(run.encode())
 
 
@@ -83,7 +83,7 @@ def records(payload: bytes) -> Iterator[Record]:
 
 
 def posted(seed: int, first: int, count: int, wall: float, key: str, *, bare: bool) -> bytes:
-    """The chunk that is written before a batch is posted."""
+    """The chunk to write before a batch is posted."""
     return chunk(seed, POSTED, first, count, wall=wall, payload=bytes([bare]) + key.encode())
 
 
@@ -93,7 +93,7 @@ def read_posted(payload: bytes) -> tuple[str, bool]:
 
 
 def settled(seed: int, up_to: int, last: int, wall: float) -> bytes:
-    """The chunk that says how far events are settled, and how far they go at all."""
+    """The chunk that says up to where events are settled, and how many there are."""
     return chunk(seed, SETTLED, up_to, 0, wall=wall, payload=_NUMBER.pack(last))
 
 
@@ -104,7 +104,7 @@ def read_settled(payload: bytes) -> int:
 
 
 def read_at(data: bytes, at: int, seed: int) -> Chunk | None:
-    """The chunk that begins there; None where none does that is whole."""
+    """The chunk that begins there, or None if there is no valid one."""
     if not data.startswith(MAGIC, at) or len(data) - at < HEAD.size:
         return None
     _, checksum, kind, count, first, wall, length = HEAD.unpack_from(data, at)
@@ -119,7 +119,7 @@ def read_at(data: bytes, at: int, seed: int) -> Chunk | None:
 
 
 def read_from(data: bytes, at: int, seed: int) -> Chunk | None:
-    """The first whole chunk that begins there or after it."""
+    """The first valid chunk that begins there or later."""
     while at >= 0:
         found = read_at(data, at, seed)
         if found is not None:
@@ -129,7 +129,7 @@ def read_from(data: bytes, at: int, seed: int) -> Chunk | None:
 
 
 def chunks(data: bytes, seed: int) -> Iterator[Chunk]:
-    """All chunks that can be read."""
+    """All valid chunks."""
     at = 0
     while (found := read_from(data, at, seed)) is not None:
         yield found
@@ -137,5 +137,5 @@ def chunks(data: bytes, seed: int) -> Iterator[Chunk]:
 
 
 def is_of_another_version(data: bytes) -> bool:
-    """Whether a segment begins as those of another version do."""
+    """Whether a segment begins like those of another version."""
     return data.startswith(NAME) and not data.startswith(MAGIC)

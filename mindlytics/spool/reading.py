@@ -1,6 +1,6 @@
-"""A run's log as it is on disk: how far it goes, how far it is settled, and its events. Nothing here writes or locks.
+"""Reads a run's log from disk: its events, and up to where they are settled. It neither writes nor locks.
 
-So it also serves those who look at the run of a living process, which may remove segments meanwhile.
+So it can also read the run of a living process, which may remove segments during the read.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _SEGMENT = re.compile(r"(\d{8})\.log")
 
 
 class UnknownVersion(Exception):
-    """The log is of a version that this one cannot read: it is left as it is."""
+    """The log has another version, and is left as it is."""
 
 
 class Posted(NamedTuple):
-    """A batch that was posted, or was about to be."""
+    """A batch that was posted or about to be."""
 
     first: int
     last: int
@@ -34,7 +34,7 @@ class Posted(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """An event of the log: its number there, when it was written in seconds since the epoch, and itself."""
+    """An event of the log: its number there, the time of writing in seconds since the epoch, and the event."""
 
     place: int
     wall: float
@@ -43,7 +43,7 @@ class Logged(NamedTuple):
 
 @define
 class Survey:
-    """How a log stands.
+    """The state of a log.
 
     :param last: the number of the last event.
     :param settled: all events up to this number are settled.
@@ -60,10 +60,10 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Read how the log in that directory stands.
+    """Read the state of the log in that directory.
 
-    :raises OSError: the disk says no.
-    :raises UnknownVersion: it is of another version.
+    :raises OSError: the disk refuses.
+    :raises UnknownVersion: it has another version.
     """
     it = Survey()
     before = 0
@@ -92,8 +92,8 @@ def survey(path: Path) -> Survey:
 def unsettled(path: Path, settled: int) -> Iterator[Logged]:
     """The events after that number.
 
-    :raises OSError: the disk says no.
-    :raises UnknownVersion: it is of another version.
+    :raises OSError: the disk refuses.
+    :raises UnknownVersion: it has another version.
     """
     for _, data in _segments(path):
         for found in format.chunks(data, format.seed_of(path.name)):

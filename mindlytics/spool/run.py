@@ -1,8 +1,7 @@
 """The log of one run: a directory with a lock file and numbered segments, written by one process at a time.
 
-What a batch holds is in the log before it is posted, and what was settled after it. Events are settled in order, so a
-number says how far. A segment of which everything is settled is removed. Damage never keeps what follows it from being
-read.
+A batch is noted in the log before it is posted, and settled events after it. Events are settled in order, so one number
+says how far. A segment is removed once all of it is settled. The events behind damaged bytes can still be read.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from .format import Record
 from .reading import Logged, Posted, numbers, segment, survey
 
 SEGMENT_BYTES = 4 * 1024 * 1024
-"""A segment that has so many bytes is not written to any more."""
+"""Bytes after which a new segment begins."""
 READY_BYTES = 512 * 1024
-"""Bytes of events that are kept in memory beside the log, so that they need not be read back."""
+"""Bytes of events that are also kept in memory, to save reading them back."""
 
 LOCK = "lock"
 
@@ -35,8 +34,8 @@ class Log:
     :param path: its directory.
     :param lock: the descriptor that holds its lock.
     :param segment_bytes: bytes after which a new segment begins.
-    :raises OSError: the disk says no.
-    :raises UnknownVersion: it is of another version.
+    :raises OSError: the disk refuses.
+    :raises UnknownVersion: it has another version.
     """
 
     def __init__(self, path: Path, lock: int, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -70,7 +69,7 @@ class Log:
     # -- as it was found
 
     def _recover(self) -> None:
-        """Read what is there: how far it goes, how far it is settled, and which batches were posted."""
+        """Read the log's state: its last event, the settled ones, and the posted batches."""
         found = survey(self.path)
         self.last, self.settled, self.posted = found.last, found.settled, found.posted
         self._segments, self._sizes = found.segments, found.sizes
@@ -93,16 +92,16 @@ class Log:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing in it is to be delivered any more."""
+        """Whether all its events are settled."""
         return self.settled >= self.last
 
     @property
     def missing(self) -> int:
-        """How many events could not be read, once all of it is settled."""
+        """How many events were unreadable, once all of it is settled."""
         return self.last - self._found_settled - self._handed_out
 
     def forget_missing(self) -> None:
-        """They are accounted for."""
+        """Note that these were counted."""
         self._found_settled += self.missing
 
     @property
@@ -111,10 +110,10 @@ class Log:
         return self.path.exists()
 
     def append(self, records: Sequence[Record], wall: float, written: Callable[[], object] | None = None) -> None:
-        """Write events; all of them, or none.
+        """Write all of these events, or none.
 
-        :param written: called once they are, before anybody can read them.
-        :raises OSError: the disk says no.
+        :param written: called after the write, before the events can be read.
+        :raises OSError: the disk refuses.
         """
         payload = format.events(records)
         with self._guard:
@@ -134,13 +133,13 @@ class Log:
     def post(self, first: int, last: int, key: str, wall: float, *, bare: bool) -> None:
         """Note that these events are about to be posted as one batch.
 
-        :raises OSError: the disk says no.
+        :raises OSError: the disk refuses.
         """
         with self._guard:
             self._write(format.posted(self._seed, first, last - first + 1, wall, key, bare=bare))
 
     def settle(self, places: Sequence[int], wall: float) -> None:
-        """These events are settled. Where the disk refuses to note that, it is noted with the next ones."""
+        """Note that these events are settled. If the disk refuses, they are noted with the next ones."""
         with self._guard:
             self._done.update(places)
             before = self.settled
@@ -148,7 +147,7 @@ class Log:
                 self.settled = self._out.popleft()[0]
                 self._done.discard(self.settled)
             if not self._out and not self._ready and self._read == self.last:
-                self.settled = self.last  # what was not handed out could not be read
+                self.settled = self.last  # events that were never read out were unreadable
             if self.settled != before:
                 with contextlib.suppress(OSError):
                     self._write(format.settled(self._seed, self.settled, self.last, wall))
@@ -159,7 +158,7 @@ class Log:
     def sync(self) -> None:
         """Have all that was written survive a loss of power. Meanwhile, others may write.
 
-        :raises OSError: the disk says no.
+        :raises OSError: the disk refuses.
         """
         with self._guard:
             if not self._is_dirty or self._writing < 0:
@@ -191,7 +190,7 @@ class Log:
         self._sizes[self._current] = size + len(data)
 
     def _rotate(self) -> None:
-        """Begin a new segment. It says how far things are, since earlier segments may be gone when it is read."""
+        """Begin a new segment. It starts with the log's state, since earlier segments may be gone when it is read."""
         number = self._current + 1
         writing = self._open(number, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
         try:
@@ -214,7 +213,7 @@ class Log:
             self._start_reading(number)
 
     def _remove_settled(self) -> None:
-        """Remove the segments, oldest first, of which everything is settled, but for the one that is written."""
+        """Remove settled segments, oldest first, except the one being written."""
         for number, last in sorted(self._segments.items()):
             if number == self._current or last > self.settled:
                 break
@@ -226,13 +225,13 @@ class Log:
 
     @property
     def unread(self) -> int:
-        """How many events were not handed out yet, about."""
+        """How many events are still unread, roughly."""
         return self.last - self._read + len(self._ready)
 
     def read(self, max_events: int, max_bytes: int, up_to: int | None = None) -> list[Logged]:
-        """The next events: so many at most, of so many bytes at most (but one where there is one).
+        """Read the next events: at most so many, of at most so many bytes (but at least one if there is one).
 
-        :param up_to: none beyond this number.
+        :param up_to: read events up to this number only.
         """
         taken: list[Logged] = []
         with self._guard:
@@ -249,17 +248,17 @@ class Log:
         return taken
 
     def written_at(self, place: int) -> float | None:
-        """When an event was written that was handed out and is not settled, in seconds since the epoch."""
+        """When an event was written that was read and is unsettled, in seconds since the epoch."""
         with self._guard:
             return next((wall for number, wall in self._out if number == place), None)
 
     def peek(self) -> int | None:
-        """The number of the next event; None where there is none."""
+        """The number of the next event, or None."""
         with self._guard:
             return self._ready[0].place if self._ready or self._load() else None
 
     def _load(self) -> bool:
-        """Read the next chunk of events; False where there is none any more."""
+        """Read the next chunk of events. Returns False at the end."""
         while self._read < self.last:
             found = self._next_chunk()
             if found is None:
@@ -282,7 +281,7 @@ class Log:
         return False
 
     def _next_chunk(self) -> format.Chunk | None:
-        """The chunk at the reader's place in its segment, or the next one that can be read."""
+        """The chunk at the reader's place in its segment, or the next valid one."""
         if self._reading < 0:
             return None
         try:
@@ -301,7 +300,7 @@ class Log:
         return found and found._replace(end=self._offset + found.end)
 
     def _start_reading(self, number: int, offset: int = 0) -> None:
-        """Have the next chunk read from there."""
+        """Move the reader to a place."""
         self._offset = offset
         if number == self._reading_from:
             return
@@ -314,7 +313,7 @@ class Log:
     # -- the end
 
     def release(self) -> None:
-        """Leave it to whoever takes it over."""
+        """Release it for others to take over."""
         with self._guard:
             self.close()
 
@@ -327,7 +326,7 @@ class Log:
         self._writing = self._reading = self._lock_descriptor = -1
 
     def remove(self) -> None:
-        """Remove it, since nothing in it is to be delivered."""
+        """Remove it, since all of it is settled."""
         with contextlib.suppress(OSError):
             for number in sorted(numbers(self.path)):
                 segment(self.path, number).unlink()
