@@ -1,8 +1,7 @@
-"""Misbehaviour on demand, so that programs can be seen to survive it: a text says what goes wrong, and how often.
+"""Misbehaviour on demand, to test that programs survive it: a text says what goes wrong, and how often.
 
-``429:20%,latency:50ms`` answers one request in five with 429, and each of them late. :func:`parse` reads such a text,
-:class:`Chaos` does what it says to each request on its way in or out; nothing else in the server knows of it. The text
-is given at the start, or by a request while the server runs.
+``429:20%,latency:50ms`` answers one request in five with 429, and delays all of them. :func:`parse` reads such a text,
+and :class:`Chaos` applies it to each request. You give the text at the start, or by a request while the server runs.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from .http import (
 
 CHAOS_PATH = "/_chaos"
 UNTOUCHED = (CHAOS_PATH, "/healthz")
-"""Requests to these meet nothing: a server that misbehaves is up, and can be told to stop it."""
+"""Requests to these paths always work, so that you can check a misbehaving server and stop the chaos."""
 
 RESET, LOSE_ACK, TRUNCATE = "reset", "lose-ack", "truncate"
 LATENCY, SEED = "latency", "seed"
@@ -50,9 +49,9 @@ _RST = struct.pack("ii", 1, 0)
 
 
 class InvalidChaos(MindlyticsError, ValueError):
-    """A text that says no misbehaviour.
+    """A text that does not describe chaos.
 
-    :param item: the part of it that is wrong.
+    :param item: the wrong part of it.
     :param rule: what it must be.
     """
 
@@ -65,10 +64,10 @@ class InvalidChaos(MindlyticsError, ValueError):
 class Plan:
     """What goes wrong.
 
-    :param text: the text that says so; empty: nothing.
-    :param shares: how many requests of a hundred meet what.
+    :param text: the text that describes it. Empty: nothing goes wrong.
+    :param shares: the percentage of requests for each fault.
     :param latency: seconds for which each request waits.
-    :param seed: of what is random: the same requests, one after the other, meet the same.
+    :param seed: the random seed. The same series of requests meets the same faults.
     """
 
     text: str = ""
@@ -80,7 +79,7 @@ class Plan:
 def parse(text: str) -> Plan:
     """Read a text such as ``429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7``.
 
-    :raises InvalidChaos: naming the item and the rule.
+    :raises InvalidChaos: an item breaks a rule. The message names both.
     """
     text = text.strip()
     shares: dict[str, float] = {}
@@ -125,7 +124,7 @@ def _latency(item: str, value: str) -> float:
 
 
 class Chaos:
-    """What a server does to its requests, and what it has done."""
+    """Applies faults to a server's requests, and counts them."""
 
     def __init__(self, text: str = "") -> None:
         self.plan = parse(text)
@@ -138,7 +137,7 @@ class Chaos:
 
     @web.middleware
     async def misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass a request on to its handler, unless it meets something else."""
+        """Pass a request on to its handler, or apply a fault."""
         if not self.plan.text or request.path in UNTOUCHED:
             return await handler(request)
         fate = self._fate()
@@ -156,7 +155,7 @@ class Chaos:
         return reply({"error": "chaos", "message": f"this server was told to answer with {fate} at times"}, int(fate))
 
     def _fate(self) -> str | None:
-        """What the next request meets."""
+        """The fault for the next request, if any."""
         self._requests += 1
         drawn = self._random.random() * 100
         for fate, share in self.plan.shares.items():
@@ -169,12 +168,12 @@ class Chaos:
     # -- requests about it
 
     async def tell(self, request: web.Request) -> web.Response:
-        """Answer with the text, how many requests there were since it was given, and how many of them met what."""
+        """Answer with the text, the number of requests since it was set, and the number of each fault."""
         _check_key(request)
         return reply({"chaos": self.plan.text, "requests": self._requests, "met": dict(self._met)})
 
     async def change(self, request: web.Request) -> web.Response:
-        """Take another text, and begin anew."""
+        """Set another text, and reset the counts."""
         _check_key(request)
         try:
             self.plan = parse((await body_of(request)).decode())
@@ -190,21 +189,21 @@ CHAOS: web.AppKey[Chaos] = web.AppKey("chaos", Chaos)
 
 
 def _check_key(request: web.Request) -> None:
-    """Where keys are asked for, those that were issued to others do not count.
+    """Check the key if the server requires one. Issued keys are not enough.
 
-    :raises Problem: 401, 403.
+    :raises Problem: 401 or 403.
     """
     given, pinned = bearer(request), request.app[API_KEY]
     any_is_taken = not (pinned or request.app[SUPER_KEY])
     if any_is_taken or is_super(request, given) or (pinned and same(pinned, given)):
         return
     if not given:
-        raise Problem(401, "unauthorized", "the header Authorization must hold the key that the server was given")
-    raise Problem(403, "forbidden", "only a key that is given when the server is started changes how it behaves")
+        raise Problem(401, "unauthorized", "the header Authorization must hold the server's own key")
+    raise Problem(403, "forbidden", "only a key that the server was started with can change its behaviour")
 
 
 def _reset(request: web.Request) -> web.StreamResponse:
-    """Cut the connection off, without an answer."""
+    """Cut the connection without an answer."""
     transport = request.transport
     if transport is not None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)

@@ -1,6 +1,6 @@
-"""Connections of the local server: how they are accepted, how many, and when one that says nothing is closed.
+"""Connections of the local server: how they are accepted, how many, and when a silent one is closed.
 
-What is read from them and answered is in ``http.py``.
+``http.py`` reads requests and writes answers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from aiohttp.http_exceptions import LineTooLong
 from .http import MAX_LINE, Handler, reply
 
 IDLE_SECONDS = 60.0
-"""A connection has so long to send a whole request, or its next one, and to take what it was answered."""
+"""Seconds for a client to send a whole request, or its next one, and to read its answer."""
 
 LINGER_SECONDS = 2.0
-"""So long what is left of a refused request is read and dropped, for its client to be able to read the answer."""
+"""Seconds for which the rest of a refused request is read and dropped, so that its client can read the answer."""
 
 MAX_CONNECTIONS = 1000
 
@@ -33,22 +33,22 @@ RESERVED = 64
 
 BACKLOG = 128
 RETRY_SECONDS = 1.0
-"""After which connections are accepted again where there was no descriptor for one."""
+"""Seconds before connections are accepted again, after descriptors ran out."""
 
 QUIET_SECONDS = 60.0
-"""Between two lines of the log about too many connections."""
+"""Seconds between two log lines about too many connections."""
 
 logger = logging.getLogger("mindlytics.server")
 
-UNREADABLE = {"error": "bad request", "message": "this is no HTTP request that can be read"}
+UNREADABLE = {"error": "bad request", "message": "this is not a valid HTTP request"}
 
 
 class Connection(web.RequestHandler):
-    """A connection on which even what is no proper HTTP is answered in JSON, and which ends when the server stops.
+    """A connection that answers in JSON even to invalid HTTP, and that ends when the server stops.
 
-    It is not logged: what aiohttp says of it quotes what was sent, which may be a key.
+    aiohttp's log lines about invalid requests would quote them, and they may hold a key. So this class logs nothing.
 
-    :param connections: those to which it belongs.
+    :param connections: all connections of the server.
     """
 
     __slots__ = ("_connections", "_link", "unsent")
@@ -58,10 +58,10 @@ class Connection(web.RequestHandler):
         self._connections = connections
         self._link: asyncio.Transport | None = None
         self.unsent = 0
-        """Bytes of answers that the client has not taken, when last looked at."""
+        """Bytes of answers that the client had not read at the last check."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._link = cast(asyncio.Transport, transport)  # of a class of its own in uvloop
+        self._link = cast(asyncio.Transport, transport)  # uvloop has its own class
         self._connections.waits(self)
         super().connection_made(transport)
 
@@ -70,17 +70,17 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def abort(self) -> None:
-        """Cut the connection, whatever is still to be sent."""
+        """Cut the connection, and drop what is still to be sent."""
         if self._link is not None:
             self._link.abort()
 
     def is_taking(self) -> bool:
-        """Whether the client has taken something of its answer since the last look."""
+        """Whether the client read a part of its answer since the last check."""
         before, self.unsent = self.unsent, 0 if self._link is None else self._link.get_write_buffer_size()
         return self.unsent > 0 and (self.unsent < before or not before)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came; an address that is none passes the parser of older versions of aiohttp, and fails later."""
+        """Read what came. An invalid address passes the parser of older versions of aiohttp and fails later."""
         try:
             super().data_received(data)
         except ValueError:
@@ -91,7 +91,7 @@ class Connection(web.RequestHandler):
                 self.transport.close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """Close the connection; one whose client does not read its answer would stay open."""
+        """Close the connection, also if its client never reads the answer."""
         transport = self.transport
         await super().shutdown(timeout)
         if transport is not None:
@@ -115,22 +115,22 @@ class Connection(web.RequestHandler):
 class Connections:
     """All connections of one server.
 
-    :param limit: how many there may be; by default what the process's limit of descriptors leaves.
+    :param limit: the most connections. Default: what the process's limit of descriptors allows.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = _limit() if limit is None else limit
         self._count = 0
         self._waiting: dict[Connection, float] = {}
-        """Those that nothing is being done for, and since when, the longest first."""
+        """The idle ones, and since when, the longest first."""
         self._sweep: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
         self.on_room: list[Callable[[], None]] = []
-        """Called when there is room again, or can be made."""
+        """Called when there is room again, or an idle connection could make room."""
 
     @web.middleware
     async def attend(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let a connection be while its request is carried out."""
+        """Note that a connection's request is being handled, so it is not idle."""
         connection = request.protocol
         if not isinstance(connection, Connection):
             return await handler(request)
@@ -143,25 +143,25 @@ class Connections:
                 self.waits(connection)
 
     def waits(self, connection: Connection) -> None:
-        """A connection waits for a request, from now on."""
+        """Note that a connection is idle from now on."""
         loop = asyncio.get_running_loop()
         self._waiting[connection] = loop.time()
         if self._sweep is None:
             self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle)
         if self._count >= self.limit:
-            self._tell_of_room()  # this one can be cut off
+            self._tell_of_room()  # this one can be cut to make room
 
     def lost(self, connection: Connection) -> None:
-        """A connection is over."""
+        """Remove a connection that has ended."""
         self._waiting.pop(connection, None)
         self.left()
 
     def came(self) -> None:
-        """A connection was accepted."""
+        """Count an accepted connection."""
         self._count += 1
 
     def left(self) -> None:
-        """One that was accepted is over."""
+        """Count an accepted connection as ended."""
         self._count -= 1
         self._tell_of_room()
 
@@ -170,14 +170,14 @@ class Connections:
             tell()
 
     def have_room(self) -> bool:
-        """Whether one more may be accepted. If not, the one that waits longest is cut off and makes room for it."""
+        """Whether one more may be accepted. If not, cut the one that is idle longest, to make room."""
         if self._count < self.limit:
             return True
         self.evict(f"there are {self._count}, which is the limit")
         return False
 
     def evict(self, reason: str) -> None:
-        """Cut off the connection that waits longest, and log why, once a minute at most."""
+        """Cut the connection that is idle longest, and log why, at most once a minute."""
         now = asyncio.get_running_loop().time()
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET_SECONDS
@@ -188,7 +188,7 @@ class Connections:
             return
 
     def _close_idle(self) -> None:
-        """Cut off those that have waited too long."""
+        """Cut connections that have been idle for too long."""
         loop = asyncio.get_running_loop()
         self._sweep, now = None, loop.time()
         for connection, since in list(self._waiting.items()):
@@ -204,7 +204,7 @@ class Connections:
 
 def _limit() -> int:
     try:
-        import resource  # noqa: PLC0415  Windows has none
+        import resource  # noqa: PLC0415  missing on Windows
     except ImportError:
         return MAX_CONNECTIONS
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -213,7 +213,7 @@ def _limit() -> int:
 
 
 class Runner(web.AppRunner):
-    """Makes connections of our own kind."""
+    """Makes connections of our own class."""
 
     def __init__(self, app: web.Application, connections: Connections, **options: Any) -> None:
         super().__init__(app, access_log=None, handle_signals=False, **options)
@@ -231,9 +231,9 @@ class Runner(web.AppRunner):
 class Acceptor:
     """Accepts connections at one address.
 
-    asyncio's own server accepts a hundred at once, and logs a traceback for each that it has no descriptor for.
+    asyncio's own server accepts a hundred at once, and logs a traceback for each one beyond the descriptors.
 
-    :param protocols: makes what talks to a connection.
+    :param protocols: makes the protocol of a connection.
     """
 
     def __init__(self, listener: socket.socket, protocols: Any, connections: Connections) -> None:
@@ -284,10 +284,10 @@ class Acceptor:
             self._connections.left()
             return
         if not isinstance(made, Connection):
-            self._connections.left()  # nobody says when it is over
+            self._connections.left()  # its end would go unnoticed
 
     async def close(self) -> None:
-        """Accept no more, once all that was accepted is known to those who close it."""
+        """Stop accepting, after all accepted connections are registered."""
         self._over = True
         self._connections.on_room.remove(self._resume)
         self._pause()
@@ -297,9 +297,9 @@ class Acceptor:
 
 @asynccontextmanager
 async def accepting(runner: web.AppRunner, host: str, port: int) -> AsyncIterator[int]:
-    """Accept connections for a runner while the block runs, then close them all; yields the port.
+    """Accept connections for a runner while the block runs, then close them all. Yields the port.
 
-    :raises OSError: the address cannot be used.
+    :raises OSError: the address is unusable.
     """
     await runner.setup()
     loop = asyncio.get_running_loop()
@@ -331,7 +331,7 @@ async def _listeners(host: str, port: int) -> list[socket.socket]:
         except OSError as error:
             problem = error
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                continue  # localhost has an address of a kind that this machine has not
+                continue  # localhost has an address of a family that this machine lacks
             break
         listener.setblocking(False)
         listeners.append(listener)

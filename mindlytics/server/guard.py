@@ -1,8 +1,8 @@
-"""Which requests are answered at all: those that name this server, and that no page of another site makes.
+"""Which requests are answered at all: those that name this server and do not come from pages of other sites.
 
-A page that somebody looks at can send requests to this machine, and by a name that leads here (DNS rebinding) read the
-answers, too. It cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, by which it is known here.
-What a key opens is in ``http.py``.
+A web page in a browser on this machine can send requests to this server. With a name that resolves to this machine (DNS
+rebinding), it could read the answers too. It cannot choose the headers ``Host``, ``Origin`` and ``Sec-Fetch-Site``, so
+they are checked here. ``http.py`` checks keys.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:@/\\\[\]?#,]+))(?::\d{0,5})
 
 
 class InvalidHost(MindlyticsError, ValueError):
-    """A name of a server that is none."""
+    """An invalid name of a server."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
+    """Whether only this machine can reach the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -32,17 +32,17 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(authority: str) -> str | None:
-    """The name or address in a ``Host`` header or the like, without a port; None: it is none."""
+    """The name or address in a header such as ``Host``, without the port, or None if it is invalid."""
     found = _AUTHORITY.fullmatch(authority.strip().lower())
     return (found[1] or found[2]).rstrip(".") if found else None
 
 
 class Guard:
-    """Lets in what is meant for one server.
+    """Accepts requests that are meant for one server.
 
-    :param names: those of the server, besides loopback and the address that a connection came to. Its pages are let in
-        also where a proxy changes ``Host``; those on another port than the usual one need ``name:port``.
-    :raises InvalidHost: one of them is none.
+    :param names: the server's names, besides loopback and the address that a connection came to. Its own pages are
+        accepted also if a proxy changes ``Host``. Pages on an unusual port need ``name:port``.
+    :raises InvalidHost: one of the names is invalid.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -50,7 +50,7 @@ class Guard:
         self._names = {_name(given) for given in names}
 
     def listens_at(self, host: str) -> None:
-        """Answer to the name by which the server was told where to listen. An address needs no word of it."""
+        """Also answer to the host name that the server listens on. Its addresses are accepted anyway."""
         try:
             ipaddress.ip_address(host)
         except ValueError:
@@ -58,7 +58,7 @@ class Guard:
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer 403 to what is not meant for this server, and 400 where nobody can tell."""
+        """Answer 403 to requests for other servers, and 400 if the header is missing or ambiguous."""
         try:
             self._check(request)
         except Problem as problem:
@@ -74,13 +74,15 @@ class Guard:
             raise Problem(
                 403,
                 "forbidden",
-                f"{name[:100]} is no name of this server; if it is meant to be one, start it with --allowed-host",
+                f"{name[:100]} is not a name of this server; to allow it, start the server with --allowed-host",
             )
         if self._is_from_elsewhere(request, given[0]):
             raise Problem(403, "forbidden", "pages of other sites may not use this server")
 
     def _is_from_elsewhere(self, request: web.Request, host: str) -> bool:
-        """Whether a page of another site makes the request; what is no browser does not say, and is let in."""
+        """Whether a page of another site makes the request. Programs other than browsers omit the header,
+        and are accepted.
+        """
         origin = request.headers.get("Origin")
         if origin is not None:
             authority = origin.partition("://")[2].lower()
@@ -95,7 +97,7 @@ GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
 def _name(given: str) -> str:
     name = host_of(given)
     if name is None:
-        raise InvalidHost(f"{given} is no name of a host: it must be of the form name or name:port")
+        raise InvalidHost(f"{given} is not a host name; it must have the form name or name:port")
     return name
 
 
@@ -106,6 +108,6 @@ def _address(request: web.Request) -> str | None:
 
 
 def _follows_a_link(request: web.Request) -> bool:
-    """Whether it opens a page of this server in a tab of its own, whose content no other page sees."""
+    """Whether it opens a page of this server in its own tab, whose content other pages cannot see."""
     of_tab = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
     return request.method in ("GET", "HEAD") and of_tab == ("navigate", "document")

@@ -1,7 +1,7 @@
-"""Which users a regular expression of the caller's means.
+"""Which users match a caller's regular expression.
 
-Some expressions take longer than the age of the universe, and Python cannot be told to give one up. So another process
-looks for matches, and is ended when its time is over; the server goes on meanwhile.
+Some expressions would run for ages, and Python cannot interrupt one. So another process does the matching, and is
+killed when its time is over. The server keeps running.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ regex, users = json.load(sys.stdin)
 try:
     found = re.compile(regex).search
 except (re.error, OverflowError, RecursionError) as error:
-    sys.exit(f"is no regular expression ({error})")
+    sys.exit(f"is not a regular expression ({error})")
 json.dump([user_id for user_id, names in users.items() if any(map(found, names))], sys.stdout)
 """
 
 
 def matching(regex: str, users: Mapping[str, Sequence[str]], over: Callable[[], bool] = lambda: False) -> list[str]:
-    """The ids of those users, in their order, of whose names the expression is found in one.
+    """The ids of the users with a matching name, in their order.
 
-    :param regex: as Python's :mod:`re` understands it.
+    :param regex: an expression in Python's :mod:`re` syntax.
     :param users: names by id.
-    :param over: asked now and then whether to give up.
-    :raises InvalidQuery: it is no regular expression, or it takes too long.
+    :param over: called now and then. Returns whether to give up.
+    :raises InvalidQuery: the expression is invalid or takes too long.
     """
     if len(regex) > MAX_REGEX:
         raise InvalidQuery("regex", f"must be of at most {MAX_REGEX} characters")

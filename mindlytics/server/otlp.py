@@ -1,6 +1,6 @@
-"""What OTLP/HTTP sends to ``/v1/traces``, in protobuf and in JSON, as spans. No library is needed for either.
+"""Reads spans from OTLP/HTTP requests to ``/v1/traces``, in protobuf and in JSON, without a library.
 
-The fields are those of ``opentelemetry/proto/collector/trace/v1/trace_service.proto``, as far as they are read here.
+It reads a part of the fields of ``opentelemetry/proto/collector/trace/v1/trace_service.proto``.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ..integrations.traces import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 IS_REMOTE = 0x200
-"""Of a span's flags: its parent is in another process."""
+"""The flag of a span whose parent is in another process."""
 FAILED = 2
-"""The code of a status."""
+"""The status code for an error."""
 DEEPEST = 32
-"""Lists and maps in an attribute, at most."""
+"""Most nested lists and maps in an attribute."""
 
 
 class Undecodable(ValueError):
-    """The body is no export request."""
+    """The body is not an export request."""
 
 
 @frozen
 class Sent:
-    """A span that arrived, and whether it is the outermost one of its process."""
+    """A received span, and whether it is the outermost one of its process."""
 
     trace_id: str
     span: Span
@@ -40,12 +40,12 @@ class Sent:
 def decode(body: bytes, *, as_json: bool) -> list[Sent]:
     """The spans of an export request.
 
-    :raises Undecodable: it is none.
+    :raises Undecodable: it is not an export request.
     """
     try:
         return list(_of_json(orjson.loads(body)) if as_json else _of_protobuf(memoryview(body)))
-    except Exception as error:  # whatever may be wrong with what anybody may send
-        raise Undecodable("the body is no ExportTraceServiceRequest") from error
+    except Exception as error:  # invalid data may raise anything
+        raise Undecodable("the body is not an ExportTraceServiceRequest") from error
 
 
 # -- JSON
@@ -97,7 +97,7 @@ def _json_value(value: Mapping[str, Any], depth: int = 0) -> Any:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """The fields of a message: numbers as they are, all else as bytes."""
+    """The fields of a message: numbers as numbers, others as bytes."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

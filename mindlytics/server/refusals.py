@@ -1,4 +1,4 @@
-"""Word of requests that were refused for their credentials, so that somebody who tries keys is noticed."""
+"""Logs requests that were refused for their credentials, so that attempts to guess keys are noticed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 from .http import Handler
 
 LINES = 10
-"""So many are logged within :data:`SECONDS`. The rest are counted: a stranger shall not fill the disk."""
+"""Most that are logged within :data:`SECONDS`. The rest are counted, so that strangers cannot fill the disk."""
 
 SECONDS = 60.0
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("mindlytics.server")
 
 
 class Refusals:
-    """What one server logs of 401 and 403: who asked for what, and why it was refused, never with which key."""
+    """Logs 401 and 403 of one server: who asked for what, and why it was refused, without the key."""
 
     def __init__(self) -> None:
         self._since = float("-inf")
@@ -28,7 +28,7 @@ class Refusals:
 
     @web.middleware
     async def log(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass a request on, and log it where it is refused."""
+        """Pass a request on, and log it if it is refused."""
         response = await handler(request)
         if response.status in (401, 403):
             self._log(request, response)
@@ -49,7 +49,7 @@ class Refusals:
 
 
 def _reason(response: web.StreamResponse) -> str:
-    """The message that the answer holds, in the shape of whichever API."""
+    """The message in the answer, in the shape of its API."""
     body = response.body if isinstance(response, web.Response) else None
     told = orjson.loads(body) if isinstance(body, bytes) else {}
     return str(told.get("message") or told.get("detail") or "")

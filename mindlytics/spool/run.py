@@ -156,7 +156,7 @@ class Log:
                 self._remove_settled()
 
     def sync(self) -> None:
-        """Have all that was written survive a loss of power. Meanwhile, others may write.
+        """Sync all written bytes to the disk. Others may write during the sync.
 
         :raises OSError: the disk refuses.
         """

@@ -194,7 +194,7 @@ def test_keys_come_from_files_and_the_environment(tmp_path: Path) -> None:
         (("--api-key-file", "empty"), {}, "empty is empty"),
         (("--api-key-file", "nowhere"), {}, "'nowhere': No such file"),
         (("--api-key-file", "empty", "--api-key", "k"), {}, "cannot be used together"),
-        (("--allowed-host", "http://host"), {}, "http://host is no name of a host"),
+        (("--allowed-host", "http://host"), {}, "http://host is not a host name"),
     ],
 )
 def test_an_empty_key_starts_no_server(

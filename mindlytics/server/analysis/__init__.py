@@ -1,8 +1,8 @@
-"""What an analysis of a conversation is given, and what it finds: the one place where a model of your own plugs in.
+"""The input and output of an analysis of a conversation. Plug in a model of your own here.
 
-An analysis is a function from a :class:`Dialogue` to :class:`Findings`. The one that the server has by default is in
-``local.py``; when it is called, and what becomes of the findings, is in ``background.py``. What can be counted (turns,
-tokens, cost) is counted for every analysis alike, in ``counted.py``.
+An analysis is a function from a :class:`Dialogue` to :class:`Findings`. ``local.py`` is the server's default.
+``background.py`` calls the analysis and stores its findings. ``counted.py`` counts turns, tokens and cost for
+every analysis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SENTIMENTS = ("positive", "negative", "neutral")
 
 @frozen(kw_only=True)
 class Turn:
-    """What the user said and what the assistant answered; either may be empty."""
+    """What the user said and what the assistant answered. Either may be empty."""
 
     at: datetime
     user: str
@@ -31,7 +31,7 @@ class Turn:
 
 @frozen(kw_only=True)
 class Call:
-    """A function that the assistant called; ``runtime`` in milliseconds."""
+    """A function that the assistant called, with its ``runtime`` in milliseconds."""
 
     at: datetime
     name: str
@@ -45,10 +45,10 @@ Step = Union[Turn, Call]
 
 @frozen(kw_only=True)
 class Dialogue:
-    """A conversation that has ended.
+    """An ended conversation.
 
-    :param steps: its turns and function calls, in order of time, each call before the turn in whose time most of it
-        lies; of a very long conversation, the last ones.
+    :param steps: its turns and function calls, by time. A call comes before the turn that most of it overlaps. A very
+        long conversation has only its last steps.
     """
 
     session_id: str
@@ -72,9 +72,9 @@ def _place(_: Any, attribute: Attribute[Any], value: object) -> None:
 class Intent:
     """Something that the user wanted.
 
-    :param name: what it is called, for counting and grouping: ``move appointment``.
-    :param informed: the index of the step in which it was expressed.
-    :param closed: the index of the step that settled it; None: the end of the conversation did.
+    :param name: its name, for counting and grouping: ``move appointment``.
+    :param informed: the index of the step that expressed it.
+    :param closed: the index of the step that settled it. None: the end of the conversation did.
     :param fulfilled: whether the user got it.
     :param summary: one line.
     """
@@ -89,10 +89,10 @@ class Intent:
 
 @frozen(kw_only=True)
 class Findings:
-    """What an analysis found; what it cannot say is None.
+    """What an analysis found. Unknown fields are None.
 
     :param summary: one line.
-    :param sentiment: the user's: ``positive``, ``negative`` or ``neutral``.
+    :param sentiment: the user's sentiment: ``positive``, ``negative`` or ``neutral``.
     :param intents: in any order.
     """
 
@@ -105,13 +105,13 @@ Analysis = Callable[[Dialogue], Findings]
 
 
 class AnalysisError(MindlyticsError):
-    """An analysis cannot be used: the message says why."""
+    """An analysis is unusable. The message says why."""
 
 
 def load(name: str) -> Analysis | None:
-    """The analysis of this name: ``package.module:name``, or ``local``; for ``none``, none.
+    """Load an analysis: ``package.module:name``, ``local``, or ``none``, which returns None.
 
-    :raises AnalysisError: there is no such module or function.
+    :raises AnalysisError: the module or function does not exist.
     """
     if name == "none":
         return None
@@ -125,13 +125,13 @@ def load(name: str) -> Analysis | None:
     except Exception as error:
         raise AnalysisError(f"the analysis {name} cannot be loaded: {type(error).__name__}: {error}") from error
     if not callable(found):
-        raise AnalysisError(f"the analysis {name} is no function")
+        raise AnalysisError(f"the analysis {name} is not a function")
     analysis: Analysis = found
     return analysis
 
 
 def name_of(analysis: Analysis) -> str:
-    """How an analysis is told from others, in what it generates."""
+    """The name of an analysis in the events that it makes."""
     module = getattr(analysis, "__module__", None) or type(analysis).__module__
     name = getattr(analysis, "__qualname__", None) or type(analysis).__qualname__
     return "local" if module == f"{__name__}.local" else f"{module}:{name}"

@@ -1,6 +1,6 @@
-"""What a conversation comes to in numbers: turns, calls, tokens, time and cost. Nothing here is a matter of opinion.
+"""A conversation in numbers: turns, calls, tokens, time and cost.
 
-Sums stay numbers that JSON can hold, whatever the events tell.
+Sums are capped to numbers that JSON can hold.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..sessions import MAX_COUNT
 from .prices import price
 
 MAX_SUM = sys.float_info.max
-"""Milliseconds and money are summed up to here."""
+"""The largest sum of milliseconds or money."""
 
 
 @define
 class Count:
-    """The numbers of one conversation, event by event."""
+    """Counts one conversation, event by event."""
 
     turns: int = 0
     calls: int = 0
@@ -34,16 +34,16 @@ class Count:
     cost: float | None = None
 
     def turn(self) -> None:
-        """A turn."""
+        """Count a turn."""
         self.turns += 1
 
     def call(self, runtime: float) -> None:
-        """A function call that took so many milliseconds."""
+        """Count a function call that took so many milliseconds."""
         self.calls += 1
         self.runtime = min(self.runtime + runtime, MAX_SUM)
 
     def usage(self, properties: dict[str, Any], at: datetime) -> None:
-        """Money or tokens, where the properties of an event tell of them; what the caller says of money is believed."""
+        """Count the money or tokens in an event's properties. A cost from the caller wins over a computed one."""
         cost = properties.get("cost")
         if isinstance(cost, (int, float)):
             self._spend(cost)
@@ -57,7 +57,7 @@ class Count:
         for name, count in parts.items():
             self.parts[name] = min(self.parts.get(name, 0) + count, MAX_COUNT)
         cached, cache_written = (parts.get(name, 0) for name in PARTS[:2])
-        if cached + cache_written > prompt:  # properties of the program's own, that mean something else
+        if cached + cache_written > prompt:  # the program's own properties, with another meaning
             cached = cache_written = 0
         known = price(model, prompt, completion, at.date(), cached, cache_written)
         if known is None:
@@ -66,7 +66,7 @@ class Count:
             self._spend(known)
 
     def properties(self, started_at: datetime, ended_at: datetime) -> dict[str, Scalar]:
-        """The numbers as they stand in a ``Conversation Summary``. No cost is told where none is known."""
+        """The numbers for a ``Conversation Summary``. An unknown cost is left out."""
         told: dict[str, Scalar] = {
             "turn_count": self.turns,
             "function_count": self.calls,

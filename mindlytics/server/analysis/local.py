@@ -1,8 +1,7 @@
-"""The analysis that the server has by default: rules and word lists, in a moment, the same every time.
+"""The server's default analysis: rules and word lists, fast and deterministic.
 
-It is made for English and claims little: a request is recognised by its form, or else by the function that was called
-for it; what became of it, by the last call and the last answer. How requests are recognised is in ``phrases.py``, how
-people felt in ``sentiment.py``.
+It is made for English and claims little. It recognises a request by its form, or else by the function called for it,
+and its outcome by the last call and the last answer. ``phrases.py`` recognises requests, and ``sentiment.py`` feelings.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from .phrases import plain, request_in
 from .sentiment import MAX_TEXT, scores, verdict
 
 MAX_INTENTS = 20
-"""So many intents of a conversation are told; what is wanted after them counts as part of the last."""
+"""Most intents of a conversation. Later requests count as part of the last one."""
 
 MAX_QUOTE = 80
-"""Characters of a quoted text."""
+"""Most characters of a quoted text."""
 
 _ERROR = re.compile(
     r"\s*(?:error|exception|traceback|failed|failure)\b"
@@ -38,7 +37,7 @@ _REFUSAL = re.compile(
 
 @define
 class _Wish:
-    """A request, and what was done for it until the next one."""
+    """A request, with the steps until the next one."""
 
     name: str
     informed: int
@@ -55,14 +54,16 @@ class _Wish:
 
     @property
     def fulfilled(self) -> bool:
-        """A call that did not fail, or without any an answer that is no refusal; there must be an answer in the end."""
+        """Whether a call succeeded or, without calls, an answer was more than a refusal. Either way, an
+        answer must follow.
+        """
         if not self.answer.strip():
             return False
         return not failed(self.call) if self.call is not None else not _REFUSAL.search(plain(self.answer[:MAX_TEXT]))
 
     @property
     def outcome(self) -> str:
-        """What became of it, in a line."""
+        """Its outcome in one line."""
         if not self.answer.strip():
             return "Not answered."
         if self.call is not None:
@@ -71,7 +72,7 @@ class _Wish:
 
 
 def analyse(dialogue: Dialogue) -> Findings:
-    """What the rules find in a conversation."""
+    """Apply the rules to a conversation."""
     turns = {place: step for place, step in enumerate(dialogue.steps) if isinstance(step, Turn)}
     found = scores([turn.user for turn in turns.values()], [turn.assistant for turn in turns.values()])
     wishes = _wishes(dialogue.steps, {} if found is None else dict(zip(turns, found, strict=True)))
@@ -93,14 +94,15 @@ def analyse(dialogue: Dialogue) -> Findings:
 
 
 def failed(call: Call) -> bool:
-    """Whether the result of a call tells of an error."""
+    """Whether the result of a call reports an error."""
     return _ERROR.match((call.result or "")[:MAX_TEXT]) is not None
 
 
 def _wishes(steps: Sequence[Step], scores: dict[int, float]) -> list[_Wish]:
-    """The requests in their order. A call serves the turn after it; or the one before, while that has no answer.
+    """The requests in their order. A call belongs to the turn after it, or to the one before if that still
+    lacks an answer.
 
-    :param scores: of the turns, by their place.
+    :param scores: the turns' sentiment scores, by index.
     """
     wishes: list[_Wish] = []
     calls: list[tuple[int, Call]] = []
@@ -127,7 +129,7 @@ def _wishes(steps: Sequence[Step], scores: dict[int, float]) -> list[_Wish]:
 
 
 def _serve(wishes: Sequence[_Wish], calls: list[tuple[int, Call]]) -> None:
-    """The calls are for the newest wish, if there is one."""
+    """Add the calls to the newest request, if there is one."""
     if wishes:
         for called in calls:
             wishes[-1].called(*called)

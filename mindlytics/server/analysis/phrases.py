@@ -1,7 +1,7 @@
-"""What somebody asks for, by the form of an English sentence: ``I have to move my appointment`` is "move appointment".
+"""Recognises requests by the form of an English sentence: ``I have to move my appointment`` is "move appointment".
 
-The name of a request is made for counting, not for reading aloud: a verb and its object, without articles and
-courtesies. Where no form is recognised, there is no request; nothing is guessed.
+The name of a request is a verb and its object, without articles and courtesies. It serves for counting. A sentence of
+an unknown form counts as no request.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from .words import CLAUSE_END, EMPTY, END, SKIPPED, VERBS
 
 MAX_WORDS = 5
-"""Words of an object; what a longer one adds makes it no easier to group."""
+"""Most words of an object. A longer name would be harder to group."""
 
 _PAUSE = re.compile(r'[,:()"\u201c\u201d]')
 _SENTENCE = re.compile(r"[^.!?\n;]+[.!?]*")
@@ -53,12 +53,12 @@ _QUESTION = re.compile(
 
 
 def plain(text: str) -> str:
-    """The text with apostrophes as they are typed."""
+    """The text with plain apostrophes."""
     return text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def request_in(text: str) -> str | None:
-    """The name of the first request in what somebody said, in lower case; None where none is recognised."""
+    """The name of the first request in a text, in lower case, or None."""
     for sentence in _SENTENCE.findall(plain(text)):
         name = _request(_GREETING.sub("", sentence.strip()))
         if name is not None:
@@ -67,7 +67,7 @@ def request_in(text: str) -> str | None:
 
 
 def _request(sentence: str) -> str | None:
-    """The request that one sentence makes; the forms are tried from the clearest to the vaguest."""
+    """The request in one sentence. The forms are tried from the clearest to the vaguest."""
     for form in (_WANT_TO, _CAN_YOU):
         if found := form.search(sentence):
             return _verb_and_object(found["rest"])
@@ -109,7 +109,7 @@ def _get(rest: str) -> str | None:
 
 
 def _words(text: str, skipped: frozenset[str] | set[str], ends: frozenset[str]) -> list[str]:
-    """The words up to the end of a phrase, but for those that are skipped."""
+    """The words up to the end of a phrase, without those to skip."""
     found: list[str] = []
     for word in _WORD.findall(_PAUSE.split(text, maxsplit=1)[0].lower()):
         if found and word in ends:

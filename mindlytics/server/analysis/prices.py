@@ -1,6 +1,6 @@
-"""What a model's work costs, in US dollars: the price table of ``genai-prices``, where that is installed.
+"""The cost of a model's work in US dollars, by the price table of ``genai-prices``, if that is installed.
 
-The table comes with the package; nothing is fetched.
+The table comes with the package, so no request is made.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from types import ModuleType
 def price(  # noqa: PLR0917
     model: str, prompt_tokens: int, completion_tokens: int, day: date, cached: int = 0, cache_written: int = 0
 ) -> float | None:
-    """What these tokens cost on that day; None where the model, or the whole table, is unknown.
+    """The cost of these tokens on that day, or None if the model or the whole table is unknown.
 
-    :param cached: of the prompt, those that came from a cache.
-    :param cache_written: of the prompt, those that were put into a cache.
+    :param cached: tokens of the prompt that came from a cache.
+    :param cache_written: tokens of the prompt that were written to a cache.
     """
     table = _table()
     if table is None:
@@ -37,7 +37,7 @@ def price(  # noqa: PLR0917
 
 @lru_cache(maxsize=1)
 def _table() -> ModuleType | None:
-    """The price table, loaded when it is needed first: that takes some 200 ms."""
+    """The price table, loaded on first use, which takes some 200 ms."""
     try:
         import genai_prices  # noqa: PLC0415
     except ModuleNotFoundError:

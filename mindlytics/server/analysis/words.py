@@ -1,4 +1,4 @@
-"""English words by what they do in a request or a conversation; the rules that need them are beside this file."""
+"""English words by their role in a request or a conversation, for the rules in this folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMON = _words("""
     there they this time to today tomorrow want was we what what's when where which why with won't would yes you you're
     your
 """)
-"""What English conversations are made of; few of these are words of other languages."""
+"""Common words of English conversations. Few of them exist in other languages."""
 
 VERBS = _words("""
     add apply arrange assign attach book bring buy calculate call cancel change charge check choose clean close compare
@@ -32,17 +32,17 @@ SKIPPED = _words("""
     a an the my our your his her their its this that these those some any me us you it him them please just also again
     really actually maybe kindly all so very up down out off one two three four five six
 """)
-"""The name of a request does without these."""
+"""Words that the name of a request leaves out."""
 
 END = _words("""
     and or but because so if when while until unless since as than that which who where whether after before for on in
     at from with without by via into onto about to through during under over near today tomorrow tonight yesterday now
     soon asap instead please is are was were will would can could should has have had
 """)
-"""An object ends before these."""
+"""Words that end an object."""
 
 CLAUSE_END = _words("because if after before without")
-"""What a question is about ends before these."""
+"""Words that end the subject of a question."""
 
 EMPTY = _words("""
     i we he she they one ones thing things something anything everything there here do does did is are was were be been
@@ -50,4 +50,4 @@ EMPTY = _words("""
     what which where when who whose why how not no yes ok okay now then of to in on at by for or and if with from about
     i'm i've i'd it's that's what's there's tell too still even
 """)
-"""These say nothing about what a question is about."""
+"""Words that add nothing to the subject of a question."""

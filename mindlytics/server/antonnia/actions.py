@@ -1,7 +1,7 @@
-"""What each request does: from a body to the document that is told. The checks are those of the client.
+"""What each request does: from its body to the document in the answer. The checks are those of the client.
 
-Every function takes :class:`Rows`, a body and the ids of the path, and runs within one transaction. A rule that is
-broken is told as :class:`ValidationError` (422), an id that names nothing as :class:`NotFoundError` (404).
+Every function takes :class:`Rows`, a body and the ids of the path, and runs within one transaction. A broken rule
+raises :class:`ValidationError` (422), and an unknown id :class:`NotFoundError` (404).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ...antonnia.types import MessageContent, ScheduleConfig, SurveySubmission
 from .rows import Document, Rows, moment, new_id
 
 SURVEY_TIME = timedelta(hours=24)
-"""So long a survey can be answered."""
+"""How long a survey can be answered."""
 
 MOST_NAMES = 100
 LONGEST_NAME = 500
-"""Names in a search for metadata, and characters of one."""
+"""Most names in a search for metadata, and most characters of one."""
 
 UPDATABLE = ("thread_id", "status", "agent_id", "ending_survey_submission_id", "metadata", "organization_id")
 DELIVERY = ("pending", "sent", "delivered", "read", "failed", "rejected")
 
 
 def known(rows: Rows, kind: str, id: object, session_id: str | None = None) -> Document:
-    """The document of this id, of this session where one is named.
+    """The document with this id, in this session if one is given.
 
-    :raises NotFoundError: there is none.
+    :raises NotFoundError: it does not exist.
     """
     found = rows.find(kind, text(f"{kind}_id", id))
     if found is None or (session_id is not None and found["session_id"] != session_id):
@@ -48,14 +48,14 @@ def _optional(name: str, value: object) -> str | None:
 
 
 def tell_session(rows: Rows, session: Document) -> Document:
-    """A session as the API tells it: with its agent, without the contact's name."""
+    """A session as the API returns it: with its agent, without the contact's name."""
     agent = rows.find("agent", session["agent_id"]) if session["agent_id"] else None
     hidden = ("agent_id", "contact_name")
     return {**{name: value for name, value in session.items() if name not in hidden}, "agent": agent}
 
 
 def open_session(rows: Rows, session_id: str) -> Document:
-    """The session of this id.
+    """The session with this id.
 
     :raises ValidationError: it is closed.
     """
@@ -150,7 +150,9 @@ def search_sessions(rows: Rows, given: Document) -> list[Document]:
 
 
 def _wanted(given: Document) -> Mapping[str, Any]:
-    """What the metadata of sessions is to have. Few and short names: looking for one takes the square of its length."""
+    """Check the metadata to search for. Names must be few and short, since a lookup takes the square of their
+    length.
+    """
     wanted = mapping("metadata", given.get("metadata")) or {}
     if len(wanted) > MOST_NAMES or any(len(name) > LONGEST_NAME for name in wanted):
         raise ValidationError(f"metadata must be at most {MOST_NAMES} names of {LONGEST_NAME} characters")
@@ -158,7 +160,7 @@ def _wanted(given: Document) -> Mapping[str, Any]:
 
 
 def _has(metadata: Mapping[str, Any], wanted: Any) -> bool:
-    """Whether the metadata has these values; a name is one, or a path with dots in it."""
+    """Whether the metadata has these values. A name may be a path with dots."""
     return all(any(_same(value, found) for found in _at(metadata, name)) for name, value in wanted.items())
 
 
@@ -330,9 +332,9 @@ def _is_active(survey: Document) -> bool:
 
 
 def active_survey(rows: Rows, session_id: str, survey_id: str) -> Document:
-    """The survey submission of this id.
+    """The survey submission with this id.
 
-    :raises ValidationError: it is not active any more.
+    :raises ValidationError: the survey is over.
     """
     survey = get_survey(rows, {}, session_id, survey_id)
     if not _is_active(survey):
@@ -347,7 +349,7 @@ def get_survey(rows: Rows, _: Document, session_id: str, survey_id: str) -> Docu
 
 
 def reply_to_survey(rows: Rows, _: Document, session_id: str, survey_id: str) -> Document:
-    """It is finished once the contact has said something since it began."""
+    """Finish it once the contact has said something since its start."""
     survey = active_survey(rows, session_id, survey_id)
     answers = rows.each("message", session_id, role="user")
     at = moment()

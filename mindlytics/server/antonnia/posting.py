@@ -1,4 +1,4 @@
-"""Webhooks: events posted to an application, in order for each session, and tried again where that fails."""
+"""Webhooks: posts events to an application, in order for each session, and retries failed posts."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from .rows import Document
 
 ATTEMPTS = 8
 LONGEST_PAUSE = 8.0
-"""Seconds between two attempts at most."""
+"""Longest pause between two attempts in seconds."""
 
 ANSWER_SECONDS = 10.0
 """Seconds in which the application has to answer."""
 
 READ_AHEAD = 4096
-"""Bytes of an answer that are taken in. Only its status is used, and a connection with more to come is closed."""
+"""Most bytes of an answer that are read. Only its status is used, and a longer answer is cut off."""
 
 LAST_SECONDS = 2.0
-"""Seconds that a server that stops waits for what is still to be posted."""
+"""Seconds that a stopping server waits for pending posts."""
 
 MAX_WAITING = 32 * 1024 * 1024
-"""Bytes of events that wait to be posted. While the application takes none, later ones are dropped."""
+"""Most bytes of events that wait to be posted. Later events are dropped while the application accepts none."""
 
 logger = logging.getLogger("mindlytics.server")
 
 
 def is_address(url: str) -> bool:
-    """Whether events can be posted there."""
+    """Whether it is an address that events can be posted to."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -43,7 +43,7 @@ def is_address(url: str) -> bool:
 
 
 class Posting:
-    """Posts to one address, for the loop on which it is made; with no address, it posts nothing."""
+    """Posts to one address, on the loop on which it was made. Without an address, it does nothing."""
 
     def __init__(self, url: str | None) -> None:
         self._url = url
@@ -60,7 +60,7 @@ class Posting:
         )
 
     def post(self, events: list[Document]) -> None:
-        """Post events after those of the same session that came before, unless too much waits already."""
+        """Queue events behind earlier ones of the same session, unless too many bytes wait already."""
         for event in events if self._url is not None else ():
             session_id, body = event["session_id"], orjson.dumps(event["body"])
             if self._size + len(body) > MAX_WAITING:
@@ -78,7 +78,7 @@ class Posting:
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Wait a little for what is still to be posted, then give it up."""
+        """Wait briefly for pending posts, then drop them."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
             for task in late:

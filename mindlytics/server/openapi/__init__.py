@@ -1,8 +1,7 @@
-"""The server's own description, an OpenAPI document: which request takes what and answers what.
+"""The server's own description, an OpenAPI document of all requests and answers.
 
-Each service that the server speaks for has a file here, with a row in its ``OPERATIONS`` for each of its requests; a
-test compares the rows with the routes. What is said of a body or an answer is made of the types that check them,
-wherever there are such types.
+Each service has a file here, with a row in its ``OPERATIONS`` for each request. A test compares the rows with the
+routes. Schemas of bodies and answers are made from the types that check them, where such types exist.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ SERVICES: Mapping[str, Mapping[str, Operation]] = {
 OPERATIONS: Mapping[str, Operation] = {
     name: operation for operations in SERVICES.values() for name, operation in operations.items()
 }
-"""Every request that is answered, by method and path."""
+"""All requests, by method and path."""
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The document as it is answered."""
+    """The document in the answer."""
     paths: dict[str, dict[str, Any]] = {}
     for service, operations in SERVICES.items():
         for name, operation in operations.items():

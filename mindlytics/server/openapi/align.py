@@ -1,6 +1,4 @@
-"""What the document says of Align AI's ``CollectEvents``: its JSON form. In protobuf, the fields are those of
-``align/align.proto``.
-"""
+"""Align AI's ``CollectEvents`` in the document, in its JSON form. ``align/align.proto`` defines the protobuf form."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ def _custom(value: Schema) -> Schema:
 
 
 def _event(kind: str, properties: str, *required: str, **fields: Schema) -> Schema:
-    """An event of this type; its own properties are below a name of their own."""
+    """The schema of an event of this type, with its properties below their own name."""
     custom = _custom(given(stringValue={**TEXTS, "maxLength": MAX_PROPERTY}))
     inside = given(properties, **{properties: given(*required, **fields), "customProperties": custom})
     told = {"id": TEXTS, "type": {"const": kind}, "createTime": MOMENT, "projectId": HEADER, "properties": inside}
@@ -119,7 +117,7 @@ OPERATIONS: Mapping[str, Operation] = {
 
 
 def schemas() -> dict[str, Schema]:
-    """Every schema of this service that has a name."""
+    """All named schemas of this service."""
     return {
         "align.Event": {"anyOf": [ref(f"align.{name}") for name in EVENTS]},
         **{f"align.{name}": schema for name, schema in EVENTS.items()},

@@ -1,4 +1,4 @@
-"""What the document says of the Antonnia Conversations API. Its schemas are made of the types in ``antonnia/``."""
+"""The Antonnia Conversations API in the document. Its schemas are made from the types in ``antonnia/``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS: Mapping[type[types.Model], Mapping[str, type[types.Model]]] = {
     types.Agent: AGENTS,
     types.ScheduleConfig: CONFIGS,
 }
-"""The classes of which there are kinds, told apart by ``type``."""
+"""The classes with subclasses, which ``type`` distinguishes."""
 
 MODELS = (types.Session, types.Message, types.SessionSchedule, types.SurveySubmission)
 
@@ -43,7 +43,7 @@ def _of(hint: Any) -> Schema:
 
 
 def _model(kind: type[types.Model]) -> Schema:
-    """An object of this class; fields that are not known are kept."""
+    """The schema of an object of this class. Unknown fields are kept."""
     hints = get_type_hints(kind)
     own = [attribute for attribute in fields(kind) if attribute.name != "extra"]
     required = [attribute.name for attribute in own if attribute.default is NOTHING or attribute.name == "type"]
@@ -52,7 +52,7 @@ def _model(kind: type[types.Model]) -> Schema:
 
 
 def schemas() -> dict[str, Schema]:
-    """Every schema of this service that has a name."""
+    """All named schemas of this service."""
     return {
         **{_name(base): {"oneOf": [ref(_name(kind)) for kind in kinds.values()]} for base, kinds in KINDS.items()},
         **{_name(kind): _model(kind) for kinds in KINDS.values() for kind in kinds.values()},
@@ -70,7 +70,7 @@ _PAGE = {"offset": or_null({"type": "integer", "minimum": 0}), "limit": or_null(
 _asked = partial(Operation, app=False, error=ref("antonnia.Error"), refusals=(401, 404, 413, 422))
 """A request that reads."""
 _done = partial(_asked, headers={"Idempotency-Key": HEADER})
-"""A request that changes something; repeated under the same key, it changes nothing more."""
+"""A request that changes something. Repeating it under the same key has no further effect."""
 
 _OPERATIONS: Mapping[str, Operation] = {
     "POST /sessions": _done(

@@ -1,4 +1,4 @@
-"""What the document says of the Mindlytics service: events, users, keys, reads, live events."""
+"""The Mindlytics service in the document: events, users, keys, reads, live events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVENT_PATHS: Mapping[str, tuple[str, str | None]] = {
     "conversation-usage": ("track", "Conversation Usage"),
     "conversation-function": ("track", "Conversation Function"),
 }
-"""The last part of the path of a single event, and the ``type`` and ``event`` that it stands for."""
+"""The last part of the path of a single event, with its ``type`` and ``event``."""
 
 _TRAITS: Schema = {"type": "object", "additionalProperties": or_null(SCALAR)}
 _DATE: Schema = {"type": "string", "description": "ISO 8601, a date with or without a time"}
@@ -52,7 +52,7 @@ _INSIGHT = {
 
 
 def _kind(last: str) -> Schema:
-    """The events that the path of a single event takes."""
+    """The events that the path of a single event accepts."""
     event_type, name = EVENT_PATHS[last]
     taken = [
         ref(each.__name__)
@@ -181,4 +181,4 @@ OPERATIONS: Mapping[str, Operation] = {
         required=["start", "end"],
     ),
 }
-"""Every request that is answered, by method and path."""
+"""All requests, by method and path."""

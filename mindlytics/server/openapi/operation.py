@@ -1,4 +1,4 @@
-"""A request and its answers, and how the document tells of them. Which requests there are is in the services' files."""
+"""A request and its answers in the document. The services' files list all requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REASONS = {
     400: "A rule is broken; `field` names where.",
     401: "The key or the project id is missing.",
     403: "The key is not taken.",
-    404: "There is no such thing.",
+    404: "It does not exist.",
     408: "The body did not come in time.",
     413: "The body is longer than 1 MiB.",
     415: "The body is of another type.",
@@ -32,12 +32,12 @@ JSON = "application/json"
 class Operation:
     """A request and its answers.
 
-    :param answer: what is answered with ``status``; None: no body.
-    :param query: the parameters, those that are no plain texts or numbers being JSON.
-    :param required: which of them must be given.
-    :param takes: the type of the body; ``media``: other types that are taken as well, and answered in kind.
-    :param key: whether an API key is asked for; ``app``: whether a project id is, too.
-    :param error: what is answered with the statuses in ``refusals`` and ``others``.
+    :param answer: the schema of the answer with ``status``. None: no body.
+    :param query: the parameters. Those other than plain texts and numbers are JSON.
+    :param required: the required ones among them.
+    :param takes: the type of the body. ``media``: other accepted types, which are answered in the same type.
+    :param key: whether it needs an API key. ``app``: whether it needs a project id, too.
+    :param error: the schema of the answer with the statuses in ``refusals`` and ``others``.
     """
 
     summary: str
@@ -56,7 +56,7 @@ class Operation:
     others: Sequence[int] = ()
 
     def told(self, path: str, service: str) -> dict[str, Any]:
-        """The operation as it stands in the document, below its path."""
+        """The operation in the document, below its path."""
         told: dict[str, Any] = {
             "summary": self.summary,
             "tags": [service],

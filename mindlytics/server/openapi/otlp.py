@@ -1,4 +1,4 @@
-"""What the document says of OpenTelemetry's export of traces: its JSON form, as far as it is read."""
+"""OpenTelemetry's export of traces in the document: the part of its JSON form that the server reads."""
 
 from __future__ import annotations
 

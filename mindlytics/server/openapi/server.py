@@ -1,4 +1,4 @@
-"""What the document says of the server itself: its state, this document, and its misbehaviour on demand."""
+"""The server itself in the document: its state, this document, and its chaos."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""JSON Schemas that the document is made of: those that all services share, and how larger ones are put together.
+"""JSON Schemas that all services share, and functions that combine them.
 
-What a service's requests and answers look like is in the file of the service.
+Each service's own requests and answers are in its file.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def array(items: Schema) -> Schema:
 
 
 def ref(name: str) -> Schema:
-    """The schema of this name among the document's."""
+    """A reference to the document's schema of this name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def or_null(schema: Schema) -> Schema:
-    """Such a value, or null, which says the same as leaving it out."""
+    """Such a value, or null, which means the same as leaving it out."""
     kinds = schema.get("type")
     if kinds is None:
         return {"anyOf": [schema, NULL]}
@@ -51,11 +51,11 @@ def whole(default: int = 0) -> Schema:
 
 
 def record(required: list[str] | None = None, **fields: Schema) -> Schema:
-    """An object of these fields and no others; all are there, unless it is said which."""
+    """An object with exactly these fields. All are required unless ``required`` names some."""
     names = list(fields) if required is None else required
     return {"type": "object", "properties": fields, "required": names, "additionalProperties": False}
 
 
 def given(*required: str, **fields: Schema) -> Schema:
-    """The body of a request: further fields are ignored."""
+    """The body of a request. Unknown fields are ignored."""
     return {"type": "object", "properties": fields, "required": list(required)}
