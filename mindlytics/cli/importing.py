@@ -1,132 +1,289 @@
-"""``mindlytics import``: reads transcripts from files, records and counts them. ``transcripts/`` parses them."""
+"""``mindlytics import``: records transcripts from files. ``transcripts/`` reads and sends them."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 import time
-import zlib
-from collections.abc import Callable, Iterator
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from datetime import tzinfo
 from pathlib import Path
-from typing import BinaryIO
+from types import FrameType
+from typing import Any
 
 import click
+from attrs import define, frozen
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from .. import Client, HTTPClient, MindlyticsError, MLHTTPError, Stats
-from ..settings import Options as Settings
-from ..transcripts import Problem, Summary, Transcript, play
+from .. import HTTPClient, MindlyticsError, MLHTTPError
+from ..settings import Options as ClientOptions
+from ..settings import Settings
+from ..transcripts import Problem, Summary, Transcript
 from ..transcripts.context import Options
+from ..transcripts.detecting import named
 from ..transcripts.reader import one
-from ..transcripts.sources import opened
+from ..transcripts.recording import PATIENCE, Recording
+from ..transcripts.sources import Source, inside, opened, sources
 from .serveroptions import credentials, server_options
 from .terminal import fail, printable
 
 ANSWER_SECONDS = 5.0
 """Seconds in which the server has to answer the request before an import."""
 
-PATIENCE: Settings = {
-    "on_full": "block",
-    "max_batch_bytes": 1024 * 1024,
-    "block_timeout": 7 * 24 * 3600.0,
-    "retry_for": 300.0,
-    "request_timeout": 30.0,
-    "enabled": True,
-    "sample_rate": 1.0,
-    "flush_on_sigterm": True,
-}
-"""The client's settings for an import, which may wait but must lose nothing."""
-
 READ_AHEAD = 256 * 1024
 """Bytes that are read from a file at a time."""
 
 STDIN = "-"
+STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}
+"""The exit status after each signal, as shells have it."""
+
+
+@frozen
+class Reading:
+    """How files are read, as the options say. It crosses processes."""
+
+    format: str | None
+    options: Options
+    strict: bool
+
+    def items(self, source: Source, summary: Summary) -> Iterator[Transcript | Problem]:
+        """What a source comes to."""
+        shape = None if self.format is None else named(self.format)
+        return one(source, self.options, shape, self.strict, summary)
+
+
+@define
+class Stopped:
+    """The signal that an import was stopped by, if one came."""
+
+    number: int | None = None
+
+
+class _Stop(BaseException):
+    """A signal asks to stop."""
+
+
+def _zone(context: click.Context, parameter: click.Parameter, value: str) -> tzinfo:
+    try:
+        return zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.BadParameter(f"there is no time zone {value!r}; use a name such as Europe/Vienna") from None
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for pair in value.split(",") if value else []:
+        ours, equals, theirs = pair.partition("=")
+        if not equals or not ours.strip() or not theirs.strip():
+            raise click.BadParameter(f"{pair!r} is no pair such as role=speaker")
+        names[ours.strip()] = theirs.strip()
+    return names
+
+
+def _format(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        if ":" in value:
+            sys.path.insert(0, os.getcwd())  # it is for the user's own code, and named on purpose
+        try:
+            named(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
 
 
 @click.command("import")
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
-)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, allow_dash=True))
 @server_options
 @click.option("--dry-run", is_flag=True, help="Read and count, but send nothing.")
-def import_(files: tuple[str, ...], server: str, api_key: str | None, project_id: str | None, dry_run: bool) -> None:
-    """Record transcripts from files.
+@click.option("--explain", is_flag=True, help="Show what the first conversations of each file come to. Send nothing.")
+@click.option("--format", "format_", callback=_format, metavar="NAME", help="The format, or package.module:function.")
+@click.option("--map", "names", callback=_names, metavar="PAIRS", help="Names of keys: role=speaker,content=utterance")
+@click.option("--timezone", default="UTC", show_default=True, callback=_zone, help="Of times without an offset.")
+@click.option("--assistant", metavar="NAME", help="Who of several people is the assistant.")
+@click.option("--gap-hours", type=float, help="End a chat where nobody spoke for so long.")
+@click.option("--strict", is_flag=True, help="Parts and keys that are not known are problems.")
+@click.option("--resume", type=click.Path(dir_okay=False), help="Note in this file what is stored, and pass over it.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the files."
+)
+def import_(  # noqa: PLR0917
+    files: tuple[str, ...],
+    server: str,
+    api_key: str | None,
+    project_id: str | None,
+    dry_run: bool,
+    explain: bool,
+    format_: str | None,
+    names: dict[str, str],
+    timezone: tzinfo,
+    assistant: str | None,
+    gap_hours: float | None,
+    strict: bool,
+    resume: str | None,
+    jobs: int,
+) -> None:
+    """Record transcripts from files and folders.
 
-    Files may be in any of the formats that the documentation names, and packed. - is stdin.
+    They may be in any of the formats that the documentation names, and packed. - is stdin.
+    What was stored before is not stored again, so an import that broke off is simply run again.
 
     The options default to MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
-    tally = Summary()
+    reading = Reading(format_, Options(timezone, assistant, gap_hours, names), strict)
+    if explain:
+        from .explaining import explain as show  # noqa: PLC0415
+
+        sys.exit(show(files, reading))
     began = time.monotonic()
+    stopped = Stopped()
     if dry_run:
-        for _ in _transcripts(files, tally):
-            pass
-        _summarize(tally, None, time.monotonic() - began)
-        sys.exit(1 if tally.problems else 0)
-    try:
-        client = _client(server, api_key, project_id)
-    except MindlyticsError as error:
-        fail(error, 1)
-    began = time.monotonic()
-    with client:
-        _record(client, files, tally)
-    stats = client.stats()
-    _summarize(tally, stats, time.monotonic() - began)
-    sys.exit(1 if tally.problems or stats.delivered != stats.accepted else 0)
+        summary = _run(files, reading, None, None, stopped)
+        _summarize(summary, time.monotonic() - began, sent=False)
+    else:
+        try:
+            settings = _settings(server, api_key, project_id)
+            began = time.monotonic()
+            if jobs > 1 and len(files_of(files)) > 1:
+                from .jobs import run_in_processes  # noqa: PLC0415
+
+                summary = run_in_processes(files_of(files), jobs, _Job(reading, settings, resume), stopped)
+            else:
+                summary = _run(files, reading, settings, resume, stopped)
+        except (MindlyticsError, OSError) as error:
+            fail(error, 1)
+        _summarize(summary, time.monotonic() - began, sent=True)
+    if summary.stopped or stopped.number is not None:
+        report("mindlytics", f"stopped{_at(summary)}. Run the same command again to go on.")
+    if stopped.number is not None:
+        sys.exit(STOPPED[signal.Signals(stopped.number)])
+    sys.exit(1 if summary.problems or summary.refused or summary.dropped or summary.stopped else 0)
 
 
-def _client(server: str, api_key: str | None, project_id: str | None) -> Client:
-    """A client, made after the server has answered one request."""
+def _at(summary: Summary) -> str:
+    return f" at {printable(summary.stopped)}" if summary.stopped else ""
+
+
+def files_of(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The files that are named, and those in folders that are."""
+    found: list[str] = []
+    for each in given:
+        path = Path(each)
+        if each != STDIN and path.is_dir():
+            found += map(str, inside(path))
+        else:
+            found.append(each)
+    return tuple(found)
+
+
+def _settings(server: str, api_key: str | None, project_id: str | None) -> dict[str, Any]:
+    """The settings of a client, made after the server has answered one request."""
     api_key, project_id, local = credentials(server, api_key, project_id)
-    options = PATIENCE.copy()
+    options: ClientOptions = PATIENCE.copy()
     if local:
         options["trust_env"] = False  # a proxy cannot reach this machine
-    asking: Settings = {**options, "request_timeout": ANSWER_SECONDS}
+    asking: ClientOptions = {**options, "request_timeout": ANSWER_SECONDS}
     with HTTPClient(api_key=api_key, project_id=project_id, server_endpoint=server, **asking) as http:
         query = {"filter": {"session_id": "-"}, "limit": 1}
         reply = http.send_request(method="GET", url="/bc/v1/db/sessions/find", data=query)
     if isinstance(reply, dict) and reply.get("errored") and reply["status"] in (0, 401, 403):
         raise MLHTTPError(reply["status"], f"{server} cannot be used: {reply['message']}")
-    return Client(api_key=api_key, project_id=project_id, server_endpoint=server, **options)
+    return {"api_key": api_key, "project_id": project_id, "server_endpoint": server, **options}
 
 
-def _record(client: Client, files: tuple[str, ...], tally: Summary) -> None:
-    """Send all transcripts and wait until every event is settled. Stop early if the server is gone for good."""
-    logger = logging.getLogger("mindlytics")
-    warnings = _Warnings(logging.WARNING)
-    logger.addHandler(warnings)
-    try:
-        for where, transcript in _transcripts(files, tally):
-            session = client.create_session(**transcript.session, on_error=partial(_report, where))
-            play(session, transcript)
-            if client.stats().reasons.get("gave_up"):
-                _report("mindlytics", f"{client.settings.server_endpoint} no longer answers: stopped")
-                return
-        client.flush()
-    finally:
-        logger.removeHandler(warnings)
+@frozen
+class _Job:
+    """What a process of ``--jobs`` does with each of its files."""
+
+    reading: Reading
+    settings: dict[str, Any]
+    resume: str | None
+
+    def __call__(self, file: str) -> tuple[Summary, int | None]:
+        stopped = Stopped()
+        summary = _run((file,), self.reading, self.settings, self.resume, stopped, show=False)
+        return summary, stopped.number
 
 
-def _transcripts(files: tuple[str, ...], tally: Summary) -> Iterator[tuple[str, Transcript]]:
-    """The transcripts of all files, each with its place. Invalid lines are reported. All lines are counted."""
-    sizes = [0 if file == STDIN else Path(file).stat().st_size for file in files]
-    with _progress(sum(sizes)) as show:
-        for index, file in enumerate(files):
-            name = "<stdin>" if file == STDIN else file
-            try:
-                for item, raw in _read(file, name, tally):
-                    show(sum(sizes[:index]), raw, tally)
-                    where = place(name, item)
+def _run(  # noqa: PLR0917
+    files: tuple[str, ...],
+    reading: Reading,
+    settings: dict[str, Any] | None,
+    resume: str | None,
+    stopped: Stopped,
+    show: bool = True,
+) -> Summary:
+    """Read all files, and send what they come to where there are settings; stop at a signal."""
+    summary = Summary()
+    with _warnings():
+        recording = None
+        if settings is not None:
+            recording = Recording(Settings.load(settings), summary, report, resume)
+        here = ""
+        try:
+            with _signals(stopped), _progress(files, summary, show) as moved:
+                for where, item in _items(files, reading, summary, moved):
+                    here = where
                     if isinstance(item, Problem):
-                        _report(where, item.reason)
-                    else:
-                        yield where, item
-            except (OSError, EOFError, zlib.error) as error:
-                tally.problems += 1
-                _report(name, f"reading failed: {error}")
+                        report(where, item.reason)
+                    elif recording is not None:
+                        recording.take(where, item)
+                        if recording.is_stopped:
+                            break
+        except _Stop:
+            summary.stopped = here
+            if recording is not None:
+                recording.stop.set()
+        finally:
+            if recording is not None:
+                recording.close()
+                summary.stopped = recording.stopped_at or summary.stopped
+    return summary
+
+
+@contextmanager
+def _signals(stopped: Stopped) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the reading, once. What is under way is settled after that."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.number is None:
+            stopped.number = number
+            raise _Stop
+
+    before = {number: signal.signal(number, stop) for number in STOPPED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if stopped.number is None else signal.SIG_IGN)
+
+
+def _items(
+    files: tuple[str, ...], reading: Reading, summary: Summary, moved: Callable[[int, Any], None]
+) -> Iterator[tuple[str, Transcript | Problem]]:
+    """What the files come to, each with its place."""
+    for index, file in enumerate(files):
+        name = "<stdin>" if file == STDIN else file
+        try:
+            for source, raw in sources_of(file, name, reading.options.names):
+                for item in reading.items(source, summary):
+                    moved(index, raw)
+                    yield place(source.path, item), item
+        except (OSError, EOFError) as error:
+            summary.problems += 1
+            report(name, f"reading failed: {error}")
+
+
+def sources_of(file: str, name: str, names: Mapping[str, str]) -> Iterator[tuple[Source, Any]]:
+    if file != STDIN and Path(file).is_dir():
+        yield from ((source, None) for source in sources(file, names))
+        return
+    with open(0 if file == STDIN else file, "rb", buffering=READ_AHEAD, closefd=file != STDIN) as raw:
+        yield from ((source, raw) for source in opened(raw, name, names))
 
 
 def place(name: str, item: Transcript | Problem) -> str:
@@ -137,56 +294,68 @@ def place(name: str, item: Transcript | Problem) -> str:
     return f"{name}: {record}" if record and record not in ("file", "end of file") else name
 
 
-def _read(file: str, name: str, tally: Summary) -> Iterator[tuple[Transcript | Problem, BinaryIO]]:
-    """The items of a file, each with the open file."""
-    is_stdin = file == STDIN
-    with open(0 if is_stdin else file, "rb", buffering=READ_AHEAD, closefd=not is_stdin) as opened_file:
-        for source in opened(opened_file, name):
-            for item in one(source, Options(), None, False, tally):
-                yield item, opened_file
+@contextmanager
+def _progress(files: tuple[str, ...], summary: Summary, show: bool) -> Iterator[Callable[[int, Any], None]]:
+    """A bar on stderr, where that is a terminal, with the rate and the time that is left."""
+    if not show or not sys.stderr.isatty():
+        yield lambda index, raw: None
+        return
+    sizes = [0 if file == STDIN or Path(file).is_dir() else Path(file).stat().st_size for file in files]
+    words = TextColumn("{task.fields[done]} conversations, {task.fields[rate]}/s")
+    began = time.monotonic()
+    columns = (BarColumn(), words, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=sum(sizes) or None, done=0, rate=0)
+
+        def moved(index: int, raw: Any) -> None:
+            position = sum(sizes[:index]) + (raw.report() if raw is not None and raw.seekable() else 0)
+            rate = round(summary.conversations / max(time.monotonic() - began, 0.001))
+            progress.update(task, completed=position, done=summary.conversations, rate=rate)
+
+        yield moved
 
 
 @contextmanager
-def _progress(size: int) -> Iterator[Callable[[int, BinaryIO, Summary], None]]:
-    """A progress bar, if stderr is a terminal. Yields a function that moves it: by bytes of earlier files and the
-    place in this one.
-    """
-    if not sys.stderr.isatty():
-        yield lambda before, file, tally: None
-        return
-    columns = (BarColumn(), TextColumn("{task.fields[sessions]} sessions"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=size or None, sessions=0)
-
-        def show(before: int, file: BinaryIO, tally: Summary) -> None:
-            position = before + file.tell() if file.seekable() else None
-            progress.update(task, completed=position, sessions=tally.conversations)
-
-        yield show
+def _warnings() -> Iterator[None]:
+    logger = logging.getLogger("mindlytics")
+    handler = _Warnings(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 class _Warnings(logging.Handler):
-    """Shows the client's warnings on stderr, for example of an outage or a changed attribute."""
+    """Shows the package's warnings on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _report("mindlytics", record.getMessage())
+        report("mindlytics", record.getMessage())
 
 
-def _report(where: str, what: object) -> None:
+def report(where: str, what: object) -> None:
+    """One line on stderr."""
     click.echo(printable(f"{where}: {what}"), err=True)
 
 
-def _summarize(tally: Summary, stats: Stats | None, seconds: float) -> None:
-    rows = {
-        "lines": tally.records,
-        "sessions": tally.conversations,
-        "turns": tally.turns,
-        "function calls": tally.calls,
+def _summarize(summary: Summary, seconds: float, sent: bool) -> None:
+    rows: dict[str, object] = {
+        "lines": summary.records,
+        "sessions": summary.conversations,
+        "turns": summary.turns,
+        "function calls": summary.calls,
     }
-    if stats is not None:
-        rows |= {"delivered": stats.delivered, "refused": stats.refused, "dropped": stats.dropped + stats.pending}
-    shown = {**rows, "problems": tally.problems, "seconds": f"{seconds:.2f}"}
-    if stats is not None:
-        shown["events/s"] = round(stats.delivered / max(seconds, 0.001))
-    for name, value in shown.items():
-        click.echo(f"{name:<16}{value:>12}")
+    if summary.feedback:
+        rows["feedback"] = summary.feedback
+    if summary.stored_before:
+        rows["stored before"] = summary.stored_before
+    if sent:
+        rows |= {"delivered": summary.delivered, "refused": summary.refused, "dropped": summary.dropped}
+    rows |= {"problems": summary.problems, "seconds": f"{seconds:.2f}"}
+    if sent:
+        rows["events/s"] = round(summary.delivered / max(seconds, 0.001))
+    rows |= {f"format {name}": count for name, count in summary.shapes.most_common()}
+    rows |= {f"left out: {kind}": count for kind, count in summary.left_out.most_common()}
+    rows |= {f"not read: {kind}": count for kind, count in summary.unread.most_common()}
+    for name, value in rows.items():
+        click.echo(f"{printable(name):<16}{value:>12}" if len(name) < 16 else f"{printable(name)} {value}")

@@ -13,14 +13,21 @@ printed here. The command that imports files is in ``cli/``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from .context import Context
-from .documents import MAX_LINE
 from .model import Call, Feedback, Problem, Step, Transcript, Turn
 from .playing import play
-from .reader import Summary, read
 from .shapes import openai_chat
 from .talk import Talk
+
+if TYPE_CHECKING:
+    from .documents import MAX_LINE
+    from .reader import Summary, read
+    from .recording import record
+
+_HOMES = {"MAX_LINE": "documents", "Summary": "reader", "read": "reader", "record": "recording"}
+"""Where names are that load more: all formats, or an HTTP library. They are loaded when they are asked for."""
 
 __all__ = [
     "MAX_LINE",
@@ -34,7 +41,16 @@ __all__ = [
     "chat",
     "play",
     "read",
+    "record",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def chat(messages: Iterable[object]) -> tuple[Step, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 _WORDS: Mapping[str, str] = {
     "conversation_id": "conversation_id conversation conversationid chat_id chatid thread_id threadid dialogue_id "
@@ -29,24 +30,41 @@ _WORDS: Mapping[str, str] = {
     "comment": "comment feedback_comment kommentar",
 }
 MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split()}
-NESTED = ("messages", "conversation", "conversations")
+USUAL = {"text": "content", "at": "timestamp"}
+"""Other names of keys that may be renamed."""
 
 
-def meanings(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The column of each meaning, the first that fits.
-
-    :param given: columns by meaning, as ``--map`` has them.
-    """
-    found = dict(given or {})
-    taken = set(found.values())
+def meanings(names: Iterable[str]) -> dict[str, str]:
+    """The column of each meaning, the first that fits."""
+    found: dict[str, str] = {}
     for name in names:
         meaning = MEANINGS.get(re.sub(r"[\s-]+", "_", name.strip().lower()))
-        if meaning is not None and meaning not in found and name not in taken:
+        if meaning is not None and meaning not in found:
             found[meaning] = name
     return found
 
 
-def is_table(names: list[str]) -> bool:
-    """Whether these are columns of a table of messages or of turns."""
-    found = meanings(names)
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A record with the usual names of keys.
+
+    :param names: what the usual keys are called here. Of keys in lists of objects, those of the objects count too.
+    """
+    usual = {theirs: USUAL.get(ours, ours) for ours, theirs in names.items()}
+    return _renamed(value, usual)
+
+
+def _renamed(value: Any, usual: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {usual.get(name, name): _renamed(each, usual) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, usual) for each in value]
+    return value
+
+
+def is_table(names: list[str], given: Mapping[str, str]) -> bool:
+    """Whether these are columns of a table of messages or of turns.
+
+    :param given: what the usual ones are called here.
+    """
+    found = meanings(renamed(dict.fromkeys(names), given))
     return len(names) > 1 and (("role" in found and "text" in found) or ("user" in found and "assistant" in found))

@@ -83,7 +83,7 @@ class Context:
         if isinstance(error, InvalidEvent) and not field:
             field = error.field
         record = self.record
-        self.problems.append(Problem(record.number, str(error), record.where(field), record.place))
+        self.problems.append(Problem(record.number, str(error).lstrip(), record.where(field), record.place))
 
     @contextmanager
     def part(self) -> Iterator[None]:

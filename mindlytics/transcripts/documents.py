@@ -99,6 +99,8 @@ def _is_lines(stream: Peeked, head: bytes) -> bool:
         lines = stream.peek(size).lstrip(b" \t\r\n\x1e").split(b"\n", 2)
         if len(lines) > 1 or len(stream.peek(size)) < size:
             break
+    if stream.is_live and len(lines) > 1:
+        return _is_whole(lines[0])
     if len(lines) == 1 or (len(lines) == 2 and not lines[1].strip()):
         return False
     for line in lines[:2]:
@@ -109,6 +111,14 @@ def _is_lines(stream: Peeked, head: bytes) -> bool:
         return line.strip(b" \t\r\x1e").startswith(b"{")
     first = lines[0].strip()
     return len(lines) > 1 and len(first) > 2 and lines[1].lstrip().startswith(b'{"')
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is a record, and not an answer that holds several."""
+    try:
+        return envelope(parse(line.strip(b" \t\r\x1e"))) is None
+    except ValueError:
+        return False
 
 
 def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:

@@ -6,10 +6,13 @@ They are in a database of their own, which SQLite keeps in memory while it is sm
 from __future__ import annotations
 
 import pickle
-import sqlite3
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .context import Record
+
+if TYPE_CHECKING:
+    import sqlite3
 
 SCHEMA = """
 CREATE TABLE records (seq INTEGER PRIMARY KEY, shape TEXT, key TEXT, own TEXT, parent TEXT, record BLOB);
@@ -30,6 +33,8 @@ class Gathering:
     def add(self, shape: str, key: str, record: Record, parent: str | None = None) -> None:
         """Keep a record. ``parent`` is the key that another record was added with, whose group it belongs to."""
         if self._database is None:
+            import sqlite3  # noqa: PLC0415  few formats need it
+
             self._database = sqlite3.connect("", isolation_level=None)
             self._database.executescript(SCHEMA)
             self._database.execute("BEGIN")

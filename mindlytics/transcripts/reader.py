@@ -9,7 +9,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Union
 
-from attrs import Factory, define
+from attrs import Factory, define, fields
 
 from ..values import UTC
 from .context import Context, Options, Record
@@ -27,6 +27,10 @@ Given = Union[str, "os.PathLike[str]", Iterable[Any]]
 class Summary:
     """What a reading has come to so far.
 
+    :param stored_before: conversations that the file of ``resume`` names.
+    :param delivered: events that the service took; ``refused`` are those that it did not.
+    :param dropped: events that were not sent, since the import was stopped.
+    :param stopped: the first place that is not stored, where the import was stopped.
     :param records: lines, rows or other records that were read, those with problems included.
     :param shapes: conversations by the name of their format.
     :param left_out: what is known and was not said, by its kind: images, system messages, thinking.
@@ -39,9 +43,23 @@ class Summary:
     feedback: int = 0
     problems: int = 0
     records: int = 0
+    stored_before: int = 0
+    delivered: int = 0
+    refused: int = 0
+    dropped: int = 0
+    stopped: str = ""
     shapes: Counter[str] = Factory(Counter)
     left_out: Counter[str] = Factory(Counter)
     unread: Counter[str] = Factory(Counter)
+
+    def __iadd__(self, other: Summary) -> Summary:
+        """Add what another reading came to."""
+        for attribute in fields(Summary):
+            name = attribute.name
+            if name != "stopped":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.stopped = self.stopped or other.stopped
+        return self
 
     def add(self, item: Transcript | Problem) -> None:
         """Count a conversation or a problem."""
@@ -81,12 +99,12 @@ def read(
     """
     options = Options(timezone, assistant, gap_hours, names or {})
     shape = named(format) if isinstance(format, str) else plugged(format) if format is not None else None
-    return _read(_sources(source), options, shape, strict, Summary() if summary is None else summary)
+    return _read(_sources(source, options.names), options, shape, strict, Summary() if summary is None else summary)
 
 
-def _sources(source: Given) -> Iterator[Source]:
+def _sources(source: Given, names: Mapping[str, str]) -> Iterator[Source]:
     if isinstance(source, (str, os.PathLike)):
-        return sources(source)
+        return sources(source, names)
     return iter([Source("", "", _items(source))])
 
 

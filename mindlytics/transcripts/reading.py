@@ -9,6 +9,7 @@ from attrs import evolve
 
 from ..errors import InvalidEvent
 from ..validators import MAX_NAME, check_name
+from .columns import renamed
 from .context import Context, Record
 from .detecting import detect
 from .gathering import Gathering
@@ -36,6 +37,8 @@ def conversations(
         if isinstance(record, Problem):
             yield record
             continue
+        if context.options.names:
+            record = evolve(record, value=renamed(record.value, context.options.names))  # noqa: PLW2901
         shape = format or detect(record.value) or last
         context.record = record
         if shape is None:
@@ -124,6 +127,3 @@ def _id(name: str, value: str | None) -> str | None:
     if len(value) > MAX_NAME:
         value = f"{value[: MAX_NAME - 37]}-{derived('long', value)}"
     return check_name(name, value)
-
-
-__all__ = ["conversations", "derived", "evolve"]

@@ -38,33 +38,43 @@ class Source:
     beside: Mapping[str, Any] = Factory(dict)
 
 
-def sources(path: str | os.PathLike[str]) -> Iterator[Source]:
+def sources(path: str | os.PathLike[str], names: Mapping[str, str] | None = None) -> Iterator[Source]:
     """The sources of a file or a folder; hidden files of a folder are passed over."""
     found = Path(path)
     if found.is_dir():
-        for each in sorted(found.rglob("*")):
-            if each.is_file() and not any(part.startswith(".") for part in each.relative_to(found).parts):
-                yield from sources(each)
+        for each in inside(found):
+            yield from sources(each, names)
         return
     with found.open("rb") as file:
-        yield from opened(file, str(path))
+        yield from opened(file, str(path), names)
 
 
-def opened(file: IO[bytes], path: str) -> Iterator[Source]:
-    """The sources of an open file."""
+def inside(folder: Path) -> Iterator[Path]:
+    """The files in a folder, but for hidden ones."""
+    for each in sorted(folder.rglob("*")):
+        if each.is_file() and not any(part.startswith(".") for part in each.relative_to(folder).parts):
+            yield each
+
+
+def opened(file: IO[bytes], path: str, names: Mapping[str, str] | None = None) -> Iterator[Source]:
+    """The sources of an open file.
+
+    :param names: what the usual columns of a table are called here.
+    """
+    names = names or {}
     name = Path(path).name.partition(".")[0]
     head = file.read(8)
     if file.seekable():
         file.seek(0)
         if head.startswith(ZIP):
-            yield from _archive(file, path, name)
+            yield from _archive(file, path, name, names)
             return
         if head.startswith(PARQUET):
             yield Source(path, name, parquet_records(file))
             return
-        yield Source(path, name, stream_records(file))
+        yield Source(path, name, stream_records(file, names))
     else:
-        yield Source(path, name, stream_records(_Rejoined(head, file)))
+        yield Source(path, name, stream_records(_Rejoined(head, file), names))
 
 
 class _Rejoined:
@@ -74,16 +84,21 @@ class _Rejoined:
         self._head = head
         self._file = file
 
+    def seekable(self) -> bool:
+        return False
+
     def read(self, size: int = -1) -> bytes:
         head, self._head = self._head, b""
-        return head or self._file.read(size)
+        read = getattr(self._file, "read1", self._file.read)
+        found: bytes = head or read(size)
+        return found
 
 
-def stream_records(file: Any) -> Iterator[Record | Problem]:
+def stream_records(file: Any, names: Mapping[str, str]) -> Iterator[Record | Problem]:
     """The records of a stream of bytes: JSON, CSV or a chat as text, packed or not."""
     try:
         stream = unpacked(file)
-        yield from _records(stream)
+        yield from _records(stream, names)
     except Damaged as error:
         yield Problem(0, str(error), "file")
         return
@@ -94,7 +109,7 @@ def stream_records(file: Any) -> Iterator[Record | Problem]:
         yield Problem(0, f"reading failed: {stream.fault}", "end of file")
 
 
-def _records(stream: Peeked) -> Iterator[Record | Problem]:
+def _records(stream: Peeked, names: Mapping[str, str]) -> Iterator[Record | Problem]:
     head = stream.peek(PEEK)
     if head.startswith(ZIP) or head.startswith(PARQUET):
         raise Damaged("is an archive inside another one, which is not read: unpack it")
@@ -106,7 +121,7 @@ def _records(stream: Peeked) -> Iterator[Record | Problem]:
             yield from records_of(stream, is_message_list)
     elif is_chat(head):
         yield from text_records(stream)
-    elif is_csv(head):
+    elif is_csv(head, names):
         yield from csv_records(stream)
     elif b"\0" in head[:1000]:
         raise Damaged(f"is no text, and no archive that is known (it begins with {head[:4].hex(' ')})")
@@ -125,7 +140,7 @@ def is_message_list(value: Any) -> bool:
     return isinstance(value.get("data"), dict) and value.get("type") in ("human", "ai", "system", "tool", "function")
 
 
-def _archive(file: IO[bytes], path: str, name: str) -> Iterator[Source]:
+def _archive(file: IO[bytes], path: str, name: str, names: Mapping[str, str]) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(file)
         members = [each for each in archive.infolist() if not each.is_dir() and _is_wanted(each.filename)]
@@ -145,7 +160,7 @@ def _archive(file: IO[bytes], path: str, name: str) -> Iterator[Source]:
     else:
         beside = {}
     for member in members:
-        records = _member(archive, member)
+        records = _member(archive, member, names)
         inside = f"{path}/{member.filename}"
         stem = Path(member.filename).name.partition(".")[0]
         yield Source(inside, stem, records, beside)
@@ -155,7 +170,7 @@ def _is_wanted(name: str) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Record | Problem]:
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, names: Mapping[str, str]) -> Iterator[Record | Problem]:
     try:
         if member.flag_bits & 1:
             yield Problem(0, "is encrypted", member.filename)
@@ -165,7 +180,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Recor
                 yield from parquet_records(io.BytesIO(PARQUET + file.read(MAX_DOCUMENT)))
                 return
         with archive.open(member) as file:
-            yield from stream_records(file)
+            yield from stream_records(file, names)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, *FAULTS) as error:
         yield Problem(0, f"reading failed: {error}", member.filename)
 

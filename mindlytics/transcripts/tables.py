@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
 
 from .columns import is_table
@@ -23,10 +23,10 @@ def _delimiter(line: str) -> str:
     return max(DELIMITERS, key=line.count)
 
 
-def is_csv(head: bytes) -> bool:
+def is_csv(head: bytes, names: Mapping[str, str]) -> bool:
     """Whether the first line is the header of a table of messages or turns."""
     line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
-    return is_table(_names(line))
+    return is_table(_names(line), names)
 
 
 def _names(line: str) -> list[str]:

@@ -62,10 +62,12 @@ PACKERS: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
 
 
 class Peeked(io.BufferedIOBase):
-    """A stream whose first bytes can be looked at. ``tell`` is what was read of the file below it."""
+    """A stream whose first bytes can be looked at."""
 
-    def __init__(self, stream: Any, below: Peeked | None = None) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, below: Peeked | None = None, *, is_live: bool = False) -> None:
+        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)  # gives what there is
+        self.is_live: bool = is_live or (below is not None and below.is_live)
+        """Whether what follows may take its time, as in a pipe."""
         self._below = below
         self._head = b""
         self._fault: BaseException | None = None
@@ -76,8 +78,8 @@ class Peeked(io.BufferedIOBase):
         return self._fault or (self._below.fault if self._below is not None else None)
 
     def peek(self, size: int = PEEK) -> bytes:
-        """At least so many bytes, if there are."""
-        while len(self._head) < size:
+        """At least so many bytes, if there are. Of a live stream, a line is enough."""
+        while len(self._head) < size and not (self.is_live and b"\n" in self._head):
             piece = self._next(size)
             if not piece:
                 break
@@ -107,7 +109,7 @@ class Peeked(io.BufferedIOBase):
         if self._fault is not None:
             return b""
         try:
-            found: bytes = self._stream.read(size)
+            found = self._read(size)
         except FAULTS as error:
             self._fault = error
             return b""
@@ -123,12 +125,12 @@ class _Bounded:
     """Refuses to unpack what is out of all proportion."""
 
     def __init__(self, stream: BinaryIO, packed: Counting) -> None:
-        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)  # gives what there is before a fault
+        self._unpack: Callable[[int], bytes] = getattr(stream, "read1", stream.read)  # gives what is before a fault
         self._packed = packed
         self._size = 0
 
     def read(self, size: int) -> bytes:
-        found = self._read(size)
+        found = self._unpack(size)
         self._size += len(found)
         if self._size > FREE and self._size > MAX_RATIO * max(1, self._packed.count):
             raise OSError(f"it unpacks to over {MAX_RATIO} times its size")
@@ -147,6 +149,8 @@ class Counting:
         self.count += len(found)
         return found
 
+    read1 = read
+
     def readable(self) -> bool:
         return True
 
@@ -156,7 +160,7 @@ def unpacked(file: IO[bytes]) -> Peeked:
 
     :raises Damaged: it cannot be unpacked here.
     """
-    stream = Peeked(file)
+    stream = Peeked(file, is_live=not file.seekable())
     for _ in range(3):
         head = stream.peek(8)
         packer = next((open_ for magic, open_ in PACKERS if head.startswith(magic)), None)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from mindlytics import Client
-from mindlytics.cli import importing
+from mindlytics.settings import Settings
 from mindlytics.transcripts import Summary, Transcript, Turn, read
+from mindlytics.transcripts.recording import Recording
 
 from .processes import Running, Stored, environment, mindlytics
 
@@ -66,6 +66,8 @@ def imported(server: Running, project: str, *arguments: object, **more: Any) -> 
 def test_turns_and_calls_arrive_in_order(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
     file = written(tmp_path / "chats.jsonl", {**TEA, "metadata": {"shop": "Mill Street", "tables": 7}}, COFFEE)
     assert {
+        "format openai_chat": 2,
+        "left out: system messages": 1,
         "lines": 2,
         "sessions": 2,
         "turns": 4,
@@ -88,8 +90,10 @@ def test_the_same_file_twice_makes_no_second_set(server: Running, project: str, 
     file = written(tmp_path / "chats.jsonl", {**TEA, "user_id": None, "metadata": None}, given)
     imported(server, project, file)
     before = [stored.find(collection) for collection in ("sessions", "conversations", "users")]
+    said = stored.said()
     imported(server, project, file)
     after = [stored.find(collection) for collection in ("sessions", "conversations", "users")]
+    assert said == stored.said()
     assert [2, 2, 2] == [len(rows) for rows in before]
     for collection, key in enumerate(("session_id", "conversation_id", "user_id")):
         assert [row[key] for row in before[collection]] == [row[key] for row in after[collection]]
@@ -141,7 +145,8 @@ def test_a_dry_run_counts_and_sends_nothing(tmp_path: Path) -> None:
     file = written(tmp_path / "chats.jsonl", TEA, COFFEE, COFFEE)
     ended = mindlytics("import", "--dry-run", "--server", "https://unreachable.invalid", file)
     assert (0, "") == (ended.returncode, ended.stderr)
-    assert {"lines": 3, "sessions": 3, "turns": 6, "function calls": 1, "problems": 0} == counted(ended.stdout)
+    wanted = {"lines": 3, "sessions": 3, "turns": 6, "function calls": 1, "problems": 0, "format openai_chat": 3}
+    assert {**wanted, "left out: system messages": 1} == counted(ended.stdout)
     bad = written(tmp_path / "bad.jsonl", "{")
     assert 1 == mindlytics("import", "--dry-run", bad).returncode
 
@@ -194,17 +199,24 @@ def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
     assert f"mindlytics: {url} cannot be used: no reply (connection refused)\n" == ended.stderr
 
 
-def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    file = written(tmp_path / "chats.jsonl", *[TEA] * 50)
-    tally = Summary()
-    with Client(
-        server_endpoint=url, api_key="a", project_id="p", max_queue_events=1, retry_for=0, on_full="block"
-    ) as client:
-        importing._record(client, (str(file),), tally)
-    assert 50 > tally.records
-    assert f"mindlytics: {url} no longer answers: stopped\n" in capsys.readouterr().err
+    given = {"server_endpoint": url, "api_key": "a", "project_id": "p", "retry_for": 0, "trust_env": False}
+    told: list[tuple[str, str]] = []
+    recording = Recording(Settings.load(given), Summary(), lambda *words: told.append(words), connections=1)
+    taken = 0
+    lines = [json.dumps({**TEA, "metadata": None, "conversation_id": str(number)}) for number in range(200)]
+    for item in read(lines):
+        assert isinstance(item, Transcript)
+        recording.take(item.where, item)
+        taken += 1
+        if recording.is_stopped:
+            break
+    recording.close()
+    assert 200 > taken
+    assert "line 1" == recording.stopped_at
+    assert [("mindlytics", f"{url} no longer answers (no reply: connection refused): stopped")] == told
 
 
 @pytest.mark.parametrize("missing", ["--api-key", "--project-id"])
@@ -240,6 +252,115 @@ def test_without_the_extra_one_line_says_what_to_install(missing: str) -> None:
     assert 1 == ended.returncode
     assert 1 == len(ended.stderr.splitlines())
     assert "install 'mindlytics[local]'" in ended.stderr
+
+
+def test_a_file_of_what_is_stored_is_passed_over(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    file, noted = written(tmp_path / "chats.jsonl", {**TEA, "metadata": None}, COFFEE), tmp_path / "stored"
+    assert 9 == imported(server, project, "--resume", noted, file)["delivered"]
+    again = imported(server, project, "--resume", noted, written(tmp_path / "more.jsonl", TEA | {"metadata": None}))
+    assert {"stored before": 1, "delivered": 0}.items() <= again.items()
+    other = imported(server, f"{project}-2"[-100:], "--resume", noted, file)
+    assert 9 == other["delivered"]
+    bad = written(tmp_path / "bad", "no database" * 100)
+    ended = mindlytics("import", "--server", server.url, "--resume", bad, file)
+    assert (1, True) == (ended.returncode, "is no checkpoint" in ended.stderr)
+
+
+def test_conversations_without_ids_and_times_are_stored_once(
+    server: Running, project: str, stored: Stored, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "chats.jsonl", COFFEE, COFFEE)
+    for _ in range(2):
+        imported(server, project, file)
+        assert 2 == len(stored.find("sessions"))
+        assert 4 == len(stored.said())
+
+
+def test_several_processes_share_the_files(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    for number in range(5):
+        tea = {**TEA, "metadata": None, "conversation_id": f"tea {number}"}
+        written(tmp_path / f"{number}.jsonl", tea, *(["Dear diary,"] if number == 3 else []))
+    ended = mindlytics(
+        "import",
+        "--server",
+        server.url,
+        "--project-id",
+        project,
+        "--jobs",
+        2,
+        "--resume",
+        tmp_path / ".stored",
+        tmp_path,
+    )
+    assert (1, f"{tmp_path / '3.jsonl'}:2: is no JSON: Expecting value at character 1\n") == (
+        ended.returncode,
+        ended.stderr,
+    )
+    assert {"sessions": 5, "turns": 10, "delivered": 25, "problems": 1}.items() <= counted(ended.stdout).items()
+    assert 15 == len(stored.said())
+
+
+def test_models_tokens_and_feedback_arrive(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    answer = {"role": "assistant", "content": "Yes.", "model": "m-1", "assistant_id": "waiter"}
+    answer |= {"usage": {"prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": 4}, "feedback": "thumbs_up"}
+    file = written(tmp_path / "chats.jsonl", {"messages": [{"role": "user", "content": "Tea?"}, answer]})
+    imported(server, project, file)
+    turn = stored.find("events", filter={"event": "Conversation Turn"})[0]["properties"]
+    wanted = {"model": "m-1", "prompt_tokens": 9, "completion_tokens": 2, "cached_tokens": 4, "assistant_id": "waiter"}
+    assert wanted.items() <= turn.items()
+    feedback = stored.find("events", filter={"event": "Feedback"})[0]["properties"]
+    assert {"feedback": "thumbs_up", "turn": 1}.items() <= feedback.items()
+
+
+def test_explain_shows_what_a_file_comes_to(tmp_path: Path) -> None:
+    ended = mindlytics("import", "--explain", written(tmp_path / "chats.jsonl", TEA, {"messages": [{"role": "cook"}]}))
+    assert 1 == ended.returncode
+    for words in (
+        "openai_chat, 2 turns, 1 function calls",
+        "user: Which tea is there?",
+        "left out: system messages (1)",
+    ):
+        assert words in ended.stdout
+
+
+def test_names_of_keys_are_given(tmp_path: Path) -> None:
+    talk = {"turns": [{"who": "user", "said": "Tea?"}, {"who": "bot", "said": "Yes."}]}
+    file = written(tmp_path / "chats.jsonl", talk)
+    ended = mindlytics("import", "--dry-run", "--map", "messages=turns,role=who,text=said", file)
+    assert {"sessions": 1, "turns": 1, "problems": 0}.items() <= counted(ended.stdout).items()
+    table = written(tmp_path / "chats.csv", "no;wer;was", "1;Kunde;Tee?", "1;Agent;Ja.")
+    ended = mindlytics("import", "--dry-run", "--map", "conversation_id=no,role=wer,text=was", table)
+    assert {"sessions": 1, "turns": 1, "format csv_messages": 1}.items() <= counted(ended.stdout).items()
+    assert 2 == mindlytics("import", "--dry-run", "--map", "role", file).returncode
+
+
+def test_a_format_of_your_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def read(record):\n"
+        "    said = [('user', record['q']), ('assistant', record['a'])]\n"
+        "    return {'messages': [{'role': role, 'content': text} for role, text in said]}\n"
+    )
+    file = written(tmp_path / "chats.jsonl", {"q": "Tea?", "a": "Yes."})
+    ended = mindlytics("import", "--dry-run", "--format", "mine:read", file, cwd=tmp_path)
+    assert {"sessions": 1, "turns": 1, "format read": 1}.items() <= counted(ended.stdout).items()
+    assert 2 == mindlytics("import", "--dry-run", "--format", "nothing", file).returncode
+
+
+def test_strict_makes_unknown_parts_problems(tmp_path: Path) -> None:
+    odd = {"messages": [{"role": "user", "content": ["Tea?", {"type": "hologram"}]}]}
+    file = written(tmp_path / "chats.jsonl", odd)
+    lax, strict = (mindlytics("import", "--dry-run", *more, file) for more in ([], ["--strict"]))
+    assert (0, 1) == (lax.returncode, strict.returncode)
+    assert "is not read, 1 times: parts of type hologram" in strict.stderr
+    assert "not read: parts of type hologram 1" in lax.stdout
+
+
+def test_times_are_of_the_time_zone_that_is_named(
+    server: Running, project: str, stored: Stored, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "chats.jsonl", COFFEE | {"date": "2025-04-03"})
+    imported(server, project, "--timezone", "Europe/Vienna", file)
+    assert "2025-04-02T22:00:00.000Z" == stored.find("sessions")[0]["started_at"]
 
 
 @pytest.mark.skipif("MINDLYTICS_TRANSCRIPTS" not in os.environ, reason="no file of real transcripts is given")

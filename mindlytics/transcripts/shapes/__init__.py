@@ -1,6 +1,6 @@
 """The formats that people have their conversations in, one file each. ``detecting.py`` says which is whose.
 
-A shape tells its records by :attr:`Shape.detects`. Most read each record by itself. Of those with a ``group``, all
+A shape knows its records by :attr:`Shape.detects`. Most read each record by itself. Of those with a ``group``, all
 records with the same key are read together, at the end of the file.
 """
 

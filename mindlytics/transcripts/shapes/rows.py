@@ -29,21 +29,15 @@ ROWS = ("role", "text")
 TURNS = ("user", "assistant")
 
 
-def _is_flat(record: Any, wanted: tuple[str, str], context: Context | None = None) -> dict[str, str] | None:
+def _is_flat(record: Any, wanted: tuple[str, str]) -> dict[str, str] | None:
     if not isinstance(record, dict) or "messages" in record:
         return None
-    found = meanings(map(str, record), _given(context))
+    found = meanings(map(str, record))
     one, other = wanted
     if one not in found or other not in found:
         return None
     both = record.get(found[one]), record.get(found[other])
     return None if any(isinstance(value, (dict, list)) for value in both) else found
-
-
-def _given(context: Context | None) -> dict[str, str]:
-    if context is None:
-        return {}
-    return {{"content": "text", "timestamp": "at"}.get(key, key): name for key, name in context.options.names.items()}
 
 
 def is_turn(record: Any) -> bool:
@@ -81,14 +75,14 @@ def _checked(record: dict[str, Any], found: dict[str, str], context: Context) ->
 
 def group_turns(record: Any, context: Context) -> str:
     """The conversation's id; a row without one is a conversation by itself."""
-    found = meanings(map(str, record), _given(context))
+    found = meanings(map(str, record))
     _checked(record, found, context)
     return _key(record, found, context)
 
 
 def group_messages(record: Any, context: Context) -> str:
     """The same of rows with who said what."""
-    found = meanings(map(str, record), _given(context))
+    found = meanings(map(str, record))
     role = record.get(found["role"])
     if str(role).strip().lower() not in MORE_ROLES:
         raise InvalidEvent(found["role"], f"one of {', '.join(sorted(set(ROLES)))}", role)
@@ -124,7 +118,7 @@ def _begun(records: list[Record], context: Context) -> tuple[Talk, dict[str, str
     rows = [
         {name: value for name, value in each.value.items() if value is not None and value != ""} for each in records
     ]
-    found = meanings(map(str, records[0].value), _given(context))
+    found = meanings(map(str, records[0].value))
     times = [row.get(found.get("at", "")) for row in rows]
     times = [iso(each, context.day_first) if isinstance(each, str) else each for each in times]
     moments = [context.moment(found.get("at", "at"), each) for each in times]

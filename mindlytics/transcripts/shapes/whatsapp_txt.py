@@ -75,7 +75,7 @@ def _talk(speeches: list[Speech], context: Context) -> Iterator[Talk]:
 
 
 def _month_first(messages: list[dict[str, Any]]) -> bool:
-    """Whether dates name the month first: dots never do, a number above 12 tells, and so does AM or PM."""
+    """Whether dates name the month first: dots never do, a number above 12 decides, and so does AM or PM."""
     parts = [re.split(r"[./-]", each["date"]) for each in messages]
     if any("." in each["date"] for each in messages) or any(int(part[0]) > 12 for part in parts):
         return False

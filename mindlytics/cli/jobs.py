@@ -1,0 +1,58 @@
+"""Several processes that share the files of an import."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from types import FrameType
+from typing import Any
+
+from ..transcripts import Summary
+
+
+def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Any], stopped: Any) -> Summary:
+    """Run a job on each file, in so many processes, and add up what they come to. A signal ends all of them."""
+    context = multiprocessing.get_context("spawn")
+    summary = Summary()
+    waiting = list(reversed(files))
+    running: dict[Connection, tuple[Any, str]] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.number = number
+        for process, _ in list(running.values()):
+            process.terminate()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while running or (waiting and stopped.number is None and not summary.stopped):
+            while waiting and len(running) < jobs and stopped.number is None and not summary.stopped:
+                ours, theirs = context.Pipe(duplex=False)
+                file = waiting.pop()
+                process = context.Process(target=_work, args=(job, file, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                running[ours] = (process, file)
+            for ready in wait(list(running), timeout=1.0):
+                assert isinstance(ready, Connection)
+                process, file = running.pop(ready)
+                try:
+                    found, _ = ready.recv()
+                    summary += found
+                except EOFError:  # it died
+                    summary.problems += 1
+                    summary.stopped = summary.stopped or file
+                process.join()
+                ready.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if stopped.number is not None and waiting:
+        summary.stopped = summary.stopped or waiting[-1]
+    return summary
+
+
+def _work(job: Callable[[str], Any], file: str, results: Connection) -> None:
+    results.send(job(file))
+    results.close()

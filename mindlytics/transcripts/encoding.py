@@ -1,0 +1,92 @@
+"""From a transcript to the events that are sent, under a key that is the same whenever it is read.
+
+A transcript without ids gets some that are made of its content and its place. What has no time happens at the reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from attrs import astuple, evolve
+
+from ..session import BaseSession
+from ..wire import encode_parts
+from .model import Transcript
+from .playing import play
+from .reading import derived
+
+ChangeReport = Callable[[str, object, str], None]
+
+
+def digest(transcript: Transcript) -> bytes:
+    """What is the same for the same conversation, however often and from where it is read."""
+    ids = transcript.session
+    given = {
+        "session": {name: value for name, value in ids.items() if value is not None},
+        "steps": [(type(step).__name__, astuple(step)) for step in transcript.steps],
+        "feedback": [(each.name, each.value, each.turn, each.comment, dict(each.more)) for each in transcript.feedback],
+        "span": (transcript.began, transcript.ended),
+        "where": None if ids.get("session_id") else transcript.where,
+    }
+    return blake2b(orjson.dumps(given, str, orjson.OPT_NON_STR_KEYS), digest_size=16).digest()
+
+
+def events_of(
+    transcript: Transcript, key: bytes, now: datetime, origin: dict[str, str], report: ChangeReport
+) -> list[bytes]:
+    """The events of a transcript, encoded.
+
+    :param key: its :func:`digest`.
+    :param now: when happened what has no time.
+    :param origin: what all events say of where they come from, as the settings have it.
+    :param report: is called for values that are changed: the name, the value, and what was done.
+    """
+    began = transcript.began or now
+    steps = tuple(step if step.timestamp else evolve(step, timestamp=began) for step in transcript.steps)
+    session = dict(transcript.session)
+    if session.get("session_id") is None:
+        session["session_id"] = derived("session", key.hex())
+        session["conversation_id"] = derived("conversation", key.hex())
+        if session.get("user_id") is None and session.get("device_id") is None:
+            session["device_id"] = derived("device", key.hex())
+    whole = evolve(transcript, steps=steps, began=began, ended=transcript.ended or began)
+    recorder = _Recorder(origin, report)
+    play(_Session(recorder, **session), whole)
+    return recorder.pieces
+
+
+class _Session(BaseSession[None, str]):
+    """A session whose events go nowhere but into a list."""
+
+    def _all(self, done: list[Any]) -> None:
+        return None
+
+    def _answer(self, done: None, id: str) -> str:
+        return id
+
+
+class _Recorder:
+    """What a session asks of its client."""
+
+    is_closed = False
+
+    def __init__(self, origin: dict[str, str], report: ChangeReport) -> None:
+        self.pieces: list[bytes] = []
+        self._origin = origin
+        self.settings = SimpleNamespace(sample_rate=1.0)
+        ledger = SimpleNamespace(open_account=SimpleNamespace)
+        self.pipeline = SimpleNamespace(ledger=ledger, report_change=report, is_open=True, submit=self._submit)
+
+    def _submit(self, data: bytes, size: int, account: object) -> None:
+        self.pieces.append(data)
+
+    def _mirrors(self, account: object) -> Sequence[Any]:
+        return ()
+
+    def _encoder(self) -> Any:
+        return encode_parts

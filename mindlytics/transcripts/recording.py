@@ -1,0 +1,156 @@
+"""Records transcripts at a service: the same ones twice are stored once, and a broken import goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ..settings import Options as ClientOptions
+from ..settings import Settings
+from ..values import UTC, now
+from .checkpoint import Checkpoint
+from .encoding import digest, events_of
+from .model import Problem, Transcript
+from .reader import Given, Summary, read
+from .sending import Parcel, Sender
+
+CONNECTIONS = 4
+PATIENCE: ClientOptions = {"retry_for": 300.0, "request_timeout": 30.0, "enabled": True, "sample_rate": 1.0}
+"""An import may wait and must not lose."""
+
+Report = Callable[[str, str], None]
+
+
+class Recording:
+    """Sends transcripts, one after the other, and counts what becomes of them.
+
+    :param settings: where to.
+    :param summary: is counted up on the way.
+    :param report: is called with what goes wrong: the place, and why.
+    :param resume: the path of a file that says what is stored already.
+    :param connections: how many requests are under way at once.
+    :raises OSError: that file cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        summary: Summary,
+        report: Report,
+        resume: str | os.PathLike[str] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        self._summary = summary
+        self._report_problem = report
+        self._endpoint = settings.server_endpoint
+        self._origin = settings.origin
+        self._reported: set[str] = set()
+        scope = f"{settings.server_endpoint} {settings.project_id}"
+        self._checkpoint = None if resume is None else Checkpoint(resume, scope)
+        self._now: datetime = now().astimezone(UTC).replace(microsecond=0)
+        self._under_way: OrderedDict[int, str] = OrderedDict()
+        self.stop = threading.Event()
+        """Set it to end early: what is under way is settled, and nothing else is sent."""
+        self._sender = Sender(settings, connections, self.stop)
+        self._first_lost = ""
+
+    def take(self, where: str, transcript: Transcript) -> None:
+        """Send a transcript. Waits while too many are under way."""
+        key = digest(transcript)
+        if self._checkpoint is not None and key in self._checkpoint:
+            self._summary.stored_before += 1
+            return
+        pieces = events_of(transcript, key, self._now, self._origin, self._report)
+        parcel = Parcel(where, str(transcript.session.get("session_id")), key, pieces)
+        self._under_way[id(parcel)] = where
+        self._sender.send(parcel)
+        self._settle()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is sent."""
+        return self.stop.is_set()
+
+    @property
+    def stopped_at(self) -> str:
+        """The first place from which something is not stored; empty where all is."""
+        return self._first_lost
+
+    def close(self) -> None:
+        """Wait until all is settled."""
+        self._sender.close()
+        self._settle()
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+
+    def _settle(self) -> None:
+        while not self._sender.settled.empty():
+            parcel = self._sender.settled.get()
+            self._under_way.pop(id(parcel), None)
+            self._summary.delivered += parcel.delivered
+            self._summary.refused += parcel.refused
+            self._summary.dropped += parcel.dropped
+            if parcel.refused:
+                self._report_problem(parcel.where, parcel.message)
+            if parcel.is_stored:
+                if self._checkpoint is not None:
+                    self._checkpoint.add(parcel.key)
+                continue
+            self._first_lost = self._first_lost or parcel.where
+            if parcel.gave_up and not self.stop.is_set():
+                self.stop.set()
+                self._report_problem("mindlytics", f"{self._endpoint} no longer answers ({parcel.message}): stopped")
+
+    def _report(self, name: str, value: object, done: str) -> None:
+        if name not in self._reported:
+            self._reported.add(name)
+            self._report_problem("mindlytics", f"{name} was {done}")
+
+
+def record(
+    source: Given,
+    format: str | Callable[[Any], Any] | None = None,
+    *,
+    api_key: str | None = None,
+    project_id: str | None = None,
+    server_endpoint: str | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    connections: int = CONNECTIONS,
+    on_problem: Report | None = None,
+    **reading: Any,
+) -> Summary:
+    """Read conversations and record them at the service. The same ones twice are stored once.
+
+    It may run over a part of the data in each of many processes, such as a partition of Spark, Ray or Dask.
+
+    :param source: as for :func:`~mindlytics.transcripts.read`, and so are ``format`` and ``reading``.
+    :param api_key: the key; like the two that follow, it defaults to the environment, as a client's does.
+    :param resume: the path of a file that says what is stored already; it is made where there is none.
+    :param connections: how many requests are under way at once.
+    :param on_problem: is called with the place and the words of each problem.
+    :returns: what it came to. If the service stopped answering, ``stopped`` names the first place that is not stored.
+    """
+    given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint}
+    settings = Settings.load({**given, **PATIENCE})
+    summary: Summary = reading.pop("summary", None) or Summary()
+    report = on_problem or (lambda where, words: None)
+    recording = Recording(settings, summary, report, resume, connections)
+    try:
+        for item in read(source, format, summary=summary, **reading):
+            if isinstance(item, Problem):
+                report(item.record or item.where, item.reason)
+            else:
+                recording.take(item.where, item)
+            if recording.is_stopped:
+                break
+    finally:
+        recording.close()
+        summary.stopped = recording.stopped_at
+    return summary
+
+
+__all__ = ["Recording", "record"]
