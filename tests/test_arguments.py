@@ -178,7 +178,7 @@ async def test_what_loses_something_warns_once_or_raises_where_the_client_is_str
         (numpy.datetime64("NaT", "ns"), None, "replaced by the current time"),
     ],
 )
-async def test_moments_of_numpy_are_in_utc(
+async def test_times_of_numpy_are_in_utc(
     face: Face, sink: Sink, caplog: pytest.LogCaptureFixture, given: Any, expected: datetime | None, words: str
 ) -> None:
     event = await recorded(face, sink, "track_event", event="e", timestamp=given)
@@ -189,7 +189,7 @@ async def test_moments_of_numpy_are_in_utc(
         face.client(strict=True).create_session().track_event(event="e", timestamp=given)
 
 
-async def test_moments_of_pandas_are_taken(face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+async def test_times_of_pandas_are_taken(face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
     pandas = pytest.importorskip("pandas")
     aware = pandas.Timestamp("2025-04-03T07:35:10Z")
     expected = datetime(2025, 4, 3, 7, 35, 10, tzinfo=timezone.utc)

@@ -175,7 +175,7 @@ def test_instructions_are_counted_for_each_thread() -> None:
         assert 21 == sink.take()["events"]
 
 
-def test_the_package_of_an_earlier_commit_is_had_from_git() -> None:
+def test_the_package_of_an_earlier_commit_comes_from_git() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("this is no clone")
     with instructions.package_of("HEAD") as folder:

@@ -67,7 +67,7 @@ async def test_every_turn_is_stored_once_and_in_order(face: Face, caller: Caller
     assert TURNS / AT_ONCE <= told["requests"]
 
 
-async def test_a_listener_hears_every_event_once_and_in_order(face: Face, caller: Caller) -> None:
+async def test_a_listener_receives_every_event_once_and_in_order(face: Face, caller: Caller) -> None:
     heard = Heard()
     behave(caller, "503:20%,reset:20%,lose-ack:20%,truncate:20%,seed:3")
     client = face.client(api_key="key", project_id=caller.http.headers["X-App-ID"])

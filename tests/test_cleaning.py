@@ -73,7 +73,7 @@ def clean(value: Any) -> tuple[dict[str, Any], list[str]]:
         (2**64 - 1, 2**64 - 1),
     ],
 )
-def test_what_is_a_scalar_at_heart_becomes_one_in_silence(value: Any, expected: Any) -> None:
+def test_lossless_conversions_are_silent(value: Any, expected: Any) -> None:
     assert ({"k": expected}, []) == clean(value)
 
 
@@ -94,7 +94,7 @@ def test_numpy_scalars_become_python_scalars() -> None:
         (b"bytes", "bytes"),
     ],
 )
-def test_what_does_not_fit_is_made_to_and_told(value: Any, expected: str) -> None:
+def test_what_does_not_fit_is_made_to_and_reported(value: Any, expected: str) -> None:
     cleaned, told = clean(value)
     assert {"k": expected} == cleaned
     assert 1 == len(told)
@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_made_to_and_told(value: Any, expected: str) -> Non
 @pytest.mark.parametrize(
     "value", [float("nan"), float("inf"), Decimal("NaN"), object(), Hostile(), HostilePath(), lambda: 1]
 )
-def test_what_cannot_fit_is_left_out_and_told(value: Any) -> None:
+def test_what_cannot_fit_is_left_out_and_reported(value: Any) -> None:
     cleaned, told = clean(value)
     assert {} == cleaned
     assert 1 == len(told)

@@ -33,7 +33,7 @@ def test_a_missing_credential_names_both_ways_to_give_it(kind: Any, name: str, v
         kind(**other)
 
 
-def test_all_credentials_that_are_missing_are_told_at_once() -> None:
+def test_all_credentials_that_are_missing_are_reported_at_once() -> None:
     with pytest.raises(ValueError, match=r"set MLSDK_API_KEY in the environment; .* set MLSDK_PROJECT_ID in"):
         Client()
 
@@ -175,7 +175,7 @@ async def test_equal_clients_share_one_pipeline_until_the_last_is_closed(face: F
     assert face.client().pipeline is not first.pipeline
 
 
-async def test_an_event_after_close_is_dropped_counted_and_told_once(
+async def test_an_event_after_close_is_dropped_counted_and_reported_once(
     face: Face, sink: Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, other = face.client(), face.client()

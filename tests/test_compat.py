@@ -81,7 +81,7 @@ async def test_the_conversation_may_be_set(client: mlsdk.Client, sink: Sink) -> 
     assert ["one", "two", None] == [event.get("conversation_id") for event in sink.events]
 
 
-async def test_a_flush_without_a_timeout_goes_on_while_something_is_settled(
+async def test_a_flush_without_a_timeout_continues_while_something_is_settled(
     client: mlsdk.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [FlushResult(2, 0, 0, 5), FlushResult(2, 1, 0, 4), FlushResult(2, 1, 1, 3), FlushResult(2, 1, 1, 3)]
@@ -125,7 +125,7 @@ async def test_sessions_with_destinations_are_sessions_of_this_module(sink: Sink
     await client.close(5)
 
 
-async def test_no_reply_is_told_as_minus_one(sink: Sink) -> None:
+async def test_no_reply_has_status_minus_one(sink: Sink) -> None:
     sink.always = faults.reset
     http = mlsdk.HTTPClient(api_key="k", project_id="p", server_endpoint=sink.url)
     reply = await http.send_request(method="GET", url="/bc/v1/user/list")

@@ -21,7 +21,7 @@ README = Path(__file__).parent.parent / "README.md"
 NOBODY = "http://127.0.0.1:9"
 
 
-async def test_what_close_drops_is_told_before_it_returns(any_face: Face, sink: Sink) -> None:
+async def test_what_close_drops_is_reported_before_it_returns(any_face: Face, sink: Sink) -> None:
     sink.always = faults.hang
     told: list[Any] = []
     client = any_face.client(on_error=told.append, request_timeout=30)
@@ -33,7 +33,7 @@ async def test_what_close_drops_is_told_before_it_returns(any_face: Face, sink: 
     assert [("shutdown", 20)] == [(error.reason, error.count) for error in told]
 
 
-async def test_what_leaving_the_block_drops_is_told_to_a_coroutine_function(face: Face, sink: Sink) -> None:
+async def test_what_leaving_the_block_drops_is_reported_to_a_coroutine_function(face: Face, sink: Sink) -> None:
     sink.always = faults.hang
     told: list[Any] = []
 
@@ -58,7 +58,9 @@ async def test_close_ends_a_request_that_an_earlier_flush_began(any_face: Face, 
 
 
 @pytest.mark.parametrize("retry_for", [0, 0.3])
-async def test_one_batch_that_is_given_up_does_not_end_the_others(any_face: Face, sink: Sink, retry_for: float) -> None:
+async def test_one_batch_that_is_abandoned_does_not_end_the_others(
+    any_face: Face, sink: Sink, retry_for: float
+) -> None:
     def first_fails(exchange: faults.Exchange) -> None:
         if "e0" in [event["event"] for event in exchange.request.events]:
             exchange.reply(503, b"later")

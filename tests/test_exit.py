@@ -99,7 +99,7 @@ def test_a_service_that_fails_holds_no_exit_up_and_the_loss_is_one_line(
 
 
 @pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
-def test_an_unreachable_service_harms_nobody(sink: Sink, start: str) -> None:
+def test_an_unreachable_service_harms_nothing(sink: Sink, start: str) -> None:
     ran = run(sink, start + "print('done')", MLSDK_SERVER_BASE="http://127.0.0.1:9", MLSDK_SHUTDOWN_TIMEOUT="3")
     told = "mindlytics: 50 events were not delivered (http://127.0.0.1:9: no reply: connection refused)\n"
     assert (0, "done\n", told) == (ran.returncode, ran.stdout, ran.stderr)
@@ -135,7 +135,7 @@ def test_pipelines_of_dropped_clients_end(sink: Sink) -> None:
     assert ["dropped"] * 40 + ["kept"] * 20 == sink.names()
 
 
-def test_the_line_tells_what_dropped_clients_lost_too(sink: Sink) -> None:
+def test_the_line_includes_what_dropped_clients_lost(sink: Sink) -> None:
     sink.always = faults.status(403)
     program = (
         "import time\n"
@@ -152,7 +152,7 @@ def test_the_line_tells_what_dropped_clients_lost_too(sink: Sink) -> None:
     )
 
 
-def test_what_a_later_exit_handler_loses_is_told_as_well(sink: Sink) -> None:
+def test_losses_of_a_later_exit_handler_are_reported_too(sink: Sink) -> None:
     sink.always = faults.status(503)
     program = (
         "import atexit\n"

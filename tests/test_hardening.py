@@ -58,7 +58,7 @@ async def test_closing_from_an_error_handler_loses_nothing(face: Face, sink: Sin
     assert ["a", "b", "c"] == sink.names()
 
 
-async def test_hooks_that_raise_anything_at_all_harm_nobody(face: Face, sink: Sink) -> None:
+async def test_hooks_that_raise_anything_at_all_harm_nothing(face: Face, sink: Sink) -> None:
     def before_send(event: Any) -> Any:
         if event.event == "bad":
             raise SystemExit
@@ -77,7 +77,7 @@ async def test_hooks_that_raise_anything_at_all_harm_nobody(face: Face, sink: Si
     assert 3 == (await result(client.close(5))).delivered
 
 
-async def test_every_loss_is_told_at_once_however_many_kinds_there_are(any_face: Face, sink: Sink) -> None:
+async def test_every_loss_is_reported_at_once_however_many_kinds_there_are(any_face: Face, sink: Sink) -> None:
     told: list[Any] = []
     client = any_face.client(on_error=told.append, max_batch_bytes=1000)
     session = client.create_session(id="u")
@@ -87,7 +87,7 @@ async def test_every_loss_is_told_at_once_however_many_kinds_there_are(any_face:
     assert [] == sink.requests
 
 
-async def test_a_loss_after_close_is_told(any_face: Face) -> None:
+async def test_a_loss_after_close_is_reported(any_face: Face) -> None:
     told: list[Any] = []
     client = any_face.client(on_error=told.append)
     session = client.create_session(id="u")
@@ -151,7 +151,7 @@ def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("raised", [SystemExit, asyncio.CancelledError, ValueError])
-async def test_a_handler_that_raises_after_close_harms_no_call_and_is_told_again(
+async def test_a_handler_that_raises_after_close_harms_no_call_and_is_called_again(
     any_face: Face, raised: type[BaseException]
 ) -> None:
     told: list[Any] = []
@@ -239,7 +239,7 @@ def test_a_signal_in_the_midst_of_a_call_is_handled_without_waiting_for_it(sink:
     assert (0, "", ["e"]) == (ran.returncode, ran.stderr, sink.names())
 
 
-async def test_a_call_on_a_closed_client_takes_nobodys_losses_away(face: Face, sink: Sink) -> None:
+async def test_a_call_on_a_closed_client_leaves_the_losses_of_others(face: Face, sink: Sink) -> None:
     sink.faults(faults.hang)
     told: list[Any] = []
 
@@ -260,7 +260,7 @@ async def test_a_call_on_a_closed_client_takes_nobodys_losses_away(face: Face, s
     assert [("queue_full", 3)] == told
 
 
-def test_threads_that_record_after_close_are_told_of_each_loss() -> None:
+def test_threads_that_record_after_close_get_each_loss_reported() -> None:
     told: list[Any] = []
     busy, both = threading.Event(), threading.Event()
 
@@ -297,7 +297,7 @@ async def test_a_handler_that_meets_a_cancelled_future_ends_no_sender(face: Face
     await eventually(lambda: (1, 1) == (client.stats().refused, client.stats().delivered))
 
 
-async def test_a_handler_that_tracks_after_close_is_told_once(face: Face) -> None:
+async def test_a_handler_that_tracks_after_close_is_called_once(face: Face) -> None:
     told: list[Exception] = []
     client = face.client(on_error=lambda error: (told.append(error), session.track_event(event="more")))
     session = client.create_session(id="u")
@@ -363,7 +363,7 @@ def test_a_loop_in_an_exit_handler_from_before_the_import(sink: Sink) -> None:
 
 
 @pytest.mark.parametrize("start", [BLOCKING + TRACK, ASYNC + TRACK], ids=["blocking", "asyncio"])
-def test_an_exit_does_not_wait_for_company(sink: Sink, start: str) -> None:
+def test_an_exit_does_not_linger(sink: Sink, start: str) -> None:
     began = time.monotonic()
     ran = run(sink, start, MLSDK_FLUSH_INTERVAL="600", MLSDK_SHUTDOWN_TIMEOUT="60")
     assert time.monotonic() - began < 30

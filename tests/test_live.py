@@ -41,7 +41,9 @@ async def closed(events: Any) -> None:
 
 
 @pytest.mark.parametrize("coroutines", [False, True], ids=["functions", "coroutines"])
-async def test_a_session_hears_of_itself_until_its_end(live: Face, service: LiveService, coroutines: bool) -> None:
+async def test_a_session_receives_its_own_events_until_its_end(
+    live: Face, service: LiveService, coroutines: bool
+) -> None:
     heard = Heard(coroutines=coroutines)
     service.tell("Other", "another")
     client = live.client()
@@ -112,7 +114,7 @@ async def test_a_flush_with_a_limit_keeps_to_it(live: Face, service: LiveService
     assert time.monotonic() - began < 30
 
 
-async def test_close_hears_out_the_sessions_that_were_ended(live: Face, service: LiveService) -> None:
+async def test_close_waits_for_the_sessions_that_were_ended(live: Face, service: LiveService) -> None:
     heard = Heard()
     client = live.client()
     session = client.create_session(on_event=heard.on_event)
@@ -123,7 +125,7 @@ async def test_close_hears_out_the_sessions_that_were_ended(live: Face, service:
     await eventually(lambda: service.open == 0)
 
 
-async def test_close_does_not_wait_for_sessions_that_go_on(live: Face, service: LiveService) -> None:
+async def test_close_does_not_wait_for_sessions_that_continue(live: Face, service: LiveService) -> None:
     client = live.client(shutdown_timeout=60)
     session = client.create_session(on_event=Heard().on_event)
     await result(session.track_event(event="Hello"))
@@ -134,7 +136,7 @@ async def test_close_does_not_wait_for_sessions_that_go_on(live: Face, service: 
     await eventually(lambda: service.open == 0)
 
 
-async def test_a_session_used_again_is_heard_again(live: Face, service: LiveService) -> None:
+async def test_a_reused_session_is_listened_to_again(live: Face, service: LiveService) -> None:
     heard = Heard()
     client = live.client()
     session = client.create_session(on_event=heard.on_event)
@@ -148,7 +150,7 @@ async def test_a_session_used_again_is_heard_again(live: Face, service: LiveServ
     assert [f"session_id={session_id}" for session_id in ids] == service.asked
 
 
-async def test_a_session_begun_anew_under_its_id_is_waited_for_anew(live: Face, service: LiveService) -> None:
+async def test_a_session_restarted_under_its_id_is_waited_for_again(live: Face, service: LiveService) -> None:
     heard = Heard()
     client = live.client()
     session = client.create_session(session_id="s", on_event=heard.on_event)
@@ -160,7 +162,7 @@ async def test_a_session_begun_anew_under_its_id_is_waited_for_anew(live: Face, 
     assert 1 == len(service.asked)
 
 
-async def test_nothing_is_asked_for_where_nobody_listens_or_nothing_is_sent(live: Face, service: LiveService) -> None:
+async def test_nothing_is_requested_without_a_listener_or_an_event(live: Face, service: LiveService) -> None:
     heard = Heard()
     for client, session_id in [
         (live.client(), None),
@@ -369,7 +371,7 @@ async def test_a_slow_loop_holds_the_service_back_and_misses_nothing(
         ("http://localhost:3000", "wss://live.example.org", "ws://localhost:3000/live", "wss://live.example.org"),
     ],
 )
-def test_the_address_is_set_or_told_or_derived(base: str, setting: str, told: str | None, expected: str) -> None:
+def test_the_address_is_set_or_advertised_or_derived(base: str, setting: str, told: str | None, expected: str) -> None:
     assert expected == address(base, setting, told)
 
 

@@ -53,7 +53,7 @@ async def test_a_key_that_does_not_come_is_asked_for_again(live: Face, service: 
     [(status(401), 401), (status(403), 403), (status(404), 404), (body("{}"), 200), (body("<html>"), 200)],
     ids=["401", "403", "404", "no key", "no JSON"],
 )
-async def test_a_refusal_for_good_is_told_and_not_waited_for(
+async def test_a_final_refusal_is_reported_and_not_waited_for(
     live: Face, service: LiveService, fault: Any, code: int
 ) -> None:
     heard = Heard()
@@ -69,7 +69,7 @@ async def test_a_refusal_for_good_is_told_and_not_waited_for(
     assert 2 == client.stats().delivered
 
 
-async def test_a_start_that_is_given_up_leaves_no_listener(live: Face, service: LiveService) -> None:
+async def test_a_start_that_is_abandoned_leaves_no_listener(live: Face, service: LiveService) -> None:
     if not live.is_async:
         pytest.skip("a call that blocks cannot be cancelled")
     service.token_always = slow
@@ -100,7 +100,7 @@ async def test_a_websocket_is_refused_where_the_callers_session_raises_for_bad_s
             await client.start_listening(print)
 
 
-async def test_an_address_where_nobody_is_does_not_hold_delivery_up(live: Face, service: LiveService) -> None:
+async def test_an_unreachable_address_does_not_delay_delivery(live: Face, service: LiveService) -> None:
     client = live.client(wss_endpoint="ws://127.0.0.1:9", live_timeout=0.2)
     async with entered(client.create_session(on_event=print)) as session:
         await result(session.track_event(event="Hello"))
@@ -130,7 +130,7 @@ async def test_nothing_is_waited_for_where_nothing_arrived(face: Face, sink: Sin
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1008, 1011, 1012, 4000])
-async def test_a_connection_that_ends_is_made_anew_with_a_fresh_key(
+async def test_a_connection_that_ends_is_made_again_with_a_fresh_key(
     live: Face, service: LiveService, code: int
 ) -> None:
     heard = Heard()
@@ -193,7 +193,7 @@ async def test_what_is_missed_while_a_handler_is_slow_is_read_back(
 
 
 @pytest.mark.parametrize("sign", ["an event", "an answer"])
-async def test_what_was_surely_heard_is_not_asked_for_again(
+async def test_what_was_surely_received_is_not_asked_for_again(
     live: Face, service: LiveService, monkeypatch: pytest.MonkeyPatch, sign: str
 ) -> None:
     asked: list[str] = []
@@ -259,7 +259,7 @@ async def test_many_missed_events_are_read_back_in_pages_the_newest_where_they_a
     assert ["a", *map(str, range(missed - expected, missed)), "z"] == heard.names
 
 
-async def test_what_is_no_event_makes_no_page_the_last(live: Face, service: LiveService) -> None:
+async def test_invalid_events_do_not_end_the_paging(live: Face, service: LiveService) -> None:
     heard = Heard()
     await result(live.client().start_listening(heard.on_event))
     service.token_always = status(500)
@@ -287,7 +287,7 @@ async def test_a_service_that_reads_nothing_back_is_listened_to_all_the_same(liv
     assert [] == heard.errors
 
 
-async def test_no_event_is_handed_over_twice(live: Face, service: LiveService) -> None:
+async def test_each_event_is_passed_on_once(live: Face, service: LiveService) -> None:
     heard = Heard()
     one, two = (orjson.dumps(service.make(name)).decode() for name in "ab")
     service.socket_plan.extend([sends(one, one, two, one), sends(two, one)])
@@ -323,7 +323,7 @@ async def test_a_connection_that_is_merely_quiet_is_kept(
     assert ["live-1"] == service.keys
 
 
-async def test_an_outage_is_told_once_and_its_end_too(
+async def test_an_outage_is_reported_once_and_its_end_too(
     live: Face, service: LiveService, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "mindlytics")
@@ -340,7 +340,7 @@ async def test_an_outage_is_told_once_and_its_end_too(
 # -- messages and handlers -----------------------------------------------------------------------------------------
 
 
-async def test_what_is_no_event_is_passed_over(
+async def test_messages_other_than_events_are_skipped(
     live: Face, service: LiveService, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard = Heard()
@@ -382,7 +382,7 @@ async def test_a_problem_of_the_service_goes_to_on_error(
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, asyncio.TimeoutError])
 @pytest.mark.parametrize("coroutine", [False, True], ids=["function", "coroutine"])
-async def test_a_handler_that_fails_harms_nobody(
+async def test_a_handler_that_fails_harms_nothing(
     live: Face, service: LiveService, kind: Any, coroutine: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard = Heard()
@@ -425,7 +425,7 @@ async def test_a_handler_may_await_what_is_cancelled(live: Face, service: LiveSe
     assert [asyncio.CancelledError] * 3 == [type(error) for error in heard.errors]
 
 
-async def test_a_handler_that_never_returns_holds_nobody_up(live: Face, service: LiveService) -> None:
+async def test_a_handler_that_never_returns_delays_nothing_else(live: Face, service: LiveService) -> None:
     stopping = threading.Event()
 
     async def stuck_async(_: object) -> None:
@@ -443,7 +443,7 @@ async def test_a_handler_that_never_returns_holds_nobody_up(live: Face, service:
     stopping.set()
 
 
-async def test_a_listener_that_fails_itself_is_told_of(
+async def test_a_listener_that_fails_is_reported(
     live: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def run(_: object) -> None:
@@ -456,7 +456,7 @@ async def test_a_listener_that_fails_itself_is_told_of(
     assert ["the listener failed"] == [record.getMessage() for record in caplog.records if record.name == "mindlytics"]
 
 
-async def test_delivery_goes_on_while_live_events_hang(live: Face, service: LiveService) -> None:
+async def test_delivery_continues_while_live_events_hang(live: Face, service: LiveService) -> None:
     service.token_always = slow
     client = live.client(request_timeout=60, live_timeout=0.1)
     session = client.create_session(on_event=print)

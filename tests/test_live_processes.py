@@ -114,7 +114,7 @@ def test_a_service_of_live_events_that_hangs_holds_no_exit_up(service: LiveServi
     assert "end\n" == said
 
 
-def test_a_loop_that_ends_while_live_events_cannot_be_had_leaves_nothing_open(service: LiveService) -> None:
+def test_a_loop_that_ends_while_live_events_are_unavailable_leaves_nothing_open(service: LiveService) -> None:
     said = run(
         service,
         """

@@ -37,7 +37,7 @@ def fixed_port() -> int:
 
 
 @pytest.mark.parametrize("coroutines", [False, True], ids=["functions", "coroutines"])
-async def test_a_session_hears_all_that_was_stored(face: Face, coroutines: bool) -> None:
+async def test_a_session_receives_all_that_was_stored(face: Face, coroutines: bool) -> None:
     heard, everybody = Heard(coroutines=coroutines), Heard()
     with LocalServer() as server:
         face.url = server.url
@@ -67,7 +67,7 @@ async def test_a_session_in_the_past_is_read_back_beside_others(face: Face) -> N
     assert ["Session Started", *"01234", "Session Ended"] == heard.names
 
 
-async def test_what_is_dated_before_the_first_event_is_heard_too(face: Face) -> None:
+async def test_what_is_dated_before_the_first_event_arrives_live_too(face: Face) -> None:
     heard = Heard()
     with LocalServer() as server:
         face.url = server.url
@@ -169,7 +169,7 @@ async def test_a_kill_in_mid_ingest_costs_neither_clients_nor_listeners_an_event
     assert ([], []) == (of_one.errors, of_all.errors)
 
 
-async def test_a_key_that_the_server_does_not_take_is_told(face: Face) -> None:
+async def test_a_key_that_the_server_does_not_take_is_reported(face: Face) -> None:
     heard = Heard()
     with LocalServer(api_key="another") as server:
         face.url = server.url

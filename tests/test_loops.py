@@ -109,7 +109,7 @@ def test_a_loop_that_stands_still_holds_nothing_up(sink: Sink, client: AsyncClie
     assert ["a", "b", "c", "d"] == sink.names()
 
 
-def test_what_is_left_on_a_loop_that_was_closed_is_told_of_nowhere(
+def test_connections_of_a_closed_loop_cause_no_warning(
     sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def record(project: str) -> None:
@@ -248,7 +248,7 @@ async def test_a_hung_service_does_not_hold_the_loop_up(sink: Sink) -> None:
     await client.close(0.5)
 
 
-async def test_nobody_starves_who_awaits_in_a_tight_loop(sink: Sink) -> None:
+async def test_a_tight_loop_of_awaited_calls_starves_no_other_task(sink: Sink) -> None:
     async with AsyncClient(api_key="k", project_id="p", server_endpoint=sink.url, max_queue_events=2000) as client:
         session = client.create_session(id="u")
         for number in range(20_000):

@@ -124,7 +124,7 @@ def test_every_file_of_the_package_is_installed() -> None:
     assert set() == {folder for folder in folders if not (folder / "__init__.py").exists()}
 
 
-def test_the_changes_tell_of_this_version() -> None:
+def test_the_changelog_begins_with_this_version() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^## (\S+)", changes, re.MULTILINE)
     assert newest is not None

@@ -90,7 +90,9 @@ async def test_a_directory_of_authorities_is_trusted(
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @pytest.mark.parametrize("verified", [True, False])
-async def test_a_redirect_to_https_is_verified_as_told(face: Face, secure: str, bundle: str, verified: bool) -> None:
+async def test_a_redirect_to_https_is_verified_by_the_setting(
+    face: Face, secure: str, bundle: str, verified: bool
+) -> None:
     plain = Sink()
     try:
         plain.always = redirect(f"{secure}/bc/v1/events/queue", 308)
@@ -223,7 +225,7 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
     thread.join(10)
 
 
-async def test_the_environments_proxy_is_used_unless_told_otherwise(
+async def test_the_environments_proxy_is_used_unless_trust_env_is_off(
     face: Face, sink: Sink, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
@@ -381,7 +383,7 @@ async def test_each_variable_that_names_a_bundle_is_read(
     assert 1 == (await deliver_one(face.client(server_endpoint=secure))).delivered
 
 
-async def test_a_directory_that_openssl_is_told_of_is_read(
+async def test_the_certificate_directory_of_openssl_is_read(
     face: Face, secure: str, directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/there/is/none")

@@ -179,7 +179,7 @@ async def test_the_environment_describes_a_client(sink: Sink, monkeypatch: pytes
     assert ["track", "end_session"] == [event["type"] for event in sink.events]
 
 
-async def test_nothing_is_raised_whatever_is_handed_over(face: Face, sink: Sink) -> None:
+async def test_nothing_is_raised_for_any_argument(face: Face, sink: Sink) -> None:
     class Hostile:
         def __getattr__(self, name: str) -> Any:
             raise RuntimeError("a secret")

@@ -21,7 +21,7 @@ USER = {"id": "ada", "traits": {"text": "ä" * 100_000}}
 BODY = json.dumps(USER).encode()
 
 
-async def test_the_message_of_a_compressed_refusal_is_told(any_face: Face, sink: Sink) -> None:
+async def test_the_message_of_a_compressed_refusal_is_reported(any_face: Face, sink: Sink) -> None:
     sink.always = faults.compressed(b'{"message": "the project is unknown"}', 403)
     session = any_face.client().create_session(id="u")
     await result(session.track_event(event="e"))
@@ -29,7 +29,7 @@ async def test_the_message_of_a_compressed_refusal_is_told(any_face: Face, sink:
     assert [(403, "the project is unknown")] == [(error.status, error.message) for error in session.get_errors()]
 
 
-async def test_a_user_may_be_told_compressed(face: Face, sink: Sink) -> None:
+async def test_a_compressed_reply_with_a_user_is_read(face: Face, sink: Sink) -> None:
     client = face.client()
     sink.faults(faults.compressed(BODY), faults.compressed(b'{"message": "no such user"}', 404))
     assert USER == await result(client.user_identify(id="ada"))
@@ -75,7 +75,7 @@ async def test_a_callers_own_session_reads_compressed_replies_alike(face: Face, 
 
 
 @pytest.mark.parametrize("coding", [{}, {"Content_Encoding": "gzip"}], ids=["plain", "compressed"])
-async def test_a_reply_that_trickles_is_given_up(face: Face, sink: Sink, coding: dict[str, str]) -> None:
+async def test_a_reply_that_trickles_is_abandoned(face: Face, sink: Sink, coding: dict[str, str]) -> None:
     if not face.is_async and not hasattr(urllib3.HTTPResponse, "read1"):
         pytest.skip("this urllib3 cannot be asked for what has come")
     sink.always = faults.trickle(**coding)

@@ -23,7 +23,7 @@ LOST = (
 
 
 @pytest.mark.parametrize("name", ["requests", "tenacity", "orjson"])
-def test_a_dependency_that_cannot_be_imported_is_a_loss_that_is_told(sink: Sink, name: str) -> None:
+def test_a_dependency_that_cannot_be_imported_is_a_loss_that_is_reported(sink: Sink, name: str) -> None:
     sink.always = faults.status(503) if name == "tenacity" else None  # it is needed for a second attempt
     program = "from mindlytics import Client\n" + UNIMPORTABLE.format(name=name) + LOST
     ran = run(sink, program, MLSDK_RETRY_FOR="1.5", MLSDK_DEBUG="1")
@@ -48,7 +48,7 @@ def test_a_sender_that_fails_holds_no_end_up(sink: Sink) -> None:
     assert "1 {'shutdown': 1} True\n" == run(sink, program).stdout
 
 
-def test_a_schema_that_is_missing_is_a_loss_that_is_told(sink: Sink) -> None:
+def test_a_schema_that_is_missing_is_a_loss_that_is_reported(sink: Sink) -> None:
     program = (
         "import pkgutil\nread = pkgutil.get_data\n"
         "def get_data(package, name):\n    if name.endswith('.binpb'): raise FileNotFoundError(name)\n"

@@ -134,7 +134,7 @@ async def test_attributes_given_at_the_start_start_the_session_with_its_first_ev
     ) == (sink.events[0]["attributes"], sink.events[0]["timestamp"], sink.events[0]["id"])
 
 
-async def test_a_session_used_after_its_end_is_a_new_one_or_the_same_started_anew(face: Face, sink: Sink) -> None:
+async def test_a_session_used_after_its_end_is_a_new_one_or_the_same_started_again(face: Face, sink: Sink) -> None:
     client = face.client()
     made, given = client.create_session(id="u"), client.create_session(session_id="given", id="u")
     first = made.session_id
@@ -211,7 +211,7 @@ class Moment(datetime):
 
 
 @pytest.mark.parametrize("zone", [timezone.utc, timezone(timedelta(hours=-9, minutes=-30))], ids=str)
-async def test_numbers_and_moments_of_other_libraries_are_taken(face: Face, sink: Sink, zone: timezone) -> None:
+async def test_numbers_and_times_of_other_libraries_are_taken(face: Face, sink: Sink, zone: timezone) -> None:
     client = face.client()
     session = client.create_session(id="u")
     moment = Moment(2025, 4, 3, 7, 35, 10, 123456, zone)
@@ -303,7 +303,7 @@ MISUSE = [
 @pytest.mark.parametrize(
     ("call", "arguments", "words"), MISUSE, ids=[f"{row[0]}-{index}" for index, row in enumerate(MISUSE)]
 )
-async def test_misuse_is_told_at_once_and_queues_nothing(face: Face, call: str, arguments: Any, words: str) -> None:
+async def test_misuse_is_reported_at_once_and_queues_nothing(face: Face, call: str, arguments: Any, words: str) -> None:
     client = face.client()
     session = client.create_session(id="u")
     with pytest.raises(InvalidEvent, match=words) as raised:

@@ -38,7 +38,7 @@ def test_iso_8601_is_read(text: str, expected: datetime) -> None:
 @pytest.mark.parametrize(
     "text", ["yesterday", "2025-13-01T00:00:00Z", "2025-02-30T00:00:00Z", "", "2025-04-03", "1743665710"]
 )
-def test_what_is_no_moment_is_misuse(text: str) -> None:
+def test_an_invalid_time_is_misuse(text: str) -> None:
     with pytest.raises(InvalidEvent, match="timestamp must be an ISO 8601 date and time"):
         check_timestamp("timestamp", text)
 

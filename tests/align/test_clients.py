@@ -218,7 +218,7 @@ async def test_nothing_is_sent_and_nothing_needed_where_it_is_disabled(align_fac
     assert {"disabled": 1} == client.stats().reasons
 
 
-async def test_a_refused_key_is_told(align_face: Face, sink: Sink) -> None:
+async def test_a_refused_key_is_reported(align_face: Face, sink: Sink) -> None:
     sink.always = faults.status(401, "no such key")
     client = align_face.client(flush_interval=0)
     await result(client.close_session("s"))

@@ -91,7 +91,7 @@ async def test_what_keeps_to_the_limits_is_delivered(align_face: Face, sink: Sin
 
 
 @pytest.mark.parametrize(("field", "rule", "call"), BAD)
-def test_what_breaks_one_is_told_at_the_call(field: str, rule: str, call: Call) -> None:
+def test_what_breaks_one_is_reported_at_the_call(field: str, rule: str, call: Call) -> None:
     with AlignAI("p", "k", "http://127.0.0.1:9") as client:
         with pytest.raises(ValidationError) as raised:
             call(client)
@@ -127,7 +127,7 @@ class NoMoment(Moment):
 
 
 @pytest.mark.parametrize("zone", [None, timezone.utc, timezone(timedelta(hours=9))], ids=str)
-async def test_numbers_and_moments_of_other_libraries_are_taken(
+async def test_numbers_and_times_of_other_libraries_are_taken(
     align_face: Face, sink: Sink, zone: timezone | None
 ) -> None:
     moment = Moment(2020, 1, 1, 12, tzinfo=zone)
@@ -141,7 +141,7 @@ async def test_numbers_and_moments_of_other_libraries_are_taken(
     assert (7, 7) == (message.message_index, feedback.message_index)
 
 
-def test_a_moment_that_is_none_is_refused() -> None:
+def test_an_invalid_time_is_refused() -> None:
     with pytest.raises(ValidationError, match="create_time must be a datetime, got NoMoment"):
         UserRecognize(user_id="u", create_time=NoMoment(2020, 1, 1))
     assert datetime is type(UserRecognize(user_id="u", create_time=Moment(2020, 1, 1)).create_time)

@@ -119,7 +119,7 @@ async def test_times_are_those_of_the_events(face: Face, other: Sink) -> None:
     assert "2025-04-03T07:35:10.250000+00:00" == opened.timestamp.isoformat() == message.timestamp.isoformat()
 
 
-async def test_a_session_that_is_taken_up_again_goes_on_with_its_numbers(
+async def test_a_session_that_is_taken_up_again_continues_with_its_numbers(
     face: Face, other: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "MAX_SESSIONS", 2)
@@ -139,7 +139,7 @@ async def test_a_session_that_is_taken_up_again_goes_on_with_its_numbers(
 
 
 @pytest.mark.parametrize("way", ["one session", "taken up again"])
-async def test_a_session_that_is_met_all_the_time_goes_on_with_its_numbers(
+async def test_a_session_that_is_met_all_the_time_continues_with_its_numbers(
     face: Face, other: Sink, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(mirror, "MAX_SESSIONS", 3)
@@ -309,7 +309,7 @@ async def test_closing_the_client_closes_its_destinations(face: Face, sink: Sink
 @pytest.mark.parametrize(
     "destinations", [[AlignAI], ["align"], "align", 5, [Client]], ids=["class", "text", "name", "number", "client"]
 )
-def test_what_is_no_destination_is_named(destinations: Any) -> None:
+def test_a_wrong_destination_is_named(destinations: Any) -> None:
     with pytest.raises(InvalidSetting, match="destinations must be a list of"):
         Client(api_key="k", project_id="p", destinations=destinations)
 
@@ -334,7 +334,7 @@ async def test_feedback_is_checked_and_an_event_like_others(face: Face, sink: Si
     assert {"feedback": "thumbs_down", "turn": 3} == sink.events[0]["properties"]
 
 
-async def test_two_projects_of_one_service_are_told_apart(sink: Sink) -> None:
+async def test_two_projects_of_one_service_are_kept_apart(sink: Sink) -> None:
     with (
         AlignAI("one", "k", sink.url) as one,
         AlignAI("two", "k", sink.url) as two,
@@ -436,7 +436,7 @@ async def test_a_strict_destination_that_was_closed_raises_nothing_here(face: Fa
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["handler", "handler of both"])
-async def test_the_clients_handler_is_told_of_losses_there(face: Face, sink: Sink, other: Sink, own: bool) -> None:
+async def test_the_clients_handler_is_called_for_losses_there(face: Face, sink: Sink, other: Sink, own: bool) -> None:
     losses: list[Any] = []
     other.always = faults.status(401)
     kind = AsyncAlignAI if face.is_async else AlignAI
@@ -447,7 +447,7 @@ async def test_the_clients_handler_is_told_of_losses_there(face: Face, sink: Sin
     assert 3 == sum(loss.count for loss in losses)
 
 
-async def test_a_destination_that_is_down_keeps_nobody_from_hearing_the_end(
+async def test_a_destination_that_is_down_does_not_delay_the_live_end(
     live: Face, service: LiveService, other: Sink
 ) -> None:
     heard = Heard()

@@ -79,7 +79,7 @@ def test_a_reply_is_judged_whatever_its_body_is(status: int, fate: Fate) -> None
 
 
 @pytest.mark.parametrize("body", [b"\xff", b"\x12\xff\xff\xff\xff\x0f", b"\x0a\x01\xff"])
-def test_what_is_no_protobuf_is_undecodable(body: bytes) -> None:
+def test_what_is_not_protobuf_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable, match="not a CollectEventsRequest in protobuf"):
         decode_request(body)
 
@@ -87,7 +87,7 @@ def test_what_is_no_protobuf_is_undecodable(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"\xff", b"5", b'{"events": 5}', b'{"events": [' * 2000, b"[" * 900 + b"]" * 900]
 )
-def test_what_is_no_json_of_a_request_is_undecodable(body: bytes) -> None:
+def test_what_is_not_a_request_in_json_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable, match="not a CollectEventsRequest in JSON"):
         decode_request(body, as_json=True)
 
@@ -156,7 +156,7 @@ def test_json_is_read_as_connect_has_it() -> None:
         ("user_id", b'{"type":"user_recognize","properties":{"userProperties":{}}}'),
     ],
 )  # fmt: skip
-def test_a_message_that_breaks_a_rule_is_told(field: str, json: bytes) -> None:
+def test_a_message_that_breaks_a_rule_is_reported(field: str, json: bytes) -> None:
     _, (message,) = decode_request(b'{"events":[%s]}' % json, as_json=True)
     with pytest.raises(ValidationError) as raised:
         decode(message)

@@ -93,19 +93,19 @@ def test_a_body_is_taken_or_refused(place: Place, method: str, path: str) -> Non
 @pytest.mark.parametrize(
     "body", [b"\xff", b"[]", b"3", b"{", b'{"a": "\\ud800"}', b"[" * 100_000, json.dumps(nested(254)).encode()]
 )
-def test_a_body_that_is_no_object_is_refused(place: Place, body: bytes) -> None:
+def test_a_body_other_than_an_object_is_refused(place: Place, body: bytes) -> None:
     for method, path in ROUTES:
         reply = place.send(method, path.format(**place.ids), body)
         assert (422, True) == (reply.status_code, reply.json()["detail"].startswith("the body must "))
 
 
 @pytest.mark.parametrize("key", ["ä".encode("latin-1"), "k" * 256])
-def test_a_key_that_is_no_text_is_refused(place: Place, key: Any) -> None:
+def test_a_key_other_than_a_text_is_refused(place: Place, key: Any) -> None:
     headers = {"Idempotency-Key": key}
     reply = place.send("POST", "/agents", FIELDS["/agents"], **headers)
     assert (422, "Idempotency-Key must be 1 to 255 printable characters") == (reply.status_code, reply.json()["detail"])
 
 
-def test_the_methods_of_a_path_are_told(place: Place) -> None:
+def test_the_methods_of_a_path_are_listed(place: Place) -> None:
     reply = place.send("PUT", "/sessions", {})
     assert (405, "POST") == (reply.status_code, reply.headers["Allow"])

@@ -239,7 +239,7 @@ class Moment(datetime):
         return self
 
 
-async def test_numbers_and_moments_of_other_libraries_are_taken(face: Face) -> None:
+async def test_numbers_and_times_of_other_libraries_are_taken(face: Face) -> None:
     client = face.client()
     face.sink.faults(says([SESSION]), says(SCHEDULE), says(SESSION))
     await result(client.sessions.search(limit=numpy.int64(3)))
@@ -318,7 +318,9 @@ WRONG: list[Any] = [
 
 
 @pytest.mark.parametrize(("name", "arguments", "words"), WRONG, ids=[f"{call[0]}-{i}" for i, call in enumerate(WRONG)])
-async def test_what_breaks_a_rule_is_told_before_any_request(face: Face, name: str, arguments: Any, words: str) -> None:
+async def test_what_breaks_a_rule_is_reported_before_any_request(
+    face: Face, name: str, arguments: Any, words: str
+) -> None:
     with pytest.raises(ValidationError) as told:
         await result(method(face.client(), name)(*arguments))
     assert words in told.value.message
@@ -337,7 +339,7 @@ async def test_what_breaks_a_rule_is_told_before_any_request(face: Face, name: s
         ("agents.create", ("Ann", "ai", "a")),
     ],
 )
-async def test_a_key_that_no_header_can_hold_is_told(face: Face, name: str, arguments: Any, key: Any) -> None:
+async def test_a_key_that_no_header_can_hold_is_reported(face: Face, name: str, arguments: Any, key: Any) -> None:
     with pytest.raises(ValidationError, match="idempotency_key must be a str of 1 to 255 printable ASCII characters"):
         await result(method(face.client(), name)(*arguments, idempotency_key=key))
     assert [] == face.sink.requests

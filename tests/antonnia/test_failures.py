@@ -164,7 +164,7 @@ async def test_a_rate_limit_says_how_long(face: Face) -> None:
         ({**SESSION, "created_at": "yesterday"}, "created_at must be an ISO 8601 date and time"),
     ],
 )
-async def test_a_reply_that_cannot_be_read_is_told(face: Face, body: Any, words: str) -> None:
+async def test_a_reply_that_cannot_be_read_is_reported(face: Face, body: Any, words: str) -> None:
     face.sink.faults(says(body))
     with pytest.raises(APIError) as told:
         await result(face.client().sessions.get("s"))
@@ -172,7 +172,7 @@ async def test_a_reply_that_cannot_be_read_is_told(face: Face, body: Any, words:
     assert 200 == told.value.status_code
 
 
-async def test_a_reply_that_is_no_json_is_quoted_nowhere_but_in_its_place(face: Face) -> None:
+async def test_a_reply_other_than_json_is_quoted_nowhere_but_in_its_place(face: Face) -> None:
     body = json.dumps({**SESSION, "metadata": {"note": "my address is"}})[:-1]
     face.sink.faults(says(body), says(body + " " * 600 + "!"))
     for _ in range(2):
@@ -192,7 +192,7 @@ async def test_what_python_writes_as_json_is_read(face: Face) -> None:
     assert ("no", {"detail": "no", "score": None}) == (told.value.message, told.value.response_data)
 
 
-async def test_a_list_that_is_none_is_told(face: Face) -> None:
+async def test_a_reply_other_than_a_list_is_an_error(face: Face) -> None:
     face.sink.faults(says({"sessions": []}))
     with pytest.raises(APIError, match="must be a list, got dict"):
         await result(face.client().sessions.search())
@@ -295,7 +295,7 @@ async def test_the_token_follows_no_redirect(face: Face) -> None:
     assert 1 == len(face.sink.requests)
 
 
-async def test_a_redirect_to_nowhere_is_told(face: Face) -> None:
+async def test_a_redirect_to_nowhere_is_reported(face: Face) -> None:
     face.sink.faults(redirect("http://[x/y"))
     with pytest.raises(APIError, match=r"redirected to http://\[x/y, which is not followed"):
         await result(face.client().sessions.get("s"))
@@ -307,7 +307,7 @@ async def test_a_retry_after_that_cannot_be_read_is_none(face: Face) -> None:
     assert "sess_1" == (await result(face.client().sessions.get("s"))).id
 
 
-async def test_the_token_is_told_nowhere(face: Face, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_appears_nowhere(face: Face, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     client = face.client(max_retries=0)
     told = [repr(client), str(vars(client)), repr(client.sessions)]

@@ -41,7 +41,7 @@ def test_every_kind_has_its_class() -> None:
 
 
 @pytest.mark.parametrize("content", CONTENT_EXAMPLES, ids=lambda content: content["type"])
-def test_content_is_told_as_it_was_read(content: dict[str, Any]) -> None:
+def test_content_is_returned_as_it_was_read(content: dict[str, Any]) -> None:
     message = from_json(types.Message, {**MESSAGE, "content": content})
     assert CONTENTS[content["type"]] is type(message.content)
     assert content == to_json(message.content)
@@ -88,7 +88,7 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEX
 
 
 @given(JSON)
-def test_whatever_comes_is_read_or_told_to_be_wrong(value: Any) -> None:
+def test_any_input_is_read_or_refused(value: Any) -> None:
     for kind in (types.Session, types.MessageContent, list[types.Agent]):
         for wrapped in (value, {**SESSION, "metadata": value}, {**SESSION, "agent": value}, {"type": value}):
             with suppress(Misfit):

@@ -80,7 +80,7 @@ def test_what_is_not_known_is_kept() -> None:
         (body("session.created", {**SESSION, "created_at": 3}), "session.created_at must be an ISO 8601"),
     ],
 )
-async def test_what_is_no_event_is_told(given: Any, words: str) -> None:
+async def test_a_body_without_an_event_is_refused(given: Any, words: str) -> None:
     called: list[Any] = []
     webhooks, asyncio_webhooks = Webhooks(), AsyncWebhooks()
     webhooks.on("*")(called.append)
@@ -133,12 +133,12 @@ async def test_coroutine_functions_are_awaited() -> None:
     assert ["sess_1"] == called
 
 
-def test_a_type_that_does_not_exist_is_told() -> None:
+def test_a_type_that_does_not_exist_is_reported() -> None:
     with pytest.raises(ValidationError, match=r"type must be one of session\.created, .*message\.created, \*"):
         Webhooks().on("message.create")  # type: ignore[call-overload]
 
 
-def test_a_coroutine_function_that_nobody_would_await_is_told() -> None:
+def test_a_coroutine_function_for_plain_webhooks_is_refused() -> None:
     async def answer(event: MessageCreated) -> None: ...
 
     with pytest.raises(ValidationError, match="handler must be a plain function; AsyncWebhooks awaits"):

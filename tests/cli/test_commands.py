@@ -47,7 +47,7 @@ def test_the_help_of_the_group_lists_every_command_and_loads_no_server() -> None
     )
 
 
-def test_a_name_that_is_no_command() -> None:
+def test_a_name_of_no_command() -> None:
     ended = mindlytics("nothing")
     assert 2 == ended.returncode
     assert "No such command 'nothing'" in ended.stderr

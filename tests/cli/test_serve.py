@@ -84,7 +84,7 @@ def test_with_a_super_key_keys_are_made_first(tmp_path: Path) -> None:
         assert [] == Stored(base[1], api_key=made["apikey"]).find("sessions")
 
 
-def test_it_answers_conversations_and_tells_of_them(tmp_path: Path, sink: Sink) -> None:
+def test_it_answers_conversations_and_posts_webhooks(tmp_path: Path, sink: Sink) -> None:
     arguments = ("--webhook", sink.url, "--reply", "Noted: {text}")
     with running("serve", "--port", 0, *arguments, until="Ctrl-C", cwd=tmp_path) as command:
         with Conversations("local", f"{command.url}/conversations/v2", trust_env=False) as conversations:
@@ -121,7 +121,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         assert f"port {port}" in refused("--port", port, cwd=tmp_path)
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_a_file_other_than_a_database(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("Milk, bread, eggs. " * 100)
     assert "not a SQLite database" in refused("--db", "notes.db", cwd=tmp_path)
 

@@ -60,7 +60,7 @@ def test_status_shows_what_is_left_and_changes_nothing(sink: Sink, spool: Path) 
     assert before == files(spool)
 
 
-def test_status_tells_what_a_running_program_will_send(sink: Sink, spool: Path) -> None:
+def test_status_shows_what_a_running_program_will_send(sink: Sink, spool: Path) -> None:
     sink.always = faults.status(503)
     program = "import sys, time\n" + BLOCKING + TRACK
     program += "while client.stats().spooled < 50: time.sleep(0.01)\nprint('ready', flush=True)\nsys.stdin.read()\n"

@@ -148,7 +148,7 @@ def test_without_a_stdout_it_says_so(server: Running) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["lines", "json"])
-def test_it_ends_quietly_when_nobody_reads(server: Running, project: str, options: list[str]) -> None:
+def test_it_ends_quietly_when_its_reader_is_gone(server: Running, project: str, options: list[str]) -> None:
     with tailing(server.url, *options, project=project) as process:
         record(server.url, project)
         read(process, 1)
@@ -161,7 +161,7 @@ def test_it_ends_quietly_when_nobody_reads(server: Running, project: str, option
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["lines", "json"])
-def test_what_cannot_be_written_is_told_in_one_line(server: Running, project: str, options: list[str]) -> None:
+def test_what_cannot_be_written_is_reported_in_one_line(server: Running, project: str, options: list[str]) -> None:
     with Path("/dev/full").open("w") as full, tailing(server.url, *options, project=project, stdout=full) as process:
         record(server.url, project)
         assert process.stderr is not None
@@ -174,7 +174,7 @@ def test_a_terminal_that_lacks_letters_gets_others(server: Running, project: str
         assert " Zo? " in read(process, 1)[0]
 
 
-def test_it_waits_for_a_server_and_goes_on_when_one_comes_back(tmp_path: Path) -> None:
+def test_it_waits_for_a_server_and_continues_when_one_comes_back(tmp_path: Path) -> None:
     with LocalServer(tmp_path / "one.db") as first:
         url, port = first.url, int(first.url.rpartition(":")[2])
     with tailing(url, "--json", "--event", "Session Ended") as process:
@@ -187,7 +187,7 @@ def test_it_waits_for_a_server_and_goes_on_when_one_comes_back(tmp_path: Path) -
         assert 0 == interrupted(process)[0]
 
 
-def test_a_refusal_is_told_in_one_line() -> None:
+def test_a_refusal_is_reported_in_one_line() -> None:
     with LocalServer(api_key="another") as server:
         ended = mindlytics("tail", "--server", server.url)
     assert (1, "") == (ended.returncode, ended.stdout)

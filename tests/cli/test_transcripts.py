@@ -150,7 +150,7 @@ def test_an_id_may_come_again_once_its_result_is_there() -> None:
     assert [Call("a", "{}", "A"), Call("b", "{}", "B")] == said
 
 
-def test_arguments_that_are_no_text_become_json() -> None:
+def test_arguments_other_than_text_become_json() -> None:
     call = {"function": {"name": "brew", "arguments": {"kind": "Grüntee"}}}
     silent = {"function": {"name": "wait"}}
     assert [Call("brew", '{"kind": "Grüntee"}'), Call("wait")] == steps(assistant(None, call, silent))
@@ -174,7 +174,7 @@ def test_what_is_left_out_is_derived_from_the_conversation_id() -> None:
     assert once["device_id"] != other["device_id"]
 
 
-def test_conversations_of_one_session_are_told_apart_by_what_they_say() -> None:
+def test_conversations_of_one_session_are_distinguished_by_their_words() -> None:
     once, again, other = (only(line(user(text), session_id="s")).session for text in ("Hi.", "Hi.", "Tea?"))
     assert once == again
     assert once["conversation_id"] != other["conversation_id"]
@@ -185,7 +185,7 @@ def test_without_ids_the_session_makes_new_ones() -> None:
     assert {None} == set(only(line(user("Hi."))).session.values())
 
 
-def test_a_moment_of_the_line_counts_until_a_message_has_its_own() -> None:
+def test_a_time_of_the_line_counts_until_a_message_has_its_own() -> None:
     transcript = only(
         line(
             user("Tea?"),
@@ -199,7 +199,7 @@ def test_a_moment_of_the_line_counts_until_a_message_has_its_own() -> None:
     assert (at(12), moments, at(12, 2)) == (transcript.began, [s.timestamp for s in transcript.steps], transcript.ended)
 
 
-def test_without_moments_there_are_none() -> None:
+def test_without_times_there_are_none() -> None:
     transcript = only(line(user("Tea?")))
     assert (None, None, None) == (transcript.began, transcript.steps[0].timestamp, transcript.ended)
 
@@ -254,7 +254,7 @@ def test_halves_of_characters_are_for_the_session_to_clean() -> None:
         (line(metadata=["a"]), "metadata must be an object, got list"),
     ],
 )
-def test_what_is_wrong_is_told_without_quoting_it(given: str | bytes, told: str) -> None:
+def test_errors_never_quote_the_value(given: str | bytes, told: str) -> None:
     assert told in reason(given)
 
 
@@ -273,7 +273,7 @@ def test_what_is_wrong_is_told_without_quoting_it(given: str | bytes, told: str)
     ],
 )
 @pytest.mark.parametrize("name", ["timestamp", "created_at", "createdAt", "create_time"])
-def test_moments_in_any_unit_and_under_any_usual_name(noon: Any, name: str) -> None:
+def test_times_in_any_unit_and_under_any_usual_name(noon: Any, name: str) -> None:
     assert at(12) == only(line(user("Hi."), **{name: noon})).began
 
 

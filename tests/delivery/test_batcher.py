@@ -10,7 +10,7 @@ from mindlytics.delivery.verdict import Fate, Verdict
 from .clockwork import OK, Clockwork
 
 
-def test_a_full_batch_leaves_at_once_and_the_rest_waits_for_company() -> None:
+def test_a_full_batch_leaves_at_once_and_the_rest_lingers() -> None:
     works = Clockwork(max_batch_events=3, flush_interval=1)
     works.add("a", "b", "c", "d")
     first = works.next()

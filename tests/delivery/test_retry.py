@@ -108,7 +108,7 @@ def test_a_near_deadline_makes_the_waits_halves_of_what_is_left(run: Callable[..
     assert len(time.waits) >= 2
 
 
-def test_no_pause_that_outlasts_the_deadline_is_begun(run: Callable[..., Verdict]) -> None:
+def test_no_pause_outlasts_the_deadline(run: Callable[..., Verdict]) -> None:
     time, asked = FakeTime(), Verdict(Fate.RETRY, 429, wait=20)
     time.deadline = 4.0
     assert run(time, settings(), lambda: asked) == evolve(asked, fate=Fate.TIME_UP)

@@ -156,7 +156,7 @@ TRICKLES: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("name", TRICKLES)
-async def test_what_trickles_is_given_up_in_time(any_face: Face, hostile: HostileService, name: str) -> None:
+async def test_what_trickles_is_abandoned_in_time(any_face: Face, hostile: HostileService, name: str) -> None:
     hostile.pause, hostile.always = 0.05, TRICKLES[name]
     any_face.url = hostile.url
     client = any_face.client(request_timeout=0.5, flush_interval=0, retry_for=0)

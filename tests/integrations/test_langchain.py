@@ -177,7 +177,7 @@ async def test_a_tool_may_have_the_last_word(recorded: Recorded) -> None:
     assert [("2 + 3?", "Good morning.")] == said(await recorded.flush())
 
 
-async def test_a_stream_that_nobody_reads_on_is_cancelled(recorded: Recorded) -> None:
+async def test_an_abandoned_stream_is_cancelled(recorded: Recorded) -> None:
     agent = create_agent(model(reply("one two three")), [])
     stream = agent.astream(ASKED, recorded.config, stream_mode="messages")
     async for _ in stream:
@@ -255,7 +255,7 @@ async def test_a_question_that_waits_for_an_approval_is_one_turn(recorded: Recor
     assert turns(sink)[0]["latency"] < (time.monotonic() - began - 0.29) * 1000
 
 
-async def test_a_question_that_nobody_approved_is_recorded_before_the_next(recorded: Recorded) -> None:
+async def test_an_unapproved_question_is_recorded_before_the_next(recorded: Recorded) -> None:
     def ask() -> str:
         """Ask somebody."""
         return str(interrupt("May I?"))

@@ -92,7 +92,7 @@ async def test_parallel_tools_lie_between_a_question_and_its_answer(face: Face, 
     )
 
 
-async def test_a_request_goes_on_with_a_question_whose_answer_is_reported_after_it(
+async def test_a_request_continues_with_a_question_whose_answer_is_reported_after_it(
     face: Face, recorded: Recorded
 ) -> None:
     callback = MindlyticsCallback(session=face.client().create_session())
@@ -109,7 +109,7 @@ async def test_a_request_goes_on_with_a_question_whose_answer_is_reported_after_
     assert ("f", "r", "Q", "A") == (function["name"], function["result"], turn["user"], turn["assistant"])
 
 
-async def test_a_request_goes_on_with_a_question_whose_answer_is_being_recorded(
+async def test_a_request_continues_with_a_question_whose_answer_is_being_recorded(
     face: Face, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     callback = MindlyticsCallback(session=face.client().create_session())

@@ -180,7 +180,7 @@ async def test_errors_are_recorded_as_what_they_are(provider: Any, face: Face, r
     assert "what was said" not in str(turn)
 
 
-async def test_what_is_no_work_of_models_is_not_recorded(provider: Any, face: Face, recorded: Recorded) -> None:
+async def test_spans_without_models_are_not_recorded(provider: Any, face: Face, recorded: Recorded) -> None:
     traced = Traced(provider, session=face.client().create_session())
     traced.one("GET /", 0, 1, **{"http.request.method": "GET"})
     traced.one("embeddings", 0, 1, **{"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 3})

@@ -182,7 +182,7 @@ async def test_a_tool_that_asks_for_another_try_is_one_turn(recorded: Recorded) 
     assert [("When?", "Good.")] == said(sink)
 
 
-async def test_a_stream_that_nobody_reads_on_is_cancelled(recorded: Recorded) -> None:
+async def test_an_abandoned_stream_is_cancelled(recorded: Recorded) -> None:
     async with Agent(steps("one two three")).run_stream("Count!") as stream:
         async for _ in stream.stream_text(delta=True, debounce_by=None):
             break

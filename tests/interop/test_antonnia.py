@@ -274,7 +274,7 @@ def test_the_names_are_theirs_but_for_those_that_are_documented() -> None:
         ("SurveySubmission", SURVEY),
     ],
 )
-def test_what_a_type_holds_is_told_alike(name: str, answer: dict[str, Any]) -> None:
+def test_what_a_type_holds_is_reported_alike(name: str, answer: dict[str, Any]) -> None:
     """In the words of the page on migrating."""
     mine, other = from_json(getattr(ours, name), answer), getattr(theirs, name)(**answer)
     assert other.model_dump() == attrs.asdict(mine, filter=lambda field, _: field.name != "extra")

@@ -69,7 +69,7 @@ async def test_a_model_may_have_any_name(session: Session, sink: Sink, name: str
     assert [kept, kept] == [turn["model"] for turn in await properties(session, sink)]
 
 
-async def test_what_a_model_does_not_tell(session: Session, sink: Sink) -> None:
+async def test_what_a_model_leaves_out(session: Session, sink: Sink) -> None:
     chat = model(session, reply("one"), reply([{"type": "text", "text": "two"}, {"type": "image"}], (1, 2)))
     await chat.ainvoke([HumanMessage("a")])
     await chat.ainvoke([HumanMessage(["b", {"type": "text", "text": "!"}])])

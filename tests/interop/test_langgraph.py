@@ -150,7 +150,7 @@ async def test_the_hook_raises_nothing_into_the_run(session: Session, sink: Sink
     assert [("a", "one")] == said(sink)
 
 
-async def test_runs_that_are_configured_with_no_session_are_nobodys(session: Session, sink: Sink) -> None:
+async def test_runs_without_a_session_are_not_recorded(session: Session, sink: Sink) -> None:
     MLPostModellHook()
     await model(reply("one")).ainvoke([HumanMessage("a")])
     await agent(reply("two")).ainvoke(ASKED)

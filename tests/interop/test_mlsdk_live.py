@@ -11,7 +11,7 @@ theirs = pytest.importorskip("mlsdk")
 
 
 @pytest.mark.parametrize("own_port", [False, True], ids=["port of the server", "port of its own"])
-async def test_a_session_is_heard_to_its_end(own_port: bool) -> None:
+async def test_a_session_is_listened_to_until_its_end(own_port: bool) -> None:
     heard: list[tuple[str, str]] = []
     problems: list[Exception] = []
 
@@ -39,7 +39,7 @@ async def test_a_session_is_heard_to_its_end(own_port: bool) -> None:
     assert [] == problems
 
 
-async def test_both_clients_hear_what_the_analysis_finds() -> None:
+async def test_both_clients_receive_what_the_analysis_finds() -> None:
     heard: dict[str, list[tuple[str, object]]] = {}
     with LocalServer() as server:
         for ml in (theirs, ours):

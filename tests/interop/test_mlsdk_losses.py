@@ -83,9 +83,7 @@ asyncio.run(main())
 @pytest.mark.parametrize(
     ("name", "seconds", "expected"), [("mlsdk", "1", "waiting"), ("mindlytics.compat.mlsdk", "30", "tracked")]
 )
-def test_live_events_that_cannot_be_had_hold_the_caller_up_there_and_not_here(
-    name: str, seconds: str, expected: str, sink: Sink
-) -> None:
+def test_unavailable_live_events_delay_only_start_listening(name: str, seconds: str, expected: str, sink: Sink) -> None:
     sink.always = lambda exchange: exchange.reply(body=b'{"authorization_key":"k"}', Content_Type="application/json")
     ran = run(sink, UNHEARD.replace("mlsdk", name).replace("SECONDS", seconds))
     assert (0, f"{expected}\n") == (ran.returncode, ran.stdout)

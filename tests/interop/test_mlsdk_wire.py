@@ -231,7 +231,7 @@ async def test_a_raw_request_is_the_same(arguments: dict[str, Any], sink: Sink) 
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["refused", "gone"])
-async def test_a_raw_request_that_fails_tells_it_alike(closed: bool, sink: Sink) -> None:
+async def test_a_raw_request_that_fails_raises_the_same_error(closed: bool, sink: Sink) -> None:
     if closed:
         sink.close()
     else:

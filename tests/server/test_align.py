@@ -74,7 +74,7 @@ def test_what_is_recorded_shows_in_every_read(align: AlignAI, caller: Caller) ->
     assert {"lang": "en", "user": "Where is it?", "assistant": ""} == turn["properties"]
 
 
-async def test_those_who_listen_hear_it(caller: Caller) -> None:
+async def test_those_who_listen_receive_it(caller: Caller) -> None:
     caller.http.headers["X-App-ID"] = "p"
     session = {"sessionId": "live", "userId": "u"}
     async with listening(caller, "live") as socket:
@@ -193,7 +193,7 @@ def test_the_turns_of_mindlytics_in_the_same_session_take_no_index(align: AlignA
     assert (6, 0) == ((flushed := align.flush(20)).delivered, flushed.refused)
 
 
-def test_a_session_that_was_never_opened_is_somebodys(caller: Caller) -> None:
+def test_a_session_that_was_never_opened_has_a_user(caller: Caller) -> None:
     feedback = {"sessionId": "lost", "feedbackTarget": "TARGET_SESSION", "type": "thumbs_up"}
     assert 200 == post(caller, event("feedback_create", feedbackProperties=feedback), message("lost")).status_code
     assert caller.one("sessions", filter={"session_id": "lost"})["user_id"].startswith("ml_")
@@ -224,7 +224,7 @@ def test_a_session_that_is_opened_late_is_its_users(caller: Caller) -> None:
         (json.dumps({"events": [{"createTime": "yesterday"}]}).encode(), "application/json", 400, "invalid_argument"),
     ],
 )
-def test_what_is_no_request_is_told_as_connect_has_it(
+def test_an_invalid_request_is_answered_in_connects_form(
     caller: Caller, body: bytes, kind: str, status: int, code: str | None
 ) -> None:
     reply = caller.post(COLLECT_PATH, body, **{"Content-Type": kind})

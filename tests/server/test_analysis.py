@@ -191,7 +191,7 @@ def test_a_reopened_conversation_is_summarised_from_there(caller: Caller) -> Non
     assert ["ask about parcel", "cancel order"] == [intent["intent"] for intent in intents]
 
 
-def test_who_ends_a_conversation_by_a_single_event_is_told_what_was_found(caller: Caller) -> None:
+def test_a_single_event_that_ends_a_conversation_returns_the_findings(caller: Caller) -> None:
     caller.take(*APPOINTMENT[:-1])
     reply = caller.post("/bc/v1/events/event/end-session", APPOINTMENT[-1])
     assert ["Conversation Ended", "Session Ended", "Intent Informed", "Intent Closed", SUMMARY] == [
@@ -200,7 +200,7 @@ def test_who_ends_a_conversation_by_a_single_event_is_told_what_was_found(caller
     assert caller.find("events")[-5:] == reply.json()
 
 
-async def test_the_end_of_a_session_is_heard_after_what_was_found(caller: Caller) -> None:
+async def test_the_end_of_a_session_arrives_live_after_what_was_found(caller: Caller) -> None:
     async with listening(caller) as socket:
         caller.take(*APPOINTMENT)
         events = await heard(socket, "Session Ended")
@@ -228,7 +228,7 @@ async def test_the_end_of_a_session_waits_for_a_slow_analysis_so_long(monkeypatc
             assert "1 steps" == (await heard(socket, SUMMARY))[-1]["properties"]["summary"]
 
 
-async def test_the_end_of_a_session_is_heard_although_the_file_could_not_be_written_for_a_while(
+async def test_the_end_of_a_session_arrives_live_although_the_file_could_not_be_written_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(background, "HOLD_SECONDS", 0.2)
@@ -261,7 +261,7 @@ def test_a_single_event_that_is_stored_is_acknowledged_although_nothing_can_be_r
     assert (200, ["Conversation Ended", "Session Ended"]) == (reply.status_code, [e["event"] for e in reply.json()])
 
 
-async def test_the_end_of_a_session_that_begins_again_is_heard_before_that() -> None:
+async def test_the_end_of_a_session_that_begins_again_arrives_live_before_that() -> None:
     go_on = threading.Event()
 
     def slow(_: Dialogue) -> Findings:
@@ -455,7 +455,7 @@ def fails(dialogue: Dialogue) -> Findings:
         (lambda _: Findings(intents=[Intent(name="x", informed=-1, fulfilled=True)]), "index of a step"),
     ],
 )
-def test_an_analysis_that_fails_is_told_and_loses_nothing_else(analysis: Any, message: str) -> None:
+def test_an_analysis_that_fails_is_reported_and_loses_nothing_else(analysis: Any, message: str) -> None:
     with serving(analysis=analysis) as caller:
         for session_id in ("s", "s2"):
             caller.take(turn(session_id=session_id, properties={"cost": 2}), event("end_session", session_id))

@@ -251,7 +251,7 @@ def test_errors_are_json(caller: Caller, server: LocalServer, monkeypatch: pytes
     assert "NoneType" not in reply.text
 
 
-def test_header_bytes_that_are_no_text(caller: Caller) -> None:
+def test_header_bytes_other_than_text(caller: Caller) -> None:
     caller.http.headers["X-App-ID"] = b"\xff\xfe"
     assert 400 == caller.queue(track()).status_code
 

@@ -97,7 +97,7 @@ def test_broken_requests(server: LocalServer, name: str, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
 @pytest.mark.parametrize("path", [QUEUE, SEARCH])
-def test_a_request_that_breaks_off_is_nobodys_trouble(
+def test_a_request_that_breaks_off_harms_nothing_else(
     path: str, rudely: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     with LocalServer(analysis=None) as server:
@@ -168,7 +168,7 @@ BODIES = [
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 @pytest.mark.parametrize("path", [QUEUE, "/bc/v1/events/event", "/bc/v1/user/identify", "/bc/v1/user/alias"])
-def test_bodies_that_are_no_json(caller: Caller, path: str, body: bytes) -> None:
+def test_bodies_other_than_json(caller: Caller, path: str, body: bytes) -> None:
     assert 400 == caller.post(path, body).status_code
     assert [] == caller.find("events")
 
@@ -193,13 +193,13 @@ def test_bodies_of_the_wrong_shape(caller: Caller, body: object) -> None:
         {},
     ],
 )  # fmt: skip
-def test_timestamps_that_name_no_moment(caller: Caller, timestamp: object) -> None:
+def test_timestamps_of_impossible_times(caller: Caller, timestamp: object) -> None:
     reply = caller.queue(track(timestamp=timestamp))
     assert (400, "timestamp") == (reply.status_code, reply.json()["field"])
 
 
 @pytest.mark.parametrize("tokens", [-1, 2**64, 2**200, 1e300, 1.5, True, "5", [], {}])
-def test_tokens_that_are_no_count(caller: Caller, tokens: object) -> None:
+def test_tokens_other_than_counts(caller: Caller, tokens: object) -> None:
     usage = {"model": "m", "prompt_tokens": tokens, "completion_tokens": 1}
     reply = caller.queue(turn(properties=usage))
     assert (400, "prompt_tokens") == (reply.status_code, reply.json()["field"])
@@ -283,7 +283,7 @@ def test_odd_headers(caller: Caller, name: str, value: str | bytes, expected: in
     assert expected == status, body
 
 
-def test_clients_that_never_read_or_never_end_hold_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_that_never_read_or_never_end_delay_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "SHUTDOWN_SECONDS", 0.2)
     with ExitStack() as stack:
         server = stack.enter_context(LocalServer())

@@ -97,7 +97,7 @@ def test_what_no_text_says(text: str, message: str, caller: Caller) -> None:
     assert (400, "invalid chaos", f"chaos: {message}") == (reply.status_code, *list(reply.json().values())[:2])
 
 
-def test_a_text_that_is_none(caller: Caller) -> None:
+def test_an_invalid_text(caller: Caller) -> None:
     behave(caller, "503:1%")
     reply = caller.http.put(caller.url + CHAOS_PATH, data=b"\xff", timeout=20)
     assert (400, "body") == (reply.status_code, reply.json()["field"])
@@ -190,13 +190,13 @@ def test_a_listener_meets_it_before_the_connection_is_open() -> None:
             assert {fate: 2} == caller.get(CHAOS_PATH).json()["met"]
 
 
-def test_whether_it_is_up_is_told_all_the_same(caller: Caller) -> None:
+def test_the_health_check_answers_all_the_same(caller: Caller) -> None:
     behave(caller, "503:100%")
     assert 200 == caller.get("/healthz").status_code
     assert 503 == caller.get("/openapi.json").status_code
 
 
-def test_who_may_tell_a_server_to_misbehave() -> None:
+def test_who_may_set_the_chaos() -> None:
     with LocalServer(super_key="super", api_key="pinned", chaos="503:0%") as server:
         issued = Caller(server.url, "super").post("/bc/v1/orgkeys", {"organization_id": "mill"}).json()["apikey"]
         statuses = {}

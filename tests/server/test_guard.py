@@ -68,7 +68,7 @@ def test_other_names_are_refused(open_server: LocalServer, path: str, host: str)
 
 
 @pytest.mark.parametrize("host", ["", "local host", "user@localhost", "localhost/x", "[::1", "localhost:port"])
-def test_what_is_no_name_is_refused(open_server: LocalServer, host: str) -> None:
+def test_an_invalid_name_is_refused(open_server: LocalServer, host: str) -> None:
     assert 400 == ask(open_server.url, FIND, Host=host)[0]
 
 
@@ -133,7 +133,7 @@ def test_what_a_header_names() -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "key\n", "x" * 256])
 @pytest.mark.parametrize("name", ["api_key", "super_key"])
-def test_a_key_that_nobody_could_send_starts_no_server(name: str, key: str) -> None:
+def test_a_key_that_cannot_be_sent_starts_no_server(name: str, key: str) -> None:
     with pytest.raises(InvalidKey, match=name.replace("_", " ").replace("api", "API")), LocalServer(**{name: key}):  # type: ignore[arg-type]
         pass
 

@@ -69,7 +69,7 @@ def test_a_session_to_which_events_come_stays_open_whatever_their_times(server: 
         assert [] == open_sessions(caller)
 
 
-def test_a_session_that_goes_on_is_open_again(server: LocalServer, look: Look) -> None:
+def test_a_session_that_continues_is_open_again(server: LocalServer, look: Look) -> None:
     with (caller := Caller(server.url)).http:
         caller.take(track())
         look(0)
@@ -103,6 +103,6 @@ def test_times(text: str, expected: float | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "30", "m", "-1m", "0s", "1 m", "1w", "m30", "None", "1e3s"])
-def test_texts_that_are_no_times(text: str) -> None:
+def test_texts_other_than_times(text: str) -> None:
     with pytest.raises(ValueError, match="30m"):
         parse(text)

@@ -262,7 +262,7 @@ def reads(ids: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield KEYS, {}
 
 
-def test_nobody_reads_what_is_anothers(secrets: tuple[Keys, dict[str, str], list[Keys]]) -> None:
+def test_readers_get_only_their_own_data(secrets: tuple[Keys, dict[str, str], list[Keys]]) -> None:
     owner, ids, others = secrets
     key = owner.http.headers["Authorization"].split()[1]
     for path, parameters in reads(ids):
@@ -279,7 +279,7 @@ def test_nobody_reads_what_is_anothers(secrets: tuple[Keys, dict[str, str], list
             assert key not in told.text, path
 
 
-async def test_nobody_hears_what_is_anothers(secrets: tuple[Keys, dict[str, str], list[Keys]]) -> None:
+async def test_listeners_receive_only_their_own_events(secrets: tuple[Keys, dict[str, str], list[Keys]]) -> None:
     owner, _, others = secrets
     async with aiohttp.ClientSession() as http:
         for session_id in ({}, {"session_id": "s"}):

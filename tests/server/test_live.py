@@ -54,7 +54,7 @@ async def heard(socket: Socket, until: str) -> list[dict[str, Any]]:
     return events
 
 
-async def test_what_is_stored_is_heard_in_order(caller: Caller) -> None:
+async def test_stored_events_are_sent_live_in_order(caller: Caller) -> None:
     async with listening(caller) as socket:
         caller.take(event("start_session", attributes={"shop": "Mill Street"}), turn("a", "b"), turn("c", "d", "c2"))
         caller.take(event("identify", id="u", traits={"plan": "pro"}), track(), event("end_session"))
@@ -78,7 +78,7 @@ async def test_a_session_that_tracks_one_event_and_ends(caller: Caller) -> None:
         assert ["Session Started", "Bought", "Session Ended"] == [e["event"] for e in events]
 
 
-async def test_each_hears_its_own_only(caller: Caller, server: LocalServer) -> None:
+async def test_each_receives_only_its_own(caller: Caller, server: LocalServer) -> None:
     others = [Caller(server.url, app_id="another listener"), Caller(server.url, app_id="a third listener")]
     async with listening(caller) as all_of_it, listening(caller, "mine") as mine, listening(others[0]) as foreign:
         for number, who in enumerate([*others, caller]):
@@ -93,7 +93,7 @@ async def test_each_hears_its_own_only(caller: Caller, server: LocalServer) -> N
         assert {"from 0", "Session Started", "Session Ended"} == {e["event"] for e in events}
 
 
-async def test_what_is_refused_is_not_heard(caller: Caller) -> None:
+async def test_refused_events_are_not_sent_live(caller: Caller) -> None:
     nameless = {"type": "track", "event": "Lost", "session_id": "new"}
     async with listening(caller) as socket:
         assert 400 == caller.queue(track("Lost"), nameless).status_code
@@ -180,7 +180,7 @@ async def test_what_a_listener_says_does_no_harm(caller: Caller) -> None:
     ],
     ids=range(10),
 )
-async def test_a_listener_who_says_no_json_is_told_so(
+async def test_a_listener_that_sends_invalid_json_gets_an_error(
     caller: Caller, said: str | bytes, code: int, reason: str
 ) -> None:
     async with listening(caller) as loud, listening(caller) as socket:
@@ -226,7 +226,7 @@ async def test_a_slow_listener_is_cut_off(caller: Caller, monkeypatch: pytest.Mo
         assert ["Last"] == [e["event"] for e in await heard(quick, "Last")]
 
 
-async def test_listeners_are_told_that_the_server_stops() -> None:
+async def test_listeners_learn_that_the_server_stops() -> None:
     with LocalServer(live_port=0) as server, (caller := Caller(server.url)).http:
         key = caller.get(REALTIME).json()["authorization_key"]
         urls = [server.url + live.LIVE_PATH, server.live_url]

@@ -182,7 +182,7 @@ def test_without_a_lexicon_nothing_is_said_about_sentiment(monkeypatch: pytest.M
     assert "ask about parcel (fulfilled)" == findings.summary
 
 
-def test_english_is_told_from_other_languages() -> None:
+def test_english_is_recognised_among_other_languages() -> None:
     assert english(["Where is my parcel?"])
     assert english(["Madrid."])
     assert not english(["Où est mon colis, s'il vous plaît ?"])

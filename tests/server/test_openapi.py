@@ -36,7 +36,7 @@ def test_it_is_an_openapi_document() -> None:
     validate(document())
 
 
-def test_it_is_answered_to_anybody(server: LocalServer) -> None:
+def test_it_is_answered_without_a_key(server: LocalServer) -> None:
     answered = requests.get(f"{server.url}/openapi.json", timeout=20)
     assert (200, json.loads(json.dumps(document()))) == (answered.status_code, answered.json())
 

@@ -116,7 +116,7 @@ def test_the_same_conversation_id_in_two_sessions(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("kind", ["track", "start_session", "end_session"])
-def test_a_session_must_begin_with_somebody(caller: Caller, kind: str) -> None:
+def test_a_session_must_begin_with_a_user_or_device(caller: Caller, kind: str) -> None:
     given = {"type": kind, "session_id": "s", "event": "E"}
     reply = caller.queue(track(session_id="other"), given)
     assert (400, 1, "user_id") == (reply.status_code, reply.json()["index"], reply.json()["field"])
@@ -199,7 +199,7 @@ def test_alias_in_a_session(caller: Caller) -> None:
     assert {"u"} == {s["user_id"] for s in caller.find("sessions")}
 
 
-def test_an_alias_of_nobody_is_told_as_mlerror(caller: Caller) -> None:
+def test_an_alias_of_an_unknown_user_is_an_mlerror(caller: Caller) -> None:
     caller.take(track(), event("alias", id="v", previous_id="nobody", user_id="u"))
     aliased, problem = caller.find("events")[-2:]
     assert ("User Aliased", "MLError", aliased["event_id"]) == (

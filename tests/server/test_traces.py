@@ -144,7 +144,7 @@ def test_a_trace_whose_end_does_not_come_is_stored_as_it_is() -> None:
     [(b"\xff", False), (as_protobuf(*WHOLE)[:-9], False), (b"[]", True), (b"{", True), (b'{"resourceSpans": 1}', True),
      (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]}', True)],
 )  # fmt: skip
-def test_what_is_no_export_is_refused(caller: Caller, body: bytes, as_json: bool) -> None:
+def test_an_invalid_export_is_refused(caller: Caller, body: bytes, as_json: bool) -> None:
     with pytest.raises(Undecodable):
         decode(body, as_json=as_json)
     reply = caller.post(TRACES_PATH, body, **{"Content-Type": JSON if as_json else PROTOBUF})

@@ -50,7 +50,7 @@ def taken(directory: Directory, path: Path) -> Log:
     return log
 
 
-def test_what_is_appended_is_handed_out_in_order(directory: Directory) -> None:
+def test_appended_events_are_read_in_order(directory: Directory) -> None:
     log = directory.begin()
     for first in range(1, 301, 3):
         log.append(records(first, 3), 1.0)
@@ -98,7 +98,7 @@ def test_a_dead_run_is_taken_over_where_it_stood(directory: Directory) -> None:
     assert list(range(124, 1001)) == numbers(log)
 
 
-def test_a_living_run_is_nobody_elses(directory: Directory) -> None:
+def test_the_run_of_a_living_process_is_left_alone(directory: Directory) -> None:
     log = directory.begin()
     log.append(records(1, 10), 1.0)
     other = Directory(directory.spool, ORIGIN)
@@ -223,7 +223,7 @@ def test_a_log_of_version_1_stays_readable() -> None:
     assert 1_700_000_000.5 == found[1].wall
 
 
-def test_nobody_else_can_read_it(directory: Directory) -> None:
+def test_only_its_owner_can_read_it(directory: Directory) -> None:
     before = os.umask(0)
     try:
         log = directory.begin()

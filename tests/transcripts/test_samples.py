@@ -114,7 +114,7 @@ def test_a_sample_comes_to_what_stands_beside_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_nobody_said_is_not_there(name: str) -> None:
+def test_empty_turns_are_left_out(name: str) -> None:
     expected = json.loads((SAMPLES / f"{name}.expected.json").read_text("utf-8"))
     conversations, _, _ = found(SAMPLES / name, **expected.get("options", {}))
     said = [text for each in conversations for turn in each["turns"] for text in (turn["user"], turn["assistant"])]
