@@ -2,4 +2,7 @@
 
 from PyInstaller.utils.hooks import collect_data_files
 
-datas = collect_data_files("mindlytics")
+datas = [
+    *collect_data_files("mindlytics"),
+    *collect_data_files("mindlytics.server.migrations", include_py_files=True),  # Alembic reads them as files
+]

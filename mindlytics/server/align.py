@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy import select
 
 from ..align.events import (
     DEFAULT_ASSISTANT_ID,
@@ -22,6 +23,7 @@ from ..align.events import (
 )
 from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
+from .decoding import RefusedEvent, taken
 from .http import (
     BODY_SECONDS,
     MAX_BODY,
@@ -36,8 +38,8 @@ from .http import (
     unavailable,
 )
 from .records import Records, ReusedKey
+from .schema import events as event_rows
 from .sessions import apply
-from .store import RefusedEvent
 from .unavailable import Unavailable
 from .users import identify
 
@@ -120,20 +122,20 @@ async def _collect(request: web.Request) -> None:
 
 
 def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -> None:
-    taken: dict[str, set[int]] = {}
+    indexes: dict[str, set[int]] = {}
     for index, event in events:
         try:
             if isinstance(event, UserRecognize):
                 identify(records, scope, name=event.user_id, device_id=None, traits=_traits(event))
             elif isinstance(event, MessageCreate):
-                if event.session_id not in taken:
-                    taken[event.session_id] = _indexes(records, scope, event.session_id)
-                if event.message_index in taken[event.session_id]:
+                if event.session_id not in indexes:
+                    indexes[event.session_id] = _indexes(records, scope, event.session_id)
+                if event.message_index in indexes[event.session_id]:
                     raise ValidationError("message_index", "another than the session has", event.message_index)
-                taken[event.session_id].add(event.message_index)
-                apply(records, scope, _as_event(event), message_index=event.message_index)
+                indexes[event.session_id].add(event.message_index)
+                apply(records, scope, taken(_as_event(event)), message_index=event.message_index)
             else:
-                apply(records, scope, _as_event(event))
+                apply(records, scope, taken(_as_event(event)))
         except InvalidEvent as error:
             raise RefusedEvent(index, error) from error
 
@@ -143,11 +145,13 @@ def _indexes(records: Records, scope: int, session_id: str) -> set[int]:
 
     The turns of Mindlytics, which may be in the same project, have indexes too: each in its own conversation.
     """
-    query = (
-        "SELECT message_index FROM events"
-        " WHERE scope = ? AND session_id = ? AND conversation_id = ? AND message_index IS NOT NULL"
-    )
-    return {row[0] for row in records.connection.execute(query, (scope, session_id, session_id))}
+    session = records.session(scope, session_id)
+    conversation = None if session is None else records.conversation(session, session_id)
+    if conversation is None:
+        return set()
+    row = event_rows.c
+    of_it = (row.session == conversation.session, row.conversation == conversation.seq, row.message_index.is_not(None))
+    return set(records.connection.execute(select(row.message_index).where(*of_it)).scalars())
 
 
 def _as_event(event: AlignEvent) -> Event:

@@ -6,17 +6,17 @@ What all routes share is in ``http.py``, live events are in ``live.py``. What is
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypedDict
 
 import orjson
 from aiohttp import web
+from sqlalchemy import Connection
 
 from ..annotations import Unpack
 from ..errors import InvalidEvent
-from ..events import Event, Identify
+from ..events import Identify
 from ..validators import check_name
 from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from . import align, keys, traces, user_reads
@@ -26,6 +26,7 @@ from .analysis.local import analyse
 from .antonnia import app as antonnia
 from .antonnia.desk import Reply
 from .chaos import CHAOS, CHAOS_PATH, Chaos
+from .decoding import one_by_one, quick, taken
 from .find import COLLECTIONS, find, parse
 from .guard import GUARD, Guard
 from .http import (
@@ -51,7 +52,7 @@ from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
 from .query import InvalidQuery
 from .records import Records, find_app
 from .refusals import Refusals
-from .store import RefusedEvent, Store
+from .store import Store
 from .users import alias, identify
 
 
@@ -146,8 +147,9 @@ async def _queue(request: web.Request) -> web.Response:
     if key is not None:
         check_header("Idempotency-Key", key)
     body = await body_of(request)
-    given = json_of(body)
-    events = _decoded(given if isinstance(given, list) else [given])
+    events = quick(body)
+    if events is None:
+        events = one_by_one(json_of(body))
     if events:
         await request.app[STORE].ingest(*caller, events, key=request_key(request, key, body))
     return reply({"status": "ok"})
@@ -163,20 +165,10 @@ async def _event(request: web.Request) -> web.Response:
             raise InvalidEvent("type", f"{event_type} on this path", given.get("type"))
         if name is not None and given.get("event") != name:
             raise InvalidEvent("event", f"{name} on this path", given.get("event"))
-    app, stored = await request.app[STORE].ingest(*caller, [decode(given)])
+    app, stored = await request.app[STORE].ingest(*caller, [taken(decode(given))])
     if BACKGROUND in request.app:
         stored += await request.app[BACKGROUND].findings(stored)
     return reply([event.to_json(app) for event in stored])
-
-
-def _decoded(given: list[object]) -> list[Event]:
-    events = []
-    for index, item in enumerate(given):
-        try:
-            events.append(decode(item))
-        except InvalidEvent as error:
-            raise RefusedEvent(index, error) from None
-    return events
 
 
 # -- users
@@ -223,7 +215,7 @@ async def _find(request: web.Request) -> web.Response:
     one = operation == "findOne"
     query = parse(name, {**request.query, "limit": "1"} if one else request.query)
 
-    def read(connection: sqlite3.Connection) -> bytes:
+    def read(connection: Connection) -> bytes:
         app = find_app(connection, *caller)
         rows = find(connection, app, query) if app is not None else []
         return orjson.dumps((rows[0] if rows else None) if one else rows)

@@ -5,44 +5,70 @@ How filters become SQL is in ``query.py``. Everything here runs on a reader thre
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from attrs import field, frozen
+from sqlalchemy import Connection, Text, and_, bindparam, case, cast, func, literal, select, union_all
 
-from .query import LIST, MAP, NUMBER, TEXT, TIME, Filter, InvalidQuery, order_by, whole
+from .dialects import greatest, json_string
+from .query import (
+    EVENT,
+    LIST,
+    MAP,
+    NUMBER,
+    TEXT,
+    TIME,
+    Column,
+    Condition,
+    Filter,
+    InvalidQuery,
+    event_id,
+    order_by,
+    whole,
+)
 from .reads import Budget
 from .records import App
-from .schema import iso
+from .schema import apps, conversations, events, intents, iso, organizations, orgkeys, sessions, users
 
 Row = dict[str, Any]
 
-_SCOPED = "scope = ?"
-_SCOPED_EVENTS = "+scope = ?"  # by session, by conversation or in order of arrival; no index is for a whole app
-_COUNTS = {
-    "event_count": NUMBER,
-    "turn_count": NUMBER,
-    "function_count": NUMBER,
-    "prompt_tokens": NUMBER,
-    "completion_tokens": NUMBER,
-    "cost": NUMBER,
-}
-_SUMMED = "".join(
-    f", (SELECT {what} FROM conversations AS c WHERE (c.scope, c.session_id) = (sessions.scope, sessions.session_id))"
-    f" AS {name}"
-    for name, what in {
-        "conversation_count": "count(*)",
-        "cost": "sum(cost)",
-        **{
-            name: f"coalesce(sum({name}), 0)"
-            for name in ("turn_count", "function_count", "prompt_tokens", "completion_tokens")
-        },
-    }.items()
-)
-_LASTED = ", max(ended_at - started_at, 0) / 1e6 AS duration"
-_OWNER = {"organization_id": TEXT, "app_id": TEXT}
+
+def _text(expression: Any) -> Column:
+    return Column(TEXT, expression)
+
+
+def _number(expression: Any) -> Column:
+    return Column(NUMBER, expression)
+
+
+def _time(expression: Any) -> Column:
+    return Column(TIME, expression)
+
+
+def _columns(kind: str, table: Any, *names: str) -> dict[str, Column]:
+    return {name: Column(kind, table.c[name]) for name in names}
+
+
+_COUNTS = ("event_count", "turn_count", "function_count", "prompt_tokens", "completion_tokens", "cost")
+_OWNER = {name: _text(bindparam(name, type_=Text())) for name in ("organization_id", "app_id")}
+"""The names of whose rows they are, which no row repeats."""
+
+
+def _of_conversations(what: Any) -> Column:
+    """What the conversations of a session come to."""
+    mine = conversations.c.session == sessions.c.seq
+    return _number(select(what).where(mine).correlate(sessions).scalar_subquery())
+
+
+def _total(name: str) -> Any:
+    """A sum, which PostgreSQL would make a decimal."""
+    return cast(func.coalesce(func.sum(conversations.c[name]), 0), conversations.c[name].type)
+
+
+def _lasted(table: Any) -> Column:
+    return _number(greatest(table.c.ended_at - table.c.started_at, 0) / 1e6)
 
 
 @frozen
@@ -56,21 +82,33 @@ class Related:
 
 @frozen
 class Collection:
-    """What a collection is read from, and its columns with their kinds, in the order in which they are told.
+    """What a collection is read from, and its columns, in the order in which they are told.
 
-    :param source: a table; or a subquery, whose two parameters are the names of organization and app.
-    :param optional: columns that are left out where they are null.
+    :param source: tables, joined.
+    :param order: of the rows, unless they are sorted.
+    :param scope: the number of the app whose row it is.
     :param in_time: the order of the rows of one session or conversation.
-    :param visible: the condition under which an app sees a row.
+    :param optional: columns that are left out where they are null.
+    :param indexed: the columns by which an index finds the rows of an app; with others, ``visible`` uses none.
     """
 
-    source: str
-    columns: Mapping[str, str]
-    order: str = "seq"
-    in_time: str | None = None
+    source: Any
+    columns: Mapping[str, Column]
+    order: Sequence[Any]
+    scope: Any
+    in_time: Sequence[Any] = ()
     optional: frozenset[str] = frozenset()
-    visible: str = _SCOPED
+    indexed: frozenset[str] | None = None
     related: Mapping[str, Related] = field(factory=dict)
+
+    def visible(self, names: set[str]) -> Condition:
+        """The condition under which an app sees a row, in a query that names these columns."""
+        scope = bindparam("scope", type_=events.c.scope.type)
+        if self.indexed is None or self.indexed & names:
+            visible: Condition = self.scope == scope
+        else:
+            visible = self.scope + 0 == scope  # in order of arrival, or by session; no index is to be used for this
+        return visible
 
 
 _SESSION_KEYS = ("session_id",)
@@ -79,35 +117,60 @@ _USER = Related("users", ("user_id",), one=True)
 _SESSION = Related("sessions", _SESSION_KEYS, one=True)
 _CONVERSATION = Related("conversations", _CONVERSATION_KEYS, one=True)
 
+_origin, _informed, _closed = (events.alias(name) for name in ("origin", "informed", "closed"))
+_roles = union_all(select(literal("user", Text()).label("role")), select(literal("assistant", Text()))).subquery(
+    "roles"
+)
+_of_session = sessions.join(users, users.c.seq == sessions.c.owner)
+_of_event = events.join(_of_session, sessions.c.seq == events.c.session).outerjoin(
+    conversations, conversations.c.seq == events.c.conversation
+)
+_content = json_string(events.c.properties, _roles.c.role)
+_second = and_(_roles.c.role == "assistant", json_string(events.c.properties, literal("user", Text())) != "")
+_index = events.c.message_index + case((_second, 1), else_=0)
 
-def _source(table: str, extra: str = "") -> str:
-    """A table with its owner's names, which no row repeats."""
-    return f"(SELECT *{extra}, ? AS organization_id, ? AS app_id FROM {table})"
+
+def _scope_in(table: Any) -> Any:
+    """The scope of the app that reads, where the row is of its organization."""
+    same = and_(apps.c.organization_id == table.c.organization_id, apps.c.scope == bindparam("scope"))
+    return select(apps.c.scope).where(same).correlate(table).scalar_subquery()
 
 
 COLLECTIONS: Mapping[str, Collection] = {
     "users": Collection(
-        _source("users"),
-        {**_OWNER, "user_id": TEXT, "id": TEXT, "aliases": LIST, "created_at": TIME, "traits": MAP},
+        users,
+        {
+            **_OWNER,
+            **_columns(TEXT, users, "user_id", "id"),
+            "aliases": Column(LIST, users.c.aliases),
+            "created_at": _time(users.c.created_at),
+            "traits": Column(MAP, users.c.traits),
+        },
+        order=[users.c.seq],
+        scope=users.c.scope,
         related={
             "sessions": Related("sessions", ("user_id",)),
             "conversations": Related("conversations", ("user_id",)),
         },
     ),
     "sessions": Collection(
-        _source("sessions", _LASTED + _SUMMED),
+        _of_session,
         {
             **_OWNER,
-            "session_id": TEXT,
-            "user_id": TEXT,
-            "device_id": TEXT,
-            "started_at": TIME,
-            "ended_at": TIME,
-            "duration": NUMBER,
-            "attributes": MAP,
-            "conversation_count": NUMBER,
-            **_COUNTS,
+            "session_id": _text(sessions.c.session_id),
+            "user_id": _text(users.c.user_id),
+            "device_id": _text(sessions.c.device_id),
+            **_columns(TIME, sessions, "started_at", "ended_at"),
+            "duration": _lasted(sessions),
+            "attributes": Column(MAP, sessions.c.attributes),
+            "conversation_count": _of_conversations(func.count()),
+            "event_count": _number(sessions.c.event_count),
+            **{name: _of_conversations(_total(name)) for name in _COUNTS if name not in ("event_count", "cost")},
+            "cost": _of_conversations(func.sum(conversations.c.cost)),
         },
+        order=[sessions.c.seq],
+        scope=sessions.c.scope,
+        indexed=frozenset({"session_id", "started_at"}),
         related={
             "user": _USER,
             "conversations": Related("conversations", _SESSION_KEYS),
@@ -117,19 +180,20 @@ COLLECTIONS: Mapping[str, Collection] = {
         },
     ),
     "conversations": Collection(
-        _source("conversations", _LASTED),
+        conversations.join(_of_session, sessions.c.seq == conversations.c.session),
         {
             **_OWNER,
-            "conversation_id": TEXT,
-            "session_id": TEXT,
-            "user_id": TEXT,
-            "started_at": TIME,
-            "ended_at": TIME,
-            "duration": NUMBER,
-            "properties": MAP,
-            "attributes": MAP,
-            **_COUNTS,
+            "conversation_id": _text(conversations.c.conversation_id),
+            "session_id": _text(sessions.c.session_id),
+            "user_id": _text(users.c.user_id),
+            **_columns(TIME, conversations, "started_at", "ended_at"),
+            "duration": _lasted(conversations),
+            **_columns(MAP, conversations, "properties", "attributes"),
+            **_columns(NUMBER, conversations, *_COUNTS),
         },
+        order=[conversations.c.seq],
+        scope=conversations.c.scope,
+        indexed=frozenset({"conversation_id"}),
         related={
             "user": _USER,
             "session": _SESSION,
@@ -139,71 +203,82 @@ COLLECTIONS: Mapping[str, Collection] = {
         },
     ),
     "events": Collection(
-        _source("events"),
+        _of_event.outerjoin(_origin, _origin.c.seq == events.c.origin),
         {
             **_OWNER,
-            "session_id": TEXT,
-            "user_id": TEXT,
-            "conversation_id": TEXT,
-            "event_id": TEXT,
-            "origin_event_id": TEXT,
-            "timestamp": TIME,
-            "event": TEXT,
-            "properties": MAP,
-            "user_traits": MAP,
+            "session_id": _text(sessions.c.session_id),
+            "user_id": _text(users.c.user_id),
+            "conversation_id": _text(conversations.c.conversation_id),
+            "event_id": Column(EVENT, events),
+            "origin_event_id": Column(EVENT, _origin),
+            "timestamp": _time(events.c.timestamp),
+            "event": _text(events.c.event),
+            **_columns(MAP, events, "properties", "user_traits"),
         },
-        in_time="timestamp, seq",
-        visible=_SCOPED_EVENTS,
+        order=[events.c.seq],
+        in_time=[events.c.timestamp, events.c.seq],
+        scope=events.c.scope,
+        indexed=frozenset({"timestamp"}),
         optional=frozenset({"conversation_id", "origin_event_id", "user_traits"}),
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),
     "messages": Collection(
-        _source("messages"),
+        _of_event.join(_roles, and_(events.c.message_index.is_not(None), _content != "")),
         {
             **_OWNER,
-            "session_id": TEXT,
-            "conversation_id": TEXT,
-            "user_id": TEXT,
-            "event_id": TEXT,
-            "timestamp": TIME,
-            "index": NUMBER,
-            "role": TEXT,
-            "content": TEXT,
+            "session_id": _text(sessions.c.session_id),
+            "conversation_id": _text(conversations.c.conversation_id),
+            "user_id": _text(users.c.user_id),
+            "event_id": Column(EVENT, events),
+            "timestamp": _time(events.c.timestamp),
+            "index": _number(_index),
+            "role": _text(_roles.c.role),
+            "content": _text(_content),
         },
-        order='seq, "index"',
-        in_time='timestamp, seq, "index"',
-        visible=_SCOPED_EVENTS,
+        order=[events.c.seq, _index],
+        in_time=[events.c.timestamp, events.c.seq, _index],
+        scope=events.c.scope,
+        indexed=frozenset({"timestamp"}),
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),
     "intents": Collection(
-        _source("intents"),
+        intents.join(sessions, sessions.c.seq == intents.c.session)
+        .join(conversations, conversations.c.seq == intents.c.conversation)
+        .outerjoin(_informed, _informed.c.seq == intents.c.informed_by)
+        .outerjoin(_closed, _closed.c.seq == intents.c.closed_by),
         {
             **_OWNER,
-            "session_id": TEXT,
-            "conversation_id": TEXT,
-            "intent": TEXT,
-            "intent_fulfilled": TEXT,
-            "summary": TEXT,
-            "sentiment": TEXT,
-            "informed_at": TIME,
-            "informed_by": TEXT,
-            "closed_at": TIME,
-            "closed_by": TEXT,
-            "analysis": TEXT,
+            "session_id": _text(sessions.c.session_id),
+            "conversation_id": _text(conversations.c.conversation_id),
+            **_columns(TEXT, intents, "intent", "intent_fulfilled", "summary", "sentiment"),
+            "informed_at": _time(intents.c.informed_at),
+            "informed_by": Column(EVENT, _informed),
+            "closed_at": _time(intents.c.closed_at),
+            "closed_by": Column(EVENT, _closed),
+            "analysis": _text(intents.c.analysis),
         },
-        visible=_SCOPED_EVENTS,
+        order=[intents.c.seq],
+        scope=intents.c.scope,
+        indexed=frozenset(),
         related={"session": _SESSION, "conversation": _CONVERSATION},
     ),
-    "apps": Collection("apps", {**_OWNER, "created_at": TIME}, order="scope"),
+    "apps": Collection(
+        apps,
+        {**_columns(TEXT, apps, "organization_id", "app_id"), "created_at": _time(apps.c.created_at)},
+        order=[apps.c.scope],
+        scope=apps.c.scope,
+    ),
     "organizations": Collection(
-        "organizations",
-        {"organization_id": TEXT, "created_at": TIME},
-        visible="organization_id = (SELECT organization_id FROM apps WHERE scope = ?)",
+        organizations,
+        {"organization_id": _text(organizations.c.organization_id), "created_at": _time(organizations.c.created_at)},
+        order=[organizations.c.seq],
+        scope=_scope_in(organizations),
     ),
     "orgkeys": Collection(
-        "orgkeys",
-        {"organization_id": TEXT, "apikey": TEXT, "created_at": TIME},
-        visible="organization_id = (SELECT organization_id FROM apps WHERE scope = ?)",
+        orgkeys,
+        {**_columns(TEXT, orgkeys, "organization_id", "apikey"), "created_at": _time(orgkeys.c.created_at)},
+        order=[orgkeys.c.seq],
+        scope=_scope_in(orgkeys),
     ),
 }
 
@@ -214,12 +289,13 @@ class Query:
 
     collection: Collection
     filter: Filter
-    order: tuple[str, list[Any]] = ("", [])
+    order: Sequence[Any] = ()
     skip: int = 0
     limit: int = 0
     project: Callable[[Row], Row] = dict
     include: Sequence[str] = ()
     in_time: bool = False
+    sorts: frozenset[str] = frozenset()
 
 
 def parse(name: str, parameters: Mapping[str, str]) -> Query:
@@ -236,20 +312,21 @@ def parse(name: str, parameters: Mapping[str, str]) -> Query:
         if item not in collection.related:
             known = ", ".join(collection.related) or "nothing"
             raise InvalidQuery("include", f"{name} have no {item}; there is {known}")
-    wanted = _json(parameters, "filter", {})
+    wanted, sort = _json(parameters, "filter", {}), _json(parameters, "sort", {})
     return Query(
         collection,
         Filter(wanted, collection.columns),
-        order_by(_json(parameters, "sort", {}), collection.columns),
+        order_by(sort, collection.columns),
         whole(parameters, "skip"),
         whole(parameters, "limit"),
         _projection(_json(parameters, "projection", {}), include),
         include,
         isinstance(wanted, dict) and any(isinstance(wanted.get(name), str) for name in _CONVERSATION_KEYS),
+        frozenset(sort) if isinstance(sort, dict) else frozenset(),
     )
 
 
-def find(connection: sqlite3.Connection, app: App, query: Query) -> list[Row]:
+def find(connection: Connection, app: App, query: Query) -> list[Row]:
     """The rows of the app that the query asks for.
 
     :raises InvalidQuery: there are more than one answer may have.
@@ -262,23 +339,28 @@ def find(connection: sqlite3.Connection, app: App, query: Query) -> list[Row]:
     return [query.project(row) for row in rows]
 
 
-def _select(connection: sqlite3.Connection, app: App, query: Query, budget: Budget) -> list[Row]:
+def _select(connection: Connection, app: App, query: Query, budget: Budget) -> list[Row]:
     collection = query.collection
-    columns = ", ".join(f'"{name}"' for name in collection.columns)
-    terms, parameters = query.order
-    order = (query.in_time and collection.in_time) or collection.order
-    sql = (
-        f"SELECT {columns} FROM {collection.source} WHERE {collection.visible} AND ({query.filter.sql})"
-        f" ORDER BY {terms}{order} LIMIT ? OFFSET ?"
+    order = [*query.order, *((query.in_time and collection.in_time) or collection.order)]
+    statement = (
+        select(*[_expression(column).label(name) for name, column in collection.columns.items()])
+        .select_from(collection.source)
+        .where(collection.visible(query.filter.names | query.sorts), query.filter.condition)
+        .order_by(*order)
+        .offset(query.skip or None)
+        .limit(query.limit or None)
     )
-    owner = [app.organization_id, app.app_id] if "?" in collection.source else []
-    given = [*owner, app.scope, *query.filter.parameters, *parameters, query.limit or -1, query.skip]
-    return [_told(row, collection) for row in budget.spend(connection.execute(sql, given))]
+    owner = {"organization_id": app.organization_id, "app_id": app.app_id, "scope": app.scope}
+    return [_told(row, collection) for row in budget.spend(connection.execute(statement, owner))]
 
 
-def _told(row: sqlite3.Row, collection: Collection) -> Row:
+def _expression(column: Column) -> Any:
+    return event_id(column.expression) if column.kind == EVENT else column.expression
+
+
+def _told(row: Sequence[Any], collection: Collection) -> Row:
     told: Row = {}
-    for (name, kind), value in zip(collection.columns.items(), row, strict=True):
+    for (name, (kind, _)), value in zip(collection.columns.items(), row, strict=True):
         if value is None:
             if name not in collection.optional:
                 told[name] = None
@@ -291,9 +373,7 @@ def _told(row: sqlite3.Row, collection: Collection) -> Row:
     return told
 
 
-def _related(
-    connection: sqlite3.Connection, app: App, row: Row, related: Related, budget: Budget
-) -> list[Row] | Row | None:
+def _related(connection: Connection, app: App, row: Row, related: Related, budget: Budget) -> list[Row] | Row | None:
     collection = COLLECTIONS[related.collection]
     if any(row.get(key) is None for key in related.keys):
         return None if related.one else []

@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from sqlalchemy import select
 
 from ..errors import InvalidEvent, MindlyticsError
 from ..transport.body import too_long, unpack
 from ..transport.limit import timeout
+from .decoding import RefusedEvent
 from .query import InvalidQuery
 from .records import RequestKey, ReusedKey
-from .store import RefusedEvent, Store
+from .schema import orgkeys
+from .store import Store
 from .unavailable import RETRY_SECONDS, Unavailable
 from .users import UnknownUser
 
@@ -108,8 +111,8 @@ async def key_of(request: web.Request) -> str:
         return key_hash
     if is_super(request, given):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
-    query = "SELECT 1 FROM orgkeys WHERE hash = ? AND issued"
-    if await request.app[STORE].look_up(query, (key_hash,)) is None:
+    query = select(orgkeys.c.seq).where(orgkeys.c.hash == key_hash, orgkeys.c.issued == 1)
+    if await request.app[STORE].look_up(query) is None:
         raise Problem(403, "forbidden", "no organization has this API key")
     return key_hash
 

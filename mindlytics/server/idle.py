@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import sqlite3
 import time
 from collections import deque
 from contextlib import suppress
@@ -16,11 +15,13 @@ from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import MindlyticsError
 from ..events import EndSession
 from .records import Records
-from .schema import EPOCH
+from .schema import EPOCH, events, sessions
 from .sessions import apply
 from .store import Store
 from .unavailable import Stopping
@@ -40,14 +41,18 @@ SHARE = 20
 _TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
-_LAST = "SELECT seq FROM events WHERE session_id = ? AND +scope = ? ORDER BY seq DESC LIMIT 1"
-_LATEST = "SELECT max(timestamp) FROM events WHERE session_id = ? AND +scope = ?"
-_OPEN = f"""
-    SELECT seq, scope, session_id FROM sessions AS s
-     WHERE ended_at IS NULL AND seq > ? AND ({_LAST.replace("?", "s.session_id", 1).replace("?", "s.scope")}) <= ?
-     ORDER BY seq LIMIT {AT_ONCE}
-"""
+_NEWEST = select(func.coalesce(func.max(events.c.seq), 0))
+_LAST = select(events.c.seq).order_by(events.c.seq.desc()).limit(1)
+_OPEN = (
+    select(sessions.c.seq, sessions.c.scope, sessions.c.session_id)
+    .where(
+        sessions.c.ended_at.is_(None),
+        sessions.c.seq > bindparam("after"),
+        _LAST.where(events.c.session == sessions.c.seq).correlate(sessions).scalar_subquery() <= bindparam("mark"),
+    )
+    .order_by(sessions.c.seq)
+    .limit(AT_ONCE)
+)
 
 Found = list[tuple[int, int, str]]
 
@@ -97,13 +102,13 @@ class Idle:
                 await self._look()
             except Stopping:
                 return
-            except (MindlyticsError, sqlite3.Error) as error:  # the next look finds them
+            except (MindlyticsError, SQLAlchemyError) as error:  # the next look finds them
                 logger.warning("idle sessions cannot be ended for now: %s", error)
 
     async def _look(self) -> None:
         """End the sessions of which no event is newer than the newest of so long ago."""
         at = time.monotonic()
-        newest = await self._store.read(lambda connection: int(connection.execute(_NEWEST).fetchone()[0]))
+        newest = await self._store.read(lambda connection: connection.execute(_NEWEST).scalar_one())
         self._marks.append((at, newest))
         mark = None
         while self._marks and self._marks[0][0] <= at - self._seconds:
@@ -117,19 +122,20 @@ class Idle:
             after = found[-1][0]
 
 
-def _idle(after: int, mark: int, connection: sqlite3.Connection) -> Found:
+def _idle(after: int, mark: int, connection: Connection) -> Found:
     """Sessions that are open, and of which no event came after the mark."""
-    return [(seq, scope, session_id) for seq, scope, session_id in connection.execute(_OPEN, (after, mark))]
+    return [(row[0], row[1], row[2]) for row in connection.execute(_OPEN, {"after": after, "mark": mark})]
 
 
 def _end(found: Found, mark: int, records: Records) -> None:
-    """End those of them that are idle still; another server on the same file may have been first."""
+    """End those of them that are idle still; another server on the same database may have been first."""
     for _, scope, session_id in found:
         session = records.session(scope, session_id)
         if session is None or session.ended_at is not None:
             continue
-        if records.connection.execute(_LAST, (session_id, scope)).fetchone()[0] > mark:
+        mine = events.c.session == session.seq
+        if records.connection.execute(_LAST.where(mine)).scalar_one() > mark:
             continue
-        (latest,) = records.connection.execute(_LATEST, (session_id, scope)).fetchone()
+        latest = records.connection.execute(select(func.max(events.c.timestamp)).where(mine)).scalar_one()
         at = EPOCH + timedelta(microseconds=latest)
         apply(records, scope, EndSession(session_id=session_id, timestamp=at, attributes=IDLE))

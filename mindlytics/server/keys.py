@@ -8,24 +8,25 @@ from then on it is a hash, and listed by its ends and an id. Which keys a server
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import WSCloseCode, web
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from ..errors import InvalidEvent
 from ..validators import check_name
+from .dialects import upsert
 from .http import MAX_HEADER, STORE, Problem, bearer, is_super, json_object, key_of, reply
 from .keyhash import ID_DIGITS, shown
 from .live import LIVE
-from .records import Records, organization_of
-from .schema import now
+from .records import Records, found_organization, organization_of
+from .schema import alembic_version, metadata, now, orgkeys, store
 
 ORGKEYS_PATH = "/bc/v1/orgkeys"
 CLEANUP_PATH = "/bc/v1/db/_cleanup"
 
-_ID = f"substr(hash, 1, {ID_DIGITS})"
+_ID: ColumnElement[str] = func.substr(orgkeys.c.hash, 1, ID_DIGITS)
 
 
 def add_routes(app: web.Application) -> None:
@@ -64,13 +65,12 @@ async def _write(request: web.Request, key: str | None, organization_id: str, ap
                 raise Problem(403, "forbidden", "the organization is another's: that needs the super key")
             if organization_of(connection, key_hash) not in (own, None):
                 raise Problem(403, "forbidden", "the key is another organization's: that needs the super key")
+        found_organization(connection, organization_id)
+        values = {"apikey": shown(apikey), "organization_id": organization_id, "created_at": now(), "issued": 1}
         connection.execute(
-            "INSERT OR IGNORE INTO organizations (organization_id, created_at) VALUES (?, ?)", (organization_id, now())
-        )
-        connection.execute(
-            "INSERT INTO orgkeys (hash, apikey, organization_id, created_at, issued) VALUES (?, ?, ?, ?, 1)"
-            " ON CONFLICT (hash) DO UPDATE SET organization_id = excluded.organization_id, issued = 1",
-            (key_hash, shown(apikey), organization_id, now()),
+            upsert(connection, orgkeys)
+            .values(hash=key_hash, **values)
+            .on_conflict_do_update(index_elements=["hash"], set_={"organization_id": organization_id, "issued": 1})
         )
         records.forget()
 
@@ -81,12 +81,11 @@ async def _write(request: web.Request, key: str | None, organization_id: str, ap
 async def _list(request: web.Request) -> web.Response:
     key = await _manager(request)
 
-    def read(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-        sql, parameters = f"SELECT organization_id, apikey, {_ID} AS id FROM orgkeys", []
+    def read(connection: Connection) -> list[dict[str, Any]]:
+        query = select(orgkeys.c.organization_id, orgkeys.c.apikey, _ID.label("id")).order_by(orgkeys.c.seq)
         if key is not None:
-            sql += " WHERE organization_id = (SELECT organization_id FROM orgkeys WHERE hash = ?)"
-            parameters = [key]
-        return [dict(row) for row in connection.execute(f"{sql} ORDER BY seq", parameters)]
+            query = query.where(orgkeys.c.organization_id == organization_of(connection, key))
+        return [dict(zip(("organization_id", "apikey", "id"), row, strict=True)) for row in connection.execute(query)]
 
     return reply(await request.app[STORE].read(read))
 
@@ -98,14 +97,13 @@ async def _remove(request: web.Request) -> web.Response:
     if given.get("id") is not None:
         field, column, name = "id", _ID, check_name("id", given["id"])
     else:
-        field, column, name = "apikey", "hash", request.app[STORE].hashed(_apikey(given))
+        field, column, name = "apikey", orgkeys.c.hash, request.app[STORE].hashed(_apikey(given))
 
     def work(records: Records) -> None:
-        sql = f"FROM orgkeys WHERE {column} = ?"
-        row = records.connection.execute(f"SELECT organization_id {sql}", (name,)).fetchone()
+        row = records.connection.execute(select(orgkeys.c.organization_id).where(column == name)).first()
         if row is None or (key is not None and row[0] != organization_of(records.connection, key)):
             raise Problem(404, "not found", "there is no such key", field=field)
-        records.connection.execute(f"DELETE {sql}", (name,))
+        records.connection.execute(delete(orgkeys).where(column == name))
         records.forget()
 
     await request.app[STORE].write(work)
@@ -117,9 +115,9 @@ async def _cleanup(request: web.Request) -> web.Response:
         raise Problem(403, "forbidden", "only the super key, given when the server is started, empties it")
 
     def work(records: Records) -> None:
-        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'salt'"
-        for (name,) in records.connection.execute(tables).fetchall():
-            records.connection.execute(f'DELETE FROM "{name}"')
+        for table in metadata.sorted_tables:
+            if table not in (store, alembic_version):
+                records.connection.execute(delete(table))
         records.forget()
 
     await request.app[STORE].write(work)

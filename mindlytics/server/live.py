@@ -11,7 +11,6 @@ import asyncio
 import base64
 import hmac
 import os
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from typing import Any
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
+from sqlalchemy import Connection, and_, case, not_, select
 
 from ..validators import check_name
 from .analysis.background import BACKGROUND
@@ -33,7 +33,8 @@ from .query import moment, whole
 from .reads import Budget
 from .records import App, StoredEvent, find_app
 from .refusals import Refusals
-from .schema import LAST
+from .schema import LAST, events, sessions, unanalysed
+from .stored import stored_events
 
 LIVE_PATH = "/live"
 """Where the WebSocket is on the server's own port."""
@@ -156,10 +157,10 @@ class Live:
                 self._loop.call_soon_threadsafe(self._deliver, heard)
 
     def _deliver(self, heard: dict[int, list[Told]]) -> None:
-        for scope, events in heard.items():
+        for scope, told in heard.items():
             if scope in self._listeners:
                 for listener in self._listeners[scope][1]:
-                    listener.put(events)
+                    listener.put(told)
 
     # -- listeners
 
@@ -233,37 +234,53 @@ async def recent(request: web.Request) -> web.Response:
     """Answer with the stored events of a span of time, newest first."""
     caller = await caller_of(request)
     held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
-    wanted: list[str | int] = [moment(request.query, "start"), moment(request.query, "end"), held_since]
-    sql = _OF_SPAN
-    if "session_id" in request.query:
-        wanted.append(request.query["session_id"])
-        sql += " AND session_id = ?"
+    start, end = moment(request.query, "start"), moment(request.query, "end")
+    session_id = request.query.get("session_id")
     limit = whole(request.query, "limit", RECENT)
 
-    def read(connection: sqlite3.Connection) -> bytes:
+    def read(connection: Connection) -> bytes:
         app = find_app(connection, *caller)
         if app is None:
             return b"[]"
-        rows = connection.execute(_NEWEST_FIRST.format(sql), (app.scope, *wanted, limit or -1))
-        return orjson.dumps([StoredEvent(*row).to_json(app) for row in Budget(connection).spend(rows)])
+        span = select(events.c.seq).where(
+            events.c.scope == app.scope, events.c.timestamp.between(start, end), not_(_is_held(held_since))
+        )
+        if session_id is not None:
+            span = span.where(events.c.session == _session(app.scope, session_id))
+        numbers = span.order_by(*_NEWEST_FIRST).limit(limit or None).scalar_subquery()
+        query = stored_events().where(events.c.seq.in_(numbers)).order_by(*_NEWEST_FIRST)
+        rows = Budget(connection).spend(connection.execute(query))
+        return orjson.dumps([StoredEvent(*row).to_json(app) for row in rows])
 
     return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
 
 
-_OF_SPAN = """
-    SELECT seq FROM events WHERE +scope = ? AND timestamp BETWEEN ? AND ?
-       AND NOT (event = 'Session Ended'
-                AND (scope, session_id) IN (SELECT scope, session_id FROM unanalysed WHERE noted_at > ?)
-                AND NOT EXISTS (SELECT * FROM events AS later
-                                 WHERE +later.scope = events.scope AND later.session_id = events.session_id
-                                   AND later.event = 'Session Started' AND later.seq > events.seq))
-"""
-_ORDER = "ORDER BY timestamp DESC, event = 'Session Ended' DESC, seq DESC"
-_NEWEST_FIRST = f"""
-    SELECT {", ".join(StoredEvent._fields)} FROM events WHERE seq IN ({{}} {_ORDER} LIMIT ?) {_ORDER}
-"""
-"""Sorted before their texts are read, which are much longer than what is sorted. As to those who listen, the end of a
-session is told after what the analysis makes, and waits for it, unless the session has begun again."""
+_NEWEST_FIRST = (
+    events.c.timestamp.desc(),
+    case((events.c.event == "Session Ended", 1), else_=0).desc(),
+    events.c.seq.desc(),
+)
+"""Sorted before their texts are read, which are much longer than what is sorted."""
+
+
+def _session(scope: int, session_id: str) -> Any:
+    """The number of a session."""
+    return (
+        select(sessions.c.seq).where(sessions.c.scope == scope, sessions.c.session_id == session_id).scalar_subquery()
+    )
+
+
+def _is_held(since: int) -> Any:
+    """Whether an event is the end of a session that waits for its analysis, as it does to those who listen.
+
+    It is told after what the analysis makes, unless the session has begun again.
+    """
+    later = events.alias("later")
+    begun = select(later.c.seq).where(
+        later.c.session == events.c.session, later.c.event == "Session Started", later.c.seq > events.c.seq
+    )
+    waiting = select(unanalysed.c.session).where(unanalysed.c.noted_at > since)
+    return and_(events.c.event == "Session Ended", events.c.session.in_(waiting), not_(begun.exists()))
 
 
 async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:

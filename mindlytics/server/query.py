@@ -1,4 +1,4 @@
-"""Filters and sort orders, MongoDB style, as SQL. Values and paths always travel as parameters.
+"""Filters and sort orders, MongoDB style, as expressions of SQLAlchemy.
 
 Which collections and columns there are is in ``find.py``. As in MongoDB, values of different types are never equal and
 have no order among each other, an absent field equals null, and a field that does not exist is absent.
@@ -6,19 +6,43 @@ have no order among each other, an absent field equals null, and a field that do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Text, and_, case, exists, false, func, literal, not_, or_, select, true
 
 from ..errors import MindlyticsError
-from .schema import microseconds
+from .dialects import has_key, hexadecimal, json_boolean, json_items, json_number, json_string, json_value
+from .schema import events, microseconds, store
 
-TEXT, NUMBER, TIME, MAP, LIST = "text", "number", "time", "map", "list"
+TEXT, NUMBER, TIME, MAP, LIST, EVENT = "text", "number", "time", "map", "list", "event"
 
 MAX_CONDITIONS = 500
 MAX_DEPTH = 20
 INT64 = range(-(2**63), 2**63)
 
-_COMPARISONS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "$eq": operator.eq,
+    "$gt": operator.gt,
+    "$gte": operator.ge,
+    "$lt": operator.lt,
+    "$lte": operator.le,
+}
+_EVENT_ID = re.compile("([0-9a-f]{16})([0-7][0-9a-f]{15})")
+
+Condition = ColumnElement[bool]
+
+
+class Column(NamedTuple):
+    """A column of a collection.
+
+    :param expression: what it is read from. Of the kind ``EVENT``: the table of events, whose id it is.
+    """
+
+    kind: str
+    expression: Any
 
 
 class InvalidQuery(MindlyticsError):
@@ -32,20 +56,37 @@ class InvalidQuery(MindlyticsError):
         super().__init__(f"{parameter}: {message}")
 
 
-class Filter:
-    """One filter over the columns of a collection, compiled: ``sql`` is a condition, ``parameters`` fill it.
+def event_id(table: Any = events) -> ColumnElement[str]:
+    """The id of an event: that of its number, unless an earlier version gave it one. Null where there is no event."""
+    own = select(store.c.ids).scalar_subquery().concat(hexadecimal(table.c.seq))
+    return case((table.c.seq.is_not(None), func.coalesce(table.c.former_id, own)))
 
-    :param columns: the kind of each column.
+
+def has_event_id(table: Any, given: str) -> Condition:
+    """Whether an event has this id, so that an index answers it."""
+    found = _EVENT_ID.fullmatch(given)
+    former: Condition = table.c.former_id == given
+    if found is None:
+        return former
+    ids = select(store.c.ids).scalar_subquery()
+    own = and_(table.c.seq == int(found[2], 16), table.c.former_id.is_(None), ids == found[1])
+    return or_(own, former)
+
+
+class Filter:
+    """One filter over the columns of a collection, as a ``condition``. ``names`` are those of the columns in it.
+
+    :param columns: the kind and the expression of each.
     :raises InvalidQuery: an operator is unknown or its operand is not what it needs.
     """
 
-    def __init__(self, given: object, columns: Mapping[str, str]) -> None:
+    def __init__(self, given: object, columns: Mapping[str, Column]) -> None:
         self._columns = columns
         self._left = MAX_CONDITIONS
-        self.parameters: list[Any] = []
-        self.sql = self._all_of(given, 0)
+        self.names: set[str] = set()
+        self.condition = self._all_of(given, 0)
 
-    def _all_of(self, given: object, depth: int) -> str:
+    def _all_of(self, given: object, depth: int) -> Condition:
         if not isinstance(given, dict):
             raise InvalidQuery("filter", "must be a JSON object")
         if depth > MAX_DEPTH:
@@ -55,89 +96,92 @@ class Filter:
             if name in ("$and", "$or"):
                 if not isinstance(operand, list) or not operand:
                     raise InvalidQuery("filter", f"{name} must be a list of at least one filter")
-                word = " AND " if name == "$and" else " OR "
-                parts.append("(" + word.join(self._all_of(item, depth + 1) for item in operand) + ")")
+                join = and_ if name == "$and" else or_
+                parts.append(join(*[self._all_of(item, depth + 1) for item in operand]))
             elif name.startswith("$"):
                 raise InvalidQuery("filter", f"unknown operator {name}")
             elif isinstance(operand, dict):
                 if not operand:
                     raise InvalidQuery("filter", f"{name} needs an operator")
-                parts += [self._condition(name, operator, value) for operator, value in operand.items()]
+                parts += [self._condition(name, sign, value) for sign, value in operand.items()]
             else:
                 parts.append(self._condition(name, "$eq", operand))
-        return " AND ".join(parts) if parts else self._constant("1")
+        return and_(*parts) if parts else self._constant(true())
 
-    def _condition(self, name: str, operator: str, operand: object) -> str:
-        if operator == "$exists":
+    def _condition(self, name: str, sign: str, operand: object) -> Condition:
+        if sign == "$exists":
             if operand not in (True, False, 0, 1):
                 raise InvalidQuery("filter", "$exists must be true or false")
             present = self._present(name)
-            return present if operand else f"NOT {present}"
-        if operator in ("$in", "$nin"):
+            return present if operand else not_(present)
+        if sign in ("$in", "$nin"):
             if not isinstance(operand, list):
-                raise InvalidQuery("filter", f"{operator} must be a list")
-            same = " OR ".join(self._compare(name, "$eq", item) for item in operand)
-            found = f"({same})" if same else self._constant("0")
-            return found if operator == "$in" else f"NOT coalesce({found}, 0)"
-        if operator == "$ne":
-            return f"NOT coalesce({self._compare(name, '$eq', operand)}, 0)"
-        if operator in _COMPARISONS:
-            return self._compare(name, operator, operand)
-        raise InvalidQuery("filter", f"unknown operator {operator}")
+                raise InvalidQuery("filter", f"{sign} must be a list")
+            same = [self._compare(name, "$eq", item) for item in operand]
+            found = or_(*same) if same else self._constant(false())
+            return found if sign == "$in" else _not(found)
+        if sign == "$ne":
+            return _not(self._compare(name, "$eq", operand))
+        if sign in _COMPARISONS:
+            return self._compare(name, sign, operand)
+        raise InvalidQuery("filter", f"unknown operator {sign}")
 
-    def _constant(self, sql: str) -> str:
+    def _constant(self, condition: Condition) -> Condition:
         """What a list without items comes to: a condition as well, as it takes its place in the expression."""
         self._count()
-        return sql
+        return condition
 
-    def _present(self, name: str) -> str:
-        self._count()
+    def _column(self, name: str) -> tuple[str | None, Any, str]:
         column, _, key = name.partition(".")
-        kind = self._columns.get(column)
-        if kind is None or (key and kind != MAP):
-            return "0"
-        if not key:
-            return f'("{column}" IS NOT NULL)'
-        self.parameters.append(key)
-        return f'EXISTS (SELECT 1 FROM json_each("{column}") WHERE key = ?)'
+        self.names.add(column)
+        kind, expression = self._columns.get(column, (None, None))
+        return kind, expression, key
 
-    def _compare(self, name: str, operator: str, operand: object) -> str:
+    def _present(self, name: str) -> Condition:
+        self._count()
+        kind, expression, key = self._column(name)
+        if kind is None or (key and kind != MAP):
+            return false()
+        if key:
+            return has_key(expression, _text(key))
+        present: Condition = (expression.c.seq if kind == EVENT else expression).is_not(None)
+        return present
+
+    def _compare(self, name: str, sign: str, operand: object) -> Condition:  # noqa: PLR0912  one for each kind
         self._count()
         if isinstance(operand, (dict, list)):
             raise InvalidQuery("filter", f"{name} must be compared with a string, a number, a boolean or null")
         if operand is None:
-            return f"NOT {self._present(name)}" if operator in ("$eq", "$gte", "$lte") else "0"
-        column, _, key = name.partition(".")
-        kind = self._columns.get(column)
-        sign = _COMPARISONS[operator]
+            return not_(self._present(name)) if sign in ("$eq", "$gte", "$lte") else false()
+        kind, expression, key = self._column(name)
+        compare = _COMPARISONS[sign]
+        condition: Condition = false()
         if kind == MAP and key:
-            self.parameters.append(key)
-            return f'EXISTS (SELECT 1 FROM json_each("{column}") WHERE key = ? AND {self._json_value(sign, operand)})'
-        if kind == LIST and not key:
-            return f'EXISTS (SELECT 1 FROM json_each("{column}") WHERE {self._json_value(sign, operand)})'
-        if key or kind in (None, MAP) or isinstance(operand, bool):
-            return "0"
-        if kind == TIME and isinstance(operand, str):
+            if isinstance(operand, bool):
+                condition = compare(json_boolean(expression, _text(key)), int(operand))
+            elif isinstance(operand, str):
+                condition = compare(json_string(expression, _text(key)), _text(operand))
+            else:
+                condition = compare(json_number(expression, _text(key)), _number(operand))
+        elif key or kind in (None, MAP) or isinstance(operand, bool):
+            pass
+        elif kind == LIST and isinstance(operand, str):
+            items = json_items(expression).table_valued("value")
+            condition = exists(select(1).select_from(items).where(compare(items.c.value, _text(operand))))
+        elif kind == EVENT and isinstance(operand, str):
+            equal = sign == "$eq"
+            condition = has_event_id(expression, operand) if equal else compare(event_id(expression), _text(operand))
+        elif kind == TIME and isinstance(operand, str):
             try:
-                operand = _moment(name, operand)
+                condition = compare(expression, _moment(name, operand))
             except ValueError:
                 rule = f"{name} must be compared with an ISO 8601 date, with or without a time"
                 raise InvalidQuery("filter", rule) from None
-        elif kind == TIME or isinstance(operand, str) != (kind == TEXT):
-            return "0"
-        self.parameters.append(_number(operand))
-        return f'"{column}" {sign} ?'
-
-    def _json_value(self, sign: str, operand: object) -> str:
-        """The comparison of a row of ``json_each`` with the operand, of the same JSON type only."""
-        if isinstance(operand, bool):
-            types = "'true', 'false'"
-        elif isinstance(operand, str):
-            types = "'text'"
-        else:
-            types = "'integer', 'real'"
-        self.parameters.append(_number(operand))
-        return f"type IN ({types}) AND value {sign} ?"
+        elif kind == TEXT and isinstance(operand, str):
+            condition = compare(expression, _text(operand))
+        elif kind == NUMBER and isinstance(operand, (int, float)):
+            condition = compare(expression, _number(operand))
+        return condition
 
     def _count(self) -> None:
         self._left -= 1
@@ -145,8 +189,8 @@ class Filter:
             raise InvalidQuery("filter", f"has more than {MAX_CONDITIONS} conditions")
 
 
-def order_by(given: object, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
-    """The terms of ORDER BY for a sort such as ``{"timestamp": -1}``, each with a comma after it, and their parameters.
+def order_by(given: object, columns: Mapping[str, Column]) -> list[Any]:
+    """The terms of ORDER BY for a sort such as ``{"timestamp": -1}``.
 
     :raises InvalidQuery: a direction is neither 1 nor -1.
     """
@@ -154,19 +198,29 @@ def order_by(given: object, columns: Mapping[str, str]) -> tuple[str, list[Any]]
         raise InvalidQuery("sort", "must be a JSON object")
     if len(given) > MAX_DEPTH:
         raise InvalidQuery("sort", f"has more than {MAX_DEPTH} fields")
-    sql, parameters = "", []
+    terms = []
     for name, direction in given.items():
         if isinstance(direction, bool) or direction not in (1, -1):
             raise InvalidQuery("sort", f"the direction of {name} must be 1 or -1")
         column, _, key = name.partition(".")
-        kind = columns.get(column)
-        way = "ASC" if direction == 1 else "DESC"
+        kind, expression = columns.get(column, (None, None))
         if kind == MAP and key:
-            parameters.append(key)
-            sql += f'(SELECT value FROM json_each("{column}") WHERE key = ?) {way}, '
-        elif kind is not None and not key:
-            sql += f'"{column}" {way}, '
-    return sql, parameters
+            term: Any = json_value(expression, _text(key))
+        elif kind is None or key:
+            continue
+        else:
+            term = event_id(expression) if kind == EVENT else expression
+        terms.append(term.asc().nulls_first() if direction == 1 else term.desc().nulls_last())
+    return terms
+
+
+def _not(condition: Condition) -> Condition:
+    """Whether a condition does not hold; one that is null does not."""
+    return not_(func.coalesce(condition, false()))
+
+
+def _text(text: str) -> ColumnElement[str]:
+    return literal(text, Text())
 
 
 def moment(parameters: Mapping[str, str], name: str) -> int:

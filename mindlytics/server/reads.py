@@ -1,26 +1,27 @@
 """Reads: a few connections that cannot write, each on a thread of its own.
 
-A read has a limit of time, and an answer a limit of rows and bytes. SQLite calls back every few thousand steps, which
-gives up a read that is late, or that the end of the server meets. Look-ups of keys have a connection of their own:
-requests are let in while all readers are busy.
+A read has a limit of time, and an answer a limit of rows and bytes. The database gives up a read that is late, or that
+the end of the server meets. Look-ups of keys have a connection of their own: requests are let in while all readers are
+busy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection, Row, Select
+from sqlalchemy.exc import DBAPIError
+
+from .database import Database
 from .query import InvalidQuery
-from .schema import open_for_reading
-from .unavailable import OpenFile, Stopping, Unavailable, unavailable
+from .unavailable import Stopping, Unavailable
 
 T = TypeVar("T")
 
@@ -28,8 +29,7 @@ READERS = 4
 READ_SECONDS = 2.0
 """The limit of a read, where no other is given."""
 
-STEPS = 10_000
-"""SQLite looks at the clock once in so many steps, about every millisecond."""
+READING = "mindlytics.reading"
 
 MAX_ROWS = 20_000
 """Rows of one answer at most, related rows included."""
@@ -38,18 +38,19 @@ MAX_BYTES = 64 * 1024 * 1024
 """Characters of the texts in these rows at most."""
 
 
-class Reading(sqlite3.Connection):
-    """A connection for reads. ``until`` is the moment at which the present one is late, on the monotonic clock."""
+class Reading:
+    """The present read of one connection: when it is late, on the monotonic clock, and whether the server stops."""
 
-    until = math.inf
-    stopping: threading.Event | None = None
+    def __init__(self, stopping: threading.Event) -> None:
+        self.until = math.inf
+        self._stopping = stopping
 
     def over(self) -> bool:
         """Whether the present read is to be given up."""
-        return time.monotonic() > self.until or (self.stopping is not None and self.stopping.is_set())
+        return time.monotonic() > self.until or self._stopping.is_set()
 
     def check(self) -> None:
-        """Give up a read that spends its time outside of SQLite.
+        """Give up a read that spends its time outside of the database.
 
         :raises Unavailable: it is late, or the server stops.
         """
@@ -58,9 +59,15 @@ class Reading(sqlite3.Connection):
 
     def given_up(self) -> Unavailable:
         """Why the present read is over."""
-        if self.stopping is not None and self.stopping.is_set():
+        if self._stopping.is_set():
             return Stopping()
         return Unavailable("the read took too long: ask for less, or start the server with a longer --read-timeout")
+
+
+def reading_of(connection: Connection) -> Reading | None:
+    """The read that a connection is used for; None: it is the writer's."""
+    reading: Reading | None = connection.info.get(READING)
+    return reading
 
 
 class Budget:
@@ -69,8 +76,8 @@ class Budget:
     :param connection: of the read whose limit of time counts as well.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection if isinstance(connection, Reading) else None
+    def __init__(self, connection: Connection) -> None:
+        self._reading = reading_of(connection)
         self._rows = MAX_ROWS
         self._bytes = MAX_BYTES
 
@@ -94,79 +101,82 @@ class Budget:
         :raises Unavailable: the read is late.
         """
         for row in rows:
-            if self._connection is not None:
-                self._connection.check()
+            if self._reading is not None:
+                self._reading.check()
             yield row
 
 
 class Reads:
-    """The readers of one file.
+    """The readers of one database.
 
     :param seconds: the limit of a read, and of the wait for a reader; 0: none.
     """
 
-    def __init__(self, path: Path, file: OpenFile, seconds: float) -> None:
-        self._path = path
-        self._file = file
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
         self._seconds = seconds or math.inf
         self._stopping = threading.Event()
         self._own = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[Connection] = []
         self._pool = ThreadPoolExecutor(READERS, "mindlytics-reader")
         self._keys = ThreadPoolExecutor(1, "mindlytics-keys")
         self._gate = threading.Condition()
         self._held = False
         self._running = 0
 
-    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query over a connection that sees what is committed and cannot write.
 
-        :raises Unavailable: it took too long, waited too long, or the file is not there.
+        :raises Unavailable: it took too long, waited too long, or the database is not there.
         """
         return await self._submit(self._pool, self._read, query, time.monotonic())
 
-    async def look_up(self, sql: str, parameters: Sequence[object]) -> Any:
+    async def look_up(self, query: Select[Any]) -> Row[Any] | None:
         """The first row of a query that is answered from an index, apart from all reads; None where there is none.
 
-        :raises Unavailable: the file is not there.
+        :raises Unavailable: the database is not there.
         """
-        return await self._submit(self._keys, self._look_up, sql, parameters)
+        return await self._submit(self._keys, self._look_up, query)
 
     async def _submit(self, pool: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
         if self._stopping.is_set():
             raise Stopping()
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
-    def _look_up(self, sql: str, parameters: Sequence[object]) -> Any:
-        return self._connection().execute(sql, parameters).fetchone()
+    def _look_up(self, query: Select[Any]) -> Row[Any] | None:
+        return self._run(lambda connection: connection.execute(query).first(), math.inf)
 
-    def _read(self, query: Callable[[sqlite3.Connection], T], asked: float) -> T:
-        connection = self._connection()
+    def _read(self, query: Callable[[Connection], T], asked: float) -> T:
         with self._turn():
-            began = time.monotonic()
-            connection.until = began + self._seconds
-            if connection.stopping is not None and connection.stopping.is_set():
-                raise Stopping()
-            if began - asked > self._seconds:
+            if time.monotonic() - asked > self._seconds:
                 raise Unavailable("other reads take all readers")
-            self._file.check()
-            connection.execute("BEGIN")
-            try:
-                return query(connection)
-            except sqlite3.OperationalError as error:
-                if "interrupted" in str(error):
-                    raise connection.given_up() from None
-                raise unavailable(error) or error from None
-            finally:
-                connection.rollback()
+            return self._run(query, self._seconds)
 
-    def _connection(self) -> Reading:
-        connection: Reading | None = getattr(self._own, "connection", None)
+    def _run(self, query: Callable[[Connection], T], seconds: float) -> T:
+        """Run a query within a transaction that ends after so many seconds."""
+        if self._stopping.is_set():
+            raise Stopping()
+        self._database.check()
+        reading = None
+        try:
+            connection = self._connection()
+            reading = reading_of(connection)
+            assert reading is not None
+            reading.until = time.monotonic() + seconds
+            with connection.begin():
+                self._database.limit(connection, seconds)
+                return query(connection)
+        except DBAPIError as error:
+            if reading is not None and self._database.was_interrupted(error):
+                raise reading.given_up() from None
+            raise self._database.unavailable(error) or error from None
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            self._file.check()
-            connection = self._own.connection = open_for_reading(self._path, Reading)
-            connection.stopping = self._stopping
-            connection.set_progress_handler(connection.over, STEPS)
+            reading = Reading(self._stopping)
+            connection = self._own.connection = self._database.reading(reading.over)
+            connection.info[READING] = reading
             self._connections.append(connection)
         return connection
 
@@ -203,7 +213,7 @@ class Reads:
         self._stopping.set()
         self.go_on()
         for connection in self._connections:
-            connection.interrupt()
+            self._database.interrupt(connection)
 
     def close(self) -> None:
         """Stop, and close the connections."""
@@ -212,3 +222,4 @@ class Reads:
             pool.shutdown()
         for connection in self._connections:
             connection.close()
+        self._database.dispose()

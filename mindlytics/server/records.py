@@ -1,31 +1,48 @@
 """What is known of users, sessions and conversations while events are applied: loaded once, written back per request.
 
 Here is no rule about what an event does; those are in ``users.py`` and ``sessions.py``. The records are used by the
-writer thread alone. They are a cache of the file, equal to it at the end of each request
-(:meth:`Records.end_request`), and thrown away whenever that is not certain (:meth:`Records.forget`).
+writer thread alone. They are a cache of the database, equal to it at the end of each request
+(:meth:`Records.end_request`), and thrown away whenever that is not certain (:meth:`Records.forget`). How rows are
+written is in ``rows.py``.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import count
-from operator import attrgetter
+from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
-from attrs import Factory, define, fields_dict
+from attrs import Factory, define
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select
 
 from ..errors import MindlyticsError
 from ..values import Scalar
+from .dialects import upsert
 from .keyhash import HIDDEN
-from .schema import iso, now
-from .timeline import Key, end_of, last_turn, make_room
+from .rows import Rows
+from .schema import (
+    aliases,
+    apps,
+    conversations,
+    devices,
+    idempotency_keys,
+    iso,
+    now,
+    organizations,
+    orgkeys,
+    sessions,
+    store,
+    unanalysed,
+    users,
+)
+from .timeline import End, Key, end_of, last_turn, make_room
 
 MAX_CACHED = 20_000
 """So many records stay in memory between requests."""
+
+AT_ONCE = 500
+"""So many records are looked up in one statement."""
 
 KEY_SECONDS = 7 * 24 * 3600
 """So long an Idempotency-Key is remembered: as long as a client may hold a batch back and send it again."""
@@ -50,19 +67,26 @@ class ReusedKey(MindlyticsError):
 
 
 class StoredEvent(NamedTuple):
-    """An event as it is stored, a row of the table ``events``."""
+    """An event as it is stored: a row of the table ``events``, and the ids that its numbers stand for.
 
+    What is null in the row is -1 or an empty text here: sqlite3 takes most of a microsecond for each None.
+    """
+
+    seq: int
     scope: int
-    event_id: str
-    origin_event_id: str | None
-    session_id: str
-    conversation_id: str | None
-    user_id: str
+    session: int
+    conversation: int
+    origin: int
     timestamp: int
     event: str
     properties: str
-    user_traits: str | None
-    message_index: int | None
+    user_traits: str
+    message_index: int
+    session_id: str
+    conversation_id: str | None
+    user_id: str
+    event_id: str
+    origin_event_id: str | None
 
     def to_json(self, app: App) -> dict[str, Any]:
         """The event as the service tells it."""
@@ -80,6 +104,11 @@ class StoredEvent(NamedTuple):
             "user_traits": orjson.loads(self.user_traits) if self.user_traits else None,
         }
         return {name: value for name, value in told.items() if value is not None}
+
+    @property
+    def key(self) -> Key:
+        """The conversation that it is of."""
+        return Key(self.session, self.conversation)
 
 
 class Ending(StoredEvent):
@@ -106,6 +135,7 @@ class App(NamedTuple):
 class User:
     """A user; ``user_id`` is the id that was known first and never changes, ``id`` the primary one of ``aliases``."""
 
+    seq: int
     scope: int
     user_id: str
     id: str
@@ -113,7 +143,7 @@ class User:
     aliases: list[str]
     created_at: int
     traits: dict[str, Scalar]
-    traits_json: str | None = None
+    traits_json: str = ""
 
     def to_json(self, app: App) -> dict[str, Any]:
         """The user as the service tells it."""
@@ -129,13 +159,38 @@ class User:
 
 
 @define(eq=False)
+class Session:
+    """A session with its conversations, as far as they are known. What is counted is counted by conversation.
+
+    :param complete: whether all of its conversations are known, and not only those that are open.
+    """
+
+    seq: int
+    scope: int
+    session_id: str
+    user: User
+    device_id: str | None
+    started_at: int
+    ended_at: int | None = None
+    attributes: dict[str, Scalar] = Factory(dict)
+    event_count: int = 0
+    conversations: dict[str, Conversation] = Factory(dict)
+    complete: bool = False
+
+    @property
+    def open(self) -> list[Conversation]:
+        """Its conversations that are open."""
+        return [conversation for conversation in self.conversations.values() if conversation.ended_at is None]
+
+
+@define(eq=False)
 class Conversation:
     """A conversation and what was counted in it."""
 
+    seq: int
     scope: int
-    session_id: str
+    session: int
     conversation_id: str
-    user_id: str
     started_at: int
     ended_at: int | None = None
     properties: dict[str, Scalar] = Factory(dict)
@@ -152,91 +207,76 @@ class Conversation:
     @property
     def key(self) -> Key:
         """Which it is."""
-        return Key(self.conversation_id, self.session_id, self.scope)
-
-
-@define(eq=False)
-class Session:
-    """A session, and the ids of its conversations that are open. What is counted is counted by conversation."""
-
-    scope: int
-    session_id: str
-    user_id: str
-    device_id: str | None
-    started_at: int
-    ended_at: int | None = None
-    attributes: dict[str, Scalar] = Factory(dict)
-    event_count: int = 0
-    open: dict[str, None] = Factory(dict)
+        return Key(self.session, self.seq)
 
 
 Record = User | Session | Conversation
+Name = tuple[int, str]
+"""A scope and an id in it."""
 
-
-class _Table(NamedTuple):
-    """How records of one class are read and written; ``json`` are the places of those columns that hold JSON text."""
-
-    columns: tuple[str, ...]
-    values: Callable[[Any], tuple[Any, ...]]
-    json: tuple[int, ...]
-    select: str
-    upsert: str
-
-
-def _table(kind: type[Any], name: str, keys: tuple[str, ...], own: tuple[str, ...] = ()) -> _Table:
-    columns = tuple(column for column in fields_dict(kind) if column not in own)
-    others = [column for column in columns if column not in keys]
-    return _Table(
-        columns,
-        attrgetter(*columns),
-        tuple(
-            columns.index(column) for column in ("aliases", "traits", "attributes", "properties") if column in columns
-        ),
-        f"SELECT {', '.join(columns)} FROM {name} WHERE {' AND '.join(f'{key} = ?' for key in keys)}",
-        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in others)}",
-    )
-
-
-_TABLES: Mapping[type[Any], _Table] = {
-    User: _table(User, "users", ("scope", "user_id"), ("traits_json",)),
-    Session: _table(Session, "sessions", ("scope", "session_id"), ("open",)),
-    Conversation: _table(Conversation, "conversations", ("scope", "session_id", "conversation_id"), ("last_turn_at",)),
-}
-_ABSENT = {"origin_event_id": "''", "conversation_id": "''", "user_traits": "''", "message_index": "-1"}
-"""What stands for NULL on the way to the table: sqlite3 takes most of a microsecond for each None."""
-
-_INSERT_EVENT = (
-    f"INSERT INTO events ({', '.join(StoredEvent._fields)})"
-    f" VALUES ({', '.join(f'nullif(?, {_ABSENT[name]})' if name in _ABSENT else '?' for name in StoredEvent._fields)})"
+_LAST = select(store.c.version, store.c.last, store.c.ids).with_for_update()
+_USERS = select(users).where(users.c.seq.in_(bindparam("numbers", expanding=True)))
+_SESSIONS = select(sessions).where(
+    sessions.c.scope == bindparam("scope"), sessions.c.session_id.in_(bindparam("names", expanding=True))
 )
-_INSERT_DUE = (
-    "INSERT INTO unanalysed (scope, session_id, conversation_id, event_id, timestamp, noted_at)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
+_OPEN = select(conversations).where(
+    conversations.c.session.in_(bindparam("numbers", expanding=True)), conversations.c.ended_at.is_(None)
 )
-_INSERT_LATE = (
-    "INSERT INTO unanalysed (conversation_id, session_id, scope, event_id, timestamp, noted_at)"
-    " SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT * FROM unanalysed WHERE event_id = ?)"
+_CONVERSATION = select(conversations).where(
+    conversations.c.session == bindparam("session"), conversations.c.conversation_id == bindparam("name")
 )
-"""A time before zero is that of a note because of something late: no end of a session is held back for it."""
 
-_OPEN = "SELECT conversation_id FROM conversations WHERE scope = ? AND session_id = ? AND ended_at IS NULL ORDER BY seq"
+
+def _links(table: Table, name: ColumnElement[str]) -> Any:
+    names: Any = bindparam("names", expanding=True)
+    return select(name, table.c.owner).where(table.c.scope == bindparam("scope"), name.in_(names))
+
+
+_ALIASES = _links(aliases, aliases.c.alias)
+_DEVICES = _links(devices, devices.c.device_id)
 
 
 class Records:
-    """All records, by their keys, over the connection of the writer."""
+    """All records, by their ids, over the connection of the writer."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._apps: dict[tuple[str, str], App] = {}
-        self._records: dict[tuple[Any, ...], Record] = {}
-        self._dirty: dict[int, Record] = {}
-        self._aliases: dict[tuple[int, str], str] = {}
-        self._devices: dict[tuple[int, str], str] = {}
+        self._users: dict[int, User] = {}
+        self._sessions: dict[Name, Session | None] = {}
+        self._aliases: dict[Name, int | None] = {}
+        self._devices: dict[Name, int | None] = {}
+        """Of the last three, None is what is known not to be there."""
+        self._new: dict[int, Record] = {}
+        self._changed: dict[int, Record] = {}
         self._events: list[StoredEvent] = []
+        self._rows = Rows(connection)
         self.written: list[StoredEvent] = []
-        """The events of the open transaction that are in the file; the writer empties it."""
-        self._event_ids = _event_ids()
+        """The events of the open transaction that are in the database; the writer empties it."""
+        self._version = -1
+        self._last = 0
+        self.ids = ""
+        """How the ids of events begin."""
+
+    # -- transactions
+
+    def begin(self) -> None:
+        """A transaction has begun: nobody else writes until it ends. What others have written since is loaded anew."""
+        version, last, self.ids = self.connection.execute(_LAST).one()
+        if version != self._version:
+            self.forget()
+            self._version, self._last = version, last
+
+    def end(self) -> None:
+        """The transaction is about to be committed."""
+        self._version += 1
+        self.connection.execute(store.update().values(version=self._version, last=self._last))
+
+    def number(self, count: int = 1) -> int:
+        """The first of so many numbers that no row has."""
+        first = self._last + 1
+        self._last += count
+        return first
 
     # -- apps and idempotency keys
 
@@ -245,14 +285,9 @@ class Records:
         organization_id = organization_of(self.connection, key_hash)
         if organization_id is None:
             organization_id = f"org_{key_hash[:16]}"
-            self.connection.execute(
-                "INSERT OR IGNORE INTO organizations (organization_id, created_at) VALUES (?, ?)",
-                (organization_id, now()),
-            )
-            self.connection.execute(
-                "INSERT INTO orgkeys (hash, apikey, organization_id, created_at) VALUES (?, ?, ?, ?)",
-                (key_hash, HIDDEN, organization_id, now()),
-            )
+            found_organization(self.connection, organization_id)
+            values = {"hash": key_hash, "apikey": HIDDEN, "organization_id": organization_id, "created_at": now()}
+            self.connection.execute(insert(orgkeys).values(**values, issued=0))
         return organization_id
 
     def app(self, key_hash: str, app_id: str) -> App:
@@ -260,12 +295,10 @@ class Records:
         app = self._apps.get((key_hash, app_id)) or find_app(self.connection, key_hash, app_id)
         if app is None:
             organization_id = self.organization(key_hash)
-            scope = self.connection.execute(
-                "INSERT INTO apps (organization_id, app_id, created_at) VALUES (?, ?, ?)",
-                (organization_id, app_id, now()),
-            ).lastrowid
+            values = {"organization_id": organization_id, "app_id": app_id, "created_at": now()}
+            scope = self.connection.execute(insert(apps).values(**values)).inserted_primary_key
             assert scope is not None
-            app = App(scope, organization_id, app_id)
+            app = App(scope[0], organization_id, app_id)
         self._apps[key_hash, app_id] = app
         return app
 
@@ -274,214 +307,275 @@ class Records:
 
         :raises ReusedKey: it did, with another body.
         """
-        inserted = self.connection.execute(
-            "INSERT OR IGNORE INTO idempotency_keys (scope, key, seen_at, body) VALUES (?, ?, ?, ?)",
-            (app.scope, key.name, now(), key.body),
-        ).rowcount
+        values = {"scope": app.scope, "key": key.name, "seen_at": now(), "body": key.body}
+        statement = upsert(self.connection, idempotency_keys).values(**values).on_conflict_do_nothing()
+        inserted = self.connection.execute(statement).rowcount
         if not inserted:
             answer_to(self.connection, app.scope, key)
         return not inserted
 
     # -- users
 
-    def user(self, scope: int, user_id: str) -> User:
-        """The user of this ``user_id``, who exists."""
-        user = self._load((User, scope, user_id))
-        assert isinstance(user, User)
-        return user
+    def user(self, number: int) -> User:
+        """The user of this number, who exists."""
+        if number not in self._users:
+            self._load_users([number])
+        return self._users[number]
 
     def user_called(self, scope: int, alias: str) -> User | None:
         """The user who has this id among the aliases."""
-        return self._linked(self._aliases, "SELECT user_id FROM aliases WHERE scope = ? AND alias = ?", scope, alias)
+        if (scope, alias) not in self._aliases:
+            self._load_links(self._aliases, _ALIASES, scope, [alias])
+        number = self._aliases[scope, alias]
+        return None if number is None else self.user(number)
 
     def user_of_device(self, scope: int, device_id: str) -> User | None:
         """The user whose device this is."""
-        query = "SELECT user_id FROM devices WHERE scope = ? AND device_id = ?"
-        return self._linked(self._devices, query, scope, device_id)
+        if (scope, device_id) not in self._devices:
+            self._load_links(self._devices, _DEVICES, scope, [device_id])
+        number = self._devices[scope, device_id]
+        return None if number is None else self.user(number)
 
     def new_user(self, scope: int, name: str, *, anonymous: bool) -> User:
         """Add a user with this first id."""
-        user = User(scope, name, name, int(anonymous), [], now(), {})
-        self._add((User, scope, name), user)
+        user = User(self.number(), scope, name, name, int(anonymous), [], now(), {})
+        self._users[user.seq] = user
+        self._new[user.seq] = user
         self.link_alias(user, name)
         return user
 
     def link_alias(self, user: User, alias: str) -> None:
         """Give the user one more id."""
-        self.connection.execute("INSERT INTO aliases VALUES (?, ?, ?)", (user.scope, alias, user.user_id))
-        self._aliases[user.scope, alias] = user.user_id
+        self._rows.aliases.append((user.scope, alias, user.seq))
+        self._aliases[user.scope, alias] = user.seq
         user.aliases.append(alias)
         self.changed(user)
 
     def link_device(self, user: User, device_id: str) -> None:
         """From now on the device is this user's."""
-        self.connection.execute("REPLACE INTO devices VALUES (?, ?, ?)", (user.scope, device_id, user.user_id))
-        self._devices[user.scope, device_id] = user.user_id
-
-    def _linked(self, links: dict[tuple[int, str], str], query: str, scope: int, name: str) -> User | None:
-        user_id = links.get((scope, name))
-        if user_id is None:
-            row = self.connection.execute(query, (scope, name)).fetchone()
-            if row is None:
-                return None
-            user_id = links[scope, name] = str(row[0])
-        return self.user(scope, user_id)
+        if self._devices.get((user.scope, device_id)) != user.seq:
+            self._rows.devices[user.scope, device_id] = user.seq
+            self._devices[user.scope, device_id] = user.seq
 
     # -- sessions, conversations, events
 
+    def load(
+        self, scope: int, session_ids: Iterable[str], names: Iterable[str] = (), device_ids: Iterable[str] = ()
+    ) -> None:
+        """Load sessions, users and devices, as far as they exist and are not known, all at once."""
+        sessions = [name for name in set(session_ids) if (scope, name) not in self._sessions]
+        for some in _parts(sessions):
+            self._load_sessions(scope, some)
+        for links, query, wanted in ((self._aliases, _ALIASES, names), (self._devices, _DEVICES, device_ids)):
+            for some in _parts([name for name in set(wanted) if (scope, name) not in links]):
+                self._load_links(links, query, scope, some)
+
     def session(self, scope: int, session_id: str) -> Session | None:
         """The session of this id, if there is one."""
-        key = (Session, scope, session_id)
-        session = self._records.get(key)
-        if session is None:
-            session = self._load(key)
-            if isinstance(session, Session):
-                session.open = {row[0]: None for row in self.connection.execute(_OPEN, (scope, session_id))}
-        return session if isinstance(session, Session) else None
+        if (scope, session_id) not in self._sessions:
+            self._load_sessions(scope, [session_id])
+        return self._sessions[scope, session_id]
 
-    def add_session(self, session: Session) -> None:
-        """Keep a new session."""
-        self._add((Session, session.scope, session.session_id), session)
+    def session_of(self, number: int) -> Session:
+        """The session of this number, which exists."""
+        row = self.connection.execute(
+            select(sessions.c.scope, sessions.c.session_id).where(sessions.c.seq == number)
+        ).one()
+        session = self.session(*row)
+        assert session is not None
+        return session
 
-    def conversation(self, scope: int, session_id: str, conversation_id: str) -> Conversation | None:
+    def new_session(self, scope: int, session_id: str, user: User, device_id: str | None, at: int) -> Session:
+        """Add a session."""
+        session = Session(self.number(), scope, session_id, user, device_id, at, complete=True)
+        self._sessions[scope, session_id] = session
+        self._new[session.seq] = session
+        return session
+
+    def conversation(self, session: Session, conversation_id: str) -> Conversation | None:
         """The conversation of this id in this session, if there is one."""
-        conversation = self._load((Conversation, scope, session_id, conversation_id))
-        return conversation if isinstance(conversation, Conversation) else None
+        conversation = session.conversations.get(conversation_id)
+        if conversation is None and not session.complete:
+            given = {"session": session.seq, "name": conversation_id}
+            row = self.connection.execute(_CONVERSATION, given).one_or_none()
+            if row is not None:
+                conversation = session.conversations[conversation_id] = _conversation(row)
+        return conversation
 
-    def add_conversation(self, conversation: Conversation) -> None:
-        """Keep a new conversation."""
-        key = (Conversation, conversation.scope, conversation.session_id, conversation.conversation_id)
-        self._add(key, conversation)
+    def new_conversation(self, session: Session, conversation_id: str, at: int) -> Conversation:
+        """Add a conversation."""
+        conversation = Conversation(self.number(), session.scope, session.seq, conversation_id, at)
+        session.conversations[conversation_id] = conversation
+        self._new[conversation.seq] = conversation
+        return conversation
 
-    def move_session(self, session: Session, user: User) -> None:
-        """The session, its conversations and all of its events become this user's."""
-        self.flush()
-        for table in ("sessions", "conversations", "events"):
-            self.connection.execute(
-                f"UPDATE {table} SET user_id = ? WHERE scope = ? AND session_id = ?",
-                (user.user_id, session.scope, session.session_id),
-            )
-        session.user_id = user.user_id
-        for record in self._records.values():
-            if isinstance(record, Conversation) and (record.scope, record.session_id) == (
-                session.scope,
-                session.session_id,
-            ):
-                record.user_id = user.user_id
+    def event_id(self, number: int) -> str:
+        """The id of an event of this number; later ids sort after earlier ones."""
+        return f"{self.ids}{number:016x}"
 
-    def new_event_id(self) -> str:
-        """An id for an event; later ids sort after earlier ones."""
-        return next(self._event_ids)
-
-    def add_event(self, event: StoredEvent) -> None:
-        """Keep an event after those that came before it."""
-        self._events.append(event)
+    def add_events(self, events: Iterable[StoredEvent]) -> None:
+        """Keep events after those that came before them."""
+        self._events += events
 
     # -- the cache
 
     def changed(self, record: Record) -> None:
         """The record differs from its row."""
-        self._dirty[id(record)] = record
+        if record.seq not in self._new:
+            self._changed[record.seq] = record
 
     def flush(self) -> None:
-        """Write all that changed to the file, within the transaction that is open."""
-        for kind, table in _TABLES.items():
-            rows = [_row(record, table) for record in self._dirty.values() if type(record) is kind]
-            if rows:
-                self.connection.executemany(table.upsert, rows)
-        self._dirty.clear()
+        """Write all that changed to the database, within the transaction that is open."""
+        for records, put in ((self._new, self._rows.insert), (self._changed, self._rows.update)):
+            for kind in (User, Session, Conversation):
+                of_kind = [record for record in records.values() if type(record) is kind]
+                if of_kind:
+                    put(kind.__name__, of_kind)
+            records.clear()
+        self._rows.flush_links()
         if self._events:
-            self.connection.executemany(_INSERT_EVENT, map(_event_row, self._events))
+            self._rows.insert_events(self._events)
             self.written += self._events
-            due = [
-                (event.scope, event.session_id, event.conversation_id, event.event_id, event.timestamp, now())
-                for event in self._events
-                if type(event) is Ending
-            ]
-            if due:
-                self.connection.executemany(_INSERT_DUE, due)
+            self._note_due([event for event in self._events if type(event) is Ending])
             late = [event for event in self._events if type(event) is Late]
             self._events.clear()
             if late:
                 self._note_late(late)
 
+    def _note_due(self, endings: list[Ending]) -> None:
+        if endings:
+            rows = [_due(event.scope, event.key, End(event.seq, event.timestamp), now()) for event in endings]
+            self.connection.execute(insert(unanalysed), rows)
+
     def _note_late(self, events: Iterable[StoredEvent]) -> None:
-        """Note that conversations are to be analysed again, unless that is noted already."""
+        """Note that conversations are to be analysed again, unless that is noted already.
+
+        A time before zero is that of a note because of something late: no end of a session is held back for it.
+        """
         ends = {}
         for event in events:
-            assert event.conversation_id is not None
-            key = Key(event.conversation_id, event.session_id, event.scope)
-            end = end_of(self.connection, key, event.timestamp)
+            end = end_of(self.connection, event.key, event.timestamp)
             if end is not None:
-                ends[end] = (*key, end.event_id, end.timestamp)
-        self.connection.executemany(_INSERT_LATE, [(*row, -now(), row[3]) for row in ends.values()])
+                ends[end.event] = _due(event.scope, event.key, end, -now())
+        if ends:
+            noted = select(unanalysed.c.event).where(unanalysed.c.event.in_(ends))
+            for number in self.connection.execute(noted).scalars():
+                ends.pop(number, None)
+        if ends:
+            self.connection.execute(insert(unanalysed), list(ends.values()))
 
     def index_of_turn(self, conversation: Conversation, at: int, messages: int) -> int:
         """The index of the first message of a new turn, by its time among the others."""
-        if conversation.last_turn_at is None:
-            turns = conversation.turn_count
-            conversation.last_turn_at = last_turn(self.connection, conversation.key) if turns else at
-        if at >= conversation.last_turn_at or not messages:
-            conversation.last_turn_at = max(at, conversation.last_turn_at)
+        latest = conversation.last_turn_at
+        if latest is None:
+            if conversation.turn_count:
+                self.flush()
+                latest = last_turn(self.connection, conversation.key)
+            else:
+                latest = at
+        if at >= latest or not messages:
+            conversation.last_turn_at = max(at, latest)
             return conversation.message_count
+        conversation.last_turn_at = latest
         self.flush()
         return make_room(self.connection, conversation.key, at, messages)
 
     def end_request(self) -> None:
         """Flush; and where memory holds a great many records, begin anew."""
         self.flush()
-        if len(self._apps) + len(self._records) + len(self._aliases) + len(self._devices) > MAX_CACHED:
+        known = len(self._apps) + len(self._users) + len(self._aliases) + len(self._devices)
+        if known + 2 * len(self._sessions) > MAX_CACHED:
             self.forget()
 
     def forget(self) -> None:
         """Drop all that is held in memory, what was not flushed included."""
-        for cache in (self._apps, self._records, self._dirty, self._aliases, self._devices, self._events):
+        caches: Iterable[Any] = (self._apps, self._users, self._sessions, self._aliases, self._devices)
+        for cache in chain(caches, (self._new, self._changed, self._events)):
             cache.clear()
+        self._rows.forget()
 
-    def _add(self, key: tuple[Any, ...], record: Record) -> None:
-        self._records[key] = record
-        self.changed(record)
+    # -- loading
 
-    def _load(self, key: tuple[Any, ...]) -> Record | None:
-        """The record of this class and key."""
-        record = self._records.get(key)
-        if record is None:
-            kind, *names = key
-            table = _TABLES[kind]
-            row = self.connection.execute(table.select, names).fetchone()
-            if row is None:
-                return None
-            values = list(row)
-            for at in table.json:
-                values[at] = orjson.loads(values[at])
-            record = self._records[key] = kind(**dict(zip(table.columns, values, strict=True)))
-        return record
+    def _load_users(self, numbers: Iterable[int]) -> None:
+        missing = [number for number in set(numbers) if number not in self._users]
+        if missing:
+            for row in self.connection.execute(_USERS, {"numbers": missing}).mappings():
+                values = {**row, "aliases": orjson.loads(row["aliases"]), "traits": orjson.loads(row["traits"])}
+                self._users[row["seq"]] = User(**values)
+
+    def _load_links(self, links: dict[Name, int | None], query: Any, scope: int, names: Collection[str]) -> None:
+        rows = dict(self.connection.execute(query, {"scope": scope, "names": names}).all())
+        self._load_users(rows.values())
+        for name in names:
+            links[scope, name] = rows.get(name)
+
+    def _load_sessions(self, scope: int, session_ids: Collection[str]) -> None:
+        rows = self.connection.execute(_SESSIONS, {"scope": scope, "names": session_ids}).mappings().all()
+        for session_id in session_ids:
+            self._sessions[scope, session_id] = None
+        if not rows:
+            return
+        self._load_users(row["owner"] for row in rows)
+        by_number = {}
+        for row in rows:
+            values = {name: value for name, value in row.items() if name != "owner"}
+            values["attributes"] = orjson.loads(values["attributes"])
+            session = Session(**values, user=self._users[row["owner"]])
+            self._sessions[scope, session.session_id] = by_number[session.seq] = session
+        for found in self.connection.execute(_OPEN.order_by(conversations.c.seq), {"numbers": list(by_number)}):
+            conversation = _conversation(found)
+            by_number[conversation.session].conversations[conversation.conversation_id] = conversation
 
 
-def organization_of(connection: sqlite3.Connection, key_hash: str) -> str | None:
+def _parts(names: list[str]) -> Iterable[list[str]]:
+    return (names[first : first + AT_ONCE] for first in range(0, len(names), AT_ONCE))
+
+
+def _conversation(row: Any) -> Conversation:
+    values = dict(row._mapping)
+    for name in ("properties", "attributes"):
+        values[name] = orjson.loads(values[name])
+    return Conversation(**values)
+
+
+def _due(scope: int, key: Key, end: End, noted_at: int) -> dict[str, int]:
+    return {"scope": scope, **key._asdict(), "event": end.event, "timestamp": end.timestamp, "noted_at": noted_at}
+
+
+def found_organization(connection: Connection, organization_id: str) -> None:
+    """See that there is an organization of this id."""
+    values = {"organization_id": organization_id, "created_at": now()}
+    connection.execute(upsert(connection, organizations).values(**values).on_conflict_do_nothing())
+
+
+_ORGANIZATION = select(orgkeys.c.organization_id).where(orgkeys.c.hash == bindparam("hash"))
+_APP = (
+    select(apps.c.scope, apps.c.organization_id, apps.c.app_id)
+    .join(orgkeys, orgkeys.c.organization_id == apps.c.organization_id)
+    .where(orgkeys.c.hash == bindparam("hash"), apps.c.app_id == bindparam("app"))
+)
+_ANSWER = select(idempotency_keys.c.answer, idempotency_keys.c.body).where(
+    idempotency_keys.c.scope == bindparam("scope"), idempotency_keys.c.key == bindparam("name")
+)
+
+
+def organization_of(connection: Connection, key_hash: str) -> str | None:
     """The organization that a key belongs to, if the key is known."""
-    row = connection.execute("SELECT organization_id FROM orgkeys WHERE hash = ?", (key_hash,)).fetchone()
-    return str(row[0]) if row is not None else None
+    return connection.execute(_ORGANIZATION, {"hash": key_hash}).scalar()
 
 
-def find_app(connection: sqlite3.Connection, key_hash: str, app_id: str) -> App | None:
+def find_app(connection: Connection, key_hash: str, app_id: str) -> App | None:
     """The app of this key and app id, if any of its data was ever stored."""
-    row = connection.execute(
-        "SELECT scope, organization_id, app_id FROM apps JOIN orgkeys USING (organization_id)"
-        " WHERE hash = ? AND app_id = ?",
-        (key_hash, app_id),
-    ).fetchone()
+    row = connection.execute(_APP, {"hash": key_hash, "app": app_id}).one_or_none()
     return App(*row) if row else None
 
 
-def answer_to(connection: sqlite3.Connection, scope: int, key: RequestKey) -> str | None:
+def answer_to(connection: Connection, scope: int, key: RequestKey) -> str | None:
     """The JSON that answered the request of this key; None: there was no such request, or it is answered by a status.
 
     :raises ReusedKey: the key came with another body.
     """
-    row = connection.execute(
-        "SELECT answer, body FROM idempotency_keys WHERE scope = ? AND key = ?", (scope, key.name)
-    ).fetchone()
+    row = connection.execute(_ANSWER, {"scope": scope, "name": key.name}).one_or_none()
     if row is None:
         return None
     answer, body = row
@@ -490,41 +584,6 @@ def answer_to(connection: sqlite3.Connection, scope: int, key: RequestKey) -> st
     return None if answer is None else str(answer)
 
 
-def forget_old_keys(connection: sqlite3.Connection) -> None:
+def forget_old_keys(connection: Connection) -> None:
     """Drop the Idempotency-Keys that no client repeats any more."""
-    connection.execute("DELETE FROM idempotency_keys WHERE seen_at < ?", (now() - KEY_SECONDS * 1_000_000,))
-
-
-def _event_row(event: StoredEvent) -> tuple[Any, ...]:
-    scope, event_id, origin, session, conversation, user, timestamp, name, properties, traits, index = event
-    return (
-        scope,
-        event_id,
-        origin or "",
-        session,
-        conversation or "",
-        user,
-        timestamp,
-        name,
-        properties,
-        traits or "",
-        -1 if index is None else index,
-    )
-
-
-def _row(record: Record, table: _Table) -> list[Any]:
-    row = list(table.values(record))
-    for place in table.json:
-        row[place] = orjson.dumps(row[place]).decode()
-    return row
-
-
-def _event_ids() -> Iterator[str]:
-    """Time of the first, a random part for this writer, a count: sorted, so that the index grows at its end only.
-
-    The last digits of the count are made once: an id costs 0.1 instead of 0.4 microseconds.
-    """
-    start = f"{time.time_ns() // 1_000_000:012x}{os.urandom(5).hex()}"
-    last = [f"{number:03x}" for number in range(16**3)]
-    for number in count():
-        yield from map(f"{start}{number:07x}".__add__, last)
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.seen_at < now() - KEY_SECONDS * 1_000_000))

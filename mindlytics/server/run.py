@@ -134,7 +134,7 @@ async def serve(
 ) -> None:
     """Run the server until the task is cancelled.
 
-    :param db: the database file; it is made where there is none.
+    :param db: the database file, which is made where there is none; or ``postgresql://…``.
     :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is, on loopback
         addresses only.
     :param live_port: see :func:`listening`.

@@ -1,7 +1,7 @@
 """What an event does to its session and its conversation, and which events the server adds.
 
-:func:`apply` is the whole of it: one valid event in, the stored events out, in order. Who a user is, is in
-``users.py``; how records reach the file is in ``records.py``.
+:meth:`Run.take` is the whole of it: one valid event in, the stored events out, in order. Who a user is, is in
+``users.py``; how records reach the database is in ``records.py``.
 
 - A session begins with the first event that names it, a conversation likewise.
 - The end of a session ends its open conversations. ``start_session`` reopens an ended session, ``Conversation Started``
@@ -12,32 +12,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import orjson
 
 from ..errors import MISSING, InvalidEvent
-from ..events import (
-    Alias,
-    ConversationFunction,
-    ConversationTurn,
-    ConversationUsage,
-    CustomEvent,
-    EndConversation,
-    EndSession,
-    Event,
-    Identify,
-    StartConversation,
-    StartSession,
-    TrackedEvent,
-)
-from ..usage import TokenBasedCost, Usage
+from ..events import Alias, EndConversation, EndSession, Event, Identify, StartConversation, StartSession
 from ..values import Scalar
-from ..wire import properties_of
+from .decoding import RefusedEvent, Taken
 from .records import Conversation, Ending, Late, Records, Session, StoredEvent, User
 from .schema import microseconds
 from .timeline import CONVERSATION_ENDED, CONVERSATION_STARTED
+from .tracked import CUSTOM, FUNCTION, TURN, Tracked
 from .users import UnknownUser, alias, identify, traits_json, user_of
 
 SESSION_STARTED = "Session Started"
@@ -50,73 +39,118 @@ MAX_COUNT = 2**53
 """Tokens are counted up to here, where JSON numbers end to be exact; sums of such counts still fit into 64 bits."""
 
 
-def apply(records: Records, scope: int, event: Event, *, message_index: int | None = None) -> list[StoredEvent]:
+def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[StoredEvent]:
+    """Take events into the records; the stored events that came of them.
+
+    :raises RefusedEvent: one would begin a session and names neither a user nor a device.
+    """
+    runs = [list(run) for _, run in groupby(events, attrgetter("session_id"))]
+    load(records, scope, [run[0] for run in runs])
+    stored: list[StoredEvent] = []
+    index = 0
+    for events_of_one in runs:
+        run = Run(records, scope, events_of_one[0].session_id)
+        try:
+            for event in events_of_one:
+                stored += run.take(event)
+                index += 1
+        except InvalidEvent as error:
+            raise RefusedEvent(index, error) from error
+    return stored
+
+
+def load(records: Records, scope: int, events: Sequence[Taken]) -> None:
+    """Load the records that begin with these events, as far as they exist, all at once."""
+    names = [_named_user(event) for event in events]
+    devices = [event.device_id for event in events]
+    sessions = [event.session_id for event in events]
+    records.load(scope, sessions, filter(None, names), filter(None, devices))
+
+
+def apply(records: Records, scope: int, event: Taken, *, message_index: int = -1) -> list[StoredEvent]:
     """Take one event into the records; the stored events that came of it, the event itself included.
 
     :param message_index: the index of a turn's first message; default the next of the conversation.
     :raises InvalidEvent: it would begin a session and names neither a user nor a device.
     """
-    step = _Step(records, scope, event)
-    step.message_index = message_index
-    _RULES[type(event)](step, event)
-    return step.stored
+    return Run(records, scope, event.session_id).take(event, message_index)
 
 
-class _Step:
-    """One event on its way: the session it belongs to, and what was stored so far."""
+class _Entry(NamedTuple):
+    """An event that is to be stored: the one that was taken, or one that is ``generated`` because of it."""
 
-    def __init__(self, records: Records, scope: int, event: Event) -> None:
+    kind: type[StoredEvent]
+    generated: bool
+    name: str
+    properties: str
+    conversation: Conversation | None
+    at: int
+    message_index: int
+
+
+class Run:
+    """Events of one session, one after the other."""
+
+    def __init__(self, records: Records, scope: int, session_id: str) -> None:
         self.records = records
         self.scope = scope
+        self.session_id = session_id
+        self._session = records.session(scope, session_id)
+        self._entries: list[_Entry] = []
+        self.at = 0
+
+    def take(self, event: Taken, message_index: int = -1) -> list[StoredEvent]:
+        """Take one event; what is stored because of it."""
+        if type(event) is Tracked:
+            self.at = event.at
+            session = self._session
+            if session is None or session.ended_at is not None or event.at < session.started_at:
+                self._enter(event, event.user_id)
+            return self._track(event, message_index)
+        assert isinstance(event, Event)
         self.at = microseconds(event.timestamp)
-        self.event_id = records.new_event_id()
-        self.stored: list[StoredEvent] = []
-        self.message_index: int | None = None
-        session = records.session(scope, event.session_id)
+        self._enter(event, _named_user(event))
+        _RULES[type(event)](self, event)
+        return self._finish()
+
+    def _enter(self, event: Taken, name: str | None) -> None:
+        session = self._session
         if session is None:
-            session = self._begin_session(event)
-        else:
-            self.session = session
-        self.begins = not isinstance(event, (EndSession, EndConversation))
-        if self.begins and self.at < session.started_at:
+            user = user_of(self.records, self.scope, name, event.device_id)
+            if user is None:
+                raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", MISSING)
+            self._session = self.records.new_session(self.scope, self.session_id, user, event.device_id, self.at)
+            if not isinstance(event, StartSession):
+                self.store(SESSION_STARTED, generated=True)
+        elif self.at < session.started_at and not isinstance(event, (EndSession, EndConversation)):
             session.started_at = self.at
 
-    def _begin_session(self, event: Event) -> Session:
-        user = user_of(self.records, self.scope, _named_user(event), event.device_id)
-        if user is None:
-            raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", MISSING)
-        self.session = Session(self.scope, event.session_id, user.user_id, event.device_id, self.at)
-        self.records.add_session(self.session)
-        if not isinstance(event, StartSession):
-            self.store(SESSION_STARTED, generated=True)
-        return self.session
-
     @property
-    def user(self) -> User:
-        """The user of the session."""
-        return self.records.user(self.scope, self.session.user_id)
+    def session(self) -> Session:
+        """The session, which has begun."""
+        assert self._session is not None
+        return self._session
 
     def identify(self, name: str | None, device_id: str | None, traits: Mapping[str, Scalar] | None = None) -> None:
         """The session's user is the one of this name or device; if that is another, the session moves."""
-        current = self.user
-        user = identify(self.records, self.scope, name=name, device_id=device_id, traits=traits, current=current)
-        if user is not current:
-            self.records.move_session(self.session, user)
+        current: User = self.session.user
+        self.session.user = identify(
+            self.records, self.scope, name=name, device_id=device_id, traits=traits, current=current
+        )
 
-    def conversation(self, conversation_id: str, *, explicit: bool = False) -> Conversation:
-        """The conversation of the session, begun where it is unknown."""
-        conversation = self.records.conversation(self.scope, self.session.session_id, conversation_id)
-        if conversation is not None:
-            if self.begins and self.at < conversation.started_at:
-                conversation.started_at = self.at
-        else:
-            conversation = Conversation(
-                self.scope, self.session.session_id, conversation_id, self.session.user_id, self.at
-            )
-            self.records.add_conversation(conversation)
-            self.session.open[conversation_id] = None
+    def conversation(self, conversation_id: str, *, explicit: bool = False, begins: bool = True) -> Conversation:
+        """The conversation of the session, begun where it is unknown.
+
+        :param begins: whether the event would be the beginning, if it is the first one in time.
+        """
+        session = self.session
+        conversation = session.conversations.get(conversation_id) or self.records.conversation(session, conversation_id)
+        if conversation is None:
+            conversation = self.records.new_conversation(session, conversation_id, self.at)
             if not explicit:
                 self.store(CONVERSATION_STARTED, conversation=conversation, generated=True)
+        elif begins and self.at < conversation.started_at:
+            conversation.started_at = self.at
         return conversation
 
     def reopens(self, ended: Session | Conversation) -> bool:
@@ -139,52 +173,119 @@ class _Step:
         if conversation.ended_at is None:
             kind = Ending
             conversation.ended_at = max(self.at, conversation.started_at, at or self.at)  # clocks may be set back
-            self.session.open.pop(conversation.conversation_id, None)
         self.store(CONVERSATION_ENDED, properties, conversation=conversation, generated=generated, kind=kind, at=at)
 
     def end_open_conversations(self, at: int | None = None) -> None:
         """End each conversation that is open, with an event for each."""
-        for conversation_id in list(self.session.open):
-            conversation = self.conversation(conversation_id)
+        for conversation in self.session.open:
             self.end(conversation, generated=True, at=at)
 
     def store(
         self,
         name: str,
-        properties: Mapping[str, Scalar] | None = None,
+        properties: Mapping[str, Scalar] | str | None = None,
         *,
         conversation: Conversation | None = None,
         generated: bool = False,
-        message_index: int | None = None,
+        message_index: int = -1,
         kind: type[StoredEvent] = StoredEvent,
         at: int | None = None,
     ) -> None:
         """Keep the event under this name, or one that the server adds because of it."""
-        session = self.session
+        if not isinstance(properties, str):
+            properties = orjson.dumps(properties).decode() if properties else "{}"
+        when = self.at if at is None else at
+        self._entries.append(_Entry(kind, generated, name, properties, conversation, when, message_index))
+
+    def _track(self, event: Tracked, message_index: int) -> list[StoredEvent]:
+        session, conversation, kind = self.session, None, StoredEvent
+        if event.conversation_id is not None:
+            conversation = self.conversation(event.conversation_id)
+            if conversation.ended_at is not None and event.kind != CUSTOM:
+                kind = Late
+            if event.kind == TURN:
+                if message_index < 0:
+                    message_index = self.records.index_of_turn(conversation, event.at, event.messages)
+                conversation.message_count += event.messages
+                conversation.turn_count += 1
+            elif event.kind == FUNCTION:
+                conversation.function_count += 1
+            if event.prompt_tokens or event.completion_tokens:
+                conversation.prompt_tokens = min(conversation.prompt_tokens + event.prompt_tokens, MAX_COUNT)
+                conversation.completion_tokens = min(
+                    conversation.completion_tokens + event.completion_tokens, MAX_COUNT
+                )
+            if event.cost is not None:
+                conversation.cost = (conversation.cost or 0.0) + event.cost
+        if self._entries or session.ended_at is not None:  # it begins something, or came late
+            self.store(event.event, event.properties, conversation=conversation, message_index=message_index, kind=kind)
+            _close_late(self)
+            return self._finish()
+        records = self.records
+        number = records.number()
+        stored = [self._stored(kind, number, event.event, event.properties, conversation, event.at, message_index, -1)]
+        records.changed(session)
+        records.add_events(stored)
+        return stored
+
+    def _finish(self) -> list[StoredEvent]:
+        """Number what is to be stored, in order."""
+        entries, records = self._entries, self.records
+        first = records.number(len(entries))
+        own = first + [entry.generated for entry in entries].index(False)
+        stored = []
+        for number, (kind, generated, name, properties, conversation, at, index) in enumerate(entries, first):
+            origin = own if generated else -1
+            stored.append(self._stored(kind, number, name, properties, conversation, at, index, origin))
+        records.changed(self.session)
+        records.add_events(stored)
+        entries.clear()
+        return stored
+
+    def _stored(  # noqa: PLR0917  as quick as it can be
+        self,
+        kind: type[StoredEvent],
+        number: int,
+        name: str,
+        properties: str,
+        conversation: Conversation | None,
+        at: int,
+        message_index: int,
+        origin: int,
+    ) -> StoredEvent:
+        """The event of this number, counted."""
+        session, ids = self.session, self.records.ids
+        user = session.user
         session.event_count += 1
-        self.records.changed(session)
+        place, conversation_id = -1, None
         if conversation is not None:
             conversation.event_count += 1
             self.records.changed(conversation)
-        stored = kind(
+            place, conversation_id = conversation.seq, conversation.conversation_id
+        values = (
+            number,
             self.scope,
-            self.records.new_event_id() if generated else self.event_id,
-            self.event_id if generated else None,
-            session.session_id,
-            conversation.conversation_id if conversation is not None else None,
-            session.user_id,
-            self.at if at is None else at,
+            session.seq,
+            place,
+            origin,
+            at,
             name,
-            orjson.dumps(properties).decode() if properties else "{}",
-            traits_json(self.user),
+            properties,
+            traits_json(user) if user.traits else "",
             message_index,
+            self.session_id,
+            conversation_id,
+            user.user_id,
+            f"{ids}{number:016x}",
+            None if origin < 0 else f"{ids}{origin:016x}",
         )
-        self.records.add_event(stored)
-        self.stored.append(stored)
+        return tuple.__new__(kind, values)  # three times as quick as calling the class
 
 
-def _named_user(event: Event) -> str | None:
+def _named_user(event: Taken) -> str | None:
     """The id of the user with whom a session begins that this event starts."""
+    if type(event) is Tracked:
+        return event.user_id
     if isinstance(event, StartSession):
         return event.id or event.user_id
     if event.user_id is None and event.device_id is None:
@@ -195,89 +296,54 @@ def _named_user(event: Event) -> str | None:
     return event.user_id
 
 
-def _start_session(step: _Step, event: StartSession) -> None:
+def _start_session(run: Run, event: StartSession) -> None:
     name = _named_user(event)
-    if name is not None and step.user.anonymous:  # an event of the session came before its start
-        step.identify(name, event.device_id)
-    if step.reopens(step.session):
-        step.session.ended_at = None
-    step.session.attributes.update(event.attributes)
-    step.store(SESSION_STARTED, event.attributes)
+    if name is not None and run.session.user.anonymous:  # an event of the session came before its start
+        run.identify(name, event.device_id)
+    if run.reopens(run.session):
+        run.session.ended_at = None
+    run.session.attributes.update(event.attributes)
+    run.store(SESSION_STARTED, event.attributes)
 
 
-def _end_session(step: _Step, event: EndSession) -> None:
-    step.end_open_conversations()
-    session = step.session
+def _end_session(run: Run, event: EndSession) -> None:
+    run.end_open_conversations()
+    session = run.session
     session.attributes.update(event.attributes)
     if session.ended_at is None:
-        session.ended_at = max(step.at, session.started_at)
-    step.store(SESSION_ENDED, event.attributes)
+        session.ended_at = max(run.at, session.started_at)
+    run.store(SESSION_ENDED, event.attributes)
 
 
-def _identify(step: _Step, event: Identify) -> None:
-    step.identify(event.id, event.device_id, event.traits)
-    step.store(USER_IDENTIFIED, {"id": event.id} if event.id is not None else None)
+def _identify(run: Run, event: Identify) -> None:
+    run.identify(event.id, event.device_id, event.traits)
+    run.store(USER_IDENTIFIED, {"id": event.id} if event.id is not None else None)
 
 
-def _alias(step: _Step, event: Alias) -> None:
+def _alias(run: Run, event: Alias) -> None:
     problem = None
     try:
-        alias(step.records, step.scope, name=event.id, previous=event.previous_id)
+        alias(run.records, run.scope, name=event.id, previous=event.previous_id)
     except (UnknownUser, InvalidEvent) as error:
         problem = str(error)
-    step.store(USER_ALIASED, {"id": event.id, "previous_id": event.previous_id})
+    run.store(USER_ALIASED, {"id": event.id, "previous_id": event.previous_id})
     if problem is not None:
-        step.store(ML_ERROR, {"error_message": problem}, generated=True)
+        run.store(ML_ERROR, {"error_message": problem}, generated=True)
 
 
-def _start_conversation(step: _Step, event: StartConversation) -> None:
-    conversation = step.conversation(event.conversation_id, explicit=True)
-    if step.reopens(conversation):
+def _start_conversation(run: Run, event: StartConversation) -> None:
+    conversation = run.conversation(event.conversation_id, explicit=True)
+    if run.reopens(conversation):
         conversation.ended_at = None
-        step.session.open[event.conversation_id] = None
     _merge(conversation, event)
-    step.store(CONVERSATION_STARTED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
-    _close_late(step)
+    run.store(CONVERSATION_STARTED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
+    _close_late(run)
 
 
-def _end_conversation(step: _Step, event: EndConversation) -> None:
-    conversation = step.conversation(event.conversation_id)
+def _end_conversation(run: Run, event: EndConversation) -> None:
+    conversation = run.conversation(event.conversation_id, begins=False)
     _merge(conversation, event)
-    step.end(conversation, {**(event.attributes or {}), **event.properties})
-
-
-def _track(step: _Step, event: TrackedEvent) -> None:
-    conversation = step.conversation(event.conversation_id) if event.conversation_id is not None else None
-    properties = properties_of(event)
-    message_index = None
-    kind = StoredEvent
-    if conversation is not None:
-        if conversation.ended_at is not None and not isinstance(event, CustomEvent):
-            kind = Late
-        if isinstance(event, ConversationTurn):
-            messages = bool(event.user) + bool(event.assistant)
-            message_index = step.message_index
-            if message_index is None:
-                message_index = step.records.index_of_turn(conversation, step.at, messages)
-            conversation.message_count += messages
-            conversation.turn_count += 1
-        elif isinstance(event, ConversationFunction):
-            conversation.function_count += 1
-        usage = getattr(event, "usage", None)
-        if usage is not None:
-            _count_usage(conversation, usage)
-    name = event.event
-    assert name is not None
-    step.store(name, properties, conversation=conversation, message_index=message_index, kind=kind)
-    _close_late(step)
-
-
-def _count_usage(conversation: Conversation, usage: Usage) -> None:
-    if isinstance(usage, TokenBasedCost):
-        conversation.prompt_tokens = min(conversation.prompt_tokens + usage.prompt_tokens, MAX_COUNT)
-        conversation.completion_tokens = min(conversation.completion_tokens + usage.completion_tokens, MAX_COUNT)
-    else:
-        conversation.cost = (conversation.cost or 0.0) + usage.cost
+    run.end(conversation, {**(event.attributes or {}), **event.properties})
 
 
 def _merge(conversation: Conversation, event: StartConversation | EndConversation) -> None:
@@ -285,20 +351,16 @@ def _merge(conversation: Conversation, event: StartConversation | EndConversatio
     conversation.attributes.update(event.attributes or {})
 
 
-def _close_late(step: _Step) -> None:
-    if step.session.ended_at is not None and step.session.open:
-        step.end_open_conversations(max(step.at, step.session.ended_at))
+def _close_late(run: Run) -> None:
+    if run.session.ended_at is not None and run.session.open:
+        run.end_open_conversations(max(run.at, run.session.ended_at))
 
 
-_RULES: Mapping[type[Event], Callable[[_Step, Any], None]] = {
+_RULES: Mapping[type[Event], Callable[[Run, Any], None]] = {
     StartSession: _start_session,
     EndSession: _end_session,
     Identify: _identify,
     Alias: _alias,
     StartConversation: _start_conversation,
     EndConversation: _end_conversation,
-    CustomEvent: _track,
-    ConversationTurn: _track,
-    ConversationUsage: _track,
-    ConversationFunction: _track,
 }

@@ -1,4 +1,4 @@
-"""The store: one SQLite file, the thread that writes to it and those that read.
+"""The store: one database, the thread that writes to it and those that read.
 
 The writing is in ``writer.py``, the reading in ``reads.py``. What events do is in ``sessions.py``; filters and rows are
 in ``find.py``.
@@ -7,20 +7,22 @@ in ``find.py``.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import InvalidEvent, MindlyticsError
-from ..events import Event
+from sqlalchemy import Connection, Row, Select, delete, select
+
+from .database import database_at
+from .decoding import Taken
+from .dialects import upsert
 from .keyhash import hashed
 from .reads import READ_SECONDS, Reads
 from .records import App, Records, RequestKey, StoredEvent
-from .schema import file_at, open_database
-from .sessions import apply
-from .unavailable import OpenFile
+from .schema import idempotency_keys
+from .schema import store as store_table
+from .sessions import apply_all
 from .writer import Writer
 
 T = TypeVar("T")
@@ -29,34 +31,21 @@ PROBE = 256 * 1024
 """After a write that failed, the health check writes so many bytes, and removes them again."""
 
 
-class RefusedEvent(MindlyticsError):
-    """An event of a batch breaks a rule that only its session could tell.
-
-    :param index: its place in the batch.
-    :param cause: the rule.
-    """
-
-    def __init__(self, index: int, cause: InvalidEvent) -> None:
-        self.index = index
-        self.cause = cause
-        super().__init__(str(cause))
-
-
 class Store:
-    """An open database file.
+    """An open database.
 
-    :param path: the file; it is made where there is none.
+    :param place: the path of a file, which is made where there is none; or a URL, ``postgresql://…``.
     :param read_timeout: seconds in which a read has to end, 0: no limit.
-    :raises StoreError: the path names no file, or the file is no database of ours, or cannot be written.
+    :raises StoreError: the place names no database, or one that is not ours, or cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, read_timeout: float = READ_SECONDS) -> None:
-        self.path = file_at(path)
-        connection = open_database(self.path)
-        self._salt: bytes = connection.execute("SELECT salt FROM salt").fetchone()[0]
-        self._file = OpenFile(self.path)
-        self._reads = Reads(self.path, self._file, read_timeout)
-        self._writer = Writer(connection, self.path, self._file, self._reads)
+    def __init__(self, place: str | Path, *, read_timeout: float = READ_SECONDS) -> None:
+        self.database = database_at(place)
+        connection = self.database.open()
+        with connection.begin():
+            self._salt: bytes = connection.execute(select(store_table.c.salt)).scalar_one()
+        self._reads = Reads(self.database, read_timeout)
+        self._writer = Writer(connection, self.database, self._reads)
 
     @property
     def on_commit(self) -> Callable[[Sequence[StoredEvent]], None]:
@@ -68,13 +57,13 @@ class Store:
         self._writer.on_commit = publish
 
     def hashed(self, api_key: str) -> str:
-        """An API key as the file knows it, which is how everything here names it."""
+        """An API key as the database knows it, which is how everything here names it."""
         return hashed(api_key, self._salt)
 
     # -- writing
 
     async def ingest(
-        self, key_hash: str, app_id: str, events: Sequence[Event], *, key: RequestKey | None = None
+        self, key_hash: str, app_id: str, events: Sequence[Taken], *, key: RequestKey | None = None
     ) -> tuple[App, list[StoredEvent]]:
         """Store events, all or none; the app and the stored events, after the commit.
 
@@ -85,15 +74,9 @@ class Store:
 
         def work(records: Records) -> tuple[App, list[StoredEvent]]:
             app = records.app(key_hash, app_id)
-            stored: list[StoredEvent] = []
             if key is not None and records.seen(app, key):
-                return app, stored
-            for index, event in enumerate(events):
-                try:
-                    stored += apply(records, app.scope, event)
-                except InvalidEvent as error:
-                    raise RefusedEvent(index, error) from error
-            return app, stored
+                return app, []
+            return app, apply_all(records, app.scope, events)
 
         return await self.write(work)
 
@@ -101,7 +84,7 @@ class Store:
         """Run ``work`` on the writer thread within a transaction; its result, after the commit.
 
         :raises StoreError: the store is closed.
-        :raises Unavailable: the file cannot be written for now.
+        :raises Unavailable: the database cannot be written for now.
         """
         return await asyncio.wrap_future(self.submit(work))
 
@@ -114,19 +97,19 @@ class Store:
 
     # -- reading
 
-    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, query: Callable[[Connection], T]) -> T:
         """Run ``query`` on a reader thread, over a connection that sees what is committed and cannot write.
 
-        :raises Unavailable: it took too long, or the file cannot be read for now.
+        :raises Unavailable: it took too long, or the database cannot be read for now.
         """
         return await self._reads.read(query)
 
-    async def look_up(self, sql: str, parameters: Sequence[object]) -> Any:
+    async def look_up(self, query: Select[Any]) -> Row[Any] | None:
         """The first row of a query that an index answers, or None. Other reads do not delay it.
 
-        :raises Unavailable: the file cannot be read for now.
+        :raises Unavailable: the database cannot be read for now.
         """
-        return await self._reads.look_up(sql, parameters)
+        return await self._reads.look_up(query)
 
     # -- health and end
 
@@ -135,8 +118,8 @@ class Store:
 
         :raises Unavailable: they cannot.
         """
-        self._file.check()
-        self._file.check_disk()
+        self.database.check()
+        self.database.check_room()
         if self._writer.problem is not None:
             await self.write(_write_probe)
             await self.write(_remove_probe)
@@ -146,15 +129,15 @@ class Store:
         self._reads.stop()
 
     def close(self) -> None:
-        """Finish what waits to be written, then close the file. Closing twice is harmless."""
+        """Finish what waits to be written, then close the database. Closing twice is harmless."""
         self._reads.close()
         self._writer.close()
 
 
 def _write_probe(records: Records) -> None:
-    sql = "REPLACE INTO idempotency_keys (scope, key, seen_at, answer) VALUES (0, 'probe', 0, zeroblob(?))"
-    records.connection.execute(sql, (PROBE,))
+    values = {"scope": 0, "key": "probe", "seen_at": 0, "answer": " " * PROBE}
+    records.connection.execute(upsert(records.connection, idempotency_keys).values(**values).on_conflict_do_nothing())
 
 
 def _remove_probe(records: Records) -> None:
-    records.connection.execute("DELETE FROM idempotency_keys WHERE (scope, key) = (0, 'probe')")
+    records.connection.execute(delete(idempotency_keys).where(idempotency_keys.c.scope == 0))

@@ -6,10 +6,13 @@ Where a conversation was reopened, it has several stretches, each with an analys
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
 from attrs import Factory, define
+from sqlalchemy import Connection, CursorResult, Text, and_, bindparam, case, func, literal, select, tuple_, update
+
+from .dialects import json_number
+from .schema import events
 
 CONVERSATION_STARTED = "Conversation Started"
 CONVERSATION_ENDED = "Conversation Ended"
@@ -20,32 +23,40 @@ Place = tuple[int, int]
 FIRST: Place = (-(2**63), 0)
 LAST: Place = (2**63 - 1, 0)
 
-_OF = "conversation_id = ? AND session_id = ? AND scope = ?"
-_BOUNDS = f"""
-    SELECT event, timestamp, seq, event_id FROM events
-     WHERE {_OF} AND event IN ('{CONVERSATION_STARTED}', '{CONVERSATION_ENDED}') ORDER BY timestamp, seq
-"""
-_EVENTS = f"""
-    SELECT event_id, event, timestamp, properties FROM events
-     WHERE {_OF} AND (timestamp, seq) >= (?, ?) AND (timestamp, seq) < (?, ?)
-     ORDER BY timestamp - iif(event = 'Conversation Function', 500 * json_extract(properties, '$.runtime'), 0), seq
-"""
-_LATER = f"FROM events WHERE {_OF} AND message_index IS NOT NULL AND timestamp > ?"
+_E = events.c
+_OF = and_(_E.session == bindparam("session"), _E.conversation == bindparam("conversation"))
+_BOUNDS = (
+    select(_E.event, _E.timestamp, _E.seq)
+    .where(_OF, _E.event.in_((CONVERSATION_STARTED, CONVERSATION_ENDED)))
+    .order_by(_E.timestamp, _E.seq)
+)
+_RUNTIME = func.coalesce(json_number(_E.properties, literal("runtime", Text())), 0)
+_PLACE = tuple_(_E.timestamp, _E.seq)
+_EVENTS = (
+    select(_E.seq, _E.event, _E.timestamp, _E.properties)
+    .where(
+        _OF,
+        tuple_(bindparam("since"), bindparam("since_seq")) <= _PLACE,
+        tuple_(bindparam("until"), bindparam("until_seq")) > _PLACE,
+    )
+    .order_by(_E.timestamp - case((_E.event == "Conversation Function", 500 * _RUNTIME), else_=0), _E.seq)
+)
+_LATER = and_(_OF, _E.message_index.is_not(None), _E.timestamp > bindparam("at"))
+_LATEST = select(func.max(_E.timestamp)).where(_LATER)
+_NEXT = select(func.min(_E.message_index)).where(_LATER)
 
 
 class Key(NamedTuple):
-    """Which conversation."""
+    """Which conversation: the numbers of its session and its own."""
 
-    conversation_id: str
-    session_id: str
-    scope: int
+    session: int
+    conversation: int
 
 
 class End(NamedTuple):
-    """An event that ended a conversation. The first to arrive is the one that its analysis is due to."""
+    """An event that ended a conversation, by its number. The first to arrive is the one that its analysis is due to."""
 
-    arrived: int
-    event_id: str
+    event: int
     timestamp: int
 
 
@@ -58,19 +69,19 @@ class Stretch:
     ends: list[End] = Factory(list)
 
 
-def stretches(connection: sqlite3.Connection, key: Key) -> list[Stretch]:
+def stretches(connection: Connection, key: Key) -> list[Stretch]:
     """The stretches of a conversation, in order of time."""
     found = [Stretch()]
-    for event, timestamp, seq, event_id in connection.execute(_BOUNDS, key):
+    for event, timestamp, seq in connection.execute(_BOUNDS, key._asdict()):
         if event == CONVERSATION_ENDED:
-            found[-1].ends.append(End(seq, event_id, timestamp))
+            found[-1].ends.append(End(seq, timestamp))
         elif found[-1].ends:
             found[-1].until = (timestamp, seq)
             found.append(Stretch(since=(timestamp, seq)))
     return found
 
 
-def end_of(connection: sqlite3.Connection, key: Key, timestamp: int) -> End | None:
+def end_of(connection: Connection, key: Key, timestamp: int) -> End | None:
     """The end to whose analysis an event of this time belongs; None while that stretch has not ended."""
     for stretch in stretches(connection, key):
         if timestamp < stretch.until[0]:
@@ -78,28 +89,29 @@ def end_of(connection: sqlite3.Connection, key: Key, timestamp: int) -> End | No
     return None
 
 
-def events_until(connection: sqlite3.Connection, key: Key, event_id: str) -> sqlite3.Cursor:
-    """The id, name, time and properties of the events of the stretch that this event ended, in order of time.
+def events_until(connection: Connection, key: Key, event: int) -> CursorResult[int, str, int, str]:
+    """The number, name, time and properties of the events of the stretch that this event ended, in order of time.
 
     A call has the place of its middle: it belongs to the turn in whose time most of it lies, even if it was recorded
     after that turn.
     """
+    since, until = LAST, LAST
     for stretch in stretches(connection, key):
-        if any(end.event_id == event_id for end in stretch.ends):
-            return connection.execute(_EVENTS, (*key, *stretch.since, *stretch.until))
-    return connection.execute(_EVENTS, (*key, *LAST, *LAST))
+        if any(end.event == event for end in stretch.ends):
+            since, until = stretch.since, stretch.until
+    bounds = {"since": since[0], "since_seq": since[1], "until": until[0], "until_seq": until[1]}
+    return connection.execute(_EVENTS, {**key._asdict(), **bounds})
 
 
-def last_turn(connection: sqlite3.Connection, key: Key) -> int:
+def last_turn(connection: Connection, key: Key) -> int:
     """The time of the latest turn."""
-    latest: int | None = connection.execute(f"SELECT max(timestamp) {_LATER}", (*key, FIRST[0])).fetchone()[0]
+    latest: int | None = connection.execute(_LATEST, {**key._asdict(), "at": FIRST[0]}).scalar()
     return FIRST[0] if latest is None else latest
 
 
-def make_room(connection: sqlite3.Connection, key: Key, timestamp: int, messages: int) -> int:
+def make_room(connection: Connection, key: Key, timestamp: int, messages: int) -> int:
     """The index of the first message of a turn that is older than others, which move on by so many messages."""
-    later = (*key, timestamp)
-    index: int = connection.execute(f"SELECT min(message_index) {_LATER}", later).fetchone()[0]
-    where = f"{_OF} AND message_index >= ?"
-    connection.execute(f"UPDATE events SET message_index = message_index + ? WHERE {where}", (messages, *key, index))
+    index: int = connection.execute(_NEXT, {**key._asdict(), "at": timestamp}).scalar_one()
+    of_it = (_E.session == key.session, _E.conversation == key.conversation, _E.message_index >= index)
+    connection.execute(update(events).where(*of_it).values(message_index=_E.message_index + messages))
     return index

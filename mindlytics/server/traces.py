@@ -24,6 +24,7 @@ from ..integrations.recording import Recorder
 from ..integrations.sessions import as_thread_id
 from ..integrations.traces import Span, record
 from ..values import now
+from .decoding import taken
 from .http import STORE, Caller, Problem, body_of, caller_of, request_key
 from .otlp import Sent, Undecodable, decode
 
@@ -75,7 +76,7 @@ class Traces:
     async def stop(self, app: web.Application) -> None:
         """Store what there is."""
         for caller, events in self.take_all().items():
-            await app[STORE].ingest(*caller, events)
+            await app[STORE].ingest(*caller, [taken(event) for event in events])
 
     def take_all(self) -> dict[Caller, list[Event]]:
         events: dict[Caller, list[Event]] = {}
@@ -108,7 +109,8 @@ async def _export(request: web.Request) -> web.Response:
     key = request_key(request, blake2b(body, digest_size=16).hexdigest(), body)
     for owner, events in request.app[TRACES].take(caller, sent, time.monotonic()).items():
         if events:
-            await request.app[STORE].ingest(*owner, events, key=key if owner == caller else None)
+            found = [taken(event) for event in events]
+            await request.app[STORE].ingest(*owner, found, key=key if owner == caller else None)
     return web.Response(body=b"{}" if request.content_type == JSON else b"", content_type=request.content_type)
 
 

@@ -6,34 +6,35 @@ How rows are read is in ``find.py``; what the insights are made of is what the a
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from aiohttp import web
 from attrs import evolve
+from sqlalchemy import Connection, select
 
+from .dialects import greatest
 from .find import COLLECTIONS, Query, Row, find
 from .http import STORE, Problem, caller_of
 from .matching import matching
 from .query import Filter, InvalidQuery, order_by, whole
-from .reads import Budget, Reading
+from .reads import Budget, reading_of
 from .records import App, find_app
-from .schema import iso
+from .schema import aliases, conversations, events, iso, sessions, users
 
 PAGE = 100
 """So many users, sessions, conversations or turns are told, if no other limit is given."""
 
 USERS = COLLECTIONS["users"]
 EVENTS = COLLECTIONS["events"]
-SESSIONS = evolve(COLLECTIONS["sessions"], order="started_at DESC, seq DESC")
+SESSIONS = evolve(COLLECTIONS["sessions"], order=[sessions.c.started_at.desc(), sessions.c.seq.desc()])
 CONVERSATIONS = COLLECTIONS["conversations"]
 
 USER = ("id", "user_id", "aliases", "created_at", "traits")
 SESSION = ("session_id", "user_id", "started_at", "ended_at", "duration", "attributes")
 
-Read = Callable[[sqlite3.Connection, App, Mapping[str, str]], object]
+Read = Callable[[Connection, App, Mapping[str, str]], object]
 
 
 def add_routes(app: web.Application) -> None:
@@ -52,7 +53,7 @@ def _answering(read: Read) -> Callable[[web.Request], Any]:
     async def answer(request: web.Request) -> web.Response:
         caller = await caller_of(request)
 
-        def work(connection: sqlite3.Connection) -> bytes:
+        def work(connection: Connection) -> bytes:
             app = find_app(connection, *caller) or App(0, "", "")  # nothing belongs to scope 0
             return orjson.dumps(read(connection, app, request.query))
 
@@ -61,22 +62,23 @@ def _answering(read: Read) -> Callable[[web.Request], Any]:
     return answer
 
 
-def _list(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    terms, given = _order(parameters)
+def _list(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
+    order = _order(parameters)
     limit, offset = _page(parameters)
     budget = Budget(connection)
-    sql = f"SELECT user_id, aliases FROM users WHERE scope = ? ORDER BY {terms}seq"
-    rows = budget.timed(connection.execute(sql, (app.scope, *given)))
-    users = {user_id: orjson.loads(aliases) for user_id, aliases in rows}
+    query = select(users.c.user_id, users.c.aliases).where(users.c.scope == app.scope).order_by(*order, users.c.seq)
+    rows = budget.timed(connection.execute(query))
+    names = {user_id: orjson.loads(given) for user_id, given in rows}
     regex = parameters.get("regex")
-    over = connection.over if isinstance(connection, Reading) else lambda: False
-    ids = matching(regex, users, over) if regex else list(users)
+    reading = reading_of(connection)
+    over = reading.over if reading is not None else lambda: False
+    ids = matching(regex, names, over) if regex else list(names)
     page = ids[offset : offset + limit] if limit else ids[offset:]
     told = [_told(connection, app, user_id) for (user_id,) in budget.spend(zip(page))]
     return {"users": told, "total": len(ids)}
 
 
-def _details(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> Row:
+def _details(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
     limit, offset = _page(parameters)
     user = _user(connection, app, parameters)
     mine = Filter({"user_id": user["user_id"]}, SESSIONS.columns)
@@ -92,14 +94,15 @@ def _details(connection: sqlite3.Connection, app: App, parameters: Mapping[str, 
     return {"sessions": sessions, **user}
 
 
-def _insights(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> Row:
+def _insights(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
     limit, offset = _page(parameters)
     user = _user(connection, app, parameters)
-    rows = connection.execute(_ANALYSED, (app.scope, user["user_id"], limit or -1, offset))
+    mine = (conversations.c.scope == app.scope, users.c.user_id == user["user_id"])
+    rows = connection.execute(_ANALYSED.where(*mine).limit(limit or None).offset(offset))
     return {"conversations": [_insight(user, row) for row in Budget(connection).spend(rows)], **user}
 
 
-def _insight(user: Row, conversation: sqlite3.Row) -> Row:
+def _insight(user: Row, conversation: Sequence[Any]) -> Row:
     session_id, conversation_id, started_at, duration, summary = conversation
     found = orjson.loads(summary)
     return {
@@ -115,7 +118,7 @@ def _insight(user: Row, conversation: sqlite3.Row) -> Row:
     }
 
 
-def _conversation(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> list[Row]:
+def _conversation(connection: Connection, app: App, parameters: Mapping[str, str]) -> list[Row]:
     limit, offset = _page(parameters)
     conversation_id = _required(parameters, "conversation_id")
     user_id = _user(connection, app, parameters)["user_id"]
@@ -127,7 +130,7 @@ def _conversation(connection: sqlite3.Connection, app: App, parameters: Mapping[
     return [{name: row["properties"].get(name, "") for name in ("user", "assistant")} for row in rows]
 
 
-def _event(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> Row:
+def _event(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
     same = Filter({"event_id": _required(parameters, "event_id")}, EVENTS.columns)
     rows = find(connection, app, Query(EVENTS, same, limit=1))
     if not rows:
@@ -135,16 +138,17 @@ def _event(connection: sqlite3.Connection, app: App, parameters: Mapping[str, st
     return rows[0]
 
 
-def _user(connection: sqlite3.Connection, app: App, parameters: Mapping[str, str]) -> Row:
+def _user(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
     """The user whom the parameter ``user_id`` names, by any of the user's ids."""
-    sql = "SELECT user_id FROM aliases WHERE scope = ? AND alias = ?"
-    row = connection.execute(sql, (app.scope, _required(parameters, "user_id"))).fetchone()
-    if row is None:
+    name = _required(parameters, "user_id")
+    query = select(users.c.user_id).join(aliases, aliases.c.owner == users.c.seq)
+    user_id = connection.execute(query.where(aliases.c.scope == app.scope, aliases.c.alias == name)).scalar()
+    if user_id is None:
         raise Problem(404, "not found", "nobody has this id", field="user_id")
-    return _told(connection, app, row["user_id"])
+    return _told(connection, app, user_id)
 
 
-def _told(connection: sqlite3.Connection, app: App, user_id: str) -> Row:
+def _told(connection: Connection, app: App, user_id: str) -> Row:
     (row,) = find(connection, app, Query(USERS, Filter({"user_id": user_id}, USERS.columns)))
     return {name: row[name] for name in USER}
 
@@ -160,7 +164,7 @@ def _page(parameters: Mapping[str, str]) -> tuple[int, int]:
     return whole(parameters, "limit", PAGE), whole(parameters, "offset")
 
 
-def _order(parameters: Mapping[str, str]) -> tuple[str, list[Any]]:
+def _order(parameters: Mapping[str, str]) -> list[Any]:
     """The order of a list of users: ``{"value", "order"}`` as JSON, or as ``sort[value]`` and ``sort[order]``."""
     text = parameters.get("sort")
     try:
@@ -168,21 +172,40 @@ def _order(parameters: Mapping[str, str]) -> tuple[str, list[Any]]:
     except orjson.JSONDecodeError as error:
         raise InvalidQuery("sort", f"is no JSON ({error})") from None
     if sort == {"value": None, "order": None}:
-        return "", []
+        return []
     value, order = (sort.get("value"), sort.get("order")) if isinstance(sort, dict) else (None, None)
     if order not in ("asc", "desc") or not isinstance(value, str) or value.partition(".")[0] not in USER:
         raise InvalidQuery("sort", f'must be {{"value", "order"}}: one of {", ".join(USER)}, and "asc" or "desc"')
     return order_by({value: 1 if order == "asc" else -1}, USERS.columns)
 
 
-_ANALYSED = """
-    SELECT c.session_id, c.conversation_id, started_at, max(ended_at - started_at, 0) / 1e6, summary.properties
-      FROM conversations AS c JOIN events AS summary ON summary.seq = (
-               SELECT seq FROM events AS e
-                WHERE +e.scope = c.scope AND e.session_id = c.session_id AND +e.conversation_id = c.conversation_id
-                  AND e.event = 'Conversation Summary' AND e.origin_event_id IS NOT NULL
-                ORDER BY timestamp DESC, seq DESC LIMIT 1)
-     WHERE c.scope = ? AND c.user_id = ?
-     ORDER BY started_at DESC, c.seq DESC LIMIT ? OFFSET ?
-"""
+_summaries = events.alias("summaries")
+_LAST_SUMMARY = (
+    select(_summaries.c.seq)
+    .where(
+        _summaries.c.session == conversations.c.session,
+        _summaries.c.conversation == conversations.c.seq,
+        _summaries.c.event == "Conversation Summary",
+        _summaries.c.origin.is_not(None),
+    )
+    .order_by(_summaries.c.timestamp.desc(), _summaries.c.seq.desc())
+    .limit(1)
+    .correlate(conversations)
+    .scalar_subquery()
+)
+_ANALYSED = (
+    select(
+        sessions.c.session_id,
+        conversations.c.conversation_id,
+        conversations.c.started_at,
+        greatest(conversations.c.ended_at - conversations.c.started_at, 0) / 1e6,
+        events.c.properties,
+    )
+    .select_from(
+        conversations.join(sessions, sessions.c.seq == conversations.c.session)
+        .join(users, users.c.seq == sessions.c.owner)
+        .join(events, events.c.seq == _LAST_SUMMARY)
+    )
+    .order_by(conversations.c.started_at.desc(), conversations.c.seq.desc())
+)
 """The conversations with their last summary; one of a caller's own making, which nothing else caused, is none."""

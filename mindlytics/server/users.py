@@ -63,7 +63,7 @@ def identify(
         raise InvalidEvent("id", "given, or else device_id", MISSING)
     if traits:
         user.traits.update(traits)
-        user.traits_json = None
+        user.traits_json = ""
         records.changed(user)
     return user
 
@@ -84,9 +84,9 @@ def alias(records: Records, scope: int, *, name: str, previous: str) -> User:
     return user
 
 
-def traits_json(user: User) -> str | None:
-    """The user's traits as they go into a stored event, None where there are none."""
-    if user.traits and user.traits_json is None:
+def traits_json(user: User) -> str:
+    """The user's traits as they go into a stored event, an empty text where there are none."""
+    if user.traits and not user.traits_json:
         user.traits_json = orjson.dumps(user.traits).decode()
     return user.traits_json
 

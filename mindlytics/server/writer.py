@@ -1,36 +1,31 @@
-"""The one thread that writes to the file: jobs in, their results out, after the commit.
+"""The one thread that writes to the database: jobs in, their results out, after the commit.
 
 Jobs that wait together are committed together, each behind a savepoint of its own, so that one that fails takes nothing
-else with it. Another process may write to the same file: what is held in memory is dropped as soon as that is noticed.
+else with it. Another process may write to the same database: what is held in memory is dropped then.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
+from sqlalchemy import Connection
 
+from .database import Database
 from .reads import Reads
 from .records import Records, StoredEvent, forget_old_keys
-from .schema import BUSY_SECONDS, StoreError
-from .unavailable import OpenFile, unavailable
+from .schema import StoreError
 
 T = TypeVar("T")
 
 MAX_JOBS_PER_COMMIT = 64
 PRUNE_SECONDS = 3600
-
-LONGEST_LOG = 96 * 1024 * 1024
-"""Bytes of SQLite's log of writes (the file ``…-wal``) above which reads are held back until it is empty."""
 
 HOLD_SECONDS = 5.0
 """Reads are held back so long at most, then they go on for as long: another process may keep the log from shrinking."""
@@ -48,25 +43,23 @@ class _Job(Generic[T]):
 
 
 class Writer:
-    """The writing thread of one file.
+    """The writing thread of one database.
 
     :param connection: the thread's own from now on.
     :param reads: held back while the log of writes is too long.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, file: OpenFile, reads: Reads) -> None:
+    def __init__(self, connection: Connection, database: Database, reads: Reads) -> None:
         self.on_commit: Callable[[Sequence[StoredEvent]], None] = _to_nobody
         self.problem: str | None = None
         """Why the last commit failed; None: it did not."""
         self._connection = connection
-        self._path = path
-        self._file = file
+        self._database = database
         self._reads = reads
-        self._log = f"{path}-wal"
+        self._log = database.log(connection)
         self._held_at: float | None = None
         self._hold_again_at = 0.0
         self._records = Records(connection)
-        self._version: int | None = None
         self._prune_at = 0.0
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closed = False
@@ -81,13 +74,13 @@ class Writer:
         """
         with self._closing:
             if self._closed:
-                raise StoreError(f"{self._path} is closed")
+                raise StoreError(f"{self._database.name} is closed")
             job = _Job(work, Future[T]())
             self._jobs.put(job)
         return job.done
 
     def close(self) -> None:
-        """Finish what waits, then close the file. Closing twice is harmless."""
+        """Finish what waits, then close the connection. Closing twice is harmless."""
         with self._closing:
             if not self._closed:
                 self._closed = True
@@ -122,25 +115,23 @@ class Writer:
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         connection, records = self._connection, self._records
         try:
-            self._file.check()
-            connection.execute("BEGIN IMMEDIATE")
-            if self._version != (version := connection.execute("PRAGMA data_version").fetchone()[0]):
-                records.forget()
-                self._version = version
+            self._database.check()
+            connection.begin()
+            records.begin()
             if time.monotonic() >= self._prune_at:
                 forget_old_keys(connection)
                 self._prune_at = time.monotonic() + PRUNE_SECONDS
             outcomes = [self._attempt(job) for job in jobs]
-            connection.execute("COMMIT")
+            records.end()
+            connection.commit()
         except Exception as error:
             records.forget()
             records.written.clear()
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            self._failed(unavailable(error) or error, jobs)
+            connection.rollback()
+            self._failed(self._database.unavailable(error) or error, jobs)
             return
         if self.problem is not None:
-            logger.warning("%s can be written again", self._path)
+            logger.warning("%s can be written again", self._database.name)
             self.problem = None
         self.on_commit(records.written)
         records.written.clear()
@@ -152,7 +143,7 @@ class Writer:
 
     def _failed(self, error: Exception, jobs: list[_Job[Any]]) -> None:
         if self.problem is None:
-            logger.error("%s cannot be written: %s", self._path, error)
+            logger.error("%s cannot be written: %s", self._database.name, error)
         self.problem = str(error)
         for job in jobs:
             job.done.set_exception(error)
@@ -160,51 +151,38 @@ class Writer:
     def _attempt(self, job: _Job[Any]) -> tuple[Any, Exception | None]:
         """Run one job behind a savepoint: its result, or its error with all of its writes undone.
 
-        :raises sqlite3.OperationalError: SQLite undid the whole transaction.
+        :raises sqlalchemy.exc.OperationalError: the database undid the whole transaction.
         """
         connection, records = self._connection, self._records
-        connection.execute("SAVEPOINT job")
+        savepoint = connection.begin_nested()
         before = len(records.written)
         try:
             result = job.work(records)
             records.end_request()
         except Exception as error:
-            if not connection.in_transaction or unavailable(error):
+            if self._database.unavailable(error):
                 raise
             records.forget()
             del records.written[before:]
-            connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
+            savepoint.rollback()
             return None, error
-        connection.execute("RELEASE job")
+        savepoint.commit()
         return result, None
 
     def _shorten_log(self) -> None:
         """Hold reads back while the log is too long, and empty it as soon as nobody reads."""
+        if self._log is None:
+            return
         at = time.monotonic()
         if self._held_at is None:
-            if at < self._hold_again_at or self._length_of_log() <= LONGEST_LOG:
+            if at < self._hold_again_at or not self._log.is_long():
                 return
             self._held_at = at
-        if not self._reads.hold():
-            emptied = False
-        else:
-            self._connection.execute("PRAGMA busy_timeout = 0")
-            try:
-                emptied = not self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            except sqlite3.Error:
-                emptied = False
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        emptied = self._reads.hold() and self._log.empty()
         if emptied or at - self._held_at > HOLD_SECONDS:
             self._held_at = None
             self._hold_again_at = 0.0 if emptied else at + HOLD_SECONDS
             self._reads.go_on()
-
-    def _length_of_log(self) -> int:
-        try:
-            return os.stat(self._log).st_size
-        except OSError:
-            return 0
 
 
 def _to_nobody(_: Sequence[StoredEvent]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import Connection
 
 from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import ValidationError
@@ -186,7 +187,7 @@ def test_what_is_scheduled_happens_when_it_is_due(api: Conversations) -> None:
 def test_schedules_are_carried_out_although_they_could_not_be_read_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     read, failures = desk._scheduled, iter(range(3))
 
-    def flaky(connection: sqlite3.Connection) -> Any:
+    def flaky(connection: Connection) -> Any:
         if next(failures, None) is not None:
             raise Unavailable("other reads take all readers")
         return read(connection)

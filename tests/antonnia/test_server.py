@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import event
 
 from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, ValidationError
@@ -17,7 +17,7 @@ from mindlytics.server.antonnia.app import PREFIX
 from mindlytics.server.antonnia.rows import Rows
 from mindlytics.server.records import App
 from mindlytics.server.run import LocalServer
-from mindlytics.server.schema import open_database
+from mindlytics.server.sqlite import SQLiteFile
 from mindlytics.values import now
 
 from .conftest import client_of
@@ -242,24 +242,21 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_no_search_sorts_all_that_there_is(tmp_path: Path) -> None:
-    asked: list[tuple[str, list[Any]]] = []
+    asked: list[tuple[str, Any]] = []
 
-    class Listening:
-        def __init__(self, connection: sqlite3.Connection) -> None:
-            self.connection = connection
+    def listen(_: object, __: object, sql: str, parameters: Any, *___: object) -> None:
+        asked.append((sql, parameters))
 
-        def execute(self, sql: str, parameters: Any) -> Any:
-            asked.append((sql, list(parameters)))
-            return self.connection.execute(sql, parameters)
-
-    connection = open_database(tmp_path / "x.db")
-    rows = Rows(Listening(connection), App(1, "org", "antonnia"))  # type: ignore[arg-type]
+    connection = SQLiteFile(tmp_path / "x.db").open()
+    event.listen(connection, "before_cursor_execute", listen)
+    rows = Rows(connection, App(1, "org", "antonnia"))
     for fields in ({}, {"contact_id": "ada"}, {"provider_message_id": "p"}, {"status": "open"}):
         assert [] == list(rows.each("session", **fields))
     assert [] == list(rows.each("message", "sess_1"))
-    plans = [str(connection.execute(f"EXPLAIN QUERY PLAN {sql}", given).fetchall()) for sql, given in asked]
+    selects = [statement for statement in asked if statement[0].startswith("SELECT")]
+    plans = [str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).all()) for sql, given in selects]
     connection.close()
-    assert [] == [plan for plan in plans if "TEMP B-TREE" in plan or "SCAN" in plan]
+    assert [] == [plan for plan in plans if "TEMP B-TREE" in plan or "SCAN antonnia" in plan]
     for plan, index in ((plans[1], "by_contact"), (plans[2], "by_provider"), (plans[4], "by_session")):
         assert f"antonnia_{index}" in plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -11,15 +12,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
+from mindlytics.antonnia import Conversations
+from mindlytics.server.find import COLLECTIONS
 from mindlytics.server.keyhash import hashed, shown
+from mindlytics.server.migrations import config
 from mindlytics.server.run import LocalServer
-from mindlytics.server.schema import VERSION, StoreError
+from mindlytics.server.schema import REVISION, StoreError
+from mindlytics.server.sqlite import VERSION
 from mindlytics.server.store import Store
 
 from .calls import Caller, track, turn
 
-FORMAT_4 = Path(__file__).parent.parent / "data" / "format4.sql"
+DATA = Path(__file__).parent.parent / "data"
+FORMAT_4 = DATA / "format4.sql"
+FORMAT_6 = DATA / "format6.sql"
+"""A file of version 6, and beside it what the server that wrote it answered."""
 ISSUED = "mlk_iIs7CLSXkO6gRjC0Tq2nVwzYb3Me9dFh"
 GIVEN = "an-app-of-mine"
 """The keys that the file of version 4 holds, one that was issued and one that was taken because any was."""
@@ -134,6 +143,48 @@ def test_an_idempotency_key_is_known_after_a_migration(old: Path) -> None:
         assert 1 == caller.one("sessions")["turn_count"]
 
 
+def test_a_file_of_version_6_answers_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "six.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FORMAT_6.read_text("utf-8"))
+    expected = json.loads((DATA / "format6.json").read_text("utf-8"))
+    with LocalServer(path, analysis=None) as server, (caller := Caller(server.url)).http:
+        for collection in COLLECTIONS:
+            assert expected[collection] == caller.find(collection)
+        include = ["user", "conversations", "events", "messages", "intents"]
+        assert expected["related"] == caller.find("sessions", include=include)
+        span = {"start": "2025-01-01", "end": "2026-01-01"}
+        assert expected["span"] == caller.get("/bc/v1/live-events/events", **span).json()
+        assert expected["insights"] == caller.get("/bc/v1/user/insights", user_id="ada").json()
+        for event in expected["events"]:
+            assert [event] == caller.find("events", filter={"event_id": event["event_id"]})
+        with Conversations("any", f"{server.url}/conversations/v2") as api:
+            assert expected["antonnia"] == [session.id for session in api.sessions.search(contact_id="bob")]
+
+
+def test_what_a_file_of_version_6_holds_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "six.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FORMAT_6.read_text("utf-8"))
+    with LocalServer(path) as server, (caller := Caller(server.url)).http:
+        before = caller.find("events")
+        caller.take(turn("later", "yes", session_id="t", device_id="phone"), turn(session_id="new"))
+        (session,) = caller.find("sessions", filter={"session_id": "t"}, include=["messages"])
+        assert ["later", "yes"] == [message["content"] for message in session["messages"]][-2:]
+        after = caller.find("events")
+        assert before == after[: len(before)]
+        assert len(after) == len({event["event_id"] for event in after})
+        (former,) = caller.find("events", filter={"event": "Conversation Summary"})
+        caller.take(turn("later still", "yes", timestamp="2025-04-03T07:05:00.000Z"))
+        assert server.settle(30)
+        (summary,) = caller.find("events", filter={"event": "Conversation Summary"})
+        assert former["event_id"] == summary["properties"]["replaces"]
+
+
+def test_alembic_has_the_present_tables_last() -> None:
+    assert REVISION == ScriptDirectory.from_config(config()).get_current_head()
+
+
 def shape(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
     """The columns and indexes of each table."""
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
@@ -148,7 +199,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(old: Path, monkeypatch
     def fail(_: str) -> str:
         raise ValueError("no")
 
-    monkeypatch.setattr("mindlytics.server.migrations.shown", fail)
+    monkeypatch.setattr("mindlytics.server.keyhash.shown", fail)
     with pytest.raises(ValueError, match="no"):
         Store(old)
     monkeypatch.undo()

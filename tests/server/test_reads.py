@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import ValidationError
@@ -23,8 +23,8 @@ from .calls import Caller, track, turn
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 
 
-def endless(connection: sqlite3.Connection, *_: object) -> Any:
-    return connection.execute(ENDLESS).fetchone()
+def endless(connection: Connection, *_: object) -> Any:
+    return connection.exec_driver_sql(ENDLESS).first()
 
 
 def begin(server: LocalServer) -> Future[Any]:
@@ -48,8 +48,10 @@ def test_a_read_that_takes_too_long_is_answered_with_503(monkeypatch: pytest.Mon
 
 
 def test_a_read_that_spends_its_time_in_python_is_given_up_too() -> None:
-    def read(connection: sqlite3.Connection) -> Any:
-        rows = connection.execute("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n")
+    def read(connection: Connection) -> Any:
+        rows = connection.exec_driver_sql(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
+        )
         return sum(1 for _ in reads.Budget(connection).timed(rows))
 
     with LocalServer(read_timeout=0.1) as server:

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import select
 
 from mindlytics.errors import MindlyticsError
 from mindlytics.server.guard import is_loopback
 from mindlytics.server.records import KEY_SECONDS, MAX_CACHED, Records
 from mindlytics.server.run import LocalServer, ServerError, serve
-from mindlytics.server.schema import StoreError, open_database
+from mindlytics.server.schema import StoreError, events
+from mindlytics.server.sqlite import SQLiteFile
 from mindlytics.server.store import Store
 
 from .calls import Caller, event, track, turn
@@ -151,9 +153,10 @@ def test_more_apps_than_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_ids_of_events_are_in_their_order(tmp_path: Path) -> None:
-    connection = open_database(tmp_path / "x.db")
+    connection = SQLiteFile(tmp_path / "x.db").open()
     records = Records(connection)
-    ids = [records.new_event_id() for _ in range(10_000)]
+    records.begin()
+    ids = [records.event_id(records.number()) for _ in range(10_000)]
     assert sorted(set(ids)) == ids
     connection.close()
 
@@ -208,7 +211,7 @@ async def test_the_file_is_read_where_it_is_written(tmp_path: Path, monkeypatch:
     store = Store("x.db")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert 0 == await store.read(lambda connection: connection.execute("SELECT count(*) FROM events").fetchone()[0])
+    assert None is await store.read(lambda connection: connection.execute(select(events.c.seq)).first())
     store.close()
 
 
@@ -266,7 +269,7 @@ def test_a_local_server_starts_anew_and_leaves_nothing() -> None:
         with server, (caller := Caller(server.url)).http:
             caller.take(track())
             assert 1 == len(caller.find("sessions"))
-            path = server.store.path
+            path = Path(server.store.database.name)
             with pytest.raises(ServerError):
                 server.start()
         assert not path.parent.exists()

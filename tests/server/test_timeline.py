@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from mindlytics.server.analysis import reading
 from mindlytics.server.run import LocalServer
-from mindlytics.server.schema import open_database
+from mindlytics.server.schema import unanalysed
+from mindlytics.server.sqlite import SQLiteFile
 
 from .calls import Caller, event, track, turn
 from .test_live import heard, listening
@@ -188,8 +190,8 @@ def test_what_is_due_a_moment_after_the_end_and_where_the_clock_was_set_back(
 ) -> None:
     with LocalServer(tmp_path / "x.db", analysis=None) as server, (caller := Caller(server.url)).http:
         caller.take(turn(**at(10)), end("session", 30))
-    connection = open_database(tmp_path / "x.db")
-    (noted,) = connection.execute("SELECT noted_at FROM unanalysed").fetchone()
+    connection = SQLiteFile(tmp_path / "x.db").open()
+    noted = connection.execute(select(unanalysed.c.noted_at)).scalar_one()
     for seconds, expected in ((-3600, 1), (-0.5, 0), (0, 0), (0.9, 0), (1, 1), (3600, 1)):
         monkeypatch.setattr(reading, "now", lambda seconds=seconds: noted + int(seconds * 1_000_000))
         assert (seconds, expected) == (seconds, len(reading.due(connection, 9)))

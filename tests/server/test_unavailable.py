@@ -10,8 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import Connection, select
 
+from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
+from mindlytics.server.schema import events
 
 from ..conftest import eventually
 from .calls import Caller, event, turn
@@ -24,12 +27,12 @@ def statuses(caller: Caller) -> tuple[int, int]:
 
 def set_room(server: LocalServer, pages: int) -> None:
     """Let the file grow to so many pages; 0: to as many as it has."""
-    sql = "PRAGMA max_page_count = {}"
-    server.store.submit(
-        lambda records: records.connection.execute(
-            sql.format(pages or records.connection.execute("PRAGMA page_count").fetchone()[0])
-        )
-    ).result(30)
+
+    def work(records: Records) -> None:
+        run = records.connection.exec_driver_sql
+        run(f"PRAGMA max_page_count = {pages or run('PRAGMA page_count').scalar_one()}")
+
+    server.store.submit(work).result(30)
 
 
 def test_a_full_disk_is_answered_with_503_until_there_is_room(caplog: pytest.LogCaptureFixture) -> None:
@@ -85,12 +88,12 @@ def test_a_file_that_another_one_replaced_is_missed(tmp_path: Path) -> None:
 def test_the_log_of_writes_is_emptied_although_somebody_reads_all_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mindlytics.server.writer.LONGEST_LOG", 1024 * 1024)
+    monkeypatch.setattr("mindlytics.server.sqlite.LONGEST_LOG", 1024 * 1024)
     db, ended = tmp_path / "x.db", threading.Event()
     log = tmp_path / "x.db-wal"
 
-    def read(connection: object) -> bool:
-        connection.execute("SELECT * FROM events").fetchall()  # type: ignore[attr-defined]
+    def read(connection: Connection) -> bool:
+        connection.execute(select(events)).all()
         return ended.wait(30)
 
     with LocalServer(db, read_timeout=0) as server, (caller := Caller(server.url)).http:

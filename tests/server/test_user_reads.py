@@ -102,21 +102,15 @@ def summarize(server: LocalServer, caller: Caller, conversation_id: str, **prope
 
     def work(records: Records) -> None:
         app = records.app(server.store.hashed(ANY_KEY), caller.http.headers["X-App-ID"])
-        records.add_event(
-            StoredEvent(
-                scope=app.scope,
-                event_id=records.new_event_id(),
-                origin_event_id=cause["event_id"],
-                session_id=cause["session_id"],
-                conversation_id=conversation_id,
-                user_id=cause["user_id"],
-                timestamp=microseconds(AT),
-                event="Conversation Summary",
-                properties=json.dumps(properties),
-                user_traits=None,
-                message_index=None,
-            )
-        )
+        session = records.session(app.scope, cause["session_id"])
+        assert session is not None
+        conversation = records.conversation(session, conversation_id)
+        assert conversation is not None
+        (origin,) = (number for number in range(10_000) if records.event_id(number) == cause["event_id"])
+        number = records.number()
+        row = (number, app.scope, session.seq, conversation.seq, origin, microseconds(AT), "Conversation Summary")
+        told = (cause["session_id"], conversation_id, cause["user_id"], records.event_id(number), cause["event_id"])
+        records.add_events([StoredEvent(*row, json.dumps(properties), "", -1, *told)])
 
     asyncio.run(server.store.write(work))
 

@@ -4,7 +4,7 @@ The end of a conversation is stored together with the note that its analysis is 
 transaction. A thread of its own takes those notes in their order, a moment after the commit: ingest waits for no
 analysis, and what other processes recorded may still come. What comes later makes another note. What came of an
 analysis is stored in one transaction that removes the note, so a server that is killed in between loses no summary and
-makes none twice; two servers on one file share the work.
+makes none twice; two servers on one database share the work.
 
 How a conversation is read is in ``reading.py``, what an analysis finds in ``local.py`` or elsewhere, and how that is
 stored in ``outcome.py``.
@@ -14,27 +14,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import orjson
 from aiohttp import web
 from attrs import Factory, define
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from ...validators import check_name
 from ...values import Scalar, valid_text
 from ..records import Ending, Late, Records, StoredEvent
-from ..schema import StoreError, now, open_for_reading
+from ..schema import StoreError, now
 from ..sessions import ML_ERROR, SESSION_ENDED, SESSION_STARTED
 from ..store import Store
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
-from .outcome import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, Made, Outcome, add, made_of
-from .reading import Due, Reading, due, hurry, next_due, read, unanalysed
+from .outcome import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, Found, Made, Outcome, add, made_of
+from .reading import Due, Place, Reading, due, hurry, next_due, read, unanalysed
 
 AT_ONCE = 64
 SHARE_SECONDS = 0.02
@@ -66,7 +68,7 @@ class _Waiting:
     """The conversations of a session that are due (the events that ended them), until when, and what waits for that."""
 
     until: float
-    endings: set[str] = Factory(set)
+    endings: set[int] = Factory(set)
     held: list[StoredEvent] = Factory(list)
 
 
@@ -84,7 +86,7 @@ class Background:
         self._analysis = analysis
         self._name = name_of(analysis)
         self._publish = publish
-        self._waiting: dict[tuple[int, str], _Waiting] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._settled: list[Due] = []
         self._busy = False
         self._began = now()
@@ -119,7 +121,7 @@ class Background:
         with suppress(Unavailable):  # what ended is stored, so its request has succeeded
             for event in stored:
                 if type(event) is Ending:
-                    await self._store.write(partial(_hurry, event.event_id))
+                    await self._store.write(partial(_hurry, event.seq))
                     found = await self._store.read(partial(made_of, event))
                     while not found and time.monotonic() < until:
                         await asyncio.sleep(0.005)
@@ -156,19 +158,19 @@ class Background:
     def _holds(self, event: StoredEvent) -> bool:
         """Whether an event waits for the analysis of conversations, those included that it or one before it ended."""
         if type(event) is Ending:
-            key = event.scope, event.session_id
+            key = event.session
             if key not in self._waiting:
                 self._waiting[key] = _Waiting(time.monotonic() + HOLD_SECONDS)
-            self._waiting[key].endings.add(event.event_id)
+            self._waiting[key].endings.add(event.seq)
             self._wake.set()
-        elif event.event == SESSION_ENDED and (waiting := self._waiting.get((event.scope, event.session_id))):
+        elif event.event == SESSION_ENDED and (waiting := self._waiting.get(event.session)):
             waiting.held.append(event)
             return True
         return False
 
     def _let_go(self, started: StoredEvent) -> list[StoredEvent]:
         """What is held of a session that begins again."""
-        waiting = self._waiting.get((started.scope, started.session_id))
+        waiting = self._waiting.get(started.session)
         if waiting is None:
             return []
         held, waiting.held = waiting.held, []
@@ -176,11 +178,11 @@ class Background:
 
     def _settle(self, settled: Due) -> list[StoredEvent]:
         """A conversation is analysed; what need not wait any more."""
-        key = settled.scope, settled.session_id
+        key = settled.session
         waiting = self._waiting.get(key)
         if waiting is None:
             return []
-        waiting.endings.discard(settled.event_id)
+        waiting.endings.discard(settled.event)
         return [] if waiting.endings else self._waiting.pop(key).held
 
     def _add(self, records: Records, outcomes: Sequence[Outcome]) -> None:
@@ -200,13 +202,13 @@ class Background:
         while True:
             await asyncio.sleep(HOLD_SECONDS / 10)
             if self._waiting:
-                with suppress(sqlite3.Error, Unavailable):
+                with suppress(SQLAlchemyError, Unavailable):
                     await self._store.write(lambda records: None)
 
     # -- on its own thread
 
     def _run(self) -> None:
-        connection = open_for_reading(self._store.path, sqlite3.Connection)
+        connection = self._store.database.reading(lambda: False)
         rest = None
         while not self._stopping.is_set():
             self._wake.wait(rest)
@@ -214,7 +216,8 @@ class Background:
             try:
                 while not self._stopping.is_set() and self._share(connection):
                     pass
-                rest = next_due(connection)
+                with connection.begin():
+                    rest = next_due(connection)
             except StoreError:  # the store is closed
                 break
             except Exception as error:
@@ -223,14 +226,15 @@ class Background:
                 self._wake.set()
         connection.close()
 
-    def _share(self, connection: sqlite3.Connection) -> bool:
+    def _share(self, connection: Connection) -> bool:
         """Analyse some of the conversations that are due, store what was found, and rest; whether there were any."""
         began, worked = time.monotonic(), time.thread_time()
         outcomes = []
-        for ended in due(connection, AT_ONCE):
-            outcomes.append(self._outcome(connection, ended))
-            if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
-                break
+        with connection.begin():
+            for ended in due(connection, AT_ONCE):
+                outcomes.append(self._outcome(connection, ended))
+                if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
+                    break
         if not outcomes:
             if self._waiting:
                 self._store.submit(self._forget).result()
@@ -241,14 +245,14 @@ class Background:
             self._stopping.wait(REST * (time.thread_time() - worked))
         return True
 
-    def _outcome(self, connection: sqlite3.Connection, ended: Due) -> Outcome:
+    def _outcome(self, connection: Connection, ended: Due) -> Outcome:
         """Read and analyse one conversation. What fails for it alone is told, and holds up no other.
 
-        :raises sqlite3.Error: the file cannot be read for now.
+        :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be read for now.
         """
         try:
             return self._analyse(read(connection, ended), ended)
-        except sqlite3.Error:
+        except SQLAlchemyError:
             raise
         except Exception as error:
             return self._failure(ended, error)
@@ -276,8 +280,8 @@ class Background:
                 summary=intent.summary,
                 sentiment=intent.sentiment,
             )
-            about = (intent.name, fulfilled, intent.summary, intent.sentiment, *informed, *closed, self._name)
-            outcome.intents.append((ended.scope, ended.session_id, ended.conversation_id, *about))
+            about: Any = (intent.name, fulfilled, intent.summary, intent.sentiment, *informed, *closed, self._name)
+            outcome.intents.append(Found(ended.scope, ended.session, ended.conversation, *about))
         won = sum(intent.fulfilled for intent in found.intents)
         self._make(
             outcome,
@@ -300,13 +304,13 @@ class Background:
         self._make(outcome, CONVERSATION_SUMMARY, ended.origin, **counted)
         return outcome
 
-    def _make(self, outcome: Outcome, event: str, origin: tuple[str, int], **properties: Scalar | None) -> None:
+    def _make(self, outcome: Outcome, event: str, origin: Place, **properties: Scalar | None) -> None:
         told = {name: value for name, value in properties.items() if value is not None}
         outcome.made.append(Made(event, orjson.dumps({"analysis": self._name, **told}).decode(), *origin))
 
 
-def _hurry(event_id: str, records: Records) -> None:
-    hurry(records.connection, event_id)
+def _hurry(event: int, records: Records) -> None:
+    hurry(records.connection, event)
 
 
 BACKGROUND = web.AppKey("background", Background)

@@ -6,14 +6,19 @@ new ``Conversation Summary`` names the one that it replaces.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, NamedTuple
 
 import orjson
 from attrs import define
+from sqlalchemy import Connection, Select, and_, delete, func, insert, select
 
+from ..query import event_id
 from ..records import Records, StoredEvent
+from ..schema import events, unanalysed
+from ..schema import intents as intent_rows
 from ..sessions import ML_ERROR
+from ..stored import stored_events
+from ..timeline import Key
 from ..users import traits_json
 from .reading import Due
 
@@ -29,8 +34,25 @@ class Made(NamedTuple):
 
     event: str
     properties: str
-    origin_event_id: str
+    origin: int
     timestamp: int
+
+
+class Found(NamedTuple):
+    """A row of the table ``intents``. The last steps of it are known by the numbers of their events."""
+
+    scope: int
+    session: int
+    conversation: int
+    intent: str
+    intent_fulfilled: str
+    summary: str | None
+    sentiment: str | None
+    informed_by: int
+    informed_at: int
+    closed_by: int
+    closed_at: int
+    analysis: str
 
 
 @define
@@ -39,88 +61,98 @@ class Outcome:
 
     due: Due
     made: list[Made]
-    intents: list[tuple[Any, ...]]
+    intents: list[Found]
 
 
 def add(records: Records, outcome: Outcome) -> None:
     """Store an outcome, unless another server was first."""
-    ended = outcome.due
-    if not records.connection.execute(_CLAIM, (ended.seq, ended.event_id)).rowcount:
+    ended, connection = outcome.due, records.connection
+    claim = delete(unanalysed).where(unanalysed.c.seq == ended.seq, unanalysed.c.event == ended.event)
+    if not connection.execute(claim).rowcount:
         return
     session = records.session(ended.scope, ended.session_id)
-    conversation = records.conversation(ended.scope, ended.session_id, ended.conversation_id)
     assert session is not None
+    conversation = records.conversation(session, ended.conversation_id)
     assert conversation is not None
     made = outcome.made
     removed = 0
-    if ended.again and (former := _found(records.connection, ended)):
-        removed = _remove(records.connection, former)
+    if ended.again and (former := _found(connection, ended.key, ended.event)):
+        removed = _remove(connection, ended, former)
         properties = {**orjson.loads(made[-1].properties), "replaces": former[-1].event_id}
         made = [*made[:-1], made[-1]._replace(properties=orjson.dumps(properties).decode())]
-    traits = traits_json(records.user(ended.scope, session.user_id))
-    for event in made:
-        records.add_event(
-            StoredEvent(
-                ended.scope,
-                records.new_event_id(),
-                event.origin_event_id,
-                ended.session_id,
-                ended.conversation_id,
-                session.user_id,
-                event.timestamp,
-                event.event,
-                event.properties,
-                traits,
-                None,
-            )
+    traits = traits_json(session.user)
+    ids = _ids(connection, {event.origin for event in made})
+    records.add_events(
+        StoredEvent(
+            number,
+            ended.scope,
+            session.seq,
+            conversation.seq,
+            event.origin,
+            event.timestamp,
+            event.event,
+            event.properties,
+            traits,
+            -1,
+            ended.session_id,
+            ended.conversation_id,
+            session.user.user_id,
+            records.event_id(number),
+            ids[event.origin],
         )
-    records.connection.executemany(_ADD_INTENT, outcome.intents)
+        for number, event in enumerate(made, records.number(len(made)))
+    )
+    if outcome.intents:
+        connection.execute(insert(intent_rows), [found._asdict() for found in outcome.intents])
     for counted in (session, conversation):
         counted.event_count += len(made) - removed
         records.changed(counted)
 
 
-def made_of(ending: StoredEvent, connection: sqlite3.Connection) -> list[StoredEvent]:
+def made_of(ending: StoredEvent, connection: Connection) -> list[StoredEvent]:
     """What the analysis made that was due with this event; empty while it has not ended."""
-    return _found(connection, ending)
+    return _found(connection, ending.key, ending.seq)
 
 
-def _found(connection: sqlite3.Connection, ending: StoredEvent | Due) -> list[StoredEvent]:
+def _ids(connection: Connection, numbers: set[int]) -> dict[int, str]:
+    """The ids of events, by their numbers."""
+    query = select(events.c.seq, event_id(events)).where(events.c.seq.in_(numbers))
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _found(connection: Connection, key: Key, ending: int) -> list[StoredEvent]:
     """The events of one outcome: those between the summary and the one before it, or the end of the conversation."""
-    where = (ending.scope, ending.session_id, ending.conversation_id)
-    row = connection.execute(_SUMMARY, (*where, CONVERSATION_SUMMARY, ending.event_id)).fetchone()
-    if row is None:
+    last = connection.execute(_summary(key).where(events.c.origin == ending)).scalar()
+    if last is None:
         return []
-    (last,) = row
-    rows = connection.execute(_MADE, (*where, *_NAMES, *where, CONVERSATION_SUMMARY, last, ending.event_id, last))
-    return [StoredEvent(*row) for row in rows]
+    before = connection.execute(_summary(key).where(events.c.seq < last)).scalar() or 0
+    query = stored_events().where(
+        _of(key), events.c.event.in_(_NAMES), events.c.seq > max(before, ending), events.c.seq <= last
+    )
+    return [StoredEvent(*row) for row in connection.execute(query.order_by(events.c.seq))]
 
 
-def _remove(connection: sqlite3.Connection, former: list[StoredEvent]) -> int:
+def _of(key: Key) -> Any:
+    """The events that the server made in a conversation."""
+    return and_(
+        events.c.session == key.session, events.c.conversation == key.conversation, events.c.origin.is_not(None)
+    )
+
+
+def _summary(key: Key) -> Select[Any]:
+    """The last summary of a conversation."""
+    return select(func.max(events.c.seq)).where(_of(key), events.c.event == CONVERSATION_SUMMARY)
+
+
+def _remove(connection: Connection, ended: Due, former: list[StoredEvent]) -> int:
     """Remove what was found before; how many events that were."""
-    connection.executemany("DELETE FROM events WHERE event_id = ?", [(event.event_id,) for event in former])
-    connection.executemany(
-        "DELETE FROM intents WHERE session_id = ? AND scope = ? AND conversation_id = ? AND informed_by = ?",
-        [
-            (event.session_id, event.scope, event.conversation_id, event.origin_event_id)
-            for event in former
-            if event.event == INTENT_INFORMED
-        ],
+    connection.execute(delete(events).where(events.c.seq.in_([event.seq for event in former])))
+    informed = [event.origin for event in former if event.event == INTENT_INFORMED]
+    connection.execute(
+        delete(intent_rows).where(
+            intent_rows.c.session == ended.session,
+            intent_rows.c.conversation == ended.conversation,
+            intent_rows.c.informed_by.in_(informed),
+        )
     )
     return len(former)
-
-
-_CLAIM = "DELETE FROM unanalysed WHERE seq = ? AND event_id = ?"
-_ADD_INTENT = (
-    "INSERT INTO intents (scope, session_id, conversation_id, intent, intent_fulfilled, summary, sentiment,"
-    " informed_by, informed_at, closed_by, closed_at, analysis) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_OF = "scope = ? AND session_id = ? AND conversation_id = ? AND origin_event_id IS NOT NULL"
-_SUMMARY = f"SELECT max(seq) FROM events WHERE {_OF} AND event = ? AND origin_event_id = ? HAVING max(seq) IS NOT NULL"
-_MADE = f"""
-    SELECT {", ".join(StoredEvent._fields)} FROM events
-     WHERE {_OF} AND event IN (?, ?, ?, ?)
-       AND seq > coalesce((SELECT max(seq) FROM events WHERE {_OF} AND event = ? AND seq < ?), 0)
-       AND seq > (SELECT seq FROM events WHERE event_id = ?) AND seq <= ?
-     ORDER BY seq
-"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -10,8 +9,13 @@ from typing import NamedTuple
 
 import orjson
 from attrs import Factory, define
+from sqlalchemy import Connection, bindparam, case, func, not_, select, update
 
-from ..schema import EPOCH, now
+from ..query import event_id
+from ..schema import EPOCH, events, now
+from ..schema import conversations as conversation_rows
+from ..schema import sessions as session_rows
+from ..schema import unanalysed as notes
 from ..timeline import Key, events_until
 from . import Call, Step, Turn
 from .counted import Count
@@ -25,10 +29,34 @@ GRACE = 1_000_000
 twice the time that a client keeps an event."""
 
 _CALL_FIELDS = ("name", "args", "result", "runtime")
-_COLUMNS = "seq, scope, session_id, conversation_id, event_id, timestamp, noted_at < 0"
-_DUE = f"SELECT {_COLUMNS} FROM unanalysed WHERE abs(noted_at) NOT BETWEEN ? AND ? ORDER BY seq LIMIT ?"
-_NEXT = "SELECT min(abs(noted_at)) FROM unanalysed"
-_HURRY = "UPDATE unanalysed SET noted_at = noted_at - iif(noted_at < 0, -1, 1) * ?"
+_DUE = (
+    select(
+        notes.c.seq,
+        notes.c.scope,
+        notes.c.session,
+        notes.c.conversation,
+        notes.c.event,
+        notes.c.timestamp,
+        session_rows.c.session_id,
+        conversation_rows.c.conversation_id,
+        event_id(events),
+        notes.c.noted_at < 0,
+    )
+    .select_from(
+        notes.join(session_rows, session_rows.c.seq == notes.c.session)
+        .join(conversation_rows, conversation_rows.c.seq == notes.c.conversation)
+        .join(events, events.c.seq == notes.c.event)
+    )
+    .where(not_(func.abs(notes.c.noted_at).between(bindparam("since"), bindparam("until"))))
+    .order_by(notes.c.seq)
+    .limit(bindparam("limit"))
+)
+_NEXT = select(func.min(func.abs(notes.c.noted_at)))
+_HURRY = update(notes).values(noted_at=notes.c.noted_at - case((notes.c.noted_at < 0, -GRACE), else_=GRACE))
+
+
+Place = tuple[int, int]
+"""The number of an event, and its time as it is stored."""
 
 
 class Due(NamedTuple):
@@ -36,16 +64,19 @@ class Due(NamedTuple):
 
     seq: int
     scope: int
+    session: int
+    conversation: int
+    event: int
+    timestamp: int
     session_id: str
     conversation_id: str
     event_id: str
-    timestamp: int
-    again: bool = False
+    again: bool
 
     @property
     def key(self) -> Key:
         """Which conversation it is."""
-        return Key(self.conversation_id, self.session_id, self.scope)
+        return Key(self.session, self.conversation)
 
     @property
     def ended_at(self) -> datetime:
@@ -53,9 +84,9 @@ class Due(NamedTuple):
         return _moment(self.timestamp)
 
     @property
-    def origin(self) -> tuple[str, int]:
+    def origin(self) -> Place:
         """The event, and its time as it is stored."""
-        return self.event_id, self.timestamp
+        return self.event, self.timestamp
 
 
 @define
@@ -65,10 +96,10 @@ class Reading:
     started_at: datetime
     count: Count = Factory(Count)
     steps: deque[Step] = Factory(deque)
-    places: deque[tuple[str, int]] = Factory(deque)
+    places: deque[Place] = Factory(deque)
     characters: int = 0
 
-    def add(self, step: Step, place: tuple[str, int]) -> None:
+    def add(self, step: Step, place: Place) -> None:
         """Keep a step, and drop the first ones if they are too many."""
         self.steps.append(step)
         self.places.append(place)
@@ -78,48 +109,45 @@ class Reading:
             self.characters -= _size(self.steps.popleft())
 
 
-def due(connection: sqlite3.Connection, limit: int) -> list[Due]:
+def due(connection: Connection, limit: int) -> list[Due]:
     """The conversations that are to be analysed now, in the order of their ends.
 
     One that ended a moment ago is not yet due. One that is noted for later than soon is: the clock was set back.
     """
     at = now()
-    return [Due(*row) for row in connection.execute(_DUE, (at - GRACE + 1, at + GRACE, limit))]
+    rows = connection.execute(_DUE, {"since": at - GRACE + 1, "until": at + GRACE, "limit": limit})
+    return [Due(*row) for row in rows]
 
 
-def next_due(connection: sqlite3.Connection) -> float | None:
+def next_due(connection: Connection) -> float | None:
     """Seconds until there is one that is due; None: none waits."""
-    noted: int | None = connection.execute(_NEXT).fetchone()[0]
+    noted: int | None = connection.execute(_NEXT).scalar()
     return None if noted is None else min(max(noted + GRACE - now(), 0), GRACE) / 1_000_000
 
 
-def hurry(connection: sqlite3.Connection, event_id: str | None = None) -> None:
-    """Wait no longer for what may come late: in the conversation that this event ended, or in any."""
-    if event_id is None:
-        connection.execute(_HURRY, (GRACE,))
-    else:
-        connection.execute(f"{_HURRY} WHERE event_id = ?", (GRACE, event_id))
+def hurry(connection: Connection, event: int | None = None) -> None:
+    """Wait no longer for what may come late: in the conversation that the event of this number ended, or in any."""
+    connection.execute(_HURRY if event is None else _HURRY.where(notes.c.event == event))
 
 
-def unanalysed(connection: sqlite3.Connection) -> int:
+def unanalysed(connection: Connection) -> int:
     """How many there are."""
-    count: int = connection.execute("SELECT count(*) FROM unanalysed").fetchone()[0]
-    return count
+    return connection.execute(select(func.count()).select_from(notes)).scalar_one()
 
 
-def read(connection: sqlite3.Connection, ended: Due) -> Reading:
+def read(connection: Connection, ended: Due) -> Reading:
     """What this event ended of the conversation, in order of time: a stretch, see ``timeline.py``."""
     reading = Reading(ended.ended_at)
     began = ended.timestamp
-    with closing(events_until(connection, ended.key, ended.event_id)) as rows:
-        for event_id, event, timestamp, properties in rows:
+    with closing(events_until(connection, ended.key, ended.event)) as rows:
+        for number, event, timestamp, properties in rows:
             began = min(began, timestamp)
-            _take(reading, event, (event_id, timestamp), properties)
+            _take(reading, event, (number, timestamp), properties)
     reading.started_at = _moment(began)
     return reading
 
 
-def _take(reading: Reading, event: str, place: tuple[str, int], text: str) -> None:
+def _take(reading: Reading, event: str, place: Place, text: str) -> None:
     """Count an event, and keep it where it is a step."""
     if event not in ("Conversation Turn", "Conversation Usage", "Conversation Function"):
         return

@@ -5,12 +5,12 @@ What a request does is in ``actions.py``.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
+from sqlalchemy import Connection
 
 from ...antonnia.calls import whole
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
@@ -104,7 +104,7 @@ def _reading(action: Action) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         token, body = await _token(request), _document(await _body(request))
 
-        def read(connection: sqlite3.Connection) -> Any:
+        def read(connection: Connection) -> Any:
             return action(Rows(connection, find_app(connection, token, APP_ID)), body, **request.match_info)
 
         return reply(await request.app[STORE].read(read))
@@ -136,7 +136,7 @@ async def _reply(request: web.Request) -> web.Response:
     session_id = request.match_info["session_id"]
     seconds = whole("debounce_time", body.get("debounce_time"), 0, LONGEST_DEBOUNCE)
 
-    def look(connection: sqlite3.Connection) -> tuple[App, str | None]:
+    def look(connection: Connection) -> tuple[App, str | None]:
         app = find_app(connection, token, APP_ID)
         rows = Rows(connection, app)
         before = rows.answer_to(key)

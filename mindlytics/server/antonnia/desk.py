@@ -8,16 +8,17 @@ import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import partial
-from sqlite3 import Connection
 from typing import Any, TypeVar
 
 from attrs import frozen
+from sqlalchemy import Connection, select
 
 from ...antonnia.codec import from_json, to_json
 from ...antonnia.exceptions import AntonniaError, ValidationError
 from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
 from ..records import App, Records, RequestKey
+from ..schema import apps
 from ..store import Store
 from ..unavailable import Stopping, Unavailable
 from . import actions
@@ -217,9 +218,8 @@ class Desk:
 def _scheduled(connection: Connection) -> list[tuple[App, Document]]:
     """The schedules of all organizations that are still to be carried out."""
     found = []
-    for scope, organization_id in connection.execute(
-        "SELECT scope, organization_id FROM apps WHERE app_id = ?", (APP_ID,)
-    ):
+    query = select(apps.c.scope, apps.c.organization_id).where(apps.c.app_id == APP_ID)
+    for scope, organization_id in connection.execute(query).all():
         app = App(scope, organization_id, APP_ID)
         found += [(app, schedule) for schedule in Rows(connection, app).each("schedule", status="scheduled")]
     return sorted(found, key=lambda item: _due(item[1]))

@@ -6,23 +6,33 @@ organization's documents only.
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import orjson
+from sqlalchemy import Connection, Text, delete, insert, literal, select, update
 
+from ..dialects import json_string
 from ..reads import Budget
 from ..records import App, RequestKey, answer_to
-from ..schema import MICROSECOND, iso, now
+from ..schema import MICROSECOND, antonnia, idempotency_keys, iso, now
 
 APP_ID = "antonnia"
 """The app of each organization to which the documents belong."""
 
 Document = dict[str, Any]
 T = TypeVar("T")
+
+
+_COLUMNS = ("contact_id", "provider_message_id")
+"""The fields of documents that have a column, with an index."""
+
+
+def _stored(document: Document) -> Document:
+    columns = {name: document.get(name) for name in _COLUMNS}
+    return {**columns, "document": orjson.dumps(document).decode()}
 
 
 def moment(later: timedelta = timedelta()) -> str:
@@ -41,7 +51,7 @@ class Rows:
     :param app: whose documents; None: nobody's, so there are none.
     """
 
-    def __init__(self, connection: sqlite3.Connection, app: App | None) -> None:
+    def __init__(self, connection: Connection, app: App | None) -> None:
         self._connection = connection
         self._scope = -1 if app is None else app.scope
         self.organization_id = "" if app is None else app.organization_id
@@ -50,46 +60,41 @@ class Rows:
 
     def add(self, kind: str, document: Document, session_id: str | None = None) -> Document:
         """Keep a new document."""
-        self._connection.execute(
-            "INSERT INTO antonnia (scope, kind, id, session_id, document) VALUES (?, ?, ?, ?, ?)",
-            (self._scope, kind, document["id"], session_id, orjson.dumps(document).decode()),
-        )
+        values = {"scope": self._scope, "kind": kind, "id": document["id"], "session_id": session_id}
+        self._connection.execute(insert(antonnia).values(**values, **_stored(document)))
         return document
 
     def find(self, kind: str, id: str) -> Document | None:
         """The document of this id."""
-        row = self._connection.execute(
-            "SELECT document FROM antonnia WHERE scope = ? AND kind = ? AND id = ?", (self._scope, kind, id)
-        ).fetchone()
-        return None if row is None else orjson.loads(row[0])
+        found = self._connection.execute(select(antonnia.c.document).where(*self._is(kind, id))).scalar()
+        return None if found is None else orjson.loads(found)
 
     def put(self, kind: str, document: Document) -> Document:
         """Keep what became of a document."""
-        self._connection.execute(
-            "UPDATE antonnia SET document = ? WHERE scope = ? AND kind = ? AND id = ?",
-            (orjson.dumps(document).decode(), self._scope, kind, document["id"]),
-        )
+        self._connection.execute(update(antonnia).where(*self._is(kind, document["id"])).values(**_stored(document)))
         return document
 
     def remove(self, kind: str, id: str) -> None:
         """Drop a document."""
-        self._connection.execute(
-            "DELETE FROM antonnia WHERE scope = ? AND kind = ? AND id = ?", (self._scope, kind, id)
-        )
+        self._connection.execute(delete(antonnia).where(*self._is(kind, id)))
 
     def each(self, kind: str, session_id: str | None = None, **fields: object) -> Iterator[Document]:
         """The documents whose fields have these values (those that are not None), in the order in which they came."""
-        sql, parameters = "SELECT document FROM antonnia WHERE scope = ? AND kind = ?", [self._scope, kind]
+        query = select(antonnia.c.document).where(antonnia.c.scope == self._scope, antonnia.c.kind == kind)
         if session_id is not None:
-            sql += " AND session_id = ?"
-            parameters.append(session_id)
+            query = query.where(antonnia.c.session_id == session_id)
         for name, value in fields.items():
             if value is not None:
-                sql += f" AND json_extract(document, '$.{name}') = ?"
-                parameters.append(value)
-        rows = self._connection.execute(f"{sql} ORDER BY seq", parameters)
+                column = (
+                    antonnia.c[name] if name in _COLUMNS else json_string(antonnia.c.document, literal(name, Text()))
+                )
+                query = query.where(column == value)
+        rows = self._connection.execute(query.order_by(antonnia.c.seq))
         for (document,) in Budget(self._connection).timed(rows):
             yield orjson.loads(document)
+
+    def _is(self, kind: str, id: str) -> tuple[Any, ...]:
+        return antonnia.c.scope == self._scope, antonnia.c.kind == kind, antonnia.c.id == id
 
     def answer_to(self, key: RequestKey | None) -> str | None:
         """The JSON that answered the request of this key, for as long as the store remembers keys; None: of no key.
@@ -103,10 +108,8 @@ class Rows:
         before = self.answer_to(key)
         answer: T = work() if before is None else orjson.loads(before)
         if key is not None and before is None:
-            self._connection.execute(
-                "INSERT INTO idempotency_keys (scope, key, seen_at, answer, body) VALUES (?, ?, ?, ?, ?)",
-                (self._scope, key.name, now(), orjson.dumps(answer).decode(), key.body),
-            )
+            values = {"scope": self._scope, "key": key.name, "seen_at": now(), "body": key.body}
+            self._connection.execute(insert(idempotency_keys).values(**values, answer=orjson.dumps(answer).decode()))
         return answer
 
     def happened(self, type: str, session_id: str, told: Document) -> None:

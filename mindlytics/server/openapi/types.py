@@ -97,12 +97,13 @@ _OF_KIND: Mapping[str, Schema] = {
     query.TIME: MOMENT,
     query.MAP: {"type": "object", "additionalProperties": SCALAR},
     query.LIST: array(TEXTS),
+    query.EVENT: TEXTS,
 }
 
 
 def row_schema(collection: Collection) -> Schema:
     """A row of a collection. A projection may leave columns out, ``include`` adds related rows."""
-    columns = {name: or_null(_OF_KIND[kind]) for name, kind in collection.columns.items()}
+    columns = {name: or_null(_OF_KIND[column.kind]) for name, column in collection.columns.items()}
     related = {
         name: or_null(ref(row_name(each.collection))) if each.one else array(ref(row_name(each.collection)))
         for name, each in collection.related.items()

@@ -1,0 +1,125 @@
+"""What the store asks of a database: to be opened, created or migrated, written by one connection, read by others.
+
+A path is a SQLite file (``sqlite.py``). SQL that depends on the database is in ``dialects.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from os import urandom
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+
+from .keyhash import new_salt
+from .schema import REVISION, StoreError, alembic_version, metadata, store
+from .unavailable import Unavailable
+
+IDS_BYTES = 8
+"""Ids of events begin with so many random bytes, which are the database's own."""
+
+
+class Log(ABC):
+    """A log of writes that readers keep from being emptied."""
+
+    @abstractmethod
+    def is_long(self) -> bool:
+        """Whether it is to be emptied."""
+
+    @abstractmethod
+    def empty(self) -> bool:
+        """Empty it, if nobody reads; whether it is empty."""
+
+
+class Database(ABC):
+    """A database that the store may use.
+
+    ``name`` names it in messages, without a password.
+    """
+
+    name: str
+    takes_nul = True
+    """Whether a text may hold the character U+0000."""
+
+    @abstractmethod
+    def open(self) -> Connection:
+        """A connection for writing, to a database with the present tables: they are made or migrated.
+
+        :raises StoreError: it is none of ours, or cannot be written.
+        """
+
+    @abstractmethod
+    def reading(self, over: Callable[[], bool]) -> Connection:
+        """A connection that cannot write.
+
+        :param over: asked now and then whether to give up what is being read.
+        """
+
+    @abstractmethod
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """End the transaction that has begun after this time, if it only reads. Infinite: never."""
+
+    @abstractmethod
+    def interrupt(self, connection: Connection) -> None:
+        """Give up what a connection reads, from another thread."""
+
+    @abstractmethod
+    def unavailable(self, error: BaseException) -> Unavailable | None:
+        """What an error of the database means for a request, if it is no mistake of ours."""
+
+    @abstractmethod
+    def was_interrupted(self, error: BaseException) -> bool:
+        """Whether an error says that a read was given up."""
+
+    def check(self) -> None:  # noqa: B027  few have to look
+        """See whether the database is still the one that was opened.
+
+        :raises Unavailable: it is not.
+        """
+
+    def check_room(self) -> None:  # noqa: B027
+        """See whether there is room for more.
+
+        :raises Unavailable: there is none.
+        """
+
+    def log(self, connection: Connection) -> Log | None:
+        """The log of writes that the writer has to keep short, if there is one."""
+        return None
+
+    def dispose(self) -> None:  # noqa: B027
+        """Forget all connections that are closed."""
+
+
+def database_at(place: str | Path) -> Database:
+    """The database at this path. Nothing is opened yet.
+
+    :raises StoreError: the place names no database.
+    """
+    from .sqlite import SQLiteFile  # noqa: PLC0415  it is a Database itself
+
+    return SQLiteFile(place)
+
+
+def create(connection: Connection) -> None:
+    """Make the present tables in a database that has none, within the transaction that is open."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(insert(store).values(salt=new_salt(), ids=urandom(IDS_BYTES).hex(), version=0, last=0))
+    connection.execute(insert(alembic_version).values(version_num=REVISION))
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The version of the tables as Alembic notes it."""
+    return connection.execute(select(alembic_version.c.version_num)).scalar()
+
+
+def migrate(connection: Connection, revision: str, name: str) -> None:
+    """Take tables from their version to the present one, within the transaction that is open.
+
+    :raises StoreError: there is no way from that version.
+    """
+    from .migrations import upgrade  # noqa: PLC0415  Alembic takes a while to import
+
+    if not upgrade(connection, revision):
+        raise StoreError(f"{name} was written by another version of mindlytics (format {int(revision)})")
