@@ -1,11 +1,11 @@
-"""Records what happens between people and AI assistants, and delivers it without the program noticing.
+"""Records conversations between people and AI assistants, and delivers them in the background.
 
     from mindlytics import Client
 
     with Client(api_key="…", project_id="…") as client, client.create_session(id="jj") as session:
         session.track_conversation_turn(user="Hello!", assistant="Good morning.")
 
-The names below are imported when they are first asked for: ``Client`` loads no aiohttp, ``AsyncClient`` no requests.
+The first use of a name below imports it, so ``Client`` needs no aiohttp and ``AsyncClient`` no requests.
 """
 
 from __future__ import annotations

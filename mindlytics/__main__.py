@@ -6,7 +6,7 @@ import os
 import sys
 
 if not getattr(sys.flags, "safe_path", False) and sys.path[0] in ("", os.getcwd()):
-    del sys.path[0]  # the files in the current directory are not the command's
+    del sys.path[0]  # or the command could import files of the current directory
 
 from .cli import main
 

@@ -1,4 +1,4 @@
-"""A decorator that records functions of your own: a tool as a function call, a function that answers as a turn."""
+"""A decorator that records your own functions: tools as function calls, functions that answer as turns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Kind = Literal["tool", "turn"]
 
 MOST_PIECES = 10_000
-"""Of a generator, so many values are kept for the record."""
+"""Most values of a generator that are recorded."""
 
 
 @overload
@@ -38,15 +38,15 @@ def observe(
 ) -> Any:
     """Record each call of a function, of a coroutine function, or of a generator function of either kind.
 
-    It works as before in every other respect: recording neither raises nor waits.
+    Otherwise the function works as before: recording neither raises nor waits.
 
-    :param kind: ``"tool"``: a function call with its arguments, result, runtime and error. ``"turn"``: a turn; the
-        question is the first argument that is a text, the answer what it returns or yields. Tools and models that are
-        called meanwhile belong to that turn.
-    :param name: the name of the tool, or the ``assistant_id`` of the turn. Default the function's name, for a tool.
-    :param session: default the current one, at each call. Without any, a turn is recorded with a client of the
-        environment's settings, and a tool as a part of the turn around it or not at all.
-    :raises ValueError: ``kind`` is another one.
+    :param kind: ``"tool"`` records a function call with its arguments, result, runtime and error. ``"turn"`` records a
+        turn: the question is the first argument that is a text, and the answer is what the function returns or yields.
+        Tools and models that it calls belong to that turn.
+    :param name: the name of the tool, or the ``assistant_id`` of the turn. Default for a tool: the function's name.
+    :param session: default: the current one, at each call. Without one, a turn is recorded with a client from the
+        environment's settings. A tool is then recorded only as a part of the turn around it.
+    :raises ValueError: ``kind`` has another value.
     """
     if kind not in ("tool", "turn"):
         raise ValueError('kind must be "tool" or "turn"')
@@ -236,7 +236,7 @@ class _Answer(_Seen):
 
 @quiet
 def arguments_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by their names, without the object whose method it is."""
+    """The arguments of a call by name, without ``self`` and ``cls``."""
     bound = inspect.signature(function).bind(*args, **kwargs)
     found: dict[str, Any] = {}
     for name, value in bound.arguments.items():

@@ -1,7 +1,7 @@
-"""Personal data in texts, replaced by what it was: ``[email]``. Which kinds there are is in ``settings.py``.
+"""Replaces personal data in texts by its kind: ``[email]``. ``settings.py`` lists the kinds.
 
-Every pattern here takes a time that grows with the text, and no faster. A pattern starts where a word does, its parts
-share no characters, or it is bounded. Digits that look like a card or an IBAN have to pass its checksum.
+Every pattern here takes linear time. It starts at a word, its parts share no characters, or it is bounded. Digits that
+look like a card or an IBAN have to pass its checksum.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 Redact = Callable[[str], str]
 
 INSTEAD = "[redacted]"
-"""What stands in place of what a pattern of the program's own found."""
+"""The replacement for matches of the program's own patterns."""
 LEAST_DIGITS = 10**12
-"""Numbers from here on are looked at as texts: cards have 13 digits at least."""
+"""Numbers from here on are checked as texts, since cards have at least 13 digits."""
 
 _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]+@(?:[\w-]+\.)+[^\W\d_]{2,}")
 _KEY = re.compile(
@@ -48,7 +48,7 @@ _PHONE = re.compile(
 
 @lru_cache(maxsize=100)
 def redactor(chosen: tuple[Any, ...]) -> Redact:
-    """What redacts a text: patterns of the program's own first, then these kinds."""
+    """Make a function that redacts a text: first by the program's own patterns, then by these kinds."""
     own = [_replacing(each, INSTEAD) for each in chosen if isinstance(each, re.Pattern)]
     steps = [*own, *(step for kind, step in _STEPS.items() if kind in chosen)]
 
@@ -61,7 +61,7 @@ def redactor(chosen: tuple[Any, ...]) -> Redact:
 
 
 def redacted_map(given: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
-    """A map of scalars with its texts redacted, and with numbers as texts where they are to be redacted."""
+    """A map of scalars with redacted texts. A number that needs redaction becomes a text."""
     return {name: _scalar(value, redact) for name, value in given.items()}
 
 
@@ -80,9 +80,9 @@ def _replacing(pattern: re.Pattern[str], instead: str) -> Redact:
 
 
 def _checking(pattern: re.Pattern[str], has_checksum: Callable[[str], bool], instead: str) -> Redact:
-    """Replace what the pattern finds and has a checksum: the longest part from its beginning to the end of a word.
+    """Replace matches with a valid checksum: the longest part from the start of a match to the end of a word.
 
-    Where none has, the search goes on at the next word.
+    If no part is valid, the search continues at the next word.
     """
 
     def spans(text: str) -> Iterator[tuple[int, int]]:
@@ -117,11 +117,11 @@ _LENGTHS: Mapping[str, int] = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
-"""How many characters an IBAN of a country has (registry of IBANs, ISO 13616)."""
+"""The length of an IBAN by country (registry of IBANs, ISO 13616)."""
 
 
 def _is_card(words: str) -> bool:
-    """Whether they are the digits of a card, by Luhn's checksum."""
+    """Whether these are the digits of a card, by Luhn's checksum."""
     digits = words.replace(" ", "").replace("-", "")
     if not 13 <= len(digits) <= 19:
         return False
@@ -129,7 +129,7 @@ def _is_card(words: str) -> bool:
 
 
 def _is_iban(words: str) -> bool:
-    """Whether they are an IBAN, by the checksum of ISO 13616."""
+    """Whether these characters are an IBAN, by the checksum of ISO 13616."""
     text = words.replace(" ", "").upper()
     if len(text) != _LENGTHS.get(text[:2]):
         return False
@@ -143,4 +143,4 @@ _STEPS: Mapping[str, Redact] = {
     "card": _checking(_CARD, _is_card, "[card]"),
     "phone": _replacing(_PHONE, "[phone]"),
 }
-"""By kind, in the order of the search: the digits of an IBAN or a card may look like those of a phone."""
+"""By kind, in the order of the search. IBANs and cards come before phones, since their digits may look like one."""

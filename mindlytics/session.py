@@ -191,7 +191,7 @@ class BaseSession(Generic[Done, Id]):
         :param timestamp: an ISO 8601 text or an aware datetime. Default: now.
         :param attributes: scalars by name. They are merged over those of ``create_session``.
         :returns: the session's id.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         if self._ended:
             self._reopen()
@@ -211,7 +211,7 @@ class BaseSession(Generic[Done, Id]):
 
         :param timestamp: an ISO 8601 text or an aware datetime. Default: now.
         :param attributes: scalars by name. The service merges them over those of the start.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         if self._ended:
             return self._all([])
@@ -235,7 +235,7 @@ class BaseSession(Generic[Done, Id]):
 
         :param conversation_id: 1 to 100 characters. Default: a uuid4.
         :returns: the conversation's id.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         named = self._id("conversation_id", conversation_id)
         conversation_id = new_id() if named is None else named
@@ -257,7 +257,7 @@ class BaseSession(Generic[Done, Id]):
         """End a conversation, so that the service analyses it. The one before it becomes the current one again.
 
         :param conversation_id: default: the current conversation.
-        :raises InvalidEvent: an argument breaks a rule, or no conversation is open. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule, or no conversation is open.
         """
         named = self._id("conversation_id", conversation_id)
         if named is None and not self._conversations:
@@ -285,7 +285,7 @@ class BaseSession(Generic[Done, Id]):
         :param event: its name, 1 to 100 characters.
         :param properties: strings, numbers and booleans by name.
         :param conversation_id: default: the current conversation, if there is one.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         fields = {"event": check_name("event", as_name(event))}
         properties = {} if properties is None else self._clean("properties", properties)
@@ -319,7 +319,7 @@ class BaseSession(Generic[Done, Id]):
         :param cost: another name of ``usage``.
         :param properties: strings, numbers and booleans by name.
         :param conversation_id: default: the current conversation.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         own = {"user": _text("user", user), "assistant": "" if assistant is None else _text("assistant", assistant)}
         if assistant_id is not None and (named := self._id("assistant_id", assistant_id)) is not None:
@@ -363,7 +363,7 @@ class BaseSession(Generic[Done, Id]):
         :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a number, or a mapping or an object of either shape.
         :param cost: another name of ``usage``; one of the two is required.
         :param conversation_id: default: the current conversation. One is started if none is open.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         read = self._usage(usage, cost)
         if read is None:
@@ -391,7 +391,7 @@ class BaseSession(Generic[Done, Id]):
         :param result: its result, in the same forms.
         :param runtime: how long it took, in milliseconds or as a timedelta.
         :param conversation_id: default: the current conversation. One is started if none is open.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         report = self._client.pipeline.report_change
         own = _present(
@@ -423,7 +423,7 @@ class BaseSession(Generic[Done, Id]):
         :param value: a score on a scale of your own.
         :param comment: a remark by the person who rates.
         :param conversation_id: default: the current conversation, if there is one.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         is_left_out = feedback is None and not (value is None and comment is None)
         if not is_left_out and (not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES):
@@ -458,7 +458,7 @@ class BaseSession(Generic[Done, Id]):
 
         :param id: the user's id, also for all later events. Default: the session's own ids.
         :param traits: strings, numbers and booleans by name.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         user_id, device_id = self._id("id", id), self._id("device_id", device_id)
         named = self.id if user_id is None and device_id is None else user_id
@@ -477,7 +477,7 @@ class BaseSession(Generic[Done, Id]):
 
         :param id: the new id, also for all later events.
         :param previous_id: the id under which the service knows the user.
-        :raises InvalidEvent: an argument breaks a rule. The call queued nothing.
+        :raises InvalidEvent: an argument breaks a rule.
         """
         fields = {
             "id": check_name("id", self._id("id", id)),

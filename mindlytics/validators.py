@@ -1,7 +1,7 @@
-"""The rules that the fields of events keep, as validators of attrs, and as schemas name them.
+"""The rules for the fields of events, as validators of attrs and as names in schemas.
 
-Each begins with a test that plain good values pass at once. What does not is looked at thoroughly. Numbers and
-datetimes of other classes are kept as plain ones: encoders take no others.
+Each begins with a quick test for plain values, and checks others thoroughly. Numbers and datetimes of other classes
+become plain ones, since encoders accept only those.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MAX_NAME = 100
 """Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
 
 _NAME = f"a str of 1 to {MAX_NAME} characters"
-_SCALARS = (str, int, float)  # bool is an int
+_SCALARS = (str, int, float)  # bool is a subclass of int
 MAX_INT = INT64[-1]
 
 
 def check_name(field_name: str, value: object) -> str:
-    """The value, if it is an id or name of 1 to 100 characters.
+    """Check an id or name.
 
-    :raises InvalidEvent: it is not.
+    :raises InvalidEvent: it is not a text of 1 to 100 characters.
     """
     if isinstance(value, str) and 0 < len(value) <= MAX_NAME:
         if value.isascii() or value == valid_text(value):
@@ -48,9 +48,9 @@ def optional_name(_: Any, attribute: Attribute[Any], value: object) -> None:
 
 
 def check_text(field_name: str, value: object) -> str:
-    """The value, if it is a text.
+    """Check a text.
 
-    :raises InvalidEvent: it is not.
+    :raises InvalidEvent: it is another type.
     """
     if not isinstance(value, str):
         raise InvalidEvent(field_name, "a str", value)
@@ -94,9 +94,9 @@ def count(usage: Any, attribute: Attribute[Any], value: object) -> None:
 
 
 def check_finite(field_name: str, value: object) -> int | float:
-    """The value as a plain number, if it is a finite one of 64 bits at most.
+    """Check a number and return it as a plain one.
 
-    :raises InvalidEvent: it is not.
+    :raises InvalidEvent: it is infinite, NaN, larger than 64 bits, or another type.
     """
     if type(value) is float and isfinite(value):
         return value
@@ -107,9 +107,9 @@ def check_finite(field_name: str, value: object) -> int | float:
 
 
 def check_milliseconds(field_name: str, value: object) -> int | float:
-    """The same for a duration.
+    """Check a duration in milliseconds and return it as a plain number.
 
-    :raises InvalidEvent: it is no number, or below 0.
+    :raises InvalidEvent: it is below 0, or another type.
     """
     plain = check_finite(field_name, value)
     if plain < 0:

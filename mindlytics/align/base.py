@@ -104,7 +104,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         :param create_time: when the user signed up. A datetime without a time zone is in UTC.
         :param custom_properties: at most 10 texts of at most 256 characters. Names match
             ``^[a-zA-Z][a-zA-Z0-9_]{0,63}$``.
-        :raises ValidationError: an argument breaks a rule. The call queued nothing.
+        :raises ValidationError: an argument breaks a rule.
         """
         return self._record(
             UserRecognize(
@@ -131,7 +131,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         :param user_id: 1 to 64 characters.
         :param assistant_id: at most 64 characters.
         :param custom_properties: as for :meth:`identify_user`.
-        :raises ValidationError: an argument breaks a rule. The call queued nothing.
+        :raises ValidationError: an argument breaks a rule.
         """
         return self._record(
             SessionOpen(
@@ -157,7 +157,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         :param role: ``ROLE_USER`` or ``ROLE_ASSISTANT``.
         :param content: what was said, at least one character.
         :param custom_properties: as for :meth:`identify_user`.
-        :raises ValidationError: an argument breaks a rule. The call queued nothing.
+        :raises ValidationError: an argument breaks a rule.
         """
         return self._record(
             MessageCreate(
@@ -173,7 +173,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         """Record that a session ends. The service ends one by itself 30 minutes after its last event.
 
         :param session_id: 1 to 64 characters.
-        :raises ValidationError: an argument breaks a rule. The call queued nothing.
+        :raises ValidationError: an argument breaks a rule.
         """
         return self._record(SessionClose(session_id=self._id("session_id", session_id)))
 
@@ -183,7 +183,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         :param session_id: 1 to 64 characters.
         :param message_index: the message's place in the session, a positive int.
         :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
-        :raises ValidationError: an argument breaks a rule. The call queued nothing.
+        :raises ValidationError: an argument breaks a rule.
         """
         if message_index is None:
             message_index = 0  # None would make it feedback on the session
@@ -198,7 +198,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
 
         :param session_id: 1 to 64 characters.
         :param feedback_type: ``FEEDBACK_THUMBS_UP`` or ``FEEDBACK_THUMBS_DOWN``.
-        :raises ValidationError: an argument breaks a rule. The call queued nothing.
+        :raises ValidationError: an argument breaks a rule.
         """
         return self._record(FeedbackCreate(session_id=self._id("session_id", session_id), feedback_type=feedback_type))
 
