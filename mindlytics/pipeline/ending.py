@@ -1,4 +1,4 @@
-"""By when what is pending has to be delivered, and whether to wait for that is hopeless."""
+"""The deadline for pending events at an end, and whether waiting for it is in vain."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ HOPELESS = 1.5
 class Ending:
     """The end of a client or a program, and how patient it is with the service.
 
-    :param is_kept: whether what is pending is on disk and the service fails, so that nothing is lost by not waiting.
+    :param is_kept: returns whether the pending events are safe on disk while the service fails, so that
+        waiting is needless.
     """
 
     def __init__(self, is_kept: Callable[[], bool]) -> None:
         self.deadline = FOREVER
-        """No request and no wait goes beyond it."""
+        """Requests and waits end by then, on the monotonic clock."""
         self.gives_up = False
-        """What is pending at the deadline is dropped, since nothing will send it any more."""
+        """Whether events still pending at the deadline are dropped, since the client or program ends."""
         self.since = FOREVER
-        """When it began."""
+        """When the ending began."""
         self.was_answered = False
-        """Whether the service has answered any request as it should."""
+        """Whether the service has answered any request properly."""
         self.failures = 0
-        """Attempts that failed."""
+        """How many attempts failed."""
         self._is_kept = is_kept
         self._patient = True
         self._waited_until = -FOREVER
 
     def end_by(self, deadline: float, *, patient: bool) -> None:
-        """Nothing is sent after that."""
+        """Set the deadline, after which nothing is sent."""
         self._patient = self._patient and patient
         self.since = min(self.since, clock())
         self.deadline = min(self.deadline, deadline)
@@ -40,22 +41,22 @@ class Ending:
         self._lose_patience()
 
     def attempt_failed(self) -> None:
-        """The service did not answer, or said that it fails."""
+        """Count an attempt that the service failed to answer, or answered with an error."""
         self.failures += 1
         self._lose_patience()
 
     def is_hopeless(self, since: float) -> bool:
-        """Whether a wait that began at that moment is in vain: every attempt since the beginning has failed."""
+        """Whether a wait that began then is in vain, since every attempt so far has failed."""
         if self._is_kept() and self.failures:
             return True
         return not self.was_answered and self.failures > 1 and clock() - since >= HOPELESS
 
     def waited_in_vain(self) -> None:
-        """An ending was waited for as long as ``shutdown_timeout`` allows: the next wait begins with nothing left."""
+        """Note that an ending used up its time, so that the next one does not wait again."""
         self._waited_until = clock()
 
     def was_just_waited_for(self) -> bool:
-        """Whether such a wait ended a moment ago."""
+        """Whether an ending used up its time a moment ago."""
         return clock() - self._waited_until < GRACE
 
     def _lose_patience(self) -> None:
