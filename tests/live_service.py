@@ -58,6 +58,12 @@ async def is_dead(socket: web.WebSocketResponse) -> None:
     await asyncio.sleep(60)
 
 
+async def slow(_: web.Request) -> web.StreamResponse:
+    """Answers too late."""
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 

@@ -1,14 +1,12 @@
-"""Conversations are analysed when they end: which events and rows come of it, in which order, once."""
+"""Conversations are analysed when they end: the resulting events and rows, their order and their cost."""
 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,36 +14,19 @@ from typing import Any
 import pytest
 
 from mindlytics.server.analysis import (
-    Analysis,
-    AnalysisError,
     Dialogue,
     Findings,
-    Intent,
-    Turn,
     background,
-    load,
-    name_of,
     prices,
-    reading,
 )
-from mindlytics.server.analysis.background import Background
-from mindlytics.server.analysis.local import analyse
 from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
 from mindlytics.server.store import Store
 from mindlytics.server.unavailable import Unavailable
 
+from .analysing import APPOINTMENT, SUMMARY, call, serving, summaries
 from .calls import AT, Caller, event, track, turn
 from .test_live import heard, listening
-
-SUMMARY = "Conversation Summary"
-
-
-@contextmanager
-def serving(db: Path | None = None, analysis: Analysis | None = analyse) -> Iterator[Caller]:
-    """A caller of a server of its own."""
-    with LocalServer(db, analysis=analysis) as server, (caller := Caller(server.url)).http:
-        yield caller
 
 
 @pytest.fixture(scope="module")
@@ -58,36 +39,6 @@ def shared() -> Iterator[LocalServer]:
 def caller(shared: LocalServer, request: pytest.FixtureRequest) -> Iterator[Caller]:
     with (caller := Caller(shared.url, app_id=request.node.nodeid[-200:])).http:
         yield caller
-
-
-def eventually(caller: Caller, condition: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-    """The events, as soon as they are as they should be."""
-    until = time.monotonic() + 30
-    while not condition(events := caller.find("events")):
-        assert time.monotonic() < until, [e["event"] for e in events]
-        time.sleep(0.005)
-    return events
-
-
-def summaries(caller: Caller, count: int = 1) -> list[dict[str, Any]]:
-    def there(events: list[dict[str, Any]]) -> bool:
-        return count <= sum(e["event"] == SUMMARY for e in events)
-
-    return [e for e in eventually(caller, there) if e["event"] == SUMMARY]
-
-
-def call(name: str, result: str = "{}", runtime: float = 10.0, **fields: Any) -> dict[str, Any]:
-    properties = {"name": name, "result": result, "runtime": runtime}
-    return track("Conversation Function", conversation_id="c", properties=properties, **fields)
-
-
-APPOINTMENT = (
-    turn("Hi, I have to move my appointment.", "Of course. Which day was it on?", properties={"cost": 0.25}),
-    turn("Thursday, with Dr. Osei.", "One moment.", properties={"cost": 0.5}),
-    call("move_appointment", '{"ok": true}', 160.5),
-    turn("Great, thank you!", "Done. See you on Monday."),
-    event("end_session", timestamp="2025-04-03T07:35:12.500Z"),
-)
 
 
 # -- what comes of it
@@ -415,108 +366,6 @@ def test_without_a_price_table_there_is_no_price(monkeypatch: pytest.MonkeyPatch
         prices.price.cache_clear()
 
 
-# -- analyses of others
-
-
-def mine(dialogue: Dialogue) -> Findings:
-    """What a user may plug in."""
-    users = [step.user for step in dialogue.steps if isinstance(step, Turn)]
-    return Findings(
-        summary=f"{dialogue.session_id}/{dialogue.conversation_id}: {', '.join(users)}",
-        intents=[Intent(name="talk", informed=0, fulfilled=False)],
-    )
-
-
-def test_an_analysis_of_your_own() -> None:
-    with serving(analysis=mine) as caller:
-        caller.take(turn("Hello?"), event("end_session"))
-        (summary,) = summaries(caller)
-        assert ("s/c: Hello?", "tests.server.test_analysis:mine", 1) == tuple(
-            summary["properties"][name] for name in ("summary", "analysis", "unsuccessful_intents")
-        )
-        assert "sentiment" not in summary["properties"]
-        assert ["talk"] == [intent["intent"] for intent in caller.find("intents")]
-
-
-def fails(dialogue: Dialogue) -> Findings:
-    raise RuntimeError(f"no model for {dialogue.conversation_id}\udcff")
-
-
-@pytest.mark.parametrize(
-    ("analysis", "message"),
-    [
-        (fails, "the analysis failed: RuntimeError: no model for c\ufffd"),
-        (lambda _: sys.exit("enough"), "the analysis failed: SystemExit: enough"),
-        (lambda _: {"summary": "x"}, "the analysis failed: AnalysisError: it must give back Findings, not dict"),
-        (lambda _: Findings(sentiment="happy"), "sentiment must be one of positive, negative, neutral, or None"),
-        (lambda _: Findings(summary="\ud800"), "valid Unicode"),
-        (lambda _: Findings(intents=[Intent(name="", informed=0, fulfilled=True)]), "intent must be a str of 1 to 100"),
-        (lambda _: Findings(intents=[Intent(name="x", informed=1, fulfilled=True)]), "not among the 1"),
-        (lambda _: Findings(intents=[Intent(name="x", informed=-1, fulfilled=True)]), "index of a step"),
-    ],
-)
-def test_an_analysis_that_fails_is_reported_and_loses_nothing_else(analysis: Any, message: str) -> None:
-    with serving(analysis=analysis) as caller:
-        for session_id in ("s", "s2"):
-            caller.take(turn(session_id=session_id, properties={"cost": 2}), event("end_session", session_id))
-        first, second = summaries(caller, 2)
-        assert ("s", "s2", 1, 2) == (
-            first["session_id"],
-            second["session_id"],
-            first["properties"]["turn_count"],
-            first["properties"]["cost"],
-        )
-        assert not {"summary", "sentiment", "successful_intents"} & set(first["properties"])
-        assert "MLError" == (names := caller.names())[-2], names
-        problem = caller.one("events", filter={"event": "MLError"})
-        assert message in problem["properties"]["error_message"]
-        assert first["origin_event_id"] == problem["origin_event_id"]
-        assert [] == caller.find("intents")
-
-
-def test_without_an_analysis_conversations_wait_for_one(tmp_path: Path) -> None:
-    with serving(db=tmp_path / "x.db", analysis=None) as caller:
-        caller.take(*APPOINTMENT)
-        reply = caller.post("/bc/v1/events/event/end-session", event("end_session"))
-        assert ["Session Ended"] == [e["event"] for e in reply.json()]
-        assert "Session Ended" == caller.get("/bc/v1/live-events/events", start=AT, end=AT).json()[0]["event"]
-    with serving(db=tmp_path / "x.db") as caller:
-        (summary,) = summaries(caller)
-        assert 3 == summary["properties"]["turn_count"]
-
-
-def test_a_local_server_settles() -> None:
-    go_on = threading.Event()
-
-    def slow(_: Dialogue) -> Findings:
-        go_on.wait(30)
-        return Findings()
-
-    server = LocalServer(analysis=slow)
-    assert not server.settle()
-    with server, (caller := Caller(server.url)).http:
-        assert server.settle()
-        caller.take(turn(), event("end_session"))
-        assert not server.settle(0.01)
-        go_on.set()
-        assert server.settle()
-        assert SUMMARY == caller.names()[-1]
-
-
-def test_what_can_be_loaded() -> None:
-    assert None is load("none")
-    local = load("local")
-    assert local is not None
-    assert "local" == name_of(local)
-    assert mine is load(f"{__name__}:mine")
-    for name in ("mine", ":mine", "json:", "no.such.module:f", "json:no_such", "json:__doc__"):
-        with pytest.raises(AnalysisError, match=name.replace(".", r"\.")):
-            load(name)
-
-
-# -- whatever happens
-
-
 def test_absurd_numbers_are_counted_up_to_a_limit(caller: Caller) -> None:
     most = {"model": "nobody's", "prompt_tokens": 2**63, "completion_tokens": 2**64 - 1}
     turns = [turn(properties=most), turn(properties=most), turn(properties={"cost": sys.float_info.max})]
@@ -526,92 +375,3 @@ def test_absurd_numbers_are_counted_up_to_a_limit(caller: Caller) -> None:
     properties = summary["properties"]
     assert {2**53} == {properties[name] for name in ("prompt_tokens", "completion_tokens", "unpriced_tokens")}
     assert {sys.float_info.max} == {properties[name] for name in ("cost", "function_runtime")}
-
-
-def test_a_conversation_that_cannot_be_read_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    take = reading._take
-
-    def failing(found: Any, event: str, place: Any, text: str) -> None:
-        if '"bad"' in text:
-            raise TypeError("Integer exceeds 64-bit range")
-        take(found, event, place, text)
-
-    monkeypatch.setattr(reading, "_take", failing)
-    with serving() as caller:
-        for session_id in ("bad", "good"):
-            caller.take(turn(session_id, session_id=session_id), event("end_session", session_id))
-        bad, good = summaries(caller, 2)
-        assert ({"analysis": "local"}, "good") == (bad["properties"], good["session_id"])
-        problem = caller.one("events", filter={"event": "MLError"})
-        assert "the analysis failed: TypeError: Integer exceeds" in problem["properties"]["error_message"]
-        assert "bad" == problem["session_id"]
-
-
-def test_of_a_huge_conversation_the_last_steps_are_analysed_and_all_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_STEPS", 3)
-    with serving(analysis=mine) as caller:
-        caller.take(*(turn(str(number), properties={"cost": 1}) for number in range(10)), event("end_session"))
-        (summary,) = summaries(caller)
-        assert ("s/c: 7, 8, 9", 10, 10) == tuple(summary["properties"][n] for n in ("summary", "turn_count", "cost"))
-    monkeypatch.setattr(reading, "MAX_CHARACTERS", 100)
-    with serving(analysis=mine) as caller:
-        caller.take(turn("a" * 90), turn("b" * 90), turn("c" * 900, "last"), event("end_session"))
-        assert f"s/c: {'c' * 900}" == summaries(caller)[0]["properties"]["summary"]
-
-
-PROGRAM = """
-import asyncio, sys
-from mindlytics.server.analysis import Findings
-from mindlytics.server.run import serve
-
-def hangs(dialogue):
-    print("analysing", flush=True)
-    asyncio.run(asyncio.sleep(60))
-
-asyncio.run(serve("127.0.0.1", 0, sys.argv[1], analysis=hangs, on_ready=lambda url: print(url, flush=True)))
-"""
-
-
-def test_a_server_that_is_killed_in_between_loses_no_summary(tmp_path: Path) -> None:
-    db = tmp_path / "x.db"
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(db)], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        with (caller := Caller(server.stdout.readline().strip())).http:
-            caller.take(*(e for n in range(20) for e in (turn(session_id=f"s{n}"), event("end_session", f"s{n}"))))
-        assert "analysing\n" == server.stdout.readline()
-        server.kill()
-    expected = [f"s{n}" for n in range(20)]
-    for session_id in ("more", "yet more"):
-        with serving(db=db) as caller:
-            assert expected == [e["session_id"] for e in summaries(caller, len(expected))]
-            caller.take(turn(session_id=session_id), event("end_session", session_id))
-            expected.append(session_id)
-            assert expected == [e["session_id"] for e in summaries(caller, len(expected))]
-
-
-def test_two_servers_on_one_file_share_the_work(tmp_path: Path) -> None:
-    db = tmp_path / "x.db"
-    with serving(db=db) as one, serving(db=db) as two:
-        for number in range(40):
-            caller = (one, two)[number % 2]
-            caller.take(turn(session_id=f"s{number}"), event("end_session", f"s{number}"))
-        summaries(one, 40)
-    with serving(db=db) as caller:
-        assert 40 == len(summaries(caller, 40))
-
-
-def test_what_cannot_be_stored_is_stored_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "RETRY_SECONDS", 0.05)
-    failures = iter([sqlite3.OperationalError("disk I/O error")] * 2)
-    add = Background._add
-
-    def failing(*arguments: Any) -> None:
-        for failure in failures:
-            raise failure
-        add(*arguments)
-
-    monkeypatch.setattr(Background, "_add", failing)
-    with serving(db=tmp_path / "x.db") as caller:
-        caller.take(turn(), event("end_session"))
-        assert 1 == len(summaries(caller))
-        assert None is next(failures, None)
