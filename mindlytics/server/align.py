@@ -1,7 +1,7 @@
 """The local server's side of Align AI: ``CollectEvents`` of Connect, in protobuf and in JSON.
 
 Its sessions, users and messages become those of the local server: a session has one conversation of the same id, each
-message is a turn of one side, and feedback is a custom event. What an event then does is in ``sessions.py``.
+message is a turn of one side, and feedback is a custom event. ``sessions.py`` applies these events.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ CODES = {
 
 
 async def collect(request: web.Request) -> web.Response:
-    """Take a ``CollectEventsRequest``; all of its events are stored, or none."""
+    """Store all events of a ``CollectEventsRequest``, or none."""
     try:
         await _collect(request)
     except Problem as problem:
@@ -91,7 +91,7 @@ async def _collect(request: web.Request) -> None:
     if request.content_type not in (PROTOBUF, JSON):
         raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
     try:
-        from ..align import wire  # noqa: PLC0415  protobuf is needed for this alone, and may not be there
+        from ..align import wire  # noqa: PLC0415  only this needs protobuf, which may be missing
     except ImportError:
         raise Problem(501, "no protobuf", "protobuf is not installed: pip install 'mindlytics[align]'") from None
     body = await body_of(request)
@@ -99,7 +99,7 @@ async def _collect(request: web.Request) -> None:
         request_id, messages = wire.decode_request(body, as_json=request.content_type == JSON)
     except wire.Undecodable as error:
         raise Problem(400, "undecodable", str(error)) from None
-    key = request.headers.get("Idempotency-Key") or request_id  # the service's own client sends but the latter
+    key = request.headers.get("Idempotency-Key") or request_id  # the service's own client sends only the latter
     if key:
         check_header("request_id", key)
     once = request_key(request, key or None, body)
@@ -141,9 +141,9 @@ def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -
 
 
 def _indexes(records: Records, scope: int, session_id: str) -> set[int]:
-    """The indexes of the messages that earlier requests brought.
+    """The indexes of messages in earlier requests.
 
-    The turns of Mindlytics, which may be in the same project, have indexes too: each in its own conversation.
+    Turns of Mindlytics in the same project have indexes too, each in its own conversation.
     """
     session = records.session(scope, session_id)
     conversation = None if session is None else records.conversation(session, session_id)
@@ -167,7 +167,7 @@ def _as_event(event: AlignEvent) -> Event:
     shared: dict[str, Any] = {
         "session_id": event.session_id,
         "timestamp": event.timestamp,
-        "device_id": f"align:{event.session_id}",  # for a session that is not opened yet
+        "device_id": f"align:{event.session_id}",  # for an unopened session
     }
     if isinstance(event, SessionClose):
         return EndSession(**shared)

@@ -1,7 +1,7 @@
 """The HTTP side of the local server: which routes there are, and those of events, users and ``find``.
 
-What all routes share is in ``http.py``, live events are in ``live.py``. What is stored and read is in ``store.py`` and
-``find.py``; the server that listens is in ``run.py``.
+``http.py`` holds what all routes share, and ``live.py`` live events. ``store.py`` and ``find.py`` store and read.
+``run.py`` listens.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from .users import alias, identify
 
 
 class Options(TypedDict, total=False):
-    """What a server may be told besides where it is and which key it takes; see :func:`create_app`."""
+    """The options of a server, besides its address and key. See :func:`create_app`."""
 
     super_key: str | None
     analysis: Analysis | None
@@ -71,17 +71,17 @@ class Options(TypedDict, total=False):
 def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
     """The application over a store.
 
-    :param api_key: a key that is taken, besides those that are issued. Without any: all are.
-    :param options: ``super_key`` manages all keys. ``analysis`` is what looks at each conversation that ends, see
-        :mod:`mindlytics.server.analysis`; by default the local one, None: none for now. ``reply`` is what agents of the
-        Conversations API say: a text, in which ``{text}`` is what was said last, or a function of an
-        :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that is told of it.
-        ``chaos`` is what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are the server's names
-        besides those of loopback and its address; a request that names another is refused. ``idle`` is the number of
-        seconds without an event after which a session ends, by default half an hour; None: none ends by itself.
-    :raises InvalidChaos: that says nothing that can go wrong.
-    :raises InvalidKey: a key is empty, or cannot be sent.
-    :raises InvalidHost: a name is none.
+    :param api_key: an accepted key, besides issued ones. Without any, all keys are accepted.
+    :param options: ``super_key`` manages all keys. ``analysis`` is called for each ended conversation, see
+        :mod:`mindlytics.server.analysis`. Default: the local one. None: no analysis for now. ``reply`` is the answer of
+        agents in the Conversations API: a text, in which ``{text}`` stands for the last message, or a function of an
+        :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that receives its webhooks.
+        ``chaos`` describes what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are names of the
+        server besides loopback and its address. Requests with another name are refused. ``idle`` is the number of
+        seconds without an event after which a session ends. Default: half an hour. None: sessions stay open.
+    :raises InvalidChaos: ``chaos`` breaks a rule.
+    :raises InvalidKey: a key is empty, or a header cannot hold it.
+    :raises InvalidHost: a name is invalid.
     """
     analysis = options.get("analysis", analyse)
     super_key = options.get("super_key")
@@ -224,7 +224,7 @@ async def _find(request: web.Request) -> web.Response:
 
 
 async def _root(request: web.Request) -> web.StreamResponse:
-    if "Upgrade" in request.headers:  # clients that know only the base URL look for live events here
+    if "Upgrade" in request.headers:  # clients that know only the base URL connect here for live events
         return await request.app[LIVE].listen(request)
     try:
         number = version("mindlytics")

@@ -1,8 +1,7 @@
-"""The body of a request with events, decoded: quickly where all of them are plain, else event by event.
+"""Decodes the events in a request's body: quickly if all are plain, else event by event.
 
-What an event may be is said in ``events.py``, and so is what the quick way takes: its types are made of the same
-validators. It knows no exceptions and no messages. Whatever it does not take is decoded by ``wire.py``, which says what
-is wrong, if anything is. A test sees to it that both give the same.
+The quick way makes its types from the validators in ``events.py``. It gives up without a message on anything unusual.
+``wire.py`` then decodes the body, and says what is wrong, if anything is. A test checks that both give the same result.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from .schema import microseconds, now
 from .tracked import CUSTOM, FUNCTION, TURN, USAGE, Tracked, tracked
 
 Taken = Union[Tracked, Event]
-"""An event that is taken."""
+"""An accepted event."""
 
 _INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _NAME = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
@@ -50,11 +49,11 @@ _TYPES: Mapping[Any, Any] = {
         Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], Annotated[float, msgspec.Meta(ge=0)]
     ],
 }
-"""What the quick way takes for each validator."""
+"""The quick way's type for each validator."""
 
 
 def _struct(name: str, fields: Mapping[str, Any], **options: Any) -> Any:
-    """A type whose fields may all be left out, or null."""
+    """A type whose fields are all optional and may be null."""
     optional = [(field, kind if kind is msgspec.Raw else Union[kind, None], None) for field, kind in fields.items()]
     return msgspec.defstruct(name, optional, gc=False, **options)
 
@@ -74,7 +73,7 @@ _USAGE = {name: kind for usage in (TokenBasedCost, Cost) for name, kind in _type
 
 
 def _properties(kind: type[TrackedEvent]) -> Any:
-    """What reads the properties of an event that has none of the caller's own."""
+    """Reads the properties of an event without properties of the caller's own."""
     fields = {**_types(kind, kind.own_properties), **(_USAGE if "usage" in fields_dict(kind) else {})}
     struct = _struct("_Properties", fields, forbid_unknown_fields=True, omit_defaults=True)
     return msgspec.json.Decoder(struct).decode
@@ -101,11 +100,11 @@ class RefusedEvent(MindlyticsError):
 
 
 class _NotPlain(Exception):
-    """The quick way does not take it."""
+    """The event is unusual, so the quick way gives up."""
 
 
 def quick(body: bytes) -> list[Taken] | None:
-    """The events of a body, if it is an array of plain ones."""
+    """The events of a body that is an array of plain events."""
     try:
         return [_taken(event) for event in _read_events(body)]
     except (msgspec.MsgspecError, _NotPlain, InvalidEvent, UnicodeError):
@@ -113,9 +112,9 @@ def quick(body: bytes) -> list[Taken] | None:
 
 
 def one_by_one(given: object) -> list[Taken]:
-    """The events of what JSON gave, an array or one event.
+    """The events in parsed JSON, an array or one event.
 
-    :raises RefusedEvent: one of them is none.
+    :raises RefusedEvent: one of them is invalid.
     """
     events: list[Taken] = []
     for index, item in enumerate(given if isinstance(given, list) else [given]):
@@ -127,7 +126,7 @@ def one_by_one(given: object) -> list[Taken]:
 
 
 def taken(event: Event) -> Taken:
-    """An event as the store takes it.
+    """An event in the store's form.
 
     :raises InvalidEvent: its time is out of range.
     """
@@ -153,7 +152,7 @@ def _taken(wire: Any) -> Taken:
     else:
         try:
             found = read(raw)
-        except msgspec.ValidationError:  # the caller has properties of its own
+        except msgspec.ValidationError:  # there are properties of the caller's own
             return taken(_decoded(wire))
         counted = _counted(kind, found)
         text = _write(found)
@@ -168,13 +167,13 @@ def _taken(wire: Any) -> Taken:
         text.decode(),
         *counted,
     )
-    return tuple.__new__(Tracked, values)  # three times as quick as calling the class
+    return tuple.__new__(Tracked, values)  # three times as fast as calling the class
 
 
 def _decoded(wire: Any) -> Event:
-    """An event that is not plain.
+    """Decode an unusual event.
 
-    :raises InvalidEvent: it is none.
+    :raises InvalidEvent: it is invalid.
     """
     fields = {field: value for field, value in msgspec.structs.asdict(wire).items() if value is not None}
     for field in ("properties", "attributes", "traits"):
@@ -184,7 +183,7 @@ def _decoded(wire: Any) -> Event:
 
 
 def _counted(kind: int, found: Any) -> tuple[int, int, int, float | None]:
-    """What a turn, a call or usage counts: messages, tokens, cost.
+    """The counts of a turn, a call or usage: messages, tokens, cost.
 
     :raises _NotPlain: something is missing.
     """
@@ -210,13 +209,13 @@ def _counted(kind: int, found: Any) -> tuple[int, int, int, float | None]:
 
 
 _seconds: dict[str, int] = {}
-"""The moments of whole seconds, by their texts: events come many in a second."""
+"""Cached times of whole seconds, by their texts, since many events share a second."""
 
 
 def _moment(text: str | None) -> int:
-    """The moment of a timestamp.
+    """The stored form of a timestamp.
 
-    :raises InvalidEvent: it is none.
+    :raises InvalidEvent: it is invalid.
     """
     if text is None:
         return now()

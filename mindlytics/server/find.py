@@ -1,6 +1,6 @@
-"""Reading: the collections, their rows as the service tells them, ``find`` with projections and related rows.
+"""Reading: the collections, their rows as the service returns them, ``find`` with projections and related rows.
 
-How filters become SQL is in ``query.py``. Everything here runs on a reader thread, over a connection that cannot write.
+``query.py`` turns filters into SQL. Everything here runs on a reader thread, over a read-only connection.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ def _columns(kind: str, table: Any, *names: str) -> dict[str, Column]:
 
 _COUNTS = ("event_count", "turn_count", "function_count", "prompt_tokens", "completion_tokens", "cost")
 _OWNER = {name: _text(bindparam(name, type_=Text())) for name in ("organization_id", "app_id")}
-"""The names of whose rows they are, which no row repeats."""
+"""The names of the rows' owners, which the rows leave out."""
 
 
 def _of_conversations(what: Any) -> Column:
-    """What the conversations of a session come to."""
+    """The sums over a session's conversations."""
     mine = conversations.c.session == sessions.c.seq
     return _number(select(what).where(mine).correlate(sessions).scalar_subquery())
 
 
 def _total(name: str) -> Any:
-    """A sum, which PostgreSQL would make a decimal."""
+    """A sum as an integer, where PostgreSQL would return a decimal."""
     return cast(func.coalesce(func.sum(conversations.c[name]), 0), conversations.c[name].type)
 
 
@@ -73,7 +73,7 @@ def _lasted(table: Any) -> Column:
 
 @frozen
 class Related:
-    """Rows of another collection: those that agree in all of ``keys``; one of them only where ``one``."""
+    """Rows of another collection that agree in all ``keys``, or one of them if ``one``."""
 
     collection: str
     keys: tuple[str, ...]
@@ -82,14 +82,15 @@ class Related:
 
 @frozen
 class Collection:
-    """What a collection is read from, and its columns, in the order in which they are told.
+    """The source of a collection, and its columns in the order of the answer.
 
     :param source: tables, joined.
-    :param order: of the rows, unless they are sorted.
-    :param scope: the number of the app whose row it is.
+    :param order: the default order of the rows.
+    :param scope: the number of the app that owns a row.
     :param in_time: the order of the rows of one session or conversation.
-    :param optional: columns that are left out where they are null.
-    :param indexed: the columns by which an index finds the rows of an app; with others, ``visible`` uses none.
+    :param optional: columns that are left out if they are null.
+    :param indexed: the columns by which an index finds the rows of an app. With other columns, ``visible``
+        avoids the index.
     """
 
     source: Any
@@ -107,7 +108,7 @@ class Collection:
         if self.indexed is None or self.indexed & names:
             visible: Condition = self.scope == scope
         else:
-            visible = self.scope + 0 == scope  # in order of arrival, or by session; no index is to be used for this
+            visible = self.scope + 0 == scope  # in order of arrival, or by session; an index would be slower
         return visible
 
 
@@ -131,7 +132,7 @@ _index = events.c.message_index + case((_second, 1), else_=0)
 
 
 def _scope_in(table: Any) -> Any:
-    """The scope of the app that reads, where the row is of its organization."""
+    """The scope of the reading app, if the row belongs to its organization."""
     same = and_(apps.c.organization_id == table.c.organization_id, apps.c.scope == bindparam("scope"))
     return select(apps.c.scope).where(same).correlate(table).scalar_subquery()
 
@@ -285,7 +286,7 @@ COLLECTIONS: Mapping[str, Collection] = {
 
 @frozen
 class Query:
-    """One read of a collection, checked; see :func:`parse` for what the parameters may be."""
+    """One checked read of a collection. :func:`parse` documents the parameters."""
 
     collection: Collection
     filter: Filter
@@ -299,10 +300,10 @@ class Query:
 
 
 def parse(name: str, parameters: Mapping[str, str]) -> Query:
-    """A query from the text parameters of a request.
+    """Read a query from the text parameters of a request.
 
     :param name: one of :data:`COLLECTIONS`.
-    :raises InvalidQuery: naming the parameter, and what is wrong.
+    :raises InvalidQuery: a parameter breaks a rule. The message names both.
     """
     collection = COLLECTIONS[name]
     include = _json(parameters, "include", [])
@@ -327,9 +328,9 @@ def parse(name: str, parameters: Mapping[str, str]) -> Query:
 
 
 def find(connection: Connection, app: App, query: Query) -> list[Row]:
-    """The rows of the app that the query asks for.
+    """The app's rows that match the query.
 
-    :raises InvalidQuery: there are more than one answer may have.
+    :raises InvalidQuery: there are more than one answer may hold.
     """
     budget = Budget(connection)
     rows = _select(connection, app, query, budget)
@@ -383,7 +384,7 @@ def _related(connection: Connection, app: App, row: Row, related: Related, budge
 
 
 def _projection(given: object, include: Sequence[str]) -> Callable[[Row], Row]:
-    """The part of a row that is asked for; related rows are always in it."""
+    """The requested part of a row, which always includes related rows."""
     if not isinstance(given, dict):
         raise InvalidQuery("projection", "must be a JSON object")
     ways = set()
@@ -428,4 +429,4 @@ def _json(parameters: Mapping[str, str], name: str, default: object) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidQuery(name, f"is no JSON ({error})") from None
+        raise InvalidQuery(name, f"is not JSON ({error})") from None

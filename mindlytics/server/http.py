@@ -1,6 +1,6 @@
 """What all routes of the local server share: credentials, bodies in, JSON out, errors as JSON.
 
-Which routes there are is in ``app.py``.
+``app.py`` lists the routes.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from .unavailable import RETRY_SECONDS, Unavailable
 from .users import UnknownUser
 
 MAX_BODY = 1024 * 1024
-"""Bytes; a longer body is answered with 413."""
+"""Bytes. A longer body is answered with 413."""
 
 CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
-"""Those of a body that are unpacked step by step, within a limit."""
+"""The encodings of a body that are unpacked step by step, within a limit."""
 
 BODY_SECONDS = 60
-"""In which a whole body has to come; else the answer is 408."""
+"""Seconds in which a whole body has to come. Otherwise the answer is 408."""
 
 MAX_LINE = 64 * 1024
-"""Bytes of an address with its query, or of one header; a longer one is answered with 400."""
+"""Bytes of an address with its query, or of one header. A longer one is answered with 400."""
 
 MAX_HEADER = 255
-"""Characters of a key, an app id or an Idempotency-Key."""
+"""Most characters of a key, an app id or an Idempotency-Key."""
 
 ANY_KEY = "local"
-"""What each key stands for where any is taken."""
+"""The organization behind every key, if the server accepts any key."""
 
 STORE: web.AppKey[Store] = web.AppKey("store", Store)
 API_KEY: web.AppKey[str] = web.AppKey("api_key", str)
@@ -56,14 +56,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Caller(NamedTuple):
-    """On whose behalf a request comes; the key is named by its hash."""
+    """The sender of a request. Its key is named by its hash."""
 
     key_hash: str
     app_id: str
 
 
 class InvalidKey(MindlyticsError, ValueError):
-    """A key for a server that nobody could send."""
+    """A key for a server that no header could hold."""
 
 
 class Problem(Exception):
@@ -83,7 +83,7 @@ class Problem(Exception):
 async def caller_of(request: web.Request) -> Caller:
     """The credentials of a request.
 
-    :raises Problem: 401 where one is missing, 403 where the key is not taken.
+    :raises Problem: 401 if one is missing, 403 if the key is rejected.
     """
     key_hash = await key_of(request)
     app_id = request.headers.get("X-App-ID", "").strip()
@@ -96,10 +96,10 @@ async def caller_of(request: web.Request) -> Caller:
 async def key_of(request: web.Request) -> str:
     """The hash of a request's API key.
 
-    Any key is taken, unless the server was started with a key or a super key, and stands for the same one: programs
-    with different keys meet. Else it is the key that was given, or one that was issued (``keys.py``).
+    A server that was started without a key and super key accepts any key, and treats all as the same one, so that
+    programs with different keys share their data. Otherwise it accepts its own key and issued ones (``keys.py``).
 
-    :raises Problem: 401 where there is none, 403 where it is not taken.
+    :raises Problem: 401 if there is none, 403 if it is rejected.
     """
     given = bearer(request)
     if not given:
@@ -124,21 +124,21 @@ def is_super(request: web.Request, key: str) -> bool:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two secrets are equal, in a time that tells nothing of either."""
+    """Whether two secrets are equal, compared in constant time."""
     return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
 
 
 def bearer(request: web.Request) -> str:
-    """What the header Authorization holds, with or without the word ``Bearer``; empty where there is nothing."""
+    """The content of the header Authorization, without the word ``Bearer``, or an empty text."""
     given = request.headers.get("Authorization", "").strip()
     token = given[7:].strip() if given[:7].lower() == "bearer " else given
     return "" if token.lower() == "bearer" else token
 
 
 def check_key(name: str, key: str | None) -> None:
-    """See that a key which a server is given is one. None is none given.
+    """Check a key for a server, or None.
 
-    :raises InvalidKey: it is empty, too long, or holds what no header holds.
+    :raises InvalidKey: it is empty, too long, or holds characters that a header cannot hold.
     """
     if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable() and " " not in key):
         said = f"1 to {MAX_HEADER} printable characters without spaces"
@@ -146,7 +146,7 @@ def check_key(name: str, key: str | None) -> None:
 
 
 def check_header(name: str, value: str) -> None:
-    """Refuse a header that is too long, empty or no text.
+    """Refuse a header that is empty, too long or not a text.
 
     :raises Problem: 400.
     """
@@ -155,13 +155,13 @@ def check_header(name: str, value: str) -> None:
 
 
 async def body_of(request: web.Request) -> bytes:
-    """The body of a request, of ``MAX_BODY`` bytes at most, as it was before it was compressed.
+    """The unpacked body of a request, of at most ``MAX_BODY`` bytes.
 
-    Call it once the credentials are known to be good. Unpacking is bounded, and done here: aiohttp would unpack
-    while it reads, whoever sent it, and some codings turn kilobytes into gigabytes in one step.
+    Call it after checking the credentials. aiohttp would unpack the body of anyone while it reads, and some codings
+    turn kilobytes into gigabytes in one step. So it is unpacked here, within the limit.
 
-    :raises Problem: 400, it is not even what its headers say, or broke off.
-    :raises web.HTTPException: 413, it is too long; 408, it does not come.
+    :raises Problem: 400 if it is incomplete or contradicts its headers.
+    :raises web.HTTPException: 413 if it is too long, 408 if it does not come.
     """
     told, coding = request.content_length or 0, request.headers.get("Content-Encoding", "").strip().lower()
     if told > MAX_BODY:
@@ -175,7 +175,7 @@ async def body_of(request: web.Request) -> bytes:
         raise web.HTTPRequestTimeout from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise Problem(400, "invalid body", "the body is not encoded as its headers say") from None
-    except ConnectionError:  # nobody reads the answer, and nobody is to be told of that
+    except ConnectionError:  # the client is gone, which is no error of the server
         raise Problem(400, "invalid body", "the body broke off") from None
     unpacked, wrong = unpack(body, coding, MAX_BODY)
     if len(body) > MAX_BODY or wrong == too_long(MAX_BODY):  # aiohttp's own limit is a byte lower in some versions
@@ -186,29 +186,29 @@ async def body_of(request: web.Request) -> bytes:
 
 
 def request_key(request: web.Request, key: str | None, body: bytes) -> RequestKey | None:
-    """What a request is remembered by: its Idempotency-Key, for requests to this very address; None without one."""
+    """The key under which a request is remembered: its Idempotency-Key together with its address, or None."""
     if key is None:
         return None
     return RequestKey(f"{request.method} {request.rel_url.raw_path} {key}", blake2b(body, digest_size=16).digest())
 
 
 async def json_body(request: web.Request) -> object:
-    """The body of a request.
+    """The JSON in the body of a request.
 
-    :raises Problem: 400, it is no JSON, or not even what its headers say.
+    :raises Problem: 400 if it is not JSON, is incomplete, or contradicts its headers.
     """
     return json_of(await body_of(request))
 
 
 def json_of(body: bytes) -> object:
-    """What a body says.
+    """Parse a body.
 
-    :raises Problem: 400, it is no JSON.
+    :raises Problem: 400 if it is not JSON.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, "invalid JSON", f"the body is no JSON: {error}") from None
+        raise Problem(400, "invalid JSON", f"the body is not JSON: {error}") from None
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def reply(told: object, status: int = 200) -> web.Response:
 
 
 def unavailable(error: Unavailable, **details: object) -> web.Response:
-    """The answer to a request that the store cannot carry out for now."""
+    """The answer to a request while the store is unavailable."""
     response = reply({"error": "unavailable", "message": str(error), **details}, 503)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
@@ -236,7 +236,7 @@ def unavailable(error: Unavailable, **details: object) -> web.Response:
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a status and a JSON object with ``error`` and ``message``."""
+    """Turn any exception of a handler into a status and a JSON object with ``error`` and ``message``."""
     try:
         return await handler(request)
     except Problem as problem:

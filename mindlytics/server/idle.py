@@ -1,6 +1,6 @@
-"""Sessions that nobody ends: they end once no event of theirs has come for a while, at the time of their last one.
+"""Ends sessions that have had no event for a while, at the time of their last event.
 
-What counts is when events arrive, so old transcripts may be imported slowly. After a start, the wait begins anew.
+The arrival of events counts, so old transcripts may be imported slowly. The wait restarts with the server.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from .store import Store
 from .unavailable import Stopping
 
 IDLE_SECONDS = 1800.0
-"""So long, where nothing else is said."""
+"""The default time."""
 
 IDLE = {"reason": "idle"}
-"""What the ``Session Ended`` of such a session says."""
+"""The properties of such a ``Session Ended``."""
 
 AT_ONCE = 200
-"""Sessions that are looked at in one read, and ended in one transaction."""
+"""Most sessions that are checked in one read and ended in one transaction."""
 
 SHARE = 20
-"""The server looks so many times within the time after which a session is idle, but not more than once a second."""
+"""How often the server checks within the idle time. It checks at most once a second."""
 
 _TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -60,7 +60,7 @@ logger = logging.getLogger("mindlytics.server")
 
 
 def parse(text: str) -> float | None:
-    """Seconds, of a text such as ``30m``, ``90s``, ``2h`` or ``1d``; None for ``none``.
+    """Seconds from a text such as ``30m``, ``90s``, ``2h`` or ``1d``. None for ``none``.
 
     :raises ValueError: it is another text.
     """
@@ -73,9 +73,9 @@ def parse(text: str) -> float | None:
 
 
 class Idle:
-    """What ends the idle sessions of a store.
+    """Ends the idle sessions of a store.
 
-    :param seconds: without an event, after which a session is idle.
+    :param seconds: the time without an event after which a session is idle.
     """
 
     def __init__(self, store: Store, seconds: float) -> None:
@@ -85,11 +85,11 @@ class Idle:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, _: web.Application) -> None:
-        """Begin to look."""
+        """Start checking."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self, _: web.Application) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -102,11 +102,11 @@ class Idle:
                 await self._look()
             except Stopping:
                 return
-            except (MindlyticsError, SQLAlchemyError) as error:  # the next look finds them
+            except (MindlyticsError, SQLAlchemyError) as error:  # the next check finds them
                 logger.warning("idle sessions cannot be ended for now: %s", error)
 
     async def _look(self) -> None:
-        """End the sessions of which no event is newer than the newest of so long ago."""
+        """End the sessions whose events are all older than the idle time."""
         at = time.monotonic()
         newest = await self._store.read(lambda connection: connection.execute(_NEWEST).scalar_one())
         self._marks.append((at, newest))
@@ -123,12 +123,12 @@ class Idle:
 
 
 def _idle(after: int, mark: int, connection: Connection) -> Found:
-    """Sessions that are open, and of which no event came after the mark."""
+    """The open sessions without an event after the mark."""
     return [(row[0], row[1], row[2]) for row in connection.execute(_OPEN, {"after": after, "mark": mark})]
 
 
 def _end(found: Found, mark: int, records: Records) -> None:
-    """End those of them that are idle still; another server on the same database may have been first."""
+    """End those that are still idle. Another server on the same database may have been first."""
     for _, scope, session_id in found:
         session = records.session(scope, session_id)
         if session is None or session.ended_at is not None:

@@ -1,8 +1,8 @@
 """Organizations and their API keys: who may make, list, move and remove keys, and the emptying of a test server.
 
-A key manages the keys of its own organization, the super key those of all. A key is shown once, to whoever makes it;
-from then on it is a hash, and listed by its ends and an id. Which keys a server takes is decided in
-``http.py``; a key that is new to a server that takes any gets its organization in ``records.py``.
+A key manages the keys of its own organization, the super key those of all. A key is shown once, in the answer that
+makes it. From then on it is stored as a hash, and listed by its ends and an id. ``http.py`` decides which keys a server
+accepts. If it accepts any, ``records.py`` gives a new key its organization.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ async def _list(request: web.Request) -> web.Response:
 
 
 async def _remove(request: web.Request) -> web.Response:
-    """Take a key no more: the key itself, or the id under which it is listed, in the body or the query."""
+    """Revoke a key, named by itself or by its id in the list, in the body or the query."""
     key = await _manager(request)
     given: Mapping[str, Any] = await json_object(request) if request.can_read_body else request.query
     if given.get("id") is not None:
@@ -133,6 +133,8 @@ def _apikey(given: Mapping[str, Any]) -> str:
 
 
 async def _manager(request: web.Request) -> str | None:
-    """Who manages keys: the hash of a key, its own organization's; None: the super key, all."""
+    """Who manages keys: the hash of a key, for its own organization, or None for the super key and all
+    organizations.
+    """
     key = bearer(request)
     return None if is_super(request, key) else await key_of(request)

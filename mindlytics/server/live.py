@@ -1,8 +1,8 @@
-"""Live events: what is stored goes out at once, through a WebSocket, to those who listen.
+"""Live events: sends stored events at once to listeners, through WebSockets.
 
-A key that expires opens the WebSocket (:meth:`Live.key`). The writer hands over each commit (:meth:`Live.publish`), on
-its own thread; all else here runs on the server's loop. A listener who reads too slowly is cut off: nobody waits for
-one, and what waits for one is bounded.
+An expiring key opens the WebSocket (:meth:`Live.key`). The writer calls :meth:`Live.publish` with each commit, on its
+own thread. Everything else here runs on the server's loop. The queue of each listener is bounded, and a listener that
+reads too slowly is disconnected.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from .schema import LAST, events, sessions, unanalysed
 from .stored import stored_events
 
 LIVE_PATH = "/live"
-"""Where the WebSocket is on the server's own port."""
+"""The path of the WebSocket on the server's own port."""
 
 RECENT = 150
-"""So many stored events are read back, if no other limit is given."""
+"""The default limit of stored events that are read back."""
 
 KEY_SECONDS = 300.0
-"""So long a key opens a WebSocket. One that is open stays open."""
+"""How long a key can open a WebSocket. An open one stays open."""
 
 MAX_WAITING = 32 * 1024 * 1024
-"""Characters of JSON that wait for one listener at most, besides what the kernel holds."""
+"""Most characters of JSON that wait for one listener, besides the kernel's buffers."""
 
 HEARTBEAT_SECONDS = 30.0
-"""A listener is asked so often for a sign of life, and has half of that time to give it."""
+"""Time between two pings. A listener has half of it to answer."""
 
 CLOSE_SECONDS = 2.0
-"""So long a listener has to answer the end of the connection."""
+"""Time for a listener to answer the end of the connection."""
 
 Told = tuple[str, str]
 """The id of the session of an event, and the event as JSON."""
@@ -60,7 +60,7 @@ Told = tuple[str, str]
 
 @frozen
 class Grant:
-    """Whose events a key opens: those of an app, or of one of its sessions."""
+    """The events that a key gives access to: those of an app, or of one of its sessions."""
 
     app: App
     session_id: str | None
@@ -68,7 +68,7 @@ class Grant:
 
 @define(eq=False)
 class Listener:
-    """Someone who listens: what waits to be sent, and why it is over, once it is."""
+    """A listener: its queue, and why it ended."""
 
     session_id: str | None
     over: asyncio.Future[tuple[int, str]]
@@ -77,7 +77,7 @@ class Listener:
     size: int = 0
 
     def put(self, events: Sequence[Told]) -> None:
-        """Keep events until they are sent."""
+        """Queue events."""
         if self.over.done():
             return
         for session_id, text in events:
@@ -90,16 +90,16 @@ class Listener:
             self.arrived.set()
 
     def end(self, code: int, reason: str) -> None:
-        """Tell the listener that it is over; what waits is dropped."""
+        """End the listener, and drop its queue."""
         self.waiting.clear()
         if not self.over.done():
             self.over.set_result((code, reason))
 
     async def send(self, socket: web.WebSocketResponse) -> None:
-        """Send what comes in, until this is cancelled or the connection is gone."""
+        """Send queued events, until this is cancelled or the connection is gone."""
         for number in count():
             if number % 64 == 0:
-                await asyncio.sleep(0)  # to a listener who keeps up, sending alone lets nobody else run
+                await asyncio.sleep(0)  # for a listener that keeps up, sending alone would never yield to other tasks
             while not self.waiting:
                 self.arrived.clear()
                 await self.arrived.wait()
@@ -109,7 +109,7 @@ class Listener:
 
 
 class Live:
-    """All who listen to one server."""
+    """All listeners of one server."""
 
     def __init__(self) -> None:
         self._secret = os.urandom(32)
@@ -119,15 +119,15 @@ class Live:
     # -- keys
 
     def key(self, app: App, session_id: str | None = None) -> str:
-        """A key for the events of an app, or of one session of it."""
+        """Make a key for the events of an app, or of one of its sessions."""
         until = time.monotonic() + KEY_SECONDS
         told = base64.urlsafe_b64encode(orjson.dumps([*app, session_id, until])).decode()
         return f"{told}.{self._sign(told)}"
 
     def grant(self, key: str) -> Grant:
-        """What a key opens.
+        """What a key gives access to.
 
-        :raises Problem: 401; it is none of this server's keys, or too old.
+        :raises Problem: 401 if the key is unknown or too old.
         """
         told, _, signature = key.partition(".")
         if not same(self._sign(told), signature):
@@ -143,7 +143,7 @@ class Live:
     # -- events
 
     def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Hand events that are committed to those who listen. Runs on the writer's thread and never waits."""
+        """Pass committed events to the listeners. Runs on the writer's thread and never waits."""
         if not self._listeners:
             return
         heard: dict[int, list[Told]] = {}
@@ -153,7 +153,7 @@ class Live:
                 text = orjson.dumps(event.to_json(listened[0])).decode()
                 heard.setdefault(event.scope, []).append((event.session_id, text))
         if heard and self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended, and all who listened are gone
+            with suppress(RuntimeError):  # the loop has ended, and its listeners are gone
                 self._loop.call_soon_threadsafe(self._deliver, heard)
 
     def _deliver(self, heard: dict[int, list[Told]]) -> None:
@@ -167,7 +167,7 @@ class Live:
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for a WebSocket, and send events through it until either side ends it.
 
-        :raises Problem: 401 without a valid key, 426 where it is no request for a WebSocket.
+        :raises Problem: 401 without a valid key, 426 if it does not ask for a WebSocket.
         """
         key = bearer(request)
         if not key:
@@ -179,7 +179,7 @@ class Live:
         self._loop = asyncio.get_running_loop()
         listener = Listener(grant.session_id, self._loop.create_future())
         _, listeners = self._listeners.setdefault(grant.app.scope, (grant.app, []))
-        listeners.append(listener)  # before the answer: whoever has it misses nothing
+        listeners.append(listener)  # before the answer, so that a connected listener misses nothing
         try:
             await socket.prepare(request)
             await _run(listener, socket, request.transport)
@@ -190,18 +190,18 @@ class Live:
         return socket
 
     def end(self, code: int, reason: str) -> None:
-        """Cut off all who listen."""
+        """Disconnect all listeners."""
         for _, listeners in self._listeners.values():
             for listener in listeners:
                 listener.end(code, reason)
 
     def forget(self, code: int, reason: str) -> None:
-        """Cut off all who listen, and take no key any more that was made before."""
+        """Disconnect all listeners, and reject all keys made before."""
         self._secret = os.urandom(32)
         self.end(code, reason)
 
     async def stop(self, _: web.Application) -> None:
-        """Cut off all who listen, since the server stops."""
+        """Disconnect all listeners, since the server stops."""
         self.end(WSCloseCode.GOING_AWAY, "the server stops")
 
 
@@ -209,7 +209,7 @@ LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 
 
 def create_live_app(live: Live, chaos: Chaos, guard: Guard) -> web.Application:
-    """The application of a port for live events alone; the path does not matter."""
+    """The application for a port that serves only live events, under any path."""
     app = web.Application(middlewares=[chaos.misbehave, Refusals().log, guard.check, errors_as_json])
     app.on_shutdown.append(live.stop)
     app.router.add_get("/{path:.*}", live.listen)
@@ -220,7 +220,7 @@ def create_live_app(live: Live, chaos: Chaos, guard: Guard) -> web.Application:
 
 
 async def realtime(request: web.Request) -> web.Response:
-    """Answer with a key for the WebSocket, and where that is."""
+    """Answer with a key for the WebSocket, and its address."""
     caller = await caller_of(request)
     session_id = request.query.get("session_id")
     if session_id is not None:
@@ -231,7 +231,7 @@ async def realtime(request: web.Request) -> web.Response:
 
 
 async def recent(request: web.Request) -> web.Response:
-    """Answer with the stored events of a span of time, newest first."""
+    """Answer with the stored events of a time range, newest first."""
     caller = await caller_of(request)
     held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
     start, end = moment(request.query, "start"), moment(request.query, "end")
@@ -260,7 +260,7 @@ _NEWEST_FIRST = (
     case((events.c.event == "Session Ended", 1), else_=0).desc(),
     events.c.seq.desc(),
 )
-"""Sorted before their texts are read, which are much longer than what is sorted."""
+"""The events are sorted before their texts are read, which are much longer than the sort keys."""
 
 
 def _session(scope: int, session_id: str) -> Any:
@@ -271,9 +271,9 @@ def _session(scope: int, session_id: str) -> Any:
 
 
 def _is_held(since: int) -> Any:
-    """Whether an event is the end of a session that waits for its analysis, as it does to those who listen.
+    """Whether an event ends a session whose analysis is pending, as for listeners.
 
-    It is told after what the analysis makes, unless the session has begun again.
+    Such an end is sent after the events of the analysis, unless the session has started again.
     """
     later = events.alias("later")
     begun = select(later.c.seq).where(
@@ -284,7 +284,7 @@ def _is_held(since: int) -> Any:
 
 
 async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
-    """Send and receive until the listener leaves, or is told that it is over."""
+    """Send and receive until the listener leaves or is ended."""
     tasks = [asyncio.create_task(listener.send(socket)), asyncio.create_task(_hear(listener, socket))]
     waited: list[asyncio.Future[Any]] = [*tasks, listener.over]
     try:
@@ -298,11 +298,11 @@ async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asy
         with suppress(asyncio.TimeoutError, ConnectionError):
             await asyncio.wait_for(socket.close(code=code, message=reason.encode(), drain=False), 2 * CLOSE_SECONDS)
     if transport is not None and socket.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE):
-        transport.abort()  # one who reads nothing would hold its buffers for long
+        transport.abort()  # a listener that never reads would hold its buffers for long
 
 
 async def _hear(listener: Listener, socket: web.WebSocketResponse) -> None:
-    """Let a listener say what it likes, as long as that is JSON, until it leaves."""
+    """Ignore messages from a listener until it leaves. A message other than JSON gets an error."""
     async for said in socket:
         if said.type is WSMsgType.BINARY:
             listener.end(WSCloseCode.UNSUPPORTED_DATA, "a frame must be text")

@@ -1,7 +1,7 @@
 """Filters and sort orders, MongoDB style, as expressions of SQLAlchemy.
 
-Which collections and columns there are is in ``find.py``. As in MongoDB, values of different types are never equal and
-have no order among each other, an absent field equals null, and a field that does not exist is absent.
+``find.py`` lists the collections and columns. As in MongoDB, values of different types are never equal and have no
+order, and a missing or unknown field equals null.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class InvalidQuery(MindlyticsError):
 
 
 def event_id(table: Any = events) -> ColumnElement[str]:
-    """The id of an event: that of its number, unless an earlier version gave it one. Null where there is no event."""
+    """The id of an event: made from its number, unless an earlier version gave it one. Null without an event."""
     own = select(store.c.ids).scalar_subquery().concat(hexadecimal(table.c.seq))
     return case((table.c.seq.is_not(None), func.coalesce(table.c.former_id, own)))
 
@@ -127,7 +127,7 @@ class Filter:
         raise InvalidQuery("filter", f"unknown operator {sign}")
 
     def _constant(self, condition: Condition) -> Condition:
-        """What a list without items comes to: a condition as well, as it takes its place in the expression."""
+        """The value of an empty list, as a condition that takes its place in the expression."""
         self._count()
         return condition
 
@@ -192,7 +192,7 @@ class Filter:
 def order_by(given: object, columns: Mapping[str, Column]) -> list[Any]:
     """The terms of ORDER BY for a sort such as ``{"timestamp": -1}``.
 
-    :raises InvalidQuery: a direction is neither 1 nor -1.
+    :raises InvalidQuery: a direction is not 1 or -1.
     """
     if not isinstance(given, dict):
         raise InvalidQuery("sort", "must be a JSON object")
@@ -215,7 +215,7 @@ def order_by(given: object, columns: Mapping[str, Column]) -> list[Any]:
 
 
 def _not(condition: Condition) -> Condition:
-    """Whether a condition does not hold; one that is null does not."""
+    """The negation of a condition. Null counts as false."""
     return not_(func.coalesce(condition, false()))
 
 
@@ -224,9 +224,9 @@ def _text(text: str) -> ColumnElement[str]:
 
 
 def moment(parameters: Mapping[str, str], name: str) -> int:
-    """A required parameter that is a date, with or without a time, as it is stored.
+    """A required parameter that is a date, with or without a time, in its stored form.
 
-    :raises InvalidQuery: it is missing, or no date.
+    :raises InvalidQuery: it is missing, or not a date.
     """
     try:
         return _moment(name, parameters.get(name, ""))
@@ -235,9 +235,9 @@ def moment(parameters: Mapping[str, str], name: str) -> int:
 
 
 def whole(parameters: Mapping[str, str], name: str, default: int = 0) -> int:
-    """A parameter that counts something.
+    """A parameter that is a count.
 
-    :raises InvalidQuery: it is no whole number, or below 0.
+    :raises InvalidQuery: it is below 0, or not a whole number.
     """
     text = parameters.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and len(text) < 19):
@@ -250,5 +250,5 @@ def _moment(name: str, text: str) -> int:
 
 
 def _number(operand: object) -> object:
-    """The operand as SQLite takes it: integers beyond 64 bits as floats."""
+    """The operand for SQLite, with integers beyond 64 bits as floats."""
     return float(operand) if isinstance(operand, int) and operand not in INT64 else operand

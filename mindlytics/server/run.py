@@ -1,6 +1,6 @@
 """Starting and stopping the local server: :func:`serve` for a program of its own, :class:`LocalServer` inside another.
 
-What is answered is in ``app.py``.
+``app.py`` answers the requests.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from .store import Store
 SHUTDOWN_SECONDS = 5.0
 
 LIVE_PORTS = {port: port + 1000 for port in range(3000, 3010)}
-"""The ports at which clients that know only the base URL look for live events."""
+"""The ports for live events that clients derive from the base URL."""
 
 logger = logging.getLogger("mindlytics.server")
 
 
 class ServerError(MindlyticsError):
-    """The server cannot be started: the message says why."""
+    """The server cannot start. The message says why."""
 
 
 class Addresses(NamedTuple):
-    """Where a server answers: the base URL, and the WebSocket of its live events."""
+    """The addresses of a server: the base URL, and the WebSocket of its live events."""
 
     url: str
     live_url: str
@@ -62,17 +62,17 @@ async def listening(
     live_port: int | None = None,
     **options: Unpack[Options],
 ) -> AsyncIterator[Addresses]:
-    """Answer requests while the block runs; yields where.
+    """Answer requests while the block runs. Yields the addresses.
 
-    :param port: 0: any free one.
-    :param live_port: one more port for live events, 0: any free one; None: 4000 for port 3000, up to 4009 for 3009,
-        none for others. If it is taken, a warning is logged; live events are on the first port in any case.
+    :param port: the port. 0: any free one.
+    :param live_port: another port for live events. 0: any free one. None: 4000 for port 3000, up to 4009 for 3009, none
+        for others. If it is taken, a warning is logged. The first port has live events in any case.
     :param options: see :func:`~mindlytics.server.app.create_app`.
-    :raises ServerError: the port is taken, the address is open to others and no key is asked for, or that of the
-        webhook is none.
-    :raises InvalidChaos: the text of that name says nothing that can go wrong.
-    :raises InvalidKey: a key is empty, or cannot be sent.
-    :raises InvalidHost: an allowed host is none.
+    :raises ServerError: the port is taken, other machines can reach the address without a key, or the webhook's
+        address is invalid.
+    :raises InvalidChaos: ``chaos`` breaks a rule.
+    :raises InvalidKey: a key is empty, or a header cannot hold it.
+    :raises InvalidHost: an allowed host is invalid.
     """
     webhook = options.get("webhook")
     if webhook is not None and not is_address(webhook):
@@ -107,7 +107,7 @@ def _ws(url: str) -> str:
 
 @asynccontextmanager
 async def _answering(app: web.Application, host: str, port: int, connections: Connections) -> AsyncIterator[str]:
-    """Answer requests to one application on one port; yields its URL."""
+    """Answer requests to one application on one port. Yields its URL."""
     app.middlewares.insert(0, connections.attend)
     runner = Runner(app, connections, shutdown_timeout=SHUTDOWN_SECONDS)
     async with AsyncExitStack() as stack:
@@ -134,19 +134,19 @@ async def serve(
 ) -> None:
     """Run the server until the task is cancelled.
 
-    :param db: the database file, which is made where there is none; or ``postgresql://…``.
-    :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is, on loopback
+    :param db: the database file, which is made if it is missing, or ``postgresql://…``.
+    :param api_key: an accepted key, besides issued ones. Without it and a super key, any key is accepted, on loopback
         addresses only.
     :param live_port: see :func:`listening`.
-    :param read_timeout: seconds after which a read is given up and answered with 503; 0: never.
+    :param read_timeout: seconds after which a read is cancelled and answered with 503. 0: never.
     :param on_ready: called with the base URL as soon as requests are answered.
     :param options: see :func:`~mindlytics.server.app.create_app`.
-    :raises ServerError: the address cannot be used.
-    :raises StoreError: the file cannot be used.
+    :raises ServerError: the address is unusable.
+    :raises StoreError: the file is unusable.
     """
     store = Store(db, read_timeout=read_timeout)
     thresholds = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 50)  # by default, a sixth of the time goes into looking for garbage among events
+    gc.set_threshold(50_000, 20, 50)  # by default, the garbage collector takes a sixth of the time
     try:
         async with listening(store, host, port, api_key, live_port=live_port, **options) as addresses:
             if on_ready is not None:
@@ -163,11 +163,11 @@ class LocalServer:
         with LocalServer() as server:
             client = Client(api_key="any", project_id="test", server_endpoint=server.url)
 
-    :param db: the database file; None: a temporary one, removed at the end.
-    :param port: 0: any free one.
-    :param api_key: a key that is taken, besides those that are issued; without it and a super key, any is.
-    :param live_port: one more port for live events; see :func:`listening`.
-    :param read_timeout: seconds after which a read is given up and answered with 503; 0: never.
+    :param db: the database file. None: a temporary one, which is removed at the end.
+    :param port: the port. 0: any free one.
+    :param api_key: an accepted key, besides issued ones. Without it and a super key, any key is accepted.
+    :param live_port: another port for live events, see :func:`listening`.
+    :param read_timeout: seconds after which a read is cancelled and answered with 503. 0: never.
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
         ``chaos``, ``allowed_hosts``, ``idle``.
 
@@ -201,10 +201,10 @@ class LocalServer:
         self._problem: BaseException | None = None
 
     def start(self) -> LocalServer:
-        """Start it; requests are answered when this returns.
+        """Start the server. It answers requests when this returns.
 
-        :raises ServerError: the port cannot be used.
-        :raises StoreError: the file cannot be used.
+        :raises ServerError: the port is unusable.
+        :raises StoreError: the file is unusable.
         """
         if self._thread is not None:
             raise ServerError("the server runs already")
@@ -227,7 +227,7 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """Stop it, finish what came in, close the file. Stopping twice is harmless."""
+        """Stop the server, finish accepted requests, and close the file. Stopping twice is harmless."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -239,11 +239,11 @@ class LocalServer:
         self._remove_temporary()
 
     def settle(self, timeout: float = 10.0) -> bool:
-        """Wait until each conversation that has ended is analysed; whether that is so.
+        """Wait until all ended conversations are analysed. Returns whether they are.
 
-        What another process recorded and is not here yet is not waited for.
+        It does not wait for events of other processes that are still to come.
 
-        :param timeout: seconds.
+        :param timeout: seconds to wait at most.
         """
         until = time.monotonic() + timeout
         if self._loop is not None:
@@ -275,7 +275,7 @@ class LocalServer:
                 await self._stop.wait()
 
         try:
-            asyncio.run(main(), debug=False)  # nobody minds a slow step: the loop is ours alone
+            asyncio.run(main(), debug=False)  # debug mode warns of slow steps, which delay only us
         except BaseException as problem:
             self._problem = problem
         finally:

@@ -1,9 +1,8 @@
-"""The tables of the store, and how moments are kept in them: whole microseconds since 1970 in UTC.
+"""The tables of the store, and the form of times in them: whole microseconds since 1970 in UTC.
 
-Rows are named by numbers, which come of one sequence (``records.py``). What a client named is kept once, in the row of
-its session, conversation or user. What the rows mean and how events change them is in
-``sessions.py`` and ``users.py``, how they are read in ``find.py``. How a database is opened is in ``database.py``, how
-one of an earlier version becomes one of the present in ``migrations/``.
+Rows are named by numbers from one sequence (``records.py``). A client's own id is stored once, in the row of its
+session, conversation or user. ``sessions.py`` and ``users.py`` change rows, and ``find.py`` reads them. ``database.py``
+opens a database, and ``migrations/`` upgrades one of an earlier version.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from ..errors import InvalidEvent, MindlyticsError
 from ..values import parse_timestamp
 
 REVISION = "0007"
-"""The version of the tables below: the last one of ``migrations/``."""
+"""The version of the tables below, the last one in ``migrations/``."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -39,7 +38,7 @@ MICROSECOND = timedelta(microseconds=1)
 FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for moment in (datetime.min, datetime.max))
 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
-"""The number of a row, or a moment. SQLite counts rows in a column of this very name only."""
+"""The number of a row, or a time. SQLite numbers rows only in a column of this exact type."""
 
 metadata = MetaData()
 
@@ -179,7 +178,7 @@ events = Table(
     _number("message_index", nullable=True),
     _text("former_id", nullable=True),
 )
-"""``former_id`` is the id of an event that an earlier version stored. Those of others come of their numbers."""
+"""``former_id`` is the id of an event from an earlier version. Other ids are made from their numbers."""
 Index("events_of_session", events.c.session)
 Index("events_in_time", events.c.scope, events.c.timestamp)
 _former = events.c.former_id.is_not(None)
@@ -243,14 +242,14 @@ idempotency_keys = Table(
 
 
 class StoreError(MindlyticsError):
-    """The database cannot be used; the message names it and says why."""
+    """The database is unusable. The message names it and says why."""
 
 
 def microseconds(moment: str | datetime, field: str = "timestamp") -> int:
-    """A moment as it is stored.
+    """The stored form of a timestamp.
 
-    :raises InvalidEvent: in UTC it falls outside of the years 1 to 9999.
-    :raises ValueError: the text is no ISO 8601 date and time.
+    :raises InvalidEvent: in UTC it is outside of the years 1 to 9999.
+    :raises ValueError: the text is not an ISO 8601 date and time.
     """
     if isinstance(moment, str):
         moment = parse_timestamp(moment)
@@ -261,12 +260,12 @@ def microseconds(moment: str | datetime, field: str = "timestamp") -> int:
 
 
 def now() -> int:
-    """This moment as it is stored."""
+    """The current time in its stored form."""
     return time.time_ns() // 1000
 
 
 def iso(stored: int) -> str:
-    """A stored moment as ISO 8601 in UTC, in milliseconds, or microseconds where there are any."""
+    """A stored time as ISO 8601 in UTC, in milliseconds, or in microseconds if it has any."""
     moment = EPOCH + timedelta(microseconds=stored)
     precision = "microseconds" if stored % 1000 else "milliseconds"
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"

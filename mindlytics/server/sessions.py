@@ -1,7 +1,7 @@
 """What an event does to its session and its conversation, and which events the server adds.
 
-:meth:`Run.take` is the whole of it: one valid event in, the stored events out, in order. Who a user is, is in
-``users.py``; how records reach the database is in ``records.py``.
+:meth:`Run.take` applies one valid event, and returns the stored events in order. ``users.py`` finds users, and
+``records.py`` writes records to the database.
 
 - A session begins with the first event that names it, a conversation likewise.
 - The end of a session ends its open conversations. ``start_session`` reopens an ended session, ``Conversation Started``
@@ -36,13 +36,13 @@ USER_ALIASED = "User Aliased"
 ML_ERROR = "MLError"
 
 MAX_COUNT = 2**53
-"""Tokens are counted up to here, where JSON numbers end to be exact; sums of such counts still fit into 64 bits."""
+"""The largest count of tokens, up to which JSON numbers are exact. Sums of such counts still fit into 64 bits."""
 
 
 def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[StoredEvent]:
-    """Take events into the records; the stored events that came of them.
+    """Apply events to the records, and return the stored events.
 
-    :raises RefusedEvent: one would begin a session and names neither a user nor a device.
+    :raises RefusedEvent: one would begin a session without a user or device.
     """
     runs = [list(run) for _, run in groupby(events, attrgetter("session_id"))]
     load(records, scope, [run[0] for run in runs])
@@ -60,7 +60,7 @@ def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[Sto
 
 
 def load(records: Records, scope: int, events: Sequence[Taken]) -> None:
-    """Load the records that begin with these events, as far as they exist, all at once."""
+    """Load the existing records for these events, all at once."""
     names = [_named_user(event) for event in events]
     devices = [event.device_id for event in events]
     sessions = [event.session_id for event in events]
@@ -68,16 +68,16 @@ def load(records: Records, scope: int, events: Sequence[Taken]) -> None:
 
 
 def apply(records: Records, scope: int, event: Taken, *, message_index: int = -1) -> list[StoredEvent]:
-    """Take one event into the records; the stored events that came of it, the event itself included.
+    """Apply one event to the records, and return the stored events, including itself.
 
-    :param message_index: the index of a turn's first message; default the next of the conversation.
-    :raises InvalidEvent: it would begin a session and names neither a user nor a device.
+    :param message_index: the index of a turn's first message. Default: the next one of the conversation.
+    :raises InvalidEvent: it would begin a session without a user or device.
     """
     return Run(records, scope, event.session_id).take(event, message_index)
 
 
 class _Entry(NamedTuple):
-    """An event that is to be stored: the one that was taken, or one that is ``generated`` because of it."""
+    """An event to be stored: the accepted one, or one that is ``generated`` because of it."""
 
     kind: type[StoredEvent]
     generated: bool
@@ -100,7 +100,7 @@ class Run:
         self.at = 0
 
     def take(self, event: Taken, message_index: int = -1) -> list[StoredEvent]:
-        """Take one event; what is stored because of it."""
+        """Apply one event, and return what is stored because of it."""
         if type(event) is Tracked:
             self.at = event.at
             session = self._session
@@ -127,21 +127,21 @@ class Run:
 
     @property
     def session(self) -> Session:
-        """The session, which has begun."""
+        """The session, started if it is new."""
         assert self._session is not None
         return self._session
 
     def identify(self, name: str | None, device_id: str | None, traits: Mapping[str, Scalar] | None = None) -> None:
-        """The session's user is the one of this name or device; if that is another, the session moves."""
+        """Set the session's user by this name or device. If the user differs, the session moves."""
         current: User = self.session.user
         self.session.user = identify(
             self.records, self.scope, name=name, device_id=device_id, traits=traits, current=current
         )
 
     def conversation(self, conversation_id: str, *, explicit: bool = False, begins: bool = True) -> Conversation:
-        """The conversation of the session, begun where it is unknown.
+        """The conversation of the session, started if it is new.
 
-        :param begins: whether the event would be the beginning, if it is the first one in time.
+        :param begins: whether the event starts it, if it is the earliest one.
         """
         session = self.session
         conversation = session.conversations.get(conversation_id) or self.records.conversation(session, conversation_id)
@@ -154,7 +154,7 @@ class Run:
         return conversation
 
     def reopens(self, ended: Session | Conversation) -> bool:
-        """Whether the start of what has ended begins it again: not if it came late, and is older than the end."""
+        """Whether a start restarts something that ended. A late start that is older than the end does not."""
         return ended.ended_at is None or self.at >= ended.ended_at
 
     def end(
@@ -165,9 +165,9 @@ class Run:
         generated: bool = False,
         at: int | None = None,
     ) -> None:
-        """The conversation is over, and is to be analysed; a second end changes nothing.
+        """End the conversation, and note its analysis. A second end changes nothing.
 
-        :param at: when, if not at the time of the event.
+        :param at: the time of the end. Default: that of the event.
         """
         kind = StoredEvent
         if conversation.ended_at is None:
@@ -191,7 +191,7 @@ class Run:
         kind: type[StoredEvent] = StoredEvent,
         at: int | None = None,
     ) -> None:
-        """Keep the event under this name, or one that the server adds because of it."""
+        """Store the event under this name, or one that the server adds because of it."""
         if not isinstance(properties, str):
             properties = orjson.dumps(properties).decode() if properties else "{}"
         when = self.at if at is None else at
@@ -217,7 +217,7 @@ class Run:
                 )
             if event.cost is not None:
                 conversation.cost = (conversation.cost or 0.0) + event.cost
-        if self._entries or session.ended_at is not None:  # it begins something, or came late
+        if self._entries or session.ended_at is not None:  # it starts something, or came late
             self.store(event.event, event.properties, conversation=conversation, message_index=message_index, kind=kind)
             _close_late(self)
             return self._finish()
@@ -242,7 +242,7 @@ class Run:
         entries.clear()
         return stored
 
-    def _stored(  # noqa: PLR0917  as quick as it can be
+    def _stored(  # noqa: PLR0917  positional arguments are fastest
         self,
         kind: type[StoredEvent],
         number: int,
@@ -279,11 +279,11 @@ class Run:
             f"{ids}{number:016x}",
             None if origin < 0 else f"{ids}{origin:016x}",
         )
-        return tuple.__new__(kind, values)  # three times as quick as calling the class
+        return tuple.__new__(kind, values)  # three times as fast as calling the class
 
 
 def _named_user(event: Taken) -> str | None:
-    """The id of the user with whom a session begins that this event starts."""
+    """The id of the user for a session that this event starts."""
     if type(event) is Tracked:
         return event.user_id
     if isinstance(event, StartSession):

@@ -1,4 +1,4 @@
-"""A SQLite file as the store's database: whose it is, how it is opened, its log of writes, what may go wrong."""
+"""A SQLite file as the store's database: its permissions, connections, write-ahead log and errors."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ VERSION = int(REVISION)
 BUSY_SECONDS = 30
 
 PAGE_SIZE = 16 * 1024
-"""Bytes of a page of a new file: larger than usual, since events are written by hundreds and hold texts."""
+"""The page size of a new file in bytes. It is large, since events hold texts and are written by hundreds."""
 
 KEPT_LOG = 64 * 1024 * 1024
-"""Bytes to which the file of SQLite's log of writes is cut where it has become longer."""
+"""Bytes to which SQLite's write-ahead log is truncated after it grew."""
 
 LONGEST_LOG = 96 * 1024 * 1024
-"""Bytes of SQLite's log of writes (the file ``…-wal``) above which reads are held back until it is empty."""
+"""Bytes of SQLite's write-ahead log (the file ``…-wal``) above which reads are held back until it is empty."""
 
 PRIVATE = 0o600
 """The mode of a database file: it holds what people said."""
 
 STEPS = 10_000
-"""SQLite looks at the clock once in so many steps, about every millisecond."""
+"""Steps of SQLite between two checks of the clock, roughly a millisecond."""
 
 LEAST_FREE = 1024 * 1024
-"""With fewer bytes left the disk counts as full."""
+"""Free bytes below which the disk counts as full."""
 
 _CAUSES = {
     "disk is full": "the disk is full",
@@ -48,15 +48,15 @@ _CAUSES = {
     "readonly": "the database file cannot be written",
     "locked": "another program holds the database",
 }
-"""By words of SQLite's message. Python 3.10 gives no code of an error."""
+"""Errors by words of SQLite's message, since Python 3.10 has no error codes."""
 
 logger = logging.getLogger("mindlytics.server")
 
 
 class SQLiteFile(Database):
-    """One file.
+    """One SQLite file.
 
-    :raises StoreError: SQLite would take the path for something else, of which each connection has its own.
+    :raises StoreError: SQLite would take the path for a private database of each connection, such as ``:memory:``.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -71,8 +71,8 @@ class SQLiteFile(Database):
         self._reader = _engine(self.path, "BEGIN")
 
     def open(self) -> Connection:
-        """The same. A new file is its owner's alone, and SQLite gives the files beside it the same mode."""
-        with suppress(OSError):  # SQLite says what is the matter
+        """Open it. Only the owner can read a new file, and SQLite gives the files beside it the same mode."""
+        with suppress(OSError):  # SQLite reports the error
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, PRIVATE))
         try:
             connection = _engine(self.path, "BEGIN IMMEDIATE").connect()
@@ -114,8 +114,8 @@ class SQLiteFile(Database):
         if version != VERSION:
             self._make_private()
             if version:
-                driver.execute("VACUUM")  # the former tables give their space back
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nothing of before is left in the log
+                driver.execute("VACUUM")  # frees the space of the former tables
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # clears the log of earlier data
 
     def reading(self, over: Callable[[], bool]) -> Connection:
         connection = self._reader.connect()
@@ -125,7 +125,7 @@ class SQLiteFile(Database):
         return connection
 
     def limit(self, connection: Connection, seconds: float) -> None:
-        """Nothing: SQLite asks now and then whether to go on."""
+        """Do nothing: SQLite asks now and then whether to continue."""
 
     def interrupt(self, connection: Connection) -> None:
         _driver(connection).interrupt()
@@ -142,7 +142,7 @@ class SQLiteFile(Database):
         return "interrupted" in str(getattr(error, "orig", error))
 
     def check(self) -> None:
-        """See whether the path still leads to the file: one that is removed takes writes, which nobody can read."""
+        """Check that the path still leads to the file. A removed file accepts writes that are lost."""
         found = self._look()
         if found != self._identity:
             raise Unavailable(f"the database file was {'removed' if found is None else 'replaced'}")
@@ -165,7 +165,7 @@ class SQLiteFile(Database):
         return found.st_dev, found.st_ino
 
     def _make_private(self) -> None:
-        """Keep others on this machine from reading a file that was not made here, or by an earlier version."""
+        """Restrict an existing file to its owner."""
         for file in (self.path, Path(f"{self.path}-wal"), Path(f"{self.path}-shm")):
             try:
                 file.chmod(PRIVATE)
@@ -206,7 +206,7 @@ class _Log(Log):
 
 
 def _engine(path: Path, begin: str) -> Engine:
-    """Connections to a file whose transactions begin with this statement; sqlite3 itself begins none."""
+    """Connections to a file, with transactions that begin with this statement instead of sqlite3's own."""
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)

@@ -1,7 +1,6 @@
 """The store: one database, the thread that writes to it and those that read.
 
-The writing is in ``writer.py``, the reading in ``reads.py``. What events do is in ``sessions.py``; filters and rows are
-in ``find.py``.
+``writer.py`` writes, and ``reads.py`` reads. ``sessions.py`` applies events, and ``find.py`` has filters and rows.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from .writer import Writer
 T = TypeVar("T")
 
 PROBE = 256 * 1024
-"""After a write that failed, the health check writes so many bytes, and removes them again."""
+"""Bytes that the health check writes and removes again after a failed write."""
 
 
 class Store:
     """An open database.
 
-    :param place: the path of a file, which is made where there is none; or a URL, ``postgresql://…``.
-    :param read_timeout: seconds in which a read has to end, 0: no limit.
-    :raises StoreError: the place names no database, or one that is not ours, or cannot be written.
+    :param place: the path of a file, which is made if it is missing, or a URL, ``postgresql://…``.
+    :param read_timeout: the limit of a read in seconds. 0: no limit.
+    :raises StoreError: it is not a database, belongs to another program, or cannot be written.
     """
 
     def __init__(self, place: str | Path, *, read_timeout: float = READ_SECONDS) -> None:
@@ -57,7 +56,7 @@ class Store:
         self._writer.on_commit = publish
 
     def hashed(self, api_key: str) -> str:
-        """An API key as the database knows it, which is how everything here names it."""
+        """The hash of an API key, which names it here."""
         return hashed(api_key, self._salt)
 
     # -- writing
@@ -65,11 +64,11 @@ class Store:
     async def ingest(
         self, key_hash: str, app_id: str, events: Sequence[Taken], *, key: RequestKey | None = None
     ) -> tuple[App, list[StoredEvent]]:
-        """Store events, all or none; the app and the stored events, after the commit.
+        """Store all events or none. Returns the app and the stored events, after the commit.
 
-        :param key: if it was seen before, nothing is stored and the list is empty.
-        :raises ReusedKey: it was, with other events.
-        :raises RefusedEvent: an event would begin a session and names nobody.
+        :param key: an Idempotency-Key. If it was seen before, nothing is stored and the list is empty.
+        :raises ReusedKey: the key was seen with other events.
+        :raises RefusedEvent: an event would begin a session without a user or device.
         """
 
         def work(records: Records) -> tuple[App, list[StoredEvent]]:
@@ -81,15 +80,15 @@ class Store:
         return await self.write(work)
 
     async def write(self, work: Callable[[Records], T]) -> T:
-        """Run ``work`` on the writer thread within a transaction; its result, after the commit.
+        """Run ``work`` on the writer thread within a transaction. Returns its result after the commit.
 
         :raises StoreError: the store is closed.
-        :raises Unavailable: the database cannot be written for now.
+        :raises Unavailable: the database cannot be written at present.
         """
         return await asyncio.wrap_future(self.submit(work))
 
     def submit(self, work: Callable[[Records], T]) -> Future[T]:
-        """The same from any thread, to be waited for there.
+        """Like :meth:`write`, from any thread, which waits.
 
         :raises StoreError: the store is closed.
         """

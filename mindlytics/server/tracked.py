@@ -1,4 +1,4 @@
-"""Events of conversations and of the application as the store takes them: checked, with their properties as JSON."""
+"""Events of conversations and of the application in the store's form: checked, with their properties as JSON."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Tracked(NamedTuple):
     """A turn, a function call, usage or a custom event.
 
     :param kind: which of these.
-    :param at: its time, as it is stored.
-    :param messages: of a turn, how many of its two texts are not empty.
+    :param at: its time, in the stored form.
+    :param messages: for a turn, how many of its two texts have content.
     """
 
     kind: int
@@ -37,7 +37,7 @@ class Tracked(NamedTuple):
 
 
 def tracked(event: TrackedEvent) -> Tracked:
-    """The same of an event."""
+    """Make one from an event."""
     kind, messages = CUSTOM, 0
     if isinstance(event, ConversationTurn):
         kind, messages = TURN, bool(event.user) + bool(event.assistant)

@@ -1,6 +1,6 @@
-"""When the store cannot be used for now: the disk is full, the file is gone, a read took too long, the server stops.
+"""When the store is unavailable: the disk is full, the file is gone, a read took too long, or the server stops.
 
-Such a request is answered with 503, and may be repeated. What the message says is for everybody, so it names no path.
+Such a request is answered with 503, and may be repeated. The message is public, so it leaves out paths.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ RETRY_SECONDS = 1
 
 
 class Unavailable(MindlyticsError):
-    """The store cannot do this for now. The message says why."""
+    """The store is unavailable for this. The message says why."""
 
 
 class Stopping(Unavailable):
-    """The server stops."""
+    """The server is stopping."""
 
     def __init__(self) -> None:
         super().__init__("the server stops")

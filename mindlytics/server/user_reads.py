@@ -1,7 +1,7 @@
-"""What is known of users: the list of them, and of one the sessions, the insights, a conversation, an event.
+"""Reads about users: their list, and one user's sessions, insights, conversations and events.
 
-How rows are read is in ``find.py``; what the insights are made of is what the analysis has stored as the event
-``Conversation Summary``. Who a user is, is decided in ``users.py``.
+``find.py`` reads rows. The insights come from the ``Conversation Summary`` events of the analysis. ``users.py``
+decides who a user is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .records import App, find_app
 from .schema import aliases, conversations, events, iso, sessions, users
 
 PAGE = 100
-"""So many users, sessions, conversations or turns are told, if no other limit is given."""
+"""The default limit of users, sessions, conversations or turns in an answer."""
 
 USERS = COLLECTIONS["users"]
 EVENTS = COLLECTIONS["events"]
@@ -54,7 +54,7 @@ def _answering(read: Read) -> Callable[[web.Request], Any]:
         caller = await caller_of(request)
 
         def work(connection: Connection) -> bytes:
-            app = find_app(connection, *caller) or App(0, "", "")  # nothing belongs to scope 0
+            app = find_app(connection, *caller) or App(0, "", "")  # scope 0 is empty
             return orjson.dumps(read(connection, app, request.query))
 
         return web.Response(body=await request.app[STORE].read(work), content_type="application/json")
@@ -139,7 +139,7 @@ def _event(connection: Connection, app: App, parameters: Mapping[str, str]) -> R
 
 
 def _user(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    """The user whom the parameter ``user_id`` names, by any of the user's ids."""
+    """The user named by the parameter ``user_id``, by any of the user's ids."""
     name = _required(parameters, "user_id")
     query = select(users.c.user_id).join(aliases, aliases.c.owner == users.c.seq)
     user_id = connection.execute(query.where(aliases.c.scope == app.scope, aliases.c.alias == name)).scalar()
@@ -208,4 +208,4 @@ _ANALYSED = (
     )
     .order_by(conversations.c.started_at.desc(), conversations.c.seq.desc())
 )
-"""The conversations with their last summary; one of a caller's own making, which nothing else caused, is none."""
+"""The conversations with their last summary. An event of that name from a caller is ignored."""

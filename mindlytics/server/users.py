@@ -1,7 +1,7 @@
-"""Who a user is: what identify and alias do, and whom a session begins with.
+"""Who a user is: what identify and alias do, and the user of a new session.
 
-The rules are those of the protocol: a device alone has an anonymous user, whose id begins with ``ml_``; identified for
-the first time, that user becomes the named one; an id that is known already wins.
+The rules are those of the protocol. A device alone has an anonymous user, whose id begins with ``ml_``. The first
+identify turns that user into the named one. An id that is known already wins.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class UnknownUser(MindlyticsError):
 
 
 def user_of(records: Records, scope: int, name: str | None, device_id: str | None) -> User | None:
-    """The user that a session begins with, made where the id or the device is new; None without either.
+    """The user of a new session, made if the id or the device is new. None without either.
 
-    A device that is nobody's yet becomes the named user's.
+    A new device becomes the named user's.
     """
     if name is None:
         return _user_of_device(records, scope, device_id) if device_id is not None else None
@@ -42,12 +42,12 @@ def identify(
     traits: Mapping[str, Scalar] | None,
     current: User | None = None,
 ) -> User:
-    """The user who is meant, with the traits merged in.
+    """Find or make the user, and merge the traits.
 
     :param name: the id, if known.
-    :param device_id: the device; from now on it is this user's.
-    :param current: the user of the session in which this happens, if it happens in one.
-    :raises InvalidEvent: there is neither an id nor a device nor a current user.
+    :param device_id: the device, which belongs to this user from now on.
+    :param current: the user of the current session, if there is one.
+    :raises InvalidEvent: an id, a device and a current user are all missing.
     """
     if name is not None:
         user = _named(records, scope, name, device_id, current)
@@ -69,9 +69,9 @@ def identify(
 
 
 def alias(records: Records, scope: int, *, name: str, previous: str) -> User:
-    """The user of the previous id, whose primary id is now ``name``; the former ids remain as aliases.
+    """Make ``name`` the primary id of the user with the previous id. The former ids stay as aliases.
 
-    :raises UnknownUser: nobody has the previous id.
+    :raises UnknownUser: no user has the previous id.
     :raises InvalidEvent: the new id is another user's.
     """
     user = records.user_called(scope, previous)
@@ -85,14 +85,14 @@ def alias(records: Records, scope: int, *, name: str, previous: str) -> User:
 
 
 def traits_json(user: User) -> str:
-    """The user's traits as they go into a stored event, an empty text where there are none."""
+    """The user's traits for a stored event, or an empty text."""
     if user.traits and not user.traits_json:
         user.traits_json = orjson.dumps(user.traits).decode()
     return user.traits_json
 
 
 def _named(records: Records, scope: int, name: str, device_id: str | None, current: User | None) -> User:
-    """The known user of this id; else the anonymous one at hand, renamed; else a new one."""
+    """The known user with this id, else the current anonymous one, renamed, else a new one."""
     known = records.user_called(scope, name)
     if known is not None:
         return known

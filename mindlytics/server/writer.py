@@ -1,7 +1,7 @@
-"""The one thread that writes to the database: jobs in, their results out, after the commit.
+"""The one thread that writes to the database. It takes jobs, and returns their results after the commit.
 
-Jobs that wait together are committed together, each behind a savepoint of its own, so that one that fails takes nothing
-else with it. Another process may write to the same database: what is held in memory is dropped then.
+Waiting jobs are committed together. Each has its own savepoint, so a failing job leaves the others intact. If another
+process writes to the same database, the cached records are dropped.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ MAX_JOBS_PER_COMMIT = 64
 PRUNE_SECONDS = 3600
 
 HOLD_SECONDS = 5.0
-"""Reads are held back so long at most, then they go on for as long: another process may keep the log from shrinking."""
+"""How long reads are held back at most, and then allowed again. Another process may keep the log from shrinking."""
 
 LOOK_SECONDS = 0.02
-"""While reads are held back, the thread looks so often whether they have ended."""
+"""Time between two checks whether the running reads have ended, while new ones are held back."""
 
 logger = logging.getLogger("mindlytics.server")
 
@@ -45,14 +45,14 @@ class _Job(Generic[T]):
 class Writer:
     """The writing thread of one database.
 
-    :param connection: the thread's own from now on.
+    :param connection: used only by the thread from now on.
     :param reads: held back while the log of writes is too long.
     """
 
     def __init__(self, connection: Connection, database: Database, reads: Reads) -> None:
         self.on_commit: Callable[[Sequence[StoredEvent]], None] = _to_nobody
         self.problem: str | None = None
-        """Why the last commit failed; None: it did not."""
+        """Why the last commit failed, or None."""
         self._connection = connection
         self._database = database
         self._reads = reads
@@ -80,7 +80,7 @@ class Writer:
         return job.done
 
     def close(self) -> None:
-        """Finish what waits, then close the connection. Closing twice is harmless."""
+        """Finish the waiting jobs, then close the connection. Closing twice is harmless."""
         with self._closing:
             if not self._closed:
                 self._closed = True
@@ -97,7 +97,7 @@ class Writer:
         self._connection.close()
 
     def _next(self) -> list[_Job[Any]] | None:
-        """The jobs that wait, when there are some; none of them while reads are held back; None at the end."""
+        """Wait for jobs and return them. Returns none while reads are held back, and None at the end."""
         try:
             job = self._jobs.get(timeout=None if self._held_at is None else LOOK_SECONDS)
         except queue.Empty:
@@ -149,7 +149,7 @@ class Writer:
             job.done.set_exception(error)
 
     def _attempt(self, job: _Job[Any]) -> tuple[Any, Exception | None]:
-        """Run one job behind a savepoint: its result, or its error with all of its writes undone.
+        """Run one job behind a savepoint. Returns its result, or its error after undoing its writes.
 
         :raises sqlalchemy.exc.OperationalError: the database undid the whole transaction.
         """
@@ -170,7 +170,7 @@ class Writer:
         return result, None
 
     def _shorten_log(self) -> None:
-        """Hold reads back while the log is too long, and empty it as soon as nobody reads."""
+        """Hold reads back while the log is too long, and empty it once the running ones have ended."""
         if self._log is None:
             return
         at = time.monotonic()
@@ -186,4 +186,4 @@ class Writer:
 
 
 def _to_nobody(_: Sequence[StoredEvent]) -> None:
-    """Tell nobody."""
+    """Do nothing."""

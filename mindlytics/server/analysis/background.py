@@ -1,13 +1,13 @@
-"""When a conversation is analysed, and what becomes of the findings: events and rows, once for each end.
+"""When a conversation is analysed, and how its findings become events and rows, once for each end.
 
-The end of a conversation is stored together with the note that its analysis is due (table ``unanalysed``), in one
-transaction. A thread of its own takes those notes in their order, a moment after the commit: ingest waits for no
-analysis, and what other processes recorded may still come. What comes later makes another note. What came of an
-analysis is stored in one transaction that removes the note, so a server that is killed in between loses no summary and
-makes none twice; two servers on one database share the work.
+The end of a conversation is stored together with a note that its analysis is due (table ``unanalysed``), in one
+transaction. A separate thread takes the notes in order, shortly after the commit. So ingest never waits for an
+analysis, and late events of other processes are included. Even later events add another note. One transaction stores
+the findings and removes the note. So a server that is killed in between loses no summary and makes none twice, and two
+servers on one database share the work.
 
-How a conversation is read is in ``reading.py``, what an analysis finds in ``local.py`` or elsewhere, and how that is
-stored in ``outcome.py``.
+``reading.py`` reads a conversation, ``local.py`` or your own function analyses it, and ``outcome.py``
+stores the findings.
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ from .reading import Due, Place, Reading, due, hurry, next_due, read, unanalysed
 
 AT_ONCE = 64
 SHARE_SECONDS = 0.02
-"""So many conversations, and for about so long, before what was found is stored."""
+"""Most conversations, and roughly the longest time, before findings are stored."""
 
 REST = 9
-"""While requests come in, the thread then rests for so many times the processor time that it took: they go first."""
+"""While requests come in, the thread rests for this multiple of the CPU time that it used, to let them go first."""
 
 HOLD_SECONDS = 10.0
-"""So long after the end of a conversation, the ``Session Ended`` waits for its analysis; then it is told without."""
+"""How long a ``Session Ended`` waits for the analysis of its conversations. Then it is sent without."""
 
 MAX_WAITING = 10_000
-"""For so many sessions at most; then the first of them is told without."""
+"""Most sessions whose end waits. Beyond that, the first one is sent without."""
 
 RETRY_SECONDS = 5.0
-"""Where nothing can be stored (the disk is full), it is tried again so often."""
+"""Time between two attempts while nothing can be stored, for example on a full disk."""
 
 FINDINGS_SECONDS = 10.0
-"""Who posts a single event waits so long for the analysis of a conversation that it ends."""
+"""How long a request with a single event waits for the analysis of a conversation that it ends."""
 
 STOP_SECONDS = 5.0
-"""When the server stops, an analysis that runs has so long to end."""
+"""Time for a running analysis to end when the server stops."""
 
 logger = logging.getLogger("mindlytics.server")
 
 
 @define
 class _Waiting:
-    """The conversations of a session that are due (the events that ended them), until when, and what waits for that."""
+    """A session's due conversations (the events that ended them), a deadline, and the events that wait for them."""
 
     until: float
     endings: set[int] = Factory(set)
@@ -73,10 +73,10 @@ class _Waiting:
 
 
 class Background:
-    """The thread that analyses the conversations of a store, and stores what it found there.
+    """The thread that analyses the conversations of a store, and stores the findings.
 
-    :param publish: handed the events of each commit; a ``Session Ended`` comes after what the analysis of its
-        conversations made, unless that takes too long.
+    :param publish: called with the events of each commit. A ``Session Ended`` comes after the events of its
+        conversations' analysis, unless that takes too long.
 
     The events of each commit go through :meth:`committed`, on the writer's thread.
     """
@@ -96,13 +96,13 @@ class Background:
         self._thread = threading.Thread(target=self._run, name="mindlytics-analysis", daemon=True)
 
     async def start(self, _: web.Application) -> None:
-        """Begin, with what another run has left over."""
+        """Start, with the notes that an earlier run left."""
         self._wake.set()
         self._thread.start()
         self._releasing = asyncio.create_task(self._release())
 
     async def stop(self, _: web.Application) -> None:
-        """End after the analysis that runs; what is left over is done after the next start."""
+        """End after the running analysis. The rest is done after the next start."""
         if self._releasing is not None:
             self._releasing.cancel()
         self._stopping.set()
@@ -115,10 +115,12 @@ class Background:
         return max(self._began, now() - int(HOLD_SECONDS * 1_000_000))
 
     async def findings(self, stored: Sequence[StoredEvent]) -> list[StoredEvent]:
-        """What the analysis of each conversation that ended among these events made, unless that takes too long."""
+        """Wait for the analysis of conversations that ended among these events, and return its events, unless that
+        takes too long.
+        """
         made: list[StoredEvent] = []
         until = time.monotonic() + FINDINGS_SECONDS
-        with suppress(Unavailable):  # what ended is stored, so its request has succeeded
+        with suppress(Unavailable):  # the end is stored, so its request has succeeded
             for event in stored:
                 if type(event) is Ending:
                     await self._store.write(partial(_hurry, event.seq))
@@ -132,14 +134,14 @@ class Background:
     # -- on the writer's thread
 
     def committed(self, events: Sequence[StoredEvent]) -> None:
-        """Take the events of a commit, and publish those that need not wait."""
+        """Take the events of a commit, and publish those that may be sent now."""
         if events and not self._settled:
             self._busy = True
-        if not events:  # somebody may be in a hurry
+        if not events:  # a request may wait for it
             self._wake.set()
         told: list[StoredEvent] = []
         for event in events:
-            if event.event == SESSION_STARTED:  # whoever hears that it began again is to know that it ended before
+            if event.event == SESSION_STARTED:  # the end has to be sent before the new start
                 told += self._let_go(event)
             if not self._holds(event):
                 told.append(event)
@@ -149,7 +151,7 @@ class Background:
             told += self._settle(settled)
         self._settled.clear()
         at = time.monotonic()
-        while self._waiting and (  # they are in the order of their ends
+        while self._waiting and (  # they are ordered by their ends
             len(self._waiting) > MAX_WAITING or next(iter(self._waiting.values())).until <= at
         ):
             told += self._waiting.pop(next(iter(self._waiting))).held
@@ -169,7 +171,7 @@ class Background:
         return False
 
     def _let_go(self, started: StoredEvent) -> list[StoredEvent]:
-        """What is held of a session that begins again."""
+        """The held events of a session that starts again."""
         waiting = self._waiting.get(started.session)
         if waiting is None:
             return []
@@ -177,7 +179,7 @@ class Background:
         return held
 
     def _settle(self, settled: Due) -> list[StoredEvent]:
-        """A conversation is analysed; what need not wait any more."""
+        """Note an analysed conversation, and return the events that waited for it."""
         key = settled.session
         waiting = self._waiting.get(key)
         if waiting is None:
@@ -186,19 +188,19 @@ class Background:
         return [] if waiting.endings else self._waiting.pop(key).held
 
     def _add(self, records: Records, outcomes: Sequence[Outcome]) -> None:
-        """Store what came of analyses, but for those of which another server was first."""
+        """Store findings, except those that another server stored first."""
         for outcome in outcomes:
             self._settled.append(outcome.due)
             add(records, outcome)
 
     def _forget(self, records: Records) -> None:
-        """Wait no longer for what is due no more: another server was first, or this one was emptied."""
+        """Release events that wait for removed notes: another server was first, or this one was emptied."""
         if not unanalysed(records.connection):
             for waiting in self._waiting.values():
                 waiting.until = 0.0
 
     async def _release(self) -> None:
-        """See to it that what is held is looked at, even where nothing is committed."""
+        """Check held events regularly, even without commits."""
         while True:
             await asyncio.sleep(HOLD_SECONDS / 10)
             if self._waiting:
@@ -227,7 +229,7 @@ class Background:
         connection.close()
 
     def _share(self, connection: Connection) -> bool:
-        """Analyse some of the conversations that are due, store what was found, and rest; whether there were any."""
+        """Analyse some due conversations, store the findings, and rest. Returns whether there were any."""
         began, worked = time.monotonic(), time.thread_time()
         outcomes = []
         with connection.begin():
@@ -246,9 +248,9 @@ class Background:
         return True
 
     def _outcome(self, connection: Connection, ended: Due) -> Outcome:
-        """Read and analyse one conversation. What fails for it alone is told, and holds up no other.
+        """Read and analyse one conversation. A failure of its own is reported, and delays no other.
 
-        :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be read for now.
+        :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be read at present.
         """
         try:
             return self._analyse(read(connection, ended), ended)
@@ -258,13 +260,13 @@ class Background:
             return self._failure(ended, error)
 
     def _analyse(self, reading: Reading, ended: Due) -> Outcome:
-        """Analyse one conversation. If that fails, what was counted is told all the same."""
+        """Analyse one conversation. If that fails, its counts are still stored."""
         outcome = Outcome(ended, [], [])
         counted = reading.count.properties(reading.started_at, ended.ended_at)
         try:
             found = self._analysis(_dialogue(reading, ended))
             _check(found, len(reading.steps))
-        except BaseException as error:  # what others have written may even exit
+        except BaseException as error:  # a custom analysis may even raise SystemExit
             return self._failure(ended, error, **counted)
         for intent in found.intents:
             informed = reading.places[intent.informed]
@@ -296,7 +298,7 @@ class Background:
         return outcome
 
     def _failure(self, ended: Due, error: BaseException, **counted: Scalar) -> Outcome:
-        """An ``MLError``, and a summary of nothing but what was counted."""
+        """An ``MLError``, and a summary with only the counts."""
         logger.warning("the analysis %s failed: %s", self._name, type(error).__name__)
         outcome = Outcome(ended, [], [])
         message = valid_text(f"the analysis failed: {type(error).__name__}: {error}")
@@ -327,9 +329,9 @@ def _dialogue(reading: Reading, ended: Due) -> Dialogue:
 
 
 def _check(found: object, steps: int) -> None:
-    """Refuse what no analysis may give back.
+    """Check the result of an analysis.
 
-    :raises AnalysisError: naming the rule.
+    :raises AnalysisError: it breaks a rule, which the message names.
     :raises InvalidEvent: an intent has no name.
     """
     if not isinstance(found, Findings):

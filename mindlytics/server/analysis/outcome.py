@@ -1,7 +1,7 @@
-"""What came of an analysis, and how it is stored: once for each end, or in place of what was found before.
+"""The outcome of an analysis, and how it is stored: once for each end, or in place of an earlier outcome.
 
-Something that came late may change what a conversation was about. Then what was found in it before is removed, and the
-new ``Conversation Summary`` names the one that it replaces.
+Late events may change the result. Then the earlier findings are removed, and the new ``Conversation Summary`` names the
+one that it replaces.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAMES = (INTENT_INFORMED, INTENT_CLOSED, ML_ERROR, CONVERSATION_SUMMARY)
 
 
 class Made(NamedTuple):
-    """An event to be stored: its name, its properties as JSON, the event that it is due to, and when that was."""
+    """An event to be stored: its name, its properties as JSON, the event that caused it, and the time of that."""
 
     event: str
     properties: str
@@ -39,7 +39,7 @@ class Made(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A row of the table ``intents``. The last steps of it are known by the numbers of their events."""
+    """A row of the table ``intents``, with the numbers of its first and last events."""
 
     scope: int
     session: int
@@ -57,7 +57,7 @@ class Found(NamedTuple):
 
 @define
 class Outcome:
-    """What came of one analysis: events, the last of which is the summary, and rows of the table ``intents``."""
+    """The outcome of one analysis: events, ending with the summary, and rows of the table ``intents``."""
 
     due: Due
     made: list[Made]
@@ -110,7 +110,7 @@ def add(records: Records, outcome: Outcome) -> None:
 
 
 def made_of(ending: StoredEvent, connection: Connection) -> list[StoredEvent]:
-    """What the analysis made that was due with this event; empty while it has not ended."""
+    """The events of the analysis that this event caused. Empty until it has ended."""
     return _found(connection, ending.key, ending.seq)
 
 
@@ -121,7 +121,7 @@ def _ids(connection: Connection, numbers: set[int]) -> dict[int, str]:
 
 
 def _found(connection: Connection, key: Key, ending: int) -> list[StoredEvent]:
-    """The events of one outcome: those between the summary and the one before it, or the end of the conversation."""
+    """The events of one outcome: those from the previous summary, or the end of the conversation, to its summary."""
     last = connection.execute(_summary(key).where(events.c.origin == ending)).scalar()
     if last is None:
         return []
@@ -145,7 +145,7 @@ def _summary(key: Key) -> Select[Any]:
 
 
 def _remove(connection: Connection, ended: Due, former: list[StoredEvent]) -> int:
-    """Remove what was found before; how many events that were."""
+    """Remove earlier findings. Returns the number of removed events."""
     connection.execute(delete(events).where(events.c.seq.in_([event.seq for event in former])))
     informed = [event.origin for event in former if event.event == INTENT_INFORMED]
     connection.execute(

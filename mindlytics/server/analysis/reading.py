@@ -1,4 +1,4 @@
-"""A conversation that has ended, read from the store: its steps, which events they are, and what they come to."""
+"""Reads an ended conversation from the store: its steps, their events, and the counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .counted import Count
 
 MAX_STEPS = 2_000
 MAX_CHARACTERS = 8 * 1024 * 1024
-"""Of a conversation that is longer, an analysis is given the last steps; what is counted is counted whole."""
+"""Most steps for an analysis. It gets the last ones of a longer conversation. The counts include all."""
 
 GRACE = 1_000_000
 """Microseconds after the end of a conversation in which events of other processes may still come before it is analysed:
@@ -60,7 +60,7 @@ Place = tuple[int, int]
 
 
 class Due(NamedTuple):
-    """A row of ``unanalysed``: the event that ended a conversation; ``again`` because something came late."""
+    """A row of ``unanalysed``: the event that ended a conversation. ``again``: because of late events."""
 
     seq: int
     scope: int
@@ -75,7 +75,7 @@ class Due(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """Which conversation it is."""
+        """The conversation."""
         return Key(self.session, self.conversation)
 
     @property
@@ -85,13 +85,13 @@ class Due(NamedTuple):
 
     @property
     def origin(self) -> Place:
-        """The event, and its time as it is stored."""
+        """The event, and its time in the stored form."""
         return self.event, self.timestamp
 
 
 @define
 class Reading:
-    """A conversation: its steps, the event and the time of each, and what was counted."""
+    """A conversation: its steps, the event and the time of each, and the counts."""
 
     started_at: datetime
     count: Count = Factory(Count)
@@ -110,9 +110,9 @@ class Reading:
 
 
 def due(connection: Connection, limit: int) -> list[Due]:
-    """The conversations that are to be analysed now, in the order of their ends.
+    """The conversations to analyse now, in the order of their ends.
 
-    One that ended a moment ago is not yet due. One that is noted for later than soon is: the clock was set back.
+    One that ended just now is not yet due. One that is noted for the far future is due, since the clock was set back.
     """
     at = now()
     rows = connection.execute(_DUE, {"since": at - GRACE + 1, "until": at + GRACE, "limit": limit})
@@ -120,18 +120,18 @@ def due(connection: Connection, limit: int) -> list[Due]:
 
 
 def next_due(connection: Connection) -> float | None:
-    """Seconds until there is one that is due; None: none waits."""
+    """Seconds until the next one is due, or None."""
     noted: int | None = connection.execute(_NEXT).scalar()
     return None if noted is None else min(max(noted + GRACE - now(), 0), GRACE) / 1_000_000
 
 
 def hurry(connection: Connection, event: int | None = None) -> None:
-    """Wait no longer for what may come late: in the conversation that the event of this number ended, or in any."""
+    """Stop waiting for late events, in the conversation that the event of this number ended, or in all."""
     connection.execute(_HURRY if event is None else _HURRY.where(notes.c.event == event))
 
 
 def unanalysed(connection: Connection) -> int:
-    """How many there are."""
+    """The number of notes."""
     return connection.execute(select(func.count()).select_from(notes)).scalar_one()
 
 
@@ -148,7 +148,7 @@ def read(connection: Connection, ended: Due) -> Reading:
 
 
 def _take(reading: Reading, event: str, place: Place, text: str) -> None:
-    """Count an event, and keep it where it is a step."""
+    """Count an event, and keep it if it is a step."""
     if event not in ("Conversation Turn", "Conversation Usage", "Conversation Function"):
         return
     at, properties = _moment(place[1]), orjson.loads(text)

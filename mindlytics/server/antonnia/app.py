@@ -1,6 +1,6 @@
 """The HTTP side of the API: routes, the token, bodies in, documents out, errors as ``{"detail": …}``.
 
-What a request does is in ``actions.py``.
+``actions.py`` carries the requests out.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STATUSES: Mapping[type[AntonniaError], int] = {AuthenticationError: 401, NotFoun
 
 
 Action = Callable[..., Any]
-"""What a request does: takes the rows, the ids of its path by their names, and its body."""
+"""Carries out a request: a function of the rows, the ids of the path by name, and the body."""
 
 READS: Mapping[tuple[str, str], Action] = {
     ("POST", "/sessions/search"): actions.search_sessions,
@@ -74,10 +74,10 @@ WRITES: Mapping[tuple[str, str], Action] = {
 
 
 def create_app(server: web.Application, answer: Reply | str | None, webhook: str | None) -> web.Application:
-    """The application, to be added to that of the server below :data:`PREFIX`.
+    """The application, to add to the server's below :data:`PREFIX`.
 
-    :param answer: what agents say: a function of an :class:`~.desk.Occasion`, or a text.
-    :param webhook: the address that is told of what happens.
+    :param answer: the answers of agents: a function of an :class:`~.desk.Occasion`, or a text.
+    :param webhook: the address that receives webhooks.
     """
     app = web.Application(middlewares=[_errors_as_detail])
     app[STORE] = server[STORE]
@@ -157,7 +157,7 @@ async def _reply(request: web.Request) -> web.Response:
 async def _token(request: web.Request) -> str:
     """The token of a request: a key of the server.
 
-    :raises AuthenticationError: there is none, or it is not taken.
+    :raises AuthenticationError: it is missing or rejected.
     """
     try:
         return await key_of(request)
@@ -166,7 +166,7 @@ async def _token(request: web.Request) -> str:
 
 
 async def _written(request: web.Request) -> tuple[str, Document, RequestKey | None]:
-    """The token and the body of a request that changes something, and what its answer is remembered by."""
+    """The token and the body of a request that changes something, and the key under which its answer is remembered."""
     token, body = await _token(request), await _body(request)
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable()):
@@ -184,7 +184,7 @@ async def _body(request: web.Request) -> bytes:
 def _document(body: bytes) -> Document:
     try:
         given = orjson.loads(body) if body else {}
-        orjson.dumps([[[[given]]]])  # some of it is told within other objects, and orjson reads deeper than it writes
+        orjson.dumps([[[[given]]]])  # parts of it go into other objects, and orjson reads deeper than it writes
     except orjson.JSONDecodeError:
         raise ValidationError("the body must be JSON") from None
     except orjson.JSONEncodeError:

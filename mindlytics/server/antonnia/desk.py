@@ -1,4 +1,4 @@
-"""What happens without a request: answers of agents after their debounce time, schedules when they are due."""
+"""Acts without a request: answers of agents after their debounce time, and due schedules."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from .rows import APP_ID, Document, Rows, new_id
 T = TypeVar("T")
 
 LOOK_AGAIN = 60.0
-"""Seconds after which schedules are looked at again, since another server may have written to the file."""
+"""Seconds after which schedules are checked again, since another server may have added some."""
 
 RETRY_SECONDS = 5.0
-"""Where they cannot be read, it is tried again so often."""
+"""Seconds between two attempts while they cannot be read."""
 
 ECHO = "You said: {text}"
 
@@ -40,11 +40,11 @@ logger = logging.getLogger("mindlytics.server")
 
 @frozen
 class Occasion:
-    """What an agent is to answer.
+    """What an agent should answer to.
 
-    :param session: with its agent and metadata.
-    :param messages: all of the session, oldest first; unless there is a node, the last one is the contact's.
-    :param node_id: the node to go on at, where a schedule names one.
+    :param session: the session, with its agent and metadata.
+    :param messages: all messages of the session, oldest first. Without a node, the last one is the contact's.
+    :param node_id: the node to continue at, if a schedule names one.
     """
 
     session: Session
@@ -53,13 +53,13 @@ class Occasion:
 
 
 Reply = Callable[[Occasion], Any]
-"""Gives what the agent says: a text, a content, a list of them, or None for nothing. May be a coroutine function."""
+"""Returns what the agent says: a text, a content, a list of them, or None. May be a coroutine function."""
 
 
 def rule(template: str = ECHO) -> Reply:
-    """An agent that says the same always.
+    """An agent with a fixed answer.
 
-    :param template: what it says; ``{text}`` in it is what the contact said last.
+    :param template: the answer. ``{text}`` in it stands for the contact's last message.
     """
 
     def answer(occasion: Occasion) -> str:
@@ -73,7 +73,7 @@ def rule(template: str = ECHO) -> Reply:
 class Desk:
     """The agents of one running server.
 
-    :param reply: what they say; a text is taken for a :func:`rule`.
+    :param reply: what they say. A text becomes a :func:`rule`.
     """
 
     def __init__(self, store: Store, reply: Reply | str | None, posting: Posting) -> None:
@@ -85,20 +85,20 @@ class Desk:
         self._clerk = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
-        """Give up what is not due yet: schedules are carried out by the next server, pending answers are not."""
+        """Drop pending answers. The next server carries out the schedules."""
         tasks = [self._clerk, *self._pending.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def look(self) -> None:
-        """A schedule was added."""
+        """Note that a schedule was added."""
         self._changed.set()
 
     async def reply(self, app: App, session_id: str, debounce: float, key: RequestKey | None = None) -> Document:
-        """Answer in a session: at once, or after so many seconds without another call. Gives the session.
+        """Answer in a session, at once or after so many seconds without another call. Returns the session.
 
-        :param key: see :meth:`~.rows.Rows.once`; under one key, nothing is said twice.
+        :param key: see :meth:`~.rows.Rows.once`. The agent answers once under one key.
         """
         told = None
         if debounce:
@@ -194,7 +194,7 @@ class Desk:
         def work(rows: Rows) -> None:
             nonlocal mine
             current = actions.known(rows, "schedule", schedule["id"])
-            mine = current["status"] == "scheduled"  # else another server has done it
+            mine = current["status"] == "scheduled"  # otherwise another server did it
             if not mine:
                 return
             status = "completed"
@@ -216,7 +216,7 @@ class Desk:
 
 
 def _scheduled(connection: Connection) -> list[tuple[App, Document]]:
-    """The schedules of all organizations that are still to be carried out."""
+    """The pending schedules of all organizations."""
     found = []
     query = select(apps.c.scope, apps.c.organization_id).where(apps.c.app_id == APP_ID)
     for scope, organization_id in connection.execute(query).all():
@@ -230,7 +230,7 @@ def _due(schedule: Document) -> datetime:
 
 
 async def _logged(work: Coroutine[Any, Any, object]) -> None:
-    """Nobody waits for the outcome: what fails is logged."""
+    """Run something in the background, and log its failure."""
     try:
         await work
     except AntonniaError as error:

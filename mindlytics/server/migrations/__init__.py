@@ -1,6 +1,6 @@
-"""How a database of an earlier version becomes one of the present, with Alembic. Each step is a file in ``versions/``.
+"""Upgrades a database of an earlier version with Alembic. Each step is a file in ``versions/``.
 
-The tables of a new database are in ``schema.py``. A test sees to it that both ways lead to the same.
+``schema.py`` has the tables of a new database. A test checks that both ways lead to the same tables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect
 
 
 def config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration: no file of its own is needed."""
+    """Alembic's configuration, made without a file."""
     found = Config(attributes={"connection": connection})
     found.set_main_option("script_location", "mindlytics.server:migrations")
     found.set_main_option("path_separator", "os")
@@ -20,7 +20,7 @@ def config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(connection: Connection, revision: str) -> bool:
-    """Take the tables to the present version, within the transaction that is open; whether there is a way.
+    """Upgrade the tables to the current version, within the open transaction. Returns whether that is possible.
 
     :param revision: their version. Before ``0007``, Alembic had no table to note it in.
     """

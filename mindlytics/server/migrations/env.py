@@ -1,4 +1,4 @@
-"""Alembic runs this file: the steps go through the connection that is given, within its transaction."""
+"""Alembic runs this file. The steps use the given connection, within its transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first version that is carried over."""
+"""The first version that can be upgraded."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Nothing: files of this version were made without Alembic."""
+    """Do nothing: files of this version were made without Alembic."""

@@ -1,4 +1,4 @@
-"""Keys are kept as hashes, idempotency keys with the request that they are of."""
+"""Store keys as hashes, and idempotency keys with their requests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ revision = "0005"
 down_revision = "0004"
 
 STORING = ("/bc/v1/events/queue", "/ingestion.v1alpha.IngestionService/CollectEvents")
-"""The addresses of which version 4 kept an Idempotency-Key without saying which."""
+"""The addresses whose Idempotency-Keys version 4 stored without the address."""
 
 
 def upgrade() -> None:
     connection = op.get_bind()
-    connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what is dropped here is overwritten
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")  # dropped data is overwritten
     salt = new_salt()
     op.execute("CREATE TABLE salt (salt BLOB NOT NULL)")
     connection.execute(text("INSERT INTO salt VALUES (:salt)"), {"salt": salt})

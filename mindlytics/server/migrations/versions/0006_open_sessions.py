@@ -1,4 +1,4 @@
-"""Open sessions are found without reading all."""
+"""Find open sessions without reading all."""
 
 from __future__ import annotations
 

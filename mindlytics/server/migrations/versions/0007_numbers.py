@@ -1,6 +1,6 @@
-"""Rows are named by numbers. Ids are kept once, and those of events that are stored already as they are.
+"""Name rows by numbers. Ids are stored once, and ids of events stored before stay the same.
 
-Only SQLite files have had another version. The statements are of this version, whatever becomes of ``schema.py``.
+Only SQLite files exist in earlier versions. The statements are those of this version, independent of ``schema.py``.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ INSERT INTO idempotency_keys SELECT scope, key, seen_at, answer, body FROM old_i
 _LAST = (
     "SELECT max(seq) FROM (SELECT seq FROM events UNION ALL SELECT seq FROM sessions UNION ALL SELECT seq FROM users)"
 )
-"""No more conversations than events begin, each with a number of its own."""
+"""Give each conversation a number of its own."""
 
 
 def upgrade() -> None:
