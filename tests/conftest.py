@@ -41,7 +41,7 @@ async def eventually(condition: Callable[[], bool], timeout: float = 30) -> None
 
 
 class Face:
-    """One of the two faces, made for a test's sink; closes the clients that the test leaves open."""
+    """One of the two faces, made for a test's sink. It closes the clients that the test leaves open."""
 
     def __init__(self, kind: type[Any], url: str) -> None:
         self.kind = kind
@@ -119,6 +119,6 @@ def service() -> Iterator[LiveService]:
 
 @pytest.fixture
 def live(service: LiveService, face: Face) -> Face:
-    """A face whose clients are of the service of live events; they are closed before it."""
+    """A face whose clients use the service of live events. They are closed before it."""
     face.url = service.url
     return face

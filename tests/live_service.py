@@ -1,4 +1,4 @@
-"""A service of live events that misbehaves as it is told: keys, WebSockets and events read back, on real sockets."""
+"""A service of live events that misbehaves on demand: keys, WebSockets and events read back, on real sockets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def body(text: str) -> TokenFault:
 
 
 def sends(*messages: str | bytes, code: int = 1000) -> SocketFault:
-    """Send these and close with that code; code 0: cut the connection."""
+    """Send these and close with that code. Code 0 cuts the connection."""
 
     async def fault(socket: web.WebSocketResponse) -> None:
         for message in messages:
@@ -102,12 +102,12 @@ class LiveService:
         return len(self._sockets)
 
     def tell(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
-        """Store an event and send it to all who listen; from any thread."""
+        """Store an event and send it to all listeners. Any thread may call it."""
         asyncio.run_coroutine_threadsafe(self._tell(event, session_id, **more), self._loop).result(30)
         return self.told[-1]
 
     def make(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
-        """An event, as the service tells it."""
+        """An event, as the service sends it."""
         now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
         number = next(self._numbers)
         made = {"event": event, "session_id": session_id, "event_id": f"e{number}", "timestamp": now, **more}

@@ -1,4 +1,4 @@
-"""A service that stores what it is sent, remembers every request, and misbehaves as it is told: real sockets."""
+"""A service that stores what it receives, remembers every request, and misbehaves on demand, on real sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Request:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What was sent, by the names that Mindlytics has for it; a message's first word is its name."""
+        """The names of the received events. A message's first word is its name."""
         if self.headers.get("Content-Type") == "application/proto":
             return _messages(self.body)
         given = self.json
@@ -124,7 +124,7 @@ def hang(exchange: Exchange) -> None:
 
 
 def trickle(**headers: str) -> Fault:
-    """A reply of which there is always a little more. Where it is gzipped, that is a file's name: nothing to decode."""
+    """A reply that never ends. A gzipped one trickles a file's name, which leaves nothing to decode."""
 
     def fault(exchange: Exchange) -> None:
         exchange.reply(body=b"", length=1_000_000, **headers)
@@ -190,7 +190,7 @@ def at_most(size: int) -> Fault:
 
 
 class Sink:
-    """The service. ``plan`` answers the next requests, one each; then ``always`` does."""
+    """The service. ``plan`` answers the next requests, one each. Then ``always`` does."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -249,7 +249,7 @@ class Sink:
         self.plan.extend(faults)
 
     def wait(self, condition: Callable[[], bool], timeout: float = 20) -> None:
-        """Until the condition holds; it is looked at whenever something arrived."""
+        """Wait until the condition holds. It is checked whenever something arrives."""
         with self.changed:
             assert self.changed.wait_for(condition, timeout), "it did not arrive in time"
 

@@ -335,7 +335,7 @@ def test_a_mapping_that_another_thread_changes_raises_nothing(kind: Any) -> None
 
 
 class Liar:
-    """Raises where it is asked what it is."""
+    """Raises if its class is asked for."""
 
     @property
     def __class__(self) -> Any:

@@ -1,4 +1,4 @@
-"""Clients: credentials, direct requests, sharing, closing, the account; on both faces."""
+"""Clients on both faces: credentials, direct requests, sharing, closing, the account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endings: what is lost is told, one batch's end is not everybody's, and nothing is waited for in vain."""
+"""Endings: losses are reported, one failed batch leaves the others alone, and no wait is in vain."""
 
 from __future__ import annotations
 

@@ -67,12 +67,12 @@ class Place:
         return [event["event"] for event in self.find("events", filter=recorded)]
 
     def run(self, name: str) -> str:
-        """Run an example to its end, with this server; what it printed."""
+        """Run an example to its end with this server. Returns its output."""
         return run(name, **self.settings)
 
     @contextmanager
     def serve(self, *command: str) -> Iterator[str]:
-        """Run an example that serves; yields its address."""
+        """Run an example that serves. Yields its address."""
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.settings},
@@ -216,7 +216,7 @@ def test_fastapi_delivers_what_is_pending_when_it_is_stopped(place: Place) -> No
 
 
 SERVES_ITSELF = ("-b",)
-"""Flags for examples that run a server in their own process: in development mode, its loop tells of every delay."""
+"""Flags for examples that run a server in their own process. In development mode, its loop would report every delay."""
 
 
 def test_antonnia_support() -> None:

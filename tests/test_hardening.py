@@ -1,4 +1,4 @@
-"""What a hostile reader of the contract tried, on both faces; each of these once failed."""
+"""What a hostile reader of the contract tried, on both faces. Each of these once failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may import whom: the core knows no sockets, threads or clocks; events know nothing at all."""
+"""Which layer may import which: the core knows no sockets, threads or clocks, and events know nothing else."""
 
 from __future__ import annotations
 

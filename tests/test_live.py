@@ -296,7 +296,7 @@ async def test_a_client_that_is_dropped_listens_no_longer(live: Face, service: L
 async def test_a_loop_over_events_takes_each_and_ends_when_it_is_left(live: Face, service: LiveService) -> None:
     client = live.client()
     events = client.events()
-    service.tell("a")  # since the call; the loop has not begun yet
+    service.tell("a")  # since the call, before the loop begins
     service.tell("MLError", properties={"error_message": "no such model"})
     taken = []
     async for event in each(events):

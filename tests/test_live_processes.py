@@ -26,7 +26,7 @@ def hear(event):
 
 
 def run(service: LiveService, program: str, **settings: str) -> str:
-    """Run a program; what it prints. It ends well, and says nothing on stderr."""
+    """Run a program and return its output. It must succeed with an empty stderr."""
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", BEGIN + textwrap.dedent(program)],
         env={

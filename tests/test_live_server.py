@@ -28,7 +28,7 @@ def names_of(session_id: str, events: Iterable[MLEvent]) -> list[str]:
 
 
 def fixed_port() -> int:
-    """One that is free, and that no system gives to an outgoing connection while nobody listens there."""
+    """A free port that the system does not give to outgoing connections."""
     while True:
         port = random.randrange(20_000, 30_000)
         with suppress(OSError), socket.socket() as tried:

@@ -121,7 +121,7 @@ def test_connections_of_a_closed_loop_cause_no_warning(
     loop.run_until_complete(record("one"))
     loop.close()  # around the sender
     del loop
-    monkeypatch.setattr(sharing, "_enough", 0)  # so that pipelines that nobody is at are let go of
+    monkeypatch.setattr(sharing, "_enough", 0)  # so that unused pipelines are freed
     asyncio.run(record("other"))
     gc.collect()
     assert [] == caplog.records
@@ -216,7 +216,7 @@ async def test_the_sender_has_a_context_of_its_own(sink: Sink, client: AsyncClie
 
 
 def waited_for_a_processor() -> float:
-    """Seconds in which this thread could have gone on but other programs had the processors; 0 where nobody counts."""
+    """Seconds for which this thread was ready and other programs used the CPUs. 0 if the system does not count them."""
     try:
         return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
     except OSError:

@@ -57,7 +57,7 @@ IMPORT = requirements(SETUP["options.extras_require"]["import"])
 PRICES = requirements(SETUP["options.extras_require"]["prices"])
 BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN, **IMPORT, **PRICES}
 MODULES = {"nltk-vader-sentiment": "vader", "protobuf": "google"}
-"""Under which name a package is imported, where that is another."""
+"""The import name of a package, if it differs."""
 
 
 def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None:
@@ -81,7 +81,7 @@ def test_the_versions_of_python_that_are_named_are_those_that_are_tested() -> No
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """The modules from elsewhere that are imported, but for those that only the type checker sees."""
+    """The imported modules of other packages, except those that only the type checker sees."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue

@@ -85,7 +85,7 @@ EXAMPLES: dict[type, Mapping[str, Any]] = {
     exceptions.APIError: {"message": "no", "status_code": 500, "response_text": "x"},
     mindlytics.APIResponse: {"errored": True, "status": 400, "message": "no"},
 }
-"""Arguments of classes of which none can be made up by their types."""
+"""Arguments of classes that cannot be made up from their types."""
 
 
 def example(kind: Any) -> Any:

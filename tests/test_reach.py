@@ -68,7 +68,7 @@ async def test_the_environments_proxy_is_used_unless_trust_env_is_off(
 
 @pytest.fixture
 def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials of somebody else for this machine."""
+    """Credentials of another service on this machine."""
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login somebody password else\n")
     path.chmod(0o600)

@@ -32,7 +32,7 @@ STAMP = "2025-04-03T07:35:10.000Z"
 
 
 async def test_recorded_calls_send_what_was_recorded(face: Face, sink: Sink) -> None:
-    """Each recorded call, played as it stands there; the requests must be those that were recorded."""
+    """Plays each recorded call. The requests must be the recorded ones."""
     client = face.client()
     names = {"client": client, "TokenBasedCost": TokenBasedCost, "Cost": Cost}
     names["session"] = client.create_session(session_id="sess-1", conversation_id="conv-1", id="u1", device_id="dev-1")

@@ -30,7 +30,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def secure(sink: Sink, authority: trustme.CA) -> str:
-    """The sink, with a certificate that nobody knows but the authority."""
+    """The sink, with a certificate that only the authority knows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     sink._server.socket = context.wrap_socket(sink._server.socket, server_side=True)
@@ -174,7 +174,7 @@ def test_no_socket_outlives_its_loop(secure: str, bundle: str) -> None:
 
     for _ in range(20):
         asyncio.run(one())
-    gc.collect()  # a socket that is open still would be told of, and a warning is an error here
+    gc.collect()  # an open socket would cause a warning, which is an error here
 
 
 async def test_an_unknown_certificate_is_refused_and_verify_false_takes_it(face: Face, secure: str) -> None:

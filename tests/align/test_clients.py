@@ -1,4 +1,4 @@
-"""Align AI's clients on both faces: credentials, config, environment, the account, privacy; and what they import."""
+"""Align AI's clients on both faces: credentials, config, environment, the account, privacy, imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Align AI takes: every limit of its reference page, told at the call."""
+"""What Align AI accepts: every limit of its reference page, checked at the call."""
 
 from __future__ import annotations
 

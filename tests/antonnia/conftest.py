@@ -19,7 +19,7 @@ TOKEN = "a-secret-token"
 
 
 class Face:
-    """One of the two faces; closes the clients that the test leaves open."""
+    """One of the two faces. It closes the clients that the test leaves open."""
 
     def __init__(self, kind: type[Any], sink: Sink, server: LocalServer) -> None:
         self.kind = kind
@@ -74,7 +74,7 @@ async def everything(found: Any) -> list[Any]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port at which nobody listens."""
+    """A port without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

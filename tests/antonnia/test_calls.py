@@ -1,4 +1,4 @@
-"""Every call: the request that it makes and its answer, alike on both faces; arguments that break a rule."""
+"""Every call on both faces: its request and answer, and arguments that break a rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong: errors of the service, replies that cannot be read, no replies; and what is tried again."""
+"""What goes wrong: errors of the service, unreadable and missing replies, and what is retried."""
 
 from __future__ import annotations
 

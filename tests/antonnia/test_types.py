@@ -1,4 +1,4 @@
-"""Types: what a newer service adds is kept, what is read can be told again, a repr holds nothing of what was said."""
+"""Types: fields of a newer service are kept, reading and writing are inverse, and a repr leaves out what was said."""
 
 from __future__ import annotations
 

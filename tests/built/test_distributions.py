@@ -1,4 +1,4 @@
-"""What is uploaded is whole: the sdist holds the project and its tests pass from there; the wheel holds no tests."""
+"""The built files: the sdist holds the project and its tests pass from there, and the wheel leaves out the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One local server for the tests of the folder, in a process of its own; each test has a project of its own."""
+"""One local server for the tests of the folder, in a process of its own. Each test has its own project."""
 
 from __future__ import annotations
 

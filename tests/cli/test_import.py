@@ -1,4 +1,4 @@
-"""``mindlytics import``: files arrive whole and in order, and what does not is told with its place."""
+"""``mindlytics import``: files arrive whole and in order, and problems are reported with their place."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def counted(summary: str) -> dict[str, int]:
 
 
 def imported(server: Running, project: str, *arguments: object, **more: Any) -> dict[str, int]:
-    """Import without a hitch; what was counted."""
+    """Import without problems, and return the counts."""
     ended = mindlytics("import", "--server", server.url, "--project-id", project, *arguments, **more)
     assert (0, "") == (ended.returncode, ended.stderr)
     return counted(ended.stdout)

@@ -1,4 +1,4 @@
-"""``mindlytics serve``: it says how it is reached, ends when told, and says in one line why it cannot start."""
+"""``mindlytics serve``: it prints its addresses, ends on a signal, and says in one line why it cannot start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mindlytics tail``: live events in a terminal or a pipe, through restarts of the server, until nobody wants them."""
+"""``mindlytics tail``: live events in a terminal or a pipe, through restarts of the server, until its reader leaves."""
 
 from __future__ import annotations
 

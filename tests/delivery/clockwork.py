@@ -14,7 +14,7 @@ from mindlytics.settings import Settings
 
 
 class PlainWire:
-    """Events as their names; replies are judged before they come."""
+    """Encodes events as their names, with verdicts known in advance."""
 
     url = "mem://"
     piece_overhead = 1

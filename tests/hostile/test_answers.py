@@ -62,7 +62,7 @@ RETRIED: dict[str, Answer] = {
     "429, asking for ever": plain("429 Too Many", words("busy"), "Retry-After: 1e400"),
     "a redirect to itself, then well": plain("307 There", b"", "Location: /bc/v1/events/queue", keep=True),
 }
-"""It is tried again, under the same key; the second attempt succeeds."""
+"""It is retried under the same key, and the second attempt succeeds."""
 
 REFUSED: dict[str, Answer] = {
     "304": plain("304 Not Modified", b""),

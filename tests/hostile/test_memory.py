@@ -103,7 +103,7 @@ print(json.dumps(most() - before))
 """
 
 LIMIT = 250
-"""MiB. A body of 64 MiB is read where it is what was asked for, and is held twice for a moment."""
+"""MiB. A requested body of 64 MiB is read, and is briefly held twice."""
 
 
 @pytest.fixture

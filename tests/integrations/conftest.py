@@ -25,7 +25,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
 
 @pytest.fixture
 def recorded(face: Face, sink: Sink) -> Recorded:
-    """Gives the properties of what was recorded, in order; of a tool's call and of a turn."""
+    """Returns the properties of the recorded tool calls and turns, in order."""
 
     async def read() -> list[dict[str, Any]]:
         for client in face.clients:

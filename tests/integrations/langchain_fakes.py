@@ -1,4 +1,4 @@
-"""Models of LangChain that answer as they are told, and the tools of their agents."""
+"""Models of LangChain with scripted answers, and the tools of their agents."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ GEMINI_USAGE = {
 
 
 class Models:
-    """Running since it was made; ``url`` is where."""
+    """A running server. ``url`` is its address."""
 
     def __init__(self) -> None:
         self.stopping = threading.Event()

@@ -236,7 +236,7 @@ async def test_what_is_tried_again_is_one_turn(recorded: Recorded) -> None:
 @pytest.mark.parametrize("is_static", [False, True], ids=["interrupt", "interrupt_before"])
 async def test_a_question_that_waits_for_an_approval_is_one_turn(recorded: Recorded, is_static: bool) -> None:
     def ask(a: int, b: int) -> str:
-        """Ask somebody."""
+        """Ask a person."""
         return str(a + b) if is_static else str(interrupt("May I?"))
 
     replies = [reply("", 10, 1, asks("ask", a=2, b=3)), reply("It is 5.", 20, 2)]
@@ -257,7 +257,7 @@ async def test_a_question_that_waits_for_an_approval_is_one_turn(recorded: Recor
 
 async def test_an_unapproved_question_is_recorded_before_the_next(recorded: Recorded) -> None:
     def ask() -> str:
-        """Ask somebody."""
+        """Ask a person."""
         return str(interrupt("May I?"))
 
     agent = create_agent(model(reply("", 1, 1, asks("ask")), reply("Well.")), [ask], checkpointer=InMemorySaver())

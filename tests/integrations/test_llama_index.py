@@ -1,4 +1,4 @@
-"""LlamaIndex, driven by itself with models that answer as they are told."""
+"""LlamaIndex itself, with models of scripted answers."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def is_streamed(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 async def make(models: Models, face: Face) -> AsyncIterator[Any]:
-    """Makes a client of the library, of the face's kind or of another one; closes it in the end."""
+    """Makes a client of the library, of the face's kind or of another one, and closes it at the end."""
     made: list[Any] = []
 
     def make_one(is_async: bool = face.is_async) -> Any:

@@ -29,7 +29,7 @@ def programs() -> Iterator[Any]:
 
 
 OWN_TRACING = re.compile(r"^\[non-fatal\] Tracing.*\n", re.MULTILINE)
-"""What the Agents SDK says where it cannot reach its own service of traces, which it is left with beside ours."""
+"""What the Agents SDK logs if it cannot reach its own service of traces, which it keeps beside ours."""
 
 
 @pytest.mark.parametrize("program", list(programs()))

@@ -51,7 +51,7 @@ async def recorded(face: Face, sink: Sink) -> AsyncIterator[Recorded]:
 
 
 def steps(*replies: Any) -> FunctionModel:
-    """A model that answers one reply after the other; a reply is a text, or calls of tools."""
+    """A model with scripted replies: texts or calls of tools."""
     waiting: Iterator[Any] = iter(replies)
 
     def parts() -> list[Any]:

@@ -17,7 +17,7 @@ from ..sink import Sink
 
 
 def record(text: str) -> str:
-    """Record a turn in the current session; its id."""
+    """Record a turn in the current session, and return its id."""
     session: Any = mindlytics.current_session()
     if session is None:
         return "none"

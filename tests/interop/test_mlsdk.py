@@ -27,14 +27,14 @@ IMPORT = "from mlsdk import "
 
 COLLECTIONS = ("users", "sessions", "conversations", "events", "messages")
 TIMES = {"timestamp", "started_at", "ended_at", "duration"}
-"""Equal only where a program gives its own."""
+"""Fields that are equal only if a program sets them."""
 NOW = {"created_at", "updated_at"}
 MADE_UP = {"event_id", "origin_event_id", "user_id"}
 COMPLAINTS = {
     "live": ("Mindlytics Error: previous_id must be the id of a known user\n", ""),
     "refused": ("", "mindlytics: 3 events were not delivered ({url}: status 403: no organization has this API key)\n"),
 }
-"""What a program says on stderr, before its import line is changed and then, where it says anything."""
+"""A program's stderr before and after its import line is changed, if it writes any."""
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def server_on_3000() -> Iterator[LocalServer]:
                 if server.live_url.endswith(f":{port + 1000}"):
                     yield server
                     return
-        except ServerError:  # somebody else's
+        except ServerError:  # another program's
             continue
     pytest.skip("all ports from 3000 to 3009, or from 4000 to 4009, are taken")
 

@@ -34,7 +34,7 @@ asyncio.run(main())
 
 
 async def arrived(ml: ModuleType, fault: Fault) -> int:
-    """How many of 100 events arrive, where every fifth request fails."""
+    """How many of 100 events arrive if every fifth request fails."""
     sink = Sink()
     number = count()
 

@@ -1,4 +1,4 @@
-"""Align AI's protocol at the local server: in protobuf, in JSON, refused with reasons; and what reads show of it."""
+"""Align AI's protocol at the local server: in protobuf, in JSON, refused with reasons, and read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a 4xx in JSON, tells nothing of others, and the server goes on."""
+"""Bad input: the answer is a 4xx in JSON, reveals nothing of others, and the server keeps running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is answered at all: requests that name this server, and no page of another site; over sockets."""
+"""Which requests are answered at all, over sockets: those that name this server and come from no foreign page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_server() -> Iterator[LocalServer]:
 
 
 def ask(url: str, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, dict[str, str]]:
-    """The status and the JSON of one request with these headers and no others; ``Host`` is right unless it is there."""
+    """The status and the JSON of one request with exactly these headers. ``Host`` is right unless it is among them."""
     address = urlsplit(url)
     lines = {"Host": address.netloc, "Authorization": "Bearer local", "X-App-ID": "local"}
     lines |= {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""Sessions that nobody ends."""
+"""Sessions that are never ended by a program."""
 
 from __future__ import annotations
 

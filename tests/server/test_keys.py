@@ -1,4 +1,4 @@
-"""Keys and organizations: who may manage keys, which keys are taken, and that nobody reads what is another's."""
+"""Keys and organizations: who may manage keys, which keys are accepted, and that data stays with its owner."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ async def test_cleanup_empties_everything(tmp_path: Path) -> None:
         assert [(3,)] == connection.execute("SELECT scope FROM apps").fetchall()  # no scope is used twice
 
 
-# -- nobody reads what is another's
+# -- data stays with its owner
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the built-in analysis finds: intents, what became of them, sentiment, a line; and nothing where nothing is."""
+"""What the built-in analysis finds: intents and their outcomes, sentiment, a summary, or nothing."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_huge_text_takes_no_time(unit: str) -> None:
     began = time.thread_time()
     text = unit * (1_000_000 // len(unit))
     assert found(turn(text, text), call("f", text)).summary
-    assert time.thread_time() - began < 5  # it takes some milliseconds; the square of it would take hours
+    assert time.thread_time() - began < 5  # it takes some milliseconds, and quadratic code would take hours
 
 
 def test_an_intent_is_settled_by_the_call_that_followed() -> None:

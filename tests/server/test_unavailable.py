@@ -26,7 +26,7 @@ def statuses(caller: Caller) -> tuple[int, int]:
 
 
 def set_room(server: LocalServer, pages: int) -> None:
-    """Let the file grow to so many pages; 0: to as many as it has."""
+    """Let the file grow to so many pages. 0: keep its current size."""
 
     def work(records: Records) -> None:
         run = records.connection.exec_driver_sql

@@ -1,1 +1,1 @@
-"""A long run under faults; not among the tests that run by default: ``python -m tests.soak --help``."""
+"""A long run under faults, outside of the usual tests: ``python -m tests.soak --help``."""

@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def tell(load: Load, accounts: tuple[Any, Any], report: dict[str, Any], took: float) -> int:
-    """Print what was found; 1 where a promise was broken."""
+    """Print the findings. Returns 1 if a promise was broken."""
     counts, violations = report["counts"], list(report["violations"])
     tracked = sum(load.totals.values())
     poisons = sum(play.poisons for play in load.plays)

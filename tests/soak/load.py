@@ -44,7 +44,7 @@ class Play:
     seconds: float
     random: random.Random
     totals: dict[str, int]
-    """How many events each session was given; filled here, read at the end."""
+    """The number of events of each session, filled here and read at the end."""
 
     began: float = field(factory=time.monotonic)
     done: int = 0
@@ -57,7 +57,7 @@ class Play:
         return self.began + self.done * self.seconds / self.events - time.monotonic()
 
     def steps(self, make_session: Callable[[str], Any]) -> Iterator[Any]:
-        """Record events of several sessions at random; yields what each call gave back."""
+        """Record events of several sessions at random. Yields the result of each call."""
         open_sessions: list[tuple[Any, int]] = []
         while self.done < self.events or open_sessions:
             if self.done < self.events and len(open_sessions) < OPEN_SESSIONS:
@@ -110,7 +110,7 @@ class Load:
             self.told_else.append(str(error))
 
     def run(self) -> tuple[Any, Any]:
-        """Play to the end, deliver everything; gives the two faces' accounts."""
+        """Play to the end and deliver everything. Returns the two faces' accounts."""
         blocking, awaited = Client(**self.settings), AsyncClient(**self.settings)
         over = threading.Event()
         sampler = threading.Thread(target=self.sample, args=(over,))
@@ -154,7 +154,7 @@ class Load:
             client.close()
 
     def in_loops(self, plays: list[Play]) -> None:
-        """One ``asyncio.run`` after the other; each client lives through all of them."""
+        """One ``asyncio.run`` after the other. Each client lives through all of them."""
         client = AsyncClient(**self.settings)
         under_way = [
             play.steps(lambda session_id: client.create_session(session_id=session_id, id="soak")) for play in plays
@@ -186,7 +186,7 @@ class Load:
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds; 0 where the system does not tell."""
+    """Bytes of memory that this process holds, or 0 if the system does not say."""
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

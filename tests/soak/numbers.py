@@ -17,7 +17,7 @@ def is_poison(session: str, number: int) -> bool:
 
 
 def text(session: str, number: int) -> str:
-    """What the event holds: recomputed where it arrives, so that nobody has to remember it."""
+    """The content of the event, computed again on arrival instead of being remembered."""
     kernel = f"{session}:{number}:"
     return kernel + "x" * (crc32(kernel.encode()) % MAX_TEXT)
 

@@ -26,7 +26,7 @@ LARGEST = 64 * 1024
 """Bytes of a body above which the service answers 413."""
 
 HANG = (0.3, 1.5)
-"""Seconds that a hanging reply takes; the clients' request_timeout is longer."""
+"""Seconds that a hanging reply takes, less than the clients' request_timeout."""
 
 LATENCY = (0.005, 0.1)
 
@@ -106,12 +106,12 @@ class Service:
         except (asyncio.IncompleteReadError, ConnectionError):
             self.counts["connections that ended"] += 1
         except asyncio.CancelledError:
-            pass  # the run is over; asyncio would complain of a connection that nobody has closed yet
+            pass  # the run is over, and asyncio would warn of a connection that is still open
         finally:
             writer.close()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request; False where the connection is not to be used again."""
+        """Answer one request. Returns False if the connection must not be used again."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", 0)))
@@ -144,7 +144,7 @@ class Service:
 
 
 def reply(writer: asyncio.StreamWriter, status: int, headers: str = "", body: bytes = b"{}", missing: int = 0) -> None:
-    """Write a reply; ``missing`` is how many bytes of it are promised and never come."""
+    """Write a reply. ``missing`` is how many promised bytes never come."""
     length = f"Content-Length: {len(body) + missing}\r\n"
     writer.write(f"HTTP/1.1 {status} X\r\n{headers}{length}\r\n".encode() + body)
 

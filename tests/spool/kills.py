@@ -87,7 +87,7 @@ def child(face: str, url: str, spool: str, session: str, said: int) -> None:
 
 
 def run(face: str, kills: int, seed: int) -> dict[str, Any]:
-    """Kill that many processes; what was lost, doubled and out of order."""
+    """Kill that many processes. Returns what was lost, doubled and out of order."""
     at_random = random.Random(seed)
     import mindlytics.align.wire
     import mindlytics.wire  # noqa: F401  once for all children
