@@ -118,6 +118,7 @@ class Intake:
         """Take out the oldest events until there is room for one more. Call it with the ledger's lock held."""
         taken: list[Entry] = []
         pending, held = self._total.pending - self._total.spooled, self.ledger.held_in - self.ledger.held_out
+        # Below 0 the intake stands still: evicting would not make room then.
         while self._max_events >= 0 and (pending >= self._max_events or held >= self._max_bytes):
             oldest = self.pop_many(1, 1)
             if not oldest:

@@ -95,7 +95,7 @@ class Sender(ABC):
         self._sending_thread: int | None = None
         self._sends_leftovers_until = 0.0
         self._is_own_turn = False
-        self._starting = threading.RLock()
+        self._starting = threading.RLock()  # re-entrant: a finalizer may record while its thread starts the sender
         self._not_begun: list[bool] = []
         self._draining = threading.Lock()
         self._hub = green.hub()
@@ -256,13 +256,14 @@ class Sender(ABC):
         if self.spooler is not None:
             self.spooler.end(is_exit=shutdown.began is not None)
         if self.ledger.pending:
-            with self.intake.standing_still():
+            with self.intake.standing_still():  # an event accepted during the drop would stay pending for ever
                 self.ledger.give_up(Reason.SHUTDOWN, self.ended_before())
             self.intake.notify_room()
 
     def deliver_here(self, deadline: float) -> None:
         """Deliver what is pending on this thread, since others cannot start. One thread does so at a time."""
         while self.ledger.pending and clock() < deadline and self._draining.acquire(blocking=False):
+            # The deadline of this delivery alone, since the pipeline may live on.
             lasting, self.ending.deadline = self.ending.deadline, min(self.ending.deadline, deadline)
             try:
                 self._sending_thread = threading.get_ident()
@@ -315,7 +316,7 @@ class Sender(ABC):
         args = self._work, not_begun
         self._thread = threading.Thread(target=run, args=args, name="mindlytics-sender", daemon=True)
         self._thread.start()
-        self.is_absent = shutdown.began is not None
+        self.is_absent = shutdown.began is not None  # at exit, each call still looks after its own event
 
     def _work(self, not_begun: list[bool]) -> None:
         """The thread's function. After an error of our own, it puts the batch back, pauses, and resumes.
@@ -338,6 +339,7 @@ class Sender(ABC):
                     if self._failed(error):
                         break
         finally:
+            # Before anyone is notified: whoever looks now finds no sender, and the next event starts one.
             self._sending_thread = self._thread = None
             self.is_absent = True
             if self.spooler is not None:
@@ -392,7 +394,7 @@ class Sender(ABC):
         self._sends_leftovers_until = clock() + LEFTOVERS_FIRST
         try:
             while True:
-                self._wake.clear()
+                self._wake.clear()  # before looking for work, so that what comes later wakes it
                 now = clock()
                 if now > self.ending.deadline:
                     if self.ending.gives_up:
@@ -434,6 +436,7 @@ class Sender(ABC):
         queue = self.intake if self.spooler is None else self.spooler
         if self.leftovers is not None:
             until = min(until, self.leftovers.due())
+        # Asking comes before waiting, so an event that arrives in between ends the wait at once.
         if not queue.wake_at(self.outbox.wanted(now)) or self._wake.wait(until - now):
             return True
         if due is not None or self.ledger.pending or (self.leftovers is not None and self.leftovers.is_at_work):
@@ -451,7 +454,7 @@ class Sender(ABC):
             if verdict.fate is Fate.RETRY and self.spooler is not None:
                 self._hold(batch, verdict)
                 return True
-        except BaseException:
+        except BaseException:  # an exit or an error of ours: the batch is unsettled, so it goes first again
             self.outbox.put_back(batch)
             raise
         if verdict.fate is not Fate.TIME_UP:

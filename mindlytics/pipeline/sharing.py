@@ -65,7 +65,7 @@ def _retire_idle() -> None:
 def _end_idle(pipeline: Pipeline) -> bool:
     if pipeline.owners or pipeline.ledger.pending or shutdown.began is not None:
         return False
-    if not pipeline.closed:
+    if not pipeline.closed:  # its clients were dropped without closing them, so no event can follow
         pipeline.closed, pipeline.is_open = True, False
         pipeline.give_up()
         shutdown.count_lost(pipeline)

@@ -100,11 +100,12 @@ def _begin() -> None:
 def at_exit() -> None:
     """Deliver what is pending, each pipeline within its ``shutdown_timeout``, and report losses in one line."""
     global began, _is_over  # noqa: PLW0603
-    began = time.monotonic()
+    began = time.monotonic()  # from here on, no thread is started, and each late call delivers its own event
     ending = _unfinished()
     for pipeline in ending:  # all at once, so that none waits for another's service
         pipeline.end_by(began + pipeline.settings.shutdown_timeout, patient=False)
     try:
+        # Those with a sender come first, since their delivery is under way. The rest need this thread.
         for pipeline in sorted(ending, key=lambda each: not each.has_sender()):
             pipeline.finish()
     finally:
