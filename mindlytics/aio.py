@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from . import wire as mindlytics  # noqa: F401
-from .annotations import Self
+from .annotations import Awaited, Self
 from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.ledger import FlushResult
@@ -28,15 +28,16 @@ from .session import BaseSession, Properties
 T = TypeVar("T")
 
 
-class AsyncSession(BaseSession[Coroutine[Any, Any, None], Coroutine[Any, Any, str]]):
+class AsyncSession(BaseSession[Awaited[None], Awaited[str]]):
     """A session whose calls have queued their event when they return. Awaiting them gives the loop a turn."""
 
     __slots__ = ()
+    _client: AsyncClient
 
-    def _all(self, done: list[Any]) -> Coroutine[Any, Any, None]:
+    def _all(self, done: list[Any]) -> Awaited[None]:
         return _All(done)
 
-    def _answer(self, done: Coroutine[Any, Any, None], id: str) -> Coroutine[Any, Any, str]:
+    def _answer(self, done: Awaited[None], id: str) -> Awaited[str]:
         return _Answer(done, id)
 
     async def flush(self, timeout: float | None = None) -> FlushResult:
@@ -260,7 +261,7 @@ class _Answer(_Queued[str]):
 
     __slots__ = ("_done", "_id")
 
-    def __init__(self, done: Coroutine[Any, Any, None], id: str) -> None:
+    def __init__(self, done: Awaited[None], id: str) -> None:
         self._done = done
         self._id = id
 
@@ -274,7 +275,7 @@ class _All(_Queued[None]):
 
     __slots__ = ("_done",)
 
-    def __init__(self, done: list[Coroutine[Any, Any, Any]]) -> None:
+    def __init__(self, done: list[Awaited[Any]]) -> None:
         self._done = done
 
     def __await__(self) -> Generator[Any, Any, None]:

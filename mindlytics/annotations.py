@@ -6,10 +6,17 @@ They are imported at run time too, since frameworks read annotations. On 3.10, c
 from __future__ import annotations
 
 import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 if sys.version_info >= (3, 11):
     from typing import Self, Unpack
 else:
     from typing_extensions import Self, Unpack
 
-__all__ = ["Self", "Unpack"]
+__all__ = ["Awaited", "Self", "Unpack"]
+
+T = TypeVar("T")
+
+Awaited = Coroutine[Any, Any, T]
+"""What a call of the asyncio face returns: to be awaited, or to be passed to ``create_task``."""

@@ -28,6 +28,7 @@ class Session(BaseSession[None, str]):
     """A session whose calls return at once."""
 
     __slots__ = ()
+    _client: Client
 
     def _all(self, done: list[Any]) -> None: ...
 

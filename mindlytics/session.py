@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import urandom
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from .arguments import as_id, as_milliseconds, as_name, as_text, as_timestamp, reports_missing
 from .cleaning import clean_scalars
@@ -42,7 +42,10 @@ from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime, val
 
 if TYPE_CHECKING:
     from .base import Encode
+    from .delivery.ledger import Ledger
     from .destinations import Mirror
+    from .events import AnyEvent
+    from .settings import Settings
 
 Done = TypeVar("Done")
 """What a call without a result returns: None, or an awaitable of it."""
@@ -59,6 +62,51 @@ def new_id() -> str:
     """A fresh id for a session, conversation or device: a uuid4, made three times as fast as by ``uuid``."""
     drawn = urandom(16).hex()
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{'89ab'[int(drawn[16], 16) % 4]}{drawn[17:20]}-{drawn[20:]}"
+
+
+class Queue(Protocol):
+    """What a session needs of a pipeline. What ``submit`` and ``reject`` return is the face's."""
+
+    is_open: bool
+    ledger: Ledger
+
+    def submit(self, payload: bytes | AnyEvent, size: int, account: Account) -> Any: ...
+
+    def reject(self, account: Account) -> Any: ...
+
+    def count_dropped(self, account: Account, reason: Reason) -> None: ...
+
+    def report_change(self, name: str, value: object, done: str) -> None: ...
+
+
+class HasQueue(Protocol):
+    """The client of a service."""
+
+    @property
+    def pipeline(self) -> Queue: ...
+
+
+class SessionClient(HasQueue, Protocol):
+    """What a session needs of its client."""
+
+    settings: Settings
+    is_closed: bool
+    _origin: dict[str, str]
+
+    @property
+    def _services(self) -> Sequence[HasQueue]: ...
+
+    def _mirrors(self, account: Account) -> Sequence[Mirror]: ...
+
+    def _encoder(self) -> Encode | None: ...
+
+    def _follow(
+        self,
+        session_id: str | None,
+        since: Timestamp,
+        on_event: Callable[[MLEvent], Any] | None,
+        on_error: Callable[[Any], Any] | None,
+    ) -> Any: ...
 
 
 class BaseSession(Generic[Done, Id]):
@@ -90,7 +138,7 @@ class BaseSession(Generic[Done, Id]):
 
     def __init__(
         self,
-        client: Any,
+        client: SessionClient,
         *,
         session_id: str | None = None,
         conversation_id: str | None = None,

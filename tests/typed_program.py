@@ -13,6 +13,7 @@ from typing import Any
 
 from typing_extensions import assert_type
 
+import mindlytics
 from mindlytics import (
     AsyncClient,
     AsyncHTTPClient,
@@ -80,6 +81,7 @@ class OthersUsage:
 
 
 def blocking() -> None:
+    assert mindlytics.Clint  # type: ignore[attr-defined]
     Client(on_error=on_any)
     Client(on_error=on_ours)
     Client(on_error=print)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 from attrs import Factory, frozen
 from tenacity import AsyncRetrying
 
-from ..annotations import Self
+from ..annotations import Awaited, Self
 from ..delivery.verdict import Verdict
 from ..transport.asyncio import AsyncTransport
 from ..transport.body import LONG
@@ -27,25 +27,25 @@ MAX_CONNECTIONS = 100
 
 class AsyncMessages(
     BaseMessages[
-        Coroutine[Any, Any, Message],
-        Coroutine[Any, Any, "Message | None"],
-        Coroutine[Any, Any, list[Message]],
+        Awaited[Message],
+        Awaited["Message | None"],
+        Awaited[list[Message]],
         AsyncIterator[Message],
     ]
 ):
     """The messages of sessions."""
 
 
-class AsyncSurveySubmissions(BaseSurveySubmissions[Coroutine[Any, Any, SurveySubmission]]):
+class AsyncSurveySubmissions(BaseSurveySubmissions[Awaited[SurveySubmission]]):
     """The answers to the surveys at the end of sessions."""
 
 
 class AsyncSessions(
     BaseSessions[
-        Coroutine[Any, Any, Session],
-        Coroutine[Any, Any, list[Session]],
+        Awaited[Session],
+        Awaited[list[Session]],
         AsyncIterator[Session],
-        Coroutine[Any, Any, SessionSchedule],
+        Awaited[SessionSchedule],
     ]
 ):
     """Sessions, with their messages and survey submissions."""
@@ -58,9 +58,9 @@ class AsyncSessions(
 
 class AsyncAgents(
     BaseAgents[
-        Coroutine[Any, Any, Agent],
-        Coroutine[Any, Any, None],
-        Coroutine[Any, Any, list[Agent]],
+        Awaited[Agent],
+        Awaited[None],
+        Awaited[list[Agent]],
         AsyncIterator[Agent],
     ]
 ):

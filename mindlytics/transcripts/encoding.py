@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from attrs import astuple, evolve
 
-from ..session import BaseSession
+from ..session import BaseSession, SessionClient
 from ..wire import encode_parts
 from .model import Transcript
 from .playing import play
@@ -56,7 +56,7 @@ def events_of(
             session["device_id"] = derived("device", key.hex())
     whole = evolve(transcript, steps=steps, began=began, ended=transcript.ended or began)
     recorder = _Recorder(origin, report)
-    play(_Session(recorder, **session), whole)
+    play(_Session(cast(SessionClient, recorder), **session), whole)
     return recorder.pieces
 
 
@@ -71,7 +71,7 @@ class _Session(BaseSession[None, str]):
 
 
 class _Recorder:
-    """What a session asks of its client."""
+    """What a session asks of its client, as long as it neither listens nor has losses."""
 
     is_closed = False
 

@@ -6,12 +6,13 @@ This is the asyncio face with the behaviour of that client that programs rely on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from attrs import evolve
 
 from ...aio import AsyncClient, AsyncSession
+from ...annotations import Awaited
 from ...delivery.ledger import APIResponse, FlushResult
 from ...errors import DeliveryError, MLHTTPError
 from ...http import AsyncHTTPClient
@@ -45,9 +46,7 @@ class Session(AsyncSession):
         self._given_conversation = given
         self._conversations = [] if given is None else [given]
 
-    def end_session(
-        self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None
-    ) -> Coroutine[Any, Any, None]:
+    def end_session(self, *, timestamp: Timestamp | None = None, attributes: Properties | None = None) -> Awaited[None]:
         """End the session and its open conversations. Later events do not start it again.
 
         The arguments are those of :meth:`mindlytics.AsyncSession.end_session`.
