@@ -31,7 +31,7 @@ def test_an_interrupted_start_of_the_sender_is_made_up_for(sink: Sink) -> None:
         assert (0, moment) == (result.pending, moment)
         client.close()
         moment += 1
-    assert moment > 5
+    assert moment > 2
 
 
 def test_ctrl_c_before_the_thread_has_begun(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

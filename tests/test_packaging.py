@@ -19,7 +19,7 @@ import mindlytics
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mindlytics"
-INTERPRETERS = ("3.10", "3.11", "3.12", "3.13")
+INTERPRETERS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
 def read(name: str) -> configparser.ConfigParser:

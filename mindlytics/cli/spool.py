@@ -67,7 +67,9 @@ def run(arguments: Sequence[str]) -> int:
             fail(f"{spool} is no directory", 2)
         if given.command == "send":
             return _send(spool, any_key=given.any_key, patience=given.patience)
-        return _status(spool) if given.command == "status" else _export(spool)
+        (_status if given.command == "status" else _export)(spool)
+        sys.stdout.flush()  # else a reader that left is found out only when the interpreter ends
+        return 0
     except KeyboardInterrupt:
         return 1
     except BrokenPipeError:
@@ -80,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
 # -- to look at it
 
 
-def _status(spool: Path) -> int:
+def _status(spool: Path) -> None:
     rows = [COLUMNS]
     for folder, about in folders(spool):
         events = running = 0
@@ -98,10 +100,9 @@ def _status(spool: Path) -> int:
     for row in rows:
         cells = [printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
-    return 0
 
 
-def _export(spool: Path) -> int:
+def _export(spool: Path) -> None:
     for folder, about in folders(spool):
         origin = {name: about[name] for name in ("service", "endpoint", "project")}
         for path in runs(folder):
@@ -109,7 +110,6 @@ def _export(spool: Path) -> int:
                 for event in _decoded(about["service"], data):
                     line = {**origin, "spooled": _in_utc(wall), "event": event}
                     sys.stdout.write(json.dumps(line) + "\n")
-    return 0
 
 
 def _events(path: Path) -> Iterator[tuple[float, bytes]]:

@@ -167,12 +167,16 @@ def test_what_a_later_version_wrote_is_named_and_left(sink: Sink, spool: Path) -
     assert [] == sink.requests
 
 
-def test_a_directory_that_is_none_and_a_reader_that_leaves(sink: Sink, spool: Path) -> None:
+def test_a_directory_that_is_none(spool: Path) -> None:
     ended = mindlytics("spool", "status", "--spool", spool / "nowhere")
     assert (2, f"mindlytics: {spool / 'nowhere'} is no directory\n") == (ended.returncode, ended.stderr)
+
+
+@pytest.mark.parametrize("command", ["status", "export"])
+def test_a_reader_that_leaves_ends_it_quietly(sink: Sink, spool: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    program = [sys.executable, "-m", "mindlytics", "spool", "export", "--spool", str(spool)]
+    program = [sys.executable, "-m", "mindlytics", "spool", command, "--spool", str(spool)]
     left = subprocess.run(
         program, env=environment(sink), stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
     )
