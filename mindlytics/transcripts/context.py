@@ -15,6 +15,16 @@ from ..values import UTC
 from .model import Problem
 from .moments import moment
 
+MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a record raises that has another form than those of its format."""
+
+
+def malformed(error: Exception) -> str:
+    """What is wrong with such a record, without quoting it."""
+    if isinstance(error, RecursionError):
+        return "is nested too deeply"
+    return f"does not have the form of its format ({type(error).__name__})"
+
 
 @frozen
 class Options:
@@ -92,6 +102,8 @@ class Context:
             yield
         except InvalidEvent as error:
             self.report(error)
+        except MALFORMED as error:
+            self.report(malformed(error))
 
     def moment(self, name: str, value: object) -> datetime | None:
         """The moment that a value names.

@@ -18,7 +18,7 @@ from .unpacking import PEEK, Peeked, lines_of
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of a line at most, so that a file without line ends is reported and does not fill the memory."""
-MAX_DOCUMENT = 256 * 1024 * 1024
+MAX_DOCUMENT = 64 * 1024 * 1024
 """Bytes of a file that is one JSON object, or of one row of an array, at most."""
 
 ENVELOPES = (
@@ -36,7 +36,10 @@ ENVELOPES = (
 )
 """Keys under which an API's answer holds its rows."""
 
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+_TOKEN = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
+QUOTE, BACKSLASH = b'"\\'
+_LONG = re.compile(rb"[:,\[]\s*-?\d{19}").search
+"""Whether there may be an integer that orjson makes a float of."""
 _SPACE = b" \t\r\n\x1e,"
 
 
@@ -45,10 +48,11 @@ def parse(text: bytes) -> object:
 
     :raises ValueError: it is none; the message says why.
     """
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
+    if _LONG(text) is None:
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
     try:  # takes what others write as JSON and the sessions can clean: lone surrogates, NaN, long integers
         return json.loads(text)
     except UnicodeDecodeError:
@@ -122,8 +126,10 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
+    head = stream.peek(PEEK)[:PEEK].translate(None, _SPACE)
     rows = _values(stream, 1, MAX_DOCUMENT)
     messages: list[Any] | None = None
+    index = -1
     for index, text in enumerate(rows):
         place = f"[{index}]"
         if text is None:
@@ -142,6 +148,8 @@ def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
             messages.append(value)
     if messages is not None:
         yield Record(messages, 1, "", "")
+    if index < 0 and head != b"[]":
+        yield Problem(0, "is an array without an object in it", "file")
 
 
 def _documents(stream: Peeked) -> Iterator[Record | Problem]:
@@ -211,6 +219,8 @@ class _Brackets:
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self._level = 0
+        self._is_inside = False
+        """Whether a string goes on."""
         self._position = 0
         self.buffer = b""
         self.start = -1
@@ -221,18 +231,20 @@ class _Brackets:
         buffer = self.buffer + piece
         for token in _TOKEN.finditer(buffer, self._position):
             mark = buffer[token.start()]
-            self._position = token.end()
-            if mark in b"{[":
+            if mark == QUOTE:
+                self._is_inside = not self._is_inside
+            elif mark == BACKSLASH or self._is_inside:
+                continue
+            elif mark in b"{[":
                 if self._level == self._depth:
                     self.start = token.start()
                 self._level += 1
-            elif mark in b"}]":
+            else:
                 self._level = max(self._level - 1, 0)
                 if self._level == self._depth and self.start >= 0:
                     yield buffer[self.start : token.end()]
                     self.start = -1
-        quote = buffer.find(b'"', self._position)  # a string that is not whole
-        self._position = quote if quote >= 0 else len(buffer)
+        self._position = len(buffer) - _escapes(buffer)
         keep = self.start if self.start >= 0 else self._position if self._depth else self._last(buffer)
         self.buffer = buffer[keep:]
         self._position -= keep
@@ -241,3 +253,8 @@ class _Brackets:
     def _last(self, buffer: bytes) -> int:
         """Where what follows the last value begins: at the top level, it may be no value at all."""
         return min(self._position, max(buffer.rfind(b"}"), buffer.rfind(b"]")) + 1)
+
+
+def _escapes(buffer: bytes) -> int:
+    """1 if the buffer ends with a backslash whose letter is still to come, else 0."""
+    return (len(buffer) - len(buffer.rstrip(b"\\"))) % 2

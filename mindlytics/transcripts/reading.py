@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from attrs import evolve
 
@@ -20,6 +21,8 @@ from .talk import Talk
 NAMESPACE = uuid.UUID("6f0b54ad-7b33-5d0c-9e3c-2a8c1f1f6f5e")
 """Where ids are derived that a file leaves out, so that the same conversation always gets the same ones."""
 UNKNOWN = "is of no known format"
+FEW = 3
+"""So many records of no known format are reported one by one."""
 SILENT = "has messages, and nothing in them can be read"
 
 
@@ -33,37 +36,40 @@ def conversations(
     gathering = Gathering()
     shapes: dict[str, Shape] = {}
     last = format
+    unknown = 0
     for record in records:
         if isinstance(record, Problem):
             yield record
             continue
-        if context.options.names:
-            record = evolve(record, value=renamed(record.value, context.options.names))  # noqa: PLW2901
-        shape = format or detect(record.value) or last
         context.record = record
-        if shape is None:
-            yield Problem(record.number, _unknown(record.value), record.where(), record.place)
-            continue
-        last = shapes[shape.name] = shape
-        try:
-            if shape.group is None:
-                for talk in shape.read(record.value, context):
-                    yield from _finished(talk, shape, context)
+        with context.part():
+            if context.options.names:
+                record = context.record = evolve(record, value=renamed(record.value, context.options.names))  # noqa: PLW2901
+            shape = format or detect(record.value) or last
+            if shape is None:
+                unknown += 1
+                if unknown <= FEW:
+                    context.report(_unknown(record.value))
             else:
-                parent = None if shape.link is None else shape.link(record.value)
-                gathering.add(shape.name, shape.group(record.value, context), record, parent)
-        except InvalidEvent as error:
-            context.report(error)
+                last = shapes[shape.name] = shape
+                if shape.group is None:
+                    yield from _read(shape, record.value, context)
+                else:
+                    parent = None if shape.link is None else shape.link(record.value)
+                    gathering.add(shape.name, shape.group(record.value, context), record, parent)
         yield from _problems(context)
+    if unknown > FEW:
+        yield Problem(0, f"{unknown - FEW} more records are of no known format")
     for name, group in gathering.groups():
-        shape = shapes[name]
         context.record = group[0]
-        try:
-            for talk in shape.read(group, context):
-                yield from _finished(talk, shape, context)
-        except InvalidEvent as error:
-            context.report(error)
+        with context.part():
+            yield from _read(shapes[name], group, context)
         yield from _problems(context)
+
+
+def _read(shape: Shape, value: Any, context: Context) -> Iterator[Transcript | Problem]:
+    for talk in shape.read(value, context):
+        yield from _finished(talk, shape, context)
 
 
 def _problems(context: Context) -> Iterator[Problem]:

@@ -17,9 +17,20 @@ from .model import Problem
 from .shapes import archives
 from .tables import csv_records, is_csv, parquet_records
 from .texts import is_chat, text_records
-from .unpacking import FAULTS, PARQUET, PEEK, ZIP, Damaged, Peeked, unpacked
+from .unpacking import FAULTS, FREE, MAX_RATIO, PARQUET, PEEK, ZIP, Damaged, Peeked, unpacked
 
 MAX_MEMBERS = 100_000
+LOOKED_AT = 20
+"""Lines at the beginning of a file that are looked at to see what it is."""
+KINDS = {
+    b"%PDF": "a PDF",
+    b"<?xml": "XML",
+    b"<!DOCTYPE": "HTML",
+    b"<html": "HTML",
+    b"SQLite format 3": "a database of SQLite",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+}
 
 
 @frozen(eq=False)
@@ -123,10 +134,27 @@ def _records(stream: Peeked, names: Mapping[str, str]) -> Iterator[Record | Prob
         yield from text_records(stream)
     elif is_csv(head, names):
         yield from csv_records(stream)
-    elif b"\0" in head[:1000]:
-        raise Damaged(f"is no text, and no archive that is known (it begins with {head[:4].hex(' ')})")
+    elif not stream.is_live and (guess := looks_like(head)):
+        raise Damaged(f"is no file of transcripts: it looks like {guess}")
     else:
         yield from records_of(stream, is_message_list)
+
+
+def looks_like(head: bytes) -> str:
+    """What a file looks like of whose first lines none is JSON; empty where one is, or where there is nothing."""
+    for mark, what in KINDS.items():
+        if head.startswith(mark):
+            return what
+    if b"\0" in head[:1000]:
+        return f"a binary file that begins with {head[:4].hex(' ')}"
+    lines = [line for line in head.split(b"\n")[:LOOKED_AT] if line.strip()]
+    for line in lines:
+        try:
+            parse(line)
+        except ValueError:
+            continue
+        return ""
+    return "plain text" if lines else ""
 
 
 def is_message_list(value: Any) -> bool:
@@ -174,6 +202,9 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, names: Mapping[st
     try:
         if member.flag_bits & 1:
             yield Problem(0, "is encrypted", member.filename)
+            return
+        if member.file_size > max(FREE, MAX_RATIO * member.compress_size):
+            yield Problem(0, f"unpacks to over {MAX_RATIO} times its size", member.filename)
             return
         with archive.open(member) as file:
             if file.read(4) == PARQUET:

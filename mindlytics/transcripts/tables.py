@@ -26,7 +26,10 @@ def _delimiter(line: str) -> str:
 def is_csv(head: bytes, names: Mapping[str, str]) -> bool:
     """Whether the first line is the header of a table of messages or turns."""
     line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
-    return is_table(_names(line), names)
+    try:
+        return is_table(_names(line), names)
+    except csv.Error:  # a line that is too long for a header
+        return False
 
 
 def _names(line: str) -> list[str]:

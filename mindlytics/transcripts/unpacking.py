@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, cast
 
 PEEK = 64 * 1024
-MAX_RATIO = 2000
+MAX_RATIO = 500
 """A packed file may be so many times as large when it is unpacked, beyond the first :data:`FREE` bytes."""
 FREE = 64 * 1024 * 1024
 BOMS = (

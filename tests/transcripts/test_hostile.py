@@ -1,0 +1,214 @@
+"""Files that are damaged, far too large, or not what they seem: a clear problem each, in little memory."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import random
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from mindlytics.transcripts import Problem, Summary, Transcript, read
+from mindlytics.transcripts.context import Options
+from mindlytics.transcripts.documents import MAX_LINE
+from mindlytics.transcripts.reader import one
+from mindlytics.transcripts.sources import opened
+
+from .test_samples import FILES, SAMPLES
+
+MIB = 1024 * 1024
+TEA = {"messages": [{"role": "user", "content": "Tea?"}, {"role": "assistant", "content": "Green."}]}
+LINE = json.dumps(TEA).encode() + b"\n"
+
+
+def reasons(path: Path, **options: Any) -> list[str]:
+    return [f"{item.where}: {item.reason}" for item in read(path, **options) if isinstance(item, Problem)]
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+class Endless(io.RawIOBase):
+    """So many bytes that are made when they are read."""
+
+    def __init__(self, head: bytes, piece: bytes, size: int) -> None:
+        self._head = head
+        self._piece = piece
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._head:
+            found, self._head = self._head[:size], self._head[size:] if size else b""
+            return found
+        found = self._piece[: max(0, min(len(self._piece), self._left))]
+        self._left -= len(found)
+        return found
+
+    read1 = read
+
+
+def items(stream: Any) -> Iterator[Transcript | Problem]:
+    for source in opened(stream, "x"):
+        yield from one(source, Options(), None, False, Summary())
+
+
+@pytest.mark.parametrize("head", [b'{"messages": "', b'["', b"x", b'[{"messages": "', b'{"a": [[[' * 1000])
+def test_a_line_of_a_gibibyte_is_one_problem_and_takes_little_memory(head: bytes) -> None:
+    tracemalloc.start()
+    try:
+        found = list(items(Endless(head, b"x" * MIB, 1024 * MIB)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [Problem] == [type(item) for item in found]
+    assert 300 * MIB > peak
+
+
+def test_the_lines_after_a_long_one_are_read(tmp_path: Path) -> None:
+    file = written(tmp_path / "long.jsonl", LINE + b'"' + b"x" * (MAX_LINE + 5) + b'"\n' + LINE)
+    first, problem, last = sorted(read(file), key=lambda item: item.line)
+    assert isinstance(problem, Problem)
+    assert ("line 2", f"is longer than {MAX_LINE} bytes") == (problem.where, problem.reason)
+    assert (Transcript, Transcript) == (type(first), type(last))
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lambda data: zstandard.compress(data, 19), lzma.compress]
+)
+def test_a_bomb_is_refused(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    file = written(tmp_path / "bomb", pack(LINE + b" " * (160 * MIB) + b"\n" + LINE))
+    (*_, last) = reasons(file)
+    assert "reading failed: it unpacks to over 500 times its size" in last
+
+
+def test_a_bomb_in_a_zip_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.jsonl", b" " * (160 * MIB))
+        archive.writestr("tea.jsonl", LINE)
+    assert ["bomb.jsonl: unpacks to over 500 times its size"] == reasons(tmp_path / "bomb.zip")
+    assert 1 == sum(isinstance(item, Transcript) for item in read(tmp_path / "bomb.zip"))
+
+
+@pytest.mark.parametrize("depth", [500, 1000, 100_000])
+@pytest.mark.parametrize("frame", ["{}", '{{"messages": {}}}', '{{"request": {{"messages": []}}, "response": {}}}'])
+def test_absurd_nesting_is_a_problem(depth: int, frame: str, tmp_path: Path) -> None:
+    nested = frame.format("[" * depth + "]" * depth).encode()
+    found = list(read(written(tmp_path / "deep.jsonl", LINE + nested + b"\n" + LINE)))
+    assert 2 == sum(isinstance(item, Transcript) for item in found)
+    assert 1 >= sum(isinstance(item, Problem) for item in found)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"%PDF-1.7\n1 0 obj\n", "a PDF"),
+        (b"<!DOCTYPE html><p>Hi</p>", "HTML"),
+        (b"SQLite format 3\0" + bytes(100), "a database of SQLite"),
+        (b"Dear diary,\ntoday I had tea.\n" * 1000, "plain text"),
+        (bytes(range(256)) * 10, "a binary file that begins with 00 01 02 03"),
+    ],
+)
+def test_a_file_that_is_none_gets_one_sentence(data: bytes, what: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", data)
+    assert [f"file: is no file of transcripts: it looks like {what}"] == reasons(file)
+
+
+def test_records_of_no_known_format_are_not_reported_one_by_one(tmp_path: Path) -> None:
+    file = written(tmp_path / "rows.jsonl", b'{"price": 3, "shop": "Mill Street"}\n' * 1000)
+    found = reasons(file)
+    assert 4 == len(found)
+    assert "is of no known format" in found[0]
+    assert "(its keys: price, shop)" in found[0]
+    assert ": 997 more records are of no known format" == found[3]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_any_unicode_encoding(encoding: str, tmp_path: Path) -> None:
+    lines = "".join(
+        json.dumps({**TEA, "conversation_id": f"Größe {n} 十"}, ensure_ascii=False) + "\n" for n in range(3000)
+    )
+    file = written(tmp_path / "chats", lines.encode(encoding))
+    found = [item.session["conversation_id"] for item in read(file) if isinstance(item, Transcript)]
+    assert [f"Größe {number} 十" for number in range(3000)] == found
+
+
+def test_a_folder_with_files_of_all_kinds(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    written(tmp_path / "a.txt", gzip.compress(LINE))
+    written(tmp_path / "inside" / "b.gz", LINE * 2)
+    written(tmp_path / ".hidden", LINE)
+    summary = Summary()
+    list(read(tmp_path, summary=summary))
+    assert (3, 0) == (summary.conversations, summary.problems)
+
+
+def test_rows_of_an_array_with_a_broken_one(tmp_path: Path) -> None:
+    file = written(tmp_path / "rows.json", b"[" + LINE + b', {"messages": [}, ' + LINE + b"]")
+    found = list(read(file))
+    assert 1 == sum(isinstance(item, Problem) and item.where == "[1]" for item in found)
+
+
+def test_integers_beyond_64_bits_stay_whole() -> None:
+    (item,) = read(
+        ['{"messages": [{"role": "user", "content": "Hi."}], "metadata": {"n": 123456789012345678901234567890}}']
+    )
+    assert isinstance(item, Transcript)
+    assert {"n": 123456789012345678901234567890} == item.session["attributes"]
+
+
+def test_messages_that_are_not_in_order_of_time_end_after_they_begin() -> None:
+    times = ("2025-04-03T12:05:00Z", "2025-04-03T12:00:00Z")
+    said = [
+        {"role": role, "content": "Hi.", "timestamp": at} for role, at in zip(("user", "assistant"), times, strict=True)
+    ]
+    (item,) = read([{"messages": said, "created_at": "2025-04-03T13:00:00Z"}])
+    assert isinstance(item, Transcript)
+    assert item.began is not None
+    assert item.ended is not None
+    assert item.began <= item.ended
+
+
+def mutated(value: Any, draw: random.Random) -> Any:
+    """A value of which something, somewhere, is something else."""
+    if isinstance(value, (dict, list)) and value and draw.random() < 0.9:
+        key = draw.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        copy: Any = value.copy()
+        copy[key] = mutated(value[key], draw)
+        return copy
+    return draw.choice([None, 0, -1.5, True, "", "x", [], {}, [None], [[]], {"a": 1}, {"role": "user"}, "[", 10**30])
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".json", ".jsonl", ".transcript"))])
+def test_nothing_in_a_record_crashes_the_reading(name: str) -> None:
+    text = (SAMPLES / name).read_bytes().decode("utf-16" if "utf16" in name else "utf-8-sig")
+    try:
+        values = [json.loads(text)]
+    except ValueError:
+        lines = [line for line in text.split("\n") if line.startswith("{") and line.endswith("}")]
+        values = [json.loads(line) for line in lines if "}{" not in line] or [TEA]
+    draw = random.Random(name)
+    for _ in range(150):
+        value = mutated(values if len(values) > 1 else values[0], draw)
+        for item in read(io_lines(value)):
+            assert isinstance(item, (Transcript, Problem))
+
+
+def io_lines(value: Any) -> list[str]:
+    return [json.dumps(each) for each in value] if isinstance(value, list) and value else [json.dumps(value)]
