@@ -155,6 +155,8 @@ def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
 def _documents(stream: Peeked) -> Iterator[Record | Problem]:
     values = _values(stream, 0, MAX_DOCUMENT)
     first = next(values, b"")
+    if first == b"":
+        return
     second = next(values, b"")
     if second == b"":
         yield from _document(first, "", 1)
@@ -207,6 +209,8 @@ def _values(stream: Peeked, depth: int, longest: int) -> Iterator[bytes | None]:
         if len(brackets.buffer) > longest:
             yield None
             return
+    if stream.fault is not None:  # which is reported by itself
+        return
     if brackets.start >= 0:
         yield None
     elif depth == 0 and (rest := brackets.buffer.strip(_SPACE)):

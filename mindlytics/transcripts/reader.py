@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
+from math import isnan
 from pathlib import Path
 from typing import Any, Union
 
@@ -114,7 +115,7 @@ def _items(source: Iterable[Any]) -> Iterator[Record | Problem]:
         rows = rows.iter_rows(named=True)
     elif hasattr(rows, "itertuples"):  # pandas
         names = list(map(str, rows.columns))
-        rows = (dict(zip(names, row, strict=True)) for row in rows.itertuples(index=False, name=None))
+        rows = (dict(zip(names, map(_known, row), strict=True)) for row in rows.itertuples(index=False, name=None))
     elif hasattr(rows, "to_batches"):  # pyarrow
         rows = (row for batch in rows.to_batches() for row in batch.to_pylist())
     iterator = iter(rows)
@@ -123,6 +124,12 @@ def _items(source: Iterable[Any]) -> Iterator[Record | Problem]:
         return iter(())
     given = _again(first, iterator)
     return line_records(map(_encoded, given)) if isinstance(first, (str, bytes)) else rows_of(given)
+
+
+def _known(value: Any) -> Any:
+    """A value of a frame; None where it is missing."""
+    is_missing = type(value).__name__ in ("NaTType", "NAType") or (isinstance(value, float) and isnan(value))
+    return None if is_missing else value
 
 
 def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:

@@ -169,7 +169,7 @@ def test_gzipped_files(server: Running, project: str, stored: Stored, tmp_path: 
 
 def test_a_torn_gzip_file_is_told_and_the_next_file_goes_through(tmp_path: Path) -> None:
     torn = tmp_path / "torn.jsonl.gz"
-    torn.write_bytes(gzip.compress(os.urandom(5000).hex().encode())[:-1000])
+    torn.write_bytes(gzip.compress(json.dumps({**TEA, "note": os.urandom(5000).hex()}).encode())[:-1000])
     ended = mindlytics("import", "--dry-run", torn, written(tmp_path / "whole.jsonl", TEA))
     assert 1 == ended.returncode
     assert ended.stderr.startswith(f"{torn}: reading failed: ")
