@@ -45,6 +45,7 @@ OPTIONAL = {
     "litellm",
     "llama_index",
     "opentelemetry",
+    "psycopg",
     "pydantic_ai",
     "PyInstaller",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from pathlib import Path
 from typing import IO
 
 import click
@@ -21,7 +20,12 @@ from .terminal import fail, printable, show_warnings
 @click.option(
     "--port", default=3000, show_default=True, type=click.IntRange(0, 65535), help="The port. 0: any free one."
 )
-@click.option("--db", default="mindlytics.db", show_default=True, help="The database file. Made if it is missing.")
+@click.option(
+    "--db",
+    default="mindlytics.db",
+    show_default=True,
+    help="The database file, made if it is missing; or postgresql://…",
+)
 @key_option("--api-key", "MINDLYTICS_API_KEY", "Require this API key (default: accept any).")
 @key_file_option("--api-key")
 @key_option("--super-key", "SUPER_API_KEY", "The key that manages API keys. Requires keys, too.")
@@ -80,12 +84,13 @@ def serve(  # noqa: PLR0917  click passes them by name
     read_timeout: float,
     chaos: str,
 ) -> None:
-    """Run a local server over one SQLite file.
+    """Run a local server over one SQLite file, or a PostgreSQL database.
 
     You need a key to listen on an address that other machines can reach.
     """
     from ..server import run  # noqa: PLC0415  aiohttp takes a while to import
     from ..server.analysis import load  # noqa: PLC0415
+    from ..server.database import database_at  # noqa: PLC0415
     from ..server.idle import parse  # noqa: PLC0415
     from ..server.live import LIVE_PATH  # noqa: PLC0415
 
@@ -101,7 +106,7 @@ def serve(  # noqa: PLR0917  click passes them by name
     def ready(url: str) -> None:
         click.echo(f"Mindlytics local server on {url}")
         click.echo(f"Live events: {url.replace('http', 'ws', 1)}{LIVE_PATH}")
-        click.echo(f"Database: {printable(Path(db).resolve())}")
+        click.echo(f"Database: {printable(database_at(db).name)}")
         if chaos:
             click.echo(f"Chaos: {printable(chaos)}")
         click.echo("\nSet these variables in the environment of your program:\n")

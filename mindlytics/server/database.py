@@ -1,6 +1,7 @@
 """What the store asks of a database: to be opened, created or migrated, written by one connection, read by others.
 
-A path is a SQLite file (``sqlite.py``). SQL that depends on the database is in ``dialects.py``.
+A path is a SQLite file (``sqlite.py``), and a URL a PostgreSQL database (``postgres.py``). SQL that depends on the
+database is in ``dialects.py``.
 """
 
 from __future__ import annotations
@@ -39,8 +40,6 @@ class Database(ABC):
     """
 
     name: str
-    takes_nul = True
-    """Whether a text may hold the character U+0000."""
 
     @abstractmethod
     def open(self) -> Connection:
@@ -72,6 +71,10 @@ class Database(ABC):
     def was_interrupted(self, error: BaseException) -> bool:
         """Whether an error says that a read was given up."""
 
+    def refuses_text(self, error: BaseException) -> bool:
+        """Whether an error says that a text holds what the database cannot keep."""
+        return False
+
     def check(self) -> None:  # noqa: B027  few have to look
         """See whether the database is still the one that was opened.
 
@@ -93,10 +96,16 @@ class Database(ABC):
 
 
 def database_at(place: str | Path) -> Database:
-    """The database at this path. Nothing is opened yet.
+    """The database at this path or URL. Nothing is opened yet.
 
     :raises StoreError: the place names no database.
     """
+    if str(place).startswith(("postgresql:", "postgres:")):
+        try:
+            from .postgres import PostgreSQL  # noqa: PLC0415  needs psycopg
+        except ImportError:
+            raise StoreError("psycopg is not installed: pip install 'mindlytics[postgres]'") from None
+        return PostgreSQL(str(place))
     from .sqlite import SQLiteFile  # noqa: PLC0415  it is a Database itself
 
     return SQLiteFile(place)

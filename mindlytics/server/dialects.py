@@ -81,7 +81,8 @@ _SQLITE: Mapping[Any, str] = {
     greatest: "max({}, {})",
     hexadecimal: "printf('%016x', {})",
 }
-_JSON = "CAST({0} AS jsonb)"
+_JSON = r"CAST(replace({0}, '\u0000', '\ufffd') AS jsonb)"
+"""``jsonb`` takes no U+0000."""
 _AT = f"{_JSON} -> {{1}}"
 _POSTGRESQL: Mapping[Any, str] = {
     has_key: f"({_JSON} -> {{1}}) IS NOT NULL",
@@ -90,7 +91,7 @@ _POSTGRESQL: Mapping[Any, str] = {
     json_boolean: f"CASE {_AT} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
     json_value: f"({_AT})",
     json_items: f"jsonb_array_elements_text({_JSON})",
-    greatest: "greatest({}, {})",
+    greatest: "CASE WHEN {0} IS NOT NULL THEN greatest({0}, {1}) END",
     hexadecimal: "lpad(to_hex({}), 16, '0')",
 }
 

@@ -31,6 +31,9 @@ READ_SECONDS = 2.0
 
 READING = "mindlytics.reading"
 
+LOOK_SECONDS = 0.1
+"""At the end, the server looks so often whether reads have ended."""
+
 MAX_ROWS = 20_000
 """Rows of one answer at most, related rows included."""
 
@@ -39,15 +42,15 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class Reading:
-    """The present read of one connection: when it is late, on the monotonic clock, and whether the server stops."""
+    """A read: when it is late, on the monotonic clock, and whether the server stops."""
 
-    def __init__(self, stopping: threading.Event) -> None:
-        self.until = math.inf
+    def __init__(self, stopping: threading.Event, until: float) -> None:
         self._stopping = stopping
+        self._until = until
 
     def over(self) -> bool:
         """Whether the present read is to be given up."""
-        return time.monotonic() > self.until or self._stopping.is_set()
+        return time.monotonic() > self._until or self._stopping.is_set()
 
     def check(self) -> None:
         """Give up a read that spends its time outside of the database.
@@ -157,28 +160,32 @@ class Reads:
         if self._stopping.is_set():
             raise Stopping()
         self._database.check()
-        reading = None
+        reading = Reading(self._stopping, time.monotonic() + seconds)
+        self._own.reading = reading
         try:
             connection = self._connection()
-            reading = reading_of(connection)
-            assert reading is not None
-            reading.until = time.monotonic() + seconds
             with connection.begin():
+                connection.info[READING] = reading
                 self._database.limit(connection, seconds)
                 return query(connection)
         except DBAPIError as error:
-            if reading is not None and self._database.was_interrupted(error):
+            if self._database.was_interrupted(error):
                 raise reading.given_up() from None
+            if self._database.refuses_text(error):
+                raise InvalidQuery("filter", "no text may hold the character U+0000") from None
             raise self._database.unavailable(error) or error from None
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            reading = Reading(self._stopping)
-            connection = self._own.connection = self._database.reading(reading.over)
-            connection.info[READING] = reading
+            connection = self._own.connection = self._database.reading(self._is_over)
             self._connections.append(connection)
         return connection
+
+    def _is_over(self) -> bool:
+        """Whether the read of this thread is to be given up."""
+        reading: Reading = self._own.reading
+        return reading.over()
 
     # -- the log of the file
 
@@ -193,6 +200,7 @@ class Reads:
         finally:
             with self._gate:
                 self._running -= 1
+                self._gate.notify_all()
 
     def hold(self) -> bool:
         """Let no read begin; whether none runs. SQLite empties its log of writes only while nobody reads."""
@@ -212,12 +220,18 @@ class Reads:
         """Give up what is being read, and read no more."""
         self._stopping.set()
         self.go_on()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         for connection in self._connections:
             self._database.interrupt(connection)
 
     def close(self) -> None:
         """Stop, and close the connections."""
         self.stop()
+        with self._gate:
+            while not self._gate.wait_for(lambda: not self._running, LOOK_SECONDS):
+                self._interrupt()  # it had not begun yet
         for pool in (self._pool, self._keys):
             pool.shutdown()
         for connection in self._connections:

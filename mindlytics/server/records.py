@@ -309,7 +309,7 @@ class Records:
         """
         values = {"scope": app.scope, "key": key.name, "seen_at": now(), "body": key.body}
         statement = upsert(self.connection, idempotency_keys).values(**values).on_conflict_do_nothing()
-        inserted = self.connection.execute(statement).rowcount
+        inserted = self.connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
         if not inserted:
             answer_to(self.connection, app.scope, key)
         return not inserted

@@ -53,13 +53,13 @@ class Rows:
         """Write records of one kind to the rows that they have."""
         table = _TABLES[kind]
         names = [f"new_{column.name}" for column in table.c]
-        values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}") for c in table.c if c.name != "seq"}
+        values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=c.type) for c in table.c if c.name != "seq"}
         statement = update(table).where(table.c.seq == bindparam("new_seq")).values(**values)
         self._run(("update", kind), lambda: statement, names, self._of(kind, records))
 
     def insert_events(self, found: Sequence[tuple[Any, ...]]) -> None:
         """Add rows of events."""
-        values: dict[str, Any] = {name: bindparam(name) for name in _EVENT}
+        values: dict[str, Any] = {name: bindparam(name, type_=events.c[name].type) for name in _EVENT}
         absent = {name: func.nullif(values[name], literal_column(mark)) for name, mark in _ABSENT.items()}
         rows = [event[: len(_EVENT)] for event in found]
         self._run(("insert", "events"), lambda: insert(events).values({**values, **absent}), _EVENT, rows)

@@ -40,6 +40,9 @@ FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 """The number of a row, or a time. SQLite numbers rows only in a column of this exact type."""
 
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Texts are in the order of their characters."""
+
 metadata = MetaData()
 
 
@@ -52,7 +55,7 @@ def _seq() -> Column[int]:
 
 
 def _text(name: str, **options: Any) -> Column[str]:
-    return Column(name, Text, **{"nullable": False, **options})
+    return Column(name, TEXT, **{"nullable": False, **options})
 
 
 store = Table(

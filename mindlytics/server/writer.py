@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 from sqlalchemy import Connection
 
+from ..errors import InvalidEvent
 from .database import Database
 from .reads import Reads
 from .records import Records, StoredEvent, forget_old_keys
@@ -165,6 +166,8 @@ class Writer:
             records.forget()
             del records.written[before:]
             savepoint.rollback()
+            if self._database.refuses_text(error):
+                error = InvalidEvent("a text", "without the character U+0000, which the database cannot keep", "\0")
             return None, error
         savepoint.commit()
         return result, None

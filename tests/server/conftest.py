@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mindlytics.server.run import LocalServer
 
+from .. import postgres
 from .calls import Caller
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database() -> Iterator[None]:
+    """Where the tests are to run over PostgreSQL, each file is a database there."""
+    if not postgres.ON:
+        yield
+        return
+    from mindlytics.server.postgres import PostgreSQL
+
+    with postgres.cluster() as cluster, pytest.MonkeyPatch.context() as patch:
+
+        def database_at(place: object) -> PostgreSQL:
+            url = str(place)
+            return PostgreSQL(url if url.startswith("postgresql:") else cluster.database(Path(url).absolute()))
+
+        patch.setattr("mindlytics.server.store.database_at", database_at)
+        yield
 
 
 @pytest.fixture(scope="session")

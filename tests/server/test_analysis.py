@@ -24,6 +24,7 @@ from mindlytics.server.run import LocalServer
 from mindlytics.server.store import Store
 from mindlytics.server.unavailable import Unavailable
 
+from ..postgres import sqlite_only
 from .analysing import APPOINTMENT, SUMMARY, call, serving, summaries
 from .calls import AT, Caller, event, track, turn
 from .test_live import heard, listening
@@ -234,6 +235,7 @@ async def test_the_end_of_a_session_that_begins_again_arrives_live_before_that()
             assert 2 == sum(e["event"] == SUMMARY for e in last)
 
 
+@sqlite_only
 async def test_what_another_server_has_analysed_is_waited_for_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

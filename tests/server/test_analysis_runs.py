@@ -25,6 +25,7 @@ from mindlytics.server.analysis import (
 from mindlytics.server.analysis.background import Background
 from mindlytics.server.run import LocalServer
 
+from ..postgres import sqlite_only
 from .analysing import APPOINTMENT, SUMMARY, serving, summaries
 from .calls import AT, Caller, event, turn
 
@@ -169,6 +170,7 @@ asyncio.run(serve("127.0.0.1", 0, sys.argv[1], analysis=hangs, on_ready=lambda u
 """
 
 
+@sqlite_only
 def test_a_server_that_is_killed_in_between_loses_no_summary(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     with subprocess.Popen([sys.executable, "-c", PROGRAM, str(db)], stdout=subprocess.PIPE, text=True) as server:

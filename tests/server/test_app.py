@@ -9,6 +9,7 @@ import pytest
 from mindlytics.server.app import EVENT_PATHS, MAX_BODY
 from mindlytics.server.run import LocalServer
 
+from ..postgres import NUL
 from .calls import AT, QUEUE, Caller, event, track, turn
 
 
@@ -62,7 +63,7 @@ def test_malformed_json(caller: Caller, body: bytes) -> None:
 def test_extreme_values_are_stored(caller: Caller) -> None:
     usage = {"model": "m", "prompt_tokens": 2**64 - 1, "completion_tokens": 0}
     properties = {"big": 2**64 - 1, "small": -(2**63), "tiny": 1e-300, "nul": "a\x00b", "clef": "𝄞", "none": None}
-    caller.take(turn("a\x00b", "é", properties={**properties, **usage}, conversation_id="c\x00"))
+    caller.take(turn("a\x00b", "é", properties={**properties, **usage}, conversation_id=f"c{NUL}"))
     stored = caller.one("events", filter={"event": "Conversation Turn"})["properties"]
     assert {name: value for name, value in properties.items() if value is not None}.items() <= stored.items()
     assert "a\x00b" == stored["user"]

@@ -18,6 +18,7 @@ from mindlytics.server.align import COLLECT_PATH
 from mindlytics.server.http import MAX_BODY, MAX_LINE
 from mindlytics.server.run import LocalServer
 
+from ..postgres import NUL
 from .calls import QUEUE, Caller, event, track, turn
 
 KEY = "a-key-that-no-log-holds"
@@ -216,7 +217,7 @@ def test_large_numbers_stay_numbers(caller: Caller) -> None:
 
 def test_odd_characters_come_back_as_they_were(caller: Caller) -> None:
     odd = "'; DROP TABLE events; --\u202e\ufeff\U0001f9ff\"\\\n"
-    id = f"\x00{odd}"
+    id = f"{NUL}{odd}"
     caller.take(track(id, session_id=id, conversation_id=id, user_id=id, properties={odd: odd, id: id}))
     (stored,) = caller.find("events", filter={"session_id": id, "event": id, f"properties.{odd}": odd})
     assert {odd: odd, id: id} == stored["properties"]

@@ -23,7 +23,10 @@ from mindlytics.server.schema import REVISION, StoreError
 from mindlytics.server.sqlite import VERSION
 from mindlytics.server.store import Store
 
+from ..postgres import sqlite_only
 from .calls import Caller, track, turn
+
+pytestmark = sqlite_only
 
 DATA = Path(__file__).parent.parent / "data"
 FORMAT_4 = DATA / "format4.sql"

@@ -18,6 +18,7 @@ from mindlytics.server.find import COLLECTIONS
 from mindlytics.server.keyhash import shown
 from mindlytics.server.run import LocalServer
 
+from ..postgres import sqlite_only
 from .calls import Caller, event, track, turn
 
 KEYS = "/bc/v1/orgkeys"
@@ -200,6 +201,7 @@ def test_a_key_that_came_while_any_was_taken_is_not_taken_later(tmp_path: Path) 
 # -- a test server is emptied
 
 
+@sqlite_only
 async def test_cleanup_empties_everything(tmp_path: Path) -> None:
     with (
         LocalServer(tmp_path / "x.db", super_key="super", api_key="pinned") as server,

@@ -27,6 +27,7 @@ from mindlytics.server.schema import StoreError, events
 from mindlytics.server.sqlite import SQLiteFile
 from mindlytics.server.store import Store
 
+from ..postgres import sqlite_only
 from .calls import Caller, event, track, turn
 
 PROGRAM = """
@@ -47,6 +48,7 @@ def process(db: Path, program: str = PROGRAM) -> Iterator[tuple[subprocess.Popen
             server.kill()
 
 
+@sqlite_only
 def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     with LocalServer(db) as server, (caller := Caller(server.url)).http:
@@ -62,6 +64,7 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
         assert 2 == caller.one("conversations", filter={"ended_at": {"$exists": True}})["turn_count"]
 
 
+@sqlite_only
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     acknowledged: set[int] = set()
@@ -165,6 +168,7 @@ def test_idempotency_keys_are_remembered_for_a_week() -> None:
     assert KEY_SECONDS == 7 * 24 * 3600
 
 
+@sqlite_only
 def test_old_idempotency_keys_are_dropped(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     with LocalServer(db) as server, (caller := Caller(server.url)).http:
@@ -183,6 +187,7 @@ def test_old_idempotency_keys_are_dropped(tmp_path: Path) -> None:
         assert 4 == caller.names().count("Bought")
 
 
+@sqlite_only
 def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
     text = tmp_path / "text.db"
     text.write_text("hello " * 1000)
@@ -201,6 +206,7 @@ def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [":memory:", Path(":memory:"), "", "file::memory:?cache=shared", "file:x.db"])
+@sqlite_only
 def test_a_database_is_a_file(path: str | Path) -> None:
     with pytest.raises(StoreError, match="the database must be a file, named by its path, got "), LocalServer(path):
         pass

@@ -14,6 +14,7 @@ from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import unanalysed
 from mindlytics.server.sqlite import SQLiteFile
 
+from ..postgres import sqlite_only
 from .calls import Caller, event, track, turn
 from .test_live import heard, listening
 
@@ -185,6 +186,7 @@ def test_a_call_of_any_length_does_no_harm(analysing: LocalServer, chat: Caller)
     assert [1] == [found["function_count"] for found in summaries(analysing, chat)]
 
 
+@sqlite_only
 def test_what_is_due_a_moment_after_the_end_and_where_the_clock_was_set_back(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

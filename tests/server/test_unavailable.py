@@ -17,6 +17,7 @@ from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import events
 
 from ..conftest import eventually
+from ..postgres import sqlite_only
 from .calls import Caller, event, turn
 
 
@@ -35,6 +36,7 @@ def set_room(server: LocalServer, pages: int) -> None:
     server.store.submit(work).result(30)
 
 
+@sqlite_only
 def test_a_full_disk_is_answered_with_503_until_there_is_room(caplog: pytest.LogCaptureFixture) -> None:
     with LocalServer() as server, (caller := Caller(server.url)).http:
         assert (200, 200) == statuses(caller)
@@ -49,6 +51,7 @@ def test_a_full_disk_is_answered_with_503_until_there_is_room(caplog: pytest.Log
         assert 2 == len(caller.find("events", filter={"event": "Conversation Turn"}))
 
 
+@sqlite_only
 def test_the_health_check_recovers_without_other_writes() -> None:
     with LocalServer() as server, (caller := Caller(server.url)).http:
         set_room(server, 0)
@@ -57,12 +60,14 @@ def test_the_health_check_recovers_without_other_writes() -> None:
         assert 200 == caller.get("/healthz").status_code
 
 
+@sqlite_only
 def test_a_disk_without_room_is_not_healthy(monkeypatch: pytest.MonkeyPatch, caller: Caller) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     reply = caller.get("/healthz")
     assert (503, "the disk is full") == (reply.status_code, reply.json()["message"])
 
 
+@sqlite_only
 def test_a_file_that_is_removed_is_missed_until_it_is_back(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     with LocalServer(db) as server, (caller := Caller(server.url)).http:
@@ -76,6 +81,7 @@ def test_a_file_that_is_removed_is_missed_until_it_is_back(tmp_path: Path) -> No
         assert (200, 200) == statuses(caller)
 
 
+@sqlite_only
 def test_a_file_that_another_one_replaced_is_missed(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     with LocalServer(db) as server, (caller := Caller(server.url)).http:
@@ -85,6 +91,7 @@ def test_a_file_that_another_one_replaced_is_missed(tmp_path: Path) -> None:
         assert (503, 503) == statuses(caller)
 
 
+@sqlite_only
 def test_the_log_of_writes_is_emptied_although_somebody_reads_all_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,7 +223,8 @@ class Background:
             except StoreError:  # the store is closed
                 break
             except Exception as error:
-                logger.warning("what was found in conversations cannot be stored, trying again: %s", error)
+                cause = getattr(error, "orig", error)
+                logger.warning("what was found in conversations cannot be stored, trying again: %s", cause)
                 self._stopping.wait(RETRY_SECONDS)
                 self._wake.set()
         connection.close()

@@ -1,0 +1,115 @@
+"""A PostgreSQL database as the store's: how it is opened and created, and what may go wrong.
+
+Several servers may use one database. Each takes the one row of ``store`` first, so they write one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import psycopg
+from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from .database import Database, create, migrate, revision_of
+from .schema import REVISION, StoreError, alembic_version, metadata
+from .unavailable import Unavailable
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 30
+"""The database gives a write up after this time, so that requests are answered if another program holds a lock."""
+
+CREATION = 0x4D4C5953
+"""The number of the lock that keeps two servers from creating the tables at once."""
+
+
+class PostgreSQL(Database):
+    """One database.
+
+    :param url: ``postgresql://user:password@host:port/database``, or what else psycopg takes.
+    :raises StoreError: it is no URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = make_url(url).set(drivername="postgresql+psycopg")
+        except (ArgumentError, ValueError):
+            raise StoreError(
+                "the URL of the database must be of the form postgresql://user@host:port/database"
+            ) from None
+        self.name = f"{self._url.host or 'localhost'}/{self._url.database or ''}"
+        options = {
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "mindlytics",
+            "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
+        }
+        self._engine = create_engine(
+            self._url, poolclass=NullPool, connect_args=options, paramstyle="format", hide_parameters=True
+        )
+        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def open(self) -> Connection:
+        try:
+            connection = self._engine.connect()
+        except (SQLAlchemyError, psycopg.Error) as error:
+            raise self._store_error(error) from None
+        try:
+            with connection.begin():
+                self._prepare(connection)
+        except DBAPIError as error:
+            connection.close()
+            raise self._store_error(error) from None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": CREATION})
+        tables = set(inspect(connection).get_table_names())
+        if alembic_version.name in tables:
+            revision = revision_of(connection)
+            if revision != REVISION:
+                migrate(connection, revision or "", self.name)
+        elif tables & set(metadata.tables):
+            raise StoreError(f"{self.name} is a database of another program")
+        else:
+            create(connection)
+
+    def reading(self, over: Callable[[], bool]) -> Connection:
+        return self._reader.connect()
+
+    def limit(self, connection: Connection, seconds: float) -> None:
+        milliseconds = 0 if math.isinf(seconds) else max(1, math.ceil(seconds * 1000))
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+
+    def interrupt(self, connection: Connection) -> None:
+        if not connection.closed and not connection.invalidated:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            driver.cancel()
+
+    def unavailable(self, error: BaseException) -> Unavailable | None:
+        original = getattr(error, "orig", error)
+        if isinstance(original, psycopg.errors.DiskFull):
+            return Unavailable("the disk is full")
+        if isinstance(original, (psycopg.OperationalError, psycopg.InterfaceError)):
+            return Unavailable("the database cannot be reached")
+        return None
+
+    def was_interrupted(self, error: BaseException) -> bool:
+        return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
+
+    def refuses_text(self, error: BaseException) -> bool:
+        return isinstance(getattr(error, "orig", error), psycopg.DataError)
+
+    def dispose(self) -> None:
+        self._engine.dispose()
+
+    def _store_error(self, error: BaseException) -> StoreError:
+        """The first line of what the database says, which holds no password."""
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        return StoreError(f"{self.name} cannot be opened: {reason}")

@@ -1,0 +1,121 @@
+"""A PostgreSQL database: servers that share it, one that goes away, and what is never told of its URL.
+
+The other tests of this folder run over PostgreSQL, too, with ``tox -e postgres``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mindlytics.server.run import LocalServer
+from mindlytics.server.schema import StoreError
+from mindlytics.server.store import Store
+
+from ..postgres import Cluster, cluster
+from .calls import Caller, event, track, turn
+
+SECRET = "s3cr3t-of-mine"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Cluster]:
+    with cluster() as found:
+        yield found
+
+
+@pytest.fixture
+def url(running: Cluster, request: pytest.FixtureRequest) -> str:
+    """A database of the test's own, by a URL with a password, which nobody asks for."""
+    return running.database(request.node.nodeid).replace("tests@", f"tests:{SECRET}@")
+
+
+def test_servers_share_a_database(url: str) -> None:
+    with LocalServer(url) as one, LocalServer(url) as two:
+
+        def send(place: int) -> None:
+            with (caller := Caller((one, two)[place % 2].url)).http:
+                for number in range(10):
+                    caller.take(turn(f"{place} {number}", ""))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(send, range(4)))
+        with (caller := Caller(one.url)).http:
+            messages = caller.find("messages")
+            caller.take(event("end_session"))
+            assert list(range(40)) == [message["index"] for message in messages]
+            for place in range(4):
+                said = [text for text in (message["content"] for message in messages) if text[0] == str(place)]
+                assert [f"{place} {number}" for number in range(10)] == said
+            assert (40, 40) == (caller.one("sessions")["turn_count"], caller.one("conversations")["turn_count"])
+            assert two.settle(30)
+            assert 1 == len(caller.find("events", filter={"event": "Conversation Summary"}))
+
+
+def test_a_key_that_one_server_has_seen_is_known_to_the_other(url: str) -> None:
+    with LocalServer(url) as one, LocalServer(url) as two:
+        for server in (one, two):
+            with (caller := Caller(server.url)).http:
+                assert 200 == caller.queue(track(), key="k").status_code
+                assert ["Session Started", "Bought"] == caller.names()
+
+
+def test_a_database_that_goes_away_is_answered_with_503_until_it_is_back(
+    running: Cluster, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        assert 200 == caller.queue(track("First"), key="1").status_code
+        running.stop()
+        try:
+            reply = caller.queue(track("Second"), key="2")
+            assert (503, "1") == (reply.status_code, reply.headers["Retry-After"])
+            assert "the database cannot be reached" == reply.json()["message"]
+            assert 503 == caller.get("/bc/v1/db/events/find").status_code
+            assert 503 == caller.get("/healthz").status_code
+        finally:
+            running.start()
+        assert 200 == caller.get("/healthz").status_code
+        for number, name in enumerate(("First", "Second", "Third"), 1):
+            assert 200 == caller.queue(track(name), key=str(number)).status_code
+        assert ["Session Started", "First", "Second", "Third"] == caller.names()
+        caller.take(event("end_session", attributes={"n": 1}))
+        assert server.settle(30)
+    assert SECRET not in caplog.text
+
+
+def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    store = Store(url)
+    assert store.database.name == f"127.0.0.1/{url.rpartition('/')[2]}"
+    store.close()
+    nowhere = url.rpartition("/")[0]
+    for wrong in (f"{nowhere}/nothing", url.replace(f":{running.port}", ":1"), f"postgresql://u:{SECRET}@[/x"):
+        with pytest.raises(StoreError) as caught:
+            Store(wrong)
+        assert SECRET not in str(caught.value)
+        assert caught.value.__cause__ is None
+    assert SECRET not in caplog.text
+
+
+def test_a_database_of_another_program_is_left_as_it_is(url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE events (x int)")
+        with pytest.raises(StoreError, match="another program"):
+            Store(url)
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert [("events",)] == names
+
+
+def test_an_id_with_a_nul_is_refused_and_a_text_with_one_is_stored(url: str) -> None:
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        reply = caller.queue(track(session_id="a\0b"))
+        assert (400, True) == (reply.status_code, "U+0000" in reply.json()["message"])
+        caller.take(turn("a\0b", "c", properties={"x": "\0"}))
+        (found,) = caller.find("events", filter={"properties.assistant": "c"})
+        assert ("a\0b", "\0") == (found["properties"]["user"], found["properties"]["x"])
+        assert 400 == caller.get("/bc/v1/db/events/find", filter={"event": "\0"}).status_code
