@@ -26,6 +26,7 @@ from .analysis.local import analyse
 from .antonnia import app as antonnia
 from .antonnia.desk import Reply
 from .chaos import CHAOS, CHAOS_PATH, Chaos
+from .database import Publish
 from .decoding import one_by_one, quick, taken
 from .find import COLLECTIONS, find, parse
 from .guard import GUARD, Guard
@@ -98,11 +99,11 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app[API_KEY] = api_key or ""
     app[SUPER_KEY] = super_key or ""
     live = app[LIVE] = Live()
-    store.on_commit = live.publish
+    publish = store.on_commit = _publishing(app, store, live)
     app.on_shutdown.append(live.stop)
     app.on_shutdown.append(_stop_reading)
     if analysis is not None:
-        background = app[BACKGROUND] = Background(store, analysis, live.publish)
+        background = app[BACKGROUND] = Background(store, analysis, publish)
         store.on_commit = background.committed
         app.on_startup.append(background.start)
         app.on_cleanup.append(background.stop)
@@ -132,6 +133,16 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_get("/bc/v1/live-events/events", recent)
     app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, options.get("reply"), options.get("webhook")))
     return app
+
+
+def _publishing(app: web.Application, store: Store, live: Live) -> Publish:
+    """What publishes events, by the other servers too if the database is shared."""
+    sharing = store.database.sharing(live.publish, live.is_heard)
+    if sharing is None:
+        return live.publish
+    app.on_startup.append(sharing.start)
+    app.on_cleanup.append(sharing.stop)
+    return sharing.publish
 
 
 async def _stop_reading(app: web.Application) -> None:

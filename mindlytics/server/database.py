@@ -7,15 +7,23 @@ database is in ``dialects.py``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import urandom
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, insert, select
 
 from .keyhash import new_salt
 from .schema import REVISION, StoreError, alembic_version, metadata, store
 from .unavailable import Unavailable
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from .records import StoredEvent
+
+Publish = Callable[["Sequence[StoredEvent]"], None]
 
 IDS_BYTES = 8
 """Ids of events begin with so many random bytes, which are the database's own."""
@@ -91,8 +99,32 @@ class Database(ABC):
         """The log of writes that the writer has to keep short, if there is one."""
         return None
 
+    def sharing(self, publish: Publish, is_heard: Callable[[], bool]) -> Sharing | None:
+        """What tells other servers on this database of live events; None: they are not told.
+
+        :param publish: hands events to those who listen to this server.
+        :param is_heard: whether anybody does.
+        """
+        return None
+
     def dispose(self) -> None:  # noqa: B027
         """Forget all connections that are closed."""
+
+
+class Sharing(ABC):
+    """Servers that share a database: what one of them publishes live, all do."""
+
+    @abstractmethod
+    def publish(self, events: Sequence[StoredEvent]) -> None:
+        """Publish events here and by the other servers. Runs on the writer's thread."""
+
+    @abstractmethod
+    async def start(self, app: web.Application) -> None:
+        """Begin to publish what other servers publish."""
+
+    @abstractmethod
+    async def stop(self, app: web.Application) -> None:
+        """End that."""
 
 
 def database_at(place: str | Path) -> Database:

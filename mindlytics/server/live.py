@@ -162,6 +162,10 @@ class Live:
                 for listener in self._listeners[scope][1]:
                     listener.put(told)
 
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     # -- listeners
 
     async def listen(self, request: web.Request) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from .database import Database, create, migrate, revision_of
+from .database import Database, Publish, Sharing, create, migrate, revision_of
 from .schema import REVISION, StoreError, alembic_version, metadata
 from .unavailable import Unavailable
 
@@ -105,6 +105,12 @@ class PostgreSQL(Database):
 
     def refuses_text(self, error: BaseException) -> bool:
         return isinstance(getattr(error, "orig", error), psycopg.DataError)
+
+    def sharing(self, publish: Publish, is_heard: Callable[[], bool]) -> Sharing:
+        from .notices import Notices  # noqa: PLC0415  it reads events, whose types need more than a database
+
+        engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        return Notices(engine.connect, publish, is_heard)
 
     def dispose(self) -> None:
         self._engine.dispose()

@@ -5,6 +5,7 @@ The other tests of this folder run over PostgreSQL, too, with ``tox -e postgres`
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from mindlytics.server.store import Store
 
 from ..postgres import Cluster, cluster
 from .calls import Caller, event, track, turn
+from .test_live import heard, listening
 
 SECRET = "s3cr3t-of-mine"
 
@@ -53,6 +55,35 @@ def test_servers_share_a_database(url: str) -> None:
             assert (40, 40) == (caller.one("sessions")["turn_count"], caller.one("conversations")["turn_count"])
             assert two.settle(30)
             assert 1 == len(caller.find("events", filter={"event": "Conversation Summary"}))
+
+
+async def test_events_of_one_server_are_heard_at_another(url: str) -> None:
+    def send(caller: Caller, name: str) -> None:
+        caller.take(event("start_session", attributes={"n": 1}), turn("Please cancel my order.", "Done."), track(name))
+        caller.take(event("end_session"))
+
+    with LocalServer(url) as one, LocalServer(url) as two, (caller := Caller(one.url)).http:
+        async with listening(Caller(one.url)) as here, listening(Caller(two.url)) as there:
+            await asyncio.to_thread(send, caller, "Bought")
+            first, second = await heard(here, "Session Ended"), await heard(there, "Session Ended")
+            assert first == second
+            assert "Conversation Summary" in [found["event"] for found in second]
+        async with listening(Caller(two.url)) as there:
+            caller.take(track(session_id="other"))
+            assert ["Session Started", "Bought"] == [found["event"] for found in await heard(there, "Bought")]
+
+
+def test_notices_name_events_in_ranges(running: Cluster) -> None:
+    from mindlytics.server.notices import payloads, ranges  # psycopg is there
+
+    numbers = [7, 8, 9, 4, 20, 21, *range(1000, 3000, 2)]
+    found = list(payloads("me", numbers))
+    assert "me 7-9,4-4,14-15,3e8-3e8" == ",".join(found[0].split(",")[:4])
+    assert max(map(len, found)) < 8000
+    told = [part for payload in found for part in ranges(payload.partition(" ")[2])]
+    assert numbers == [number for first, last in told for number in range(first, last + 1)]
+    largest = list(payloads("f" * 16, range(2**53 - 2000, 2**53, 2)))
+    assert max(map(len, largest)) < 8000
 
 
 def test_a_key_that_one_server_has_seen_is_known_to_the_other(url: str) -> None:
