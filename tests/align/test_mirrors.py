@@ -271,3 +271,14 @@ async def test_an_event_of_ones_own_may_be_named_feedback(face: Face, sink: Sink
     flushed = await result(session.flush(10))
     assert (2, 0) == (flushed.delivered, flushed.dropped)
     assert [("session_open", "ada", "DEFAULT")] == received(other)
+
+
+async def test_feedback_by_the_id_of_a_turn_needs_its_number_too(face: Face, other: Sink) -> None:
+    session = both(face, other).create_session(session_id="s-1", id="ada")
+    await result(session.track_conversation_turn(user="q1", assistant="", properties={"turn_id": "t-1"}))
+    await result(session.track_feedback("thumbs_up", turn_id="t-1"))
+    await result(session.track_feedback(value=0.5, turn=1))
+    await result(session.track_feedback("thumbs_down", turn=1, turn_id="t-1", comment="So so."))
+    await result(session.flush(20))
+    assert ["session_open", "message_create", "feedback_create"] == [event[0] for event in received(other)]
+    assert ("feedback_create", 2, "thumbs_down") == received(other)[-1]
