@@ -1,6 +1,6 @@
-"""From a transcript to the events that are sent, under a key that is the same whenever it is read.
+"""Encodes a transcript's events, with a key that stays the same however often it is read.
 
-A transcript without ids gets some that are made of its content and its place. What has no time happens at the reading.
+A transcript without ids gets ids made from its content and its place. Steps without a time get the time of reading.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ChangeReport = Callable[[str, object, str], None]
 
 
 def digest(transcript: Transcript) -> bytes:
-    """What is the same for the same conversation, however often and from where it is read."""
+    """A digest that is the same for the same conversation, however often and wherever it is read."""
     ids = transcript.session
     given = {
         "session": {name: value for name, value in ids.items() if value is not None},
@@ -41,10 +41,10 @@ def events_of(
 ) -> list[bytes]:
     """The events of a transcript, encoded.
 
-    :param key: its :func:`digest`.
-    :param now: when happened what has no time.
-    :param origin: what all events say of where they come from, as the settings have it.
-    :param report: is called for values that are changed: the name, the value, and what was done.
+        :param key: its :func:`digest`.
+        :param now: the time of steps without one.
+    :param origin: the properties of all events that say where they come from, as in the settings.
+        :param report: called for changed values: with the name, the value, and what was done.
     """
     began = transcript.began or now
     steps = tuple(step if step.timestamp else evolve(step, timestamp=began) for step in transcript.steps)
@@ -61,7 +61,7 @@ def events_of(
 
 
 class _Session(BaseSession[None, str]):
-    """A session whose events go nowhere but into a list."""
+    """A session whose events go into a list."""
 
     def _all(self, done: list[Any]) -> None:
         return None
@@ -71,7 +71,7 @@ class _Session(BaseSession[None, str]):
 
 
 class _Recorder:
-    """What a session asks of its client, as long as it neither listens nor has losses."""
+    """What a session needs of its client, as long as it has no listeners and no losses."""
 
     is_closed = False
 

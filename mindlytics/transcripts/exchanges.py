@@ -1,7 +1,7 @@
-"""Logs and traces, in which each request repeats what was said before: put together to conversations.
+"""Combines logs and traces, in which each request repeats the earlier messages, into conversations.
 
-A shape makes an :class:`Exchange` of each request and its answer. What continues an earlier one belongs to the same
-conversation, and nothing is said twice. Order is that of time and of history.
+A shape makes an :class:`Exchange` of each request and its answer. An exchange that continues an earlier one belongs to
+the same conversation, and repeated messages are dropped. Time and history decide the order.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .talk import NOTHING, Called, Message, Returned, Said, Talk
 
 @define(eq=False)
 class Exchange:
-    """A request with all that was said before, and its answer.
+    """A request with all earlier messages, and its answer.
 
-    :param answer: None where the request failed.
-    :param conversation_id: where the file names a conversation, session or thread.
-    :param id: what the conversation is called otherwise, if this is its first exchange.
-    :param began: the moment of the request.
-    :param ended: the moment of the answer.
+    :param answer: None if the request failed.
+    :param conversation_id: the conversation, session or thread in the file, if it names one.
+    :param id: otherwise the conversation's id, if this is its first exchange.
+    :param began: the time of the request.
+        :param ended: the time of the answer.
     """
 
     messages: list[Message]
@@ -45,7 +45,7 @@ class Exchange:
 
 
 def key_of(exchange: Exchange) -> str:
-    """What all exchanges of a conversation share: its id, or its first message."""
+    """The key that all exchanges of a conversation share: its id, or its first message."""
     if exchange.conversation_id is not None:
         return f"id {exchange.conversation_id}"
     return f"said {_print(exchange.messages[0])}" if exchange.messages else "nothing"
@@ -89,7 +89,7 @@ class _Thread:
     exchanges: list[Exchange] = Factory(list)
 
     def add(self, exchange: Exchange, prints: list[str]) -> None:
-        """Take what this exchange adds to what was said."""
+        """Add the new messages of an exchange."""
         overlap = next(
             n for n in range(min(len(self.said), len(prints)), -1, -1) if self.said[len(self.said) - n :] == prints[:n]
         )
@@ -130,7 +130,7 @@ class _Thread:
 
 
 def _continued(threads: list[_Thread], exchange: Exchange, prints: list[str]) -> _Thread | None:
-    """The thread that an exchange goes on with: the one of which it repeats most."""
+    """The thread that an exchange continues: the one of which it repeats most."""
     found = [each for each in threads if each.said and prints[: len(each.said)] == each.said]
     if found:
         return max(found, key=lambda each: len(each.said))
@@ -140,7 +140,7 @@ def _continued(threads: list[_Thread], exchange: Exchange, prints: list[str]) ->
 
 
 def _print(message: Message) -> str:
-    """What two messages have in common that say the same."""
+    """The key that two messages with the same content share."""
     parts: list[Any] = [message.role]
     for item in message.items:
         if isinstance(item, Said):

@@ -1,6 +1,6 @@
 """Records that are read together with others of the same key, kept until the end of the file.
 
-They are in a database of their own, which SQLite keeps in memory while it is small and on disk beyond that.
+They are in a separate database, which SQLite keeps in memory while it is small, and on disk beyond that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Gathering:
         self._linked = False
 
     def add(self, shape: str, key: str, record: Record, parent: str | None = None) -> None:
-        """Keep a record. ``parent`` is the key that another record was added with, whose group it belongs to."""
+        """Keep a record. ``parent`` is the key of another record, whose group it joins."""
         if self._database is None:
             import sqlite3  # noqa: PLC0415  few formats need it
 
@@ -44,7 +44,7 @@ class Gathering:
         self._database.execute("INSERT INTO records (shape, key, own, parent, record) VALUES (?, ?, ?, ?, ?)", row)
 
     def groups(self) -> Iterator[tuple[str, list[Record]]]:
-        """All groups, in the order of their first records; then none is left."""
+        """Yield all groups in the order of their first records, and remove them."""
         database, self._database = self._database, None
         if database is None:
             return

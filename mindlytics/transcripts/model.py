@@ -1,4 +1,4 @@
-"""What a transcript comes to: turns, function calls, feedback, and the problems on the way."""
+"""The content of a transcript: turns, function calls, feedback, and the problems in reading it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from attrs import define, frozen
 
 @frozen
 class Turn:
-    """What the user said and what the assistant answered; either may be empty.
+    """What the user said and what the assistant answered. Either may be empty.
 
     :param model: the model of the last text.
-    :param prompt_tokens: tokens read by all model calls that led to the answer, cached ones included.
-    :param completion_tokens: tokens written by them, those of reasoning included.
-    :param cached_tokens: tokens of these that were read from a cache.
-    :param cost: what they cost together.
-    :param assistant_id: which assistant answered.
+    :param prompt_tokens: tokens read by all model calls for the answer, including cached ones.
+    :param completion_tokens: tokens written by them, including reasoning.
+    :param cached_tokens: tokens read from a cache.
+    :param cost: the cost of all these calls.
+        :param assistant_id: the id of the assistant.
     """
 
     user: str
@@ -34,9 +34,9 @@ class Turn:
 
 @define
 class Call:
-    """A function that the assistant called; ``result`` is filled in when the tool's message is met.
+    """A function that the assistant called. ``result`` is filled in by the tool's message.
 
-    :param runtime: how long it took, in milliseconds.
+    :param runtime: its runtime in milliseconds.
     """
 
     name: str
@@ -51,12 +51,12 @@ Step = Union[Turn, Call]
 
 @frozen
 class Feedback:
-    """What somebody thought of a turn, or of the whole conversation.
+    """A rating of a turn, or of the whole conversation.
 
-    :param name: what the file calls it.
-    :param value: as the file has it: ``1``, ``"thumbs_down"``, ``4.5``.
-    :param turn: the number of the turn, from 0; None: the whole conversation.
-    :param more: what else the file says of it: ``count``, ``tag``.
+    :param name: its name in the file.
+    :param value: as in the file: ``1``, ``"thumbs_down"``, ``4.5``.
+    :param turn: the number of the turn, from 0. None: the whole conversation.
+        :param more: other fields of it in the file: ``count``, ``tag``.
     """
 
     name: str
@@ -70,14 +70,14 @@ class Feedback:
 class Transcript:
     """One conversation, read.
 
-    :param line: the number of its line or record, from 1.
-    :param session: the arguments of ``create_session`` that it comes to.
+        :param line: the number of its line or record, from 1.
+        :param session: the arguments for ``create_session``.
     :param steps: turns and calls in their order.
-    :param began: the moment of its beginning, where one is given.
-    :param ended: the last moment that is given.
-    :param feedback: what was thought of it.
+    :param began: the time of its beginning, if the file has one.
+    :param ended: the last time in the file.
+    :param feedback: ratings of it.
     :param where: its place in the file, in words.
-    :param shape: the name of the format that it was read by.
+        :param shape: the name of its format.
     """
 
     line: int
@@ -102,10 +102,10 @@ class Transcript:
 
 @frozen
 class Problem:
-    """A part of a file that cannot be read, and why, in words that do not quote it.
+    """An unreadable part of a file, and why. The words never quote it.
 
     :param where: its place in the file, such as ``line 4: messages[1]``.
-    :param record: the place of the line, row or other record that it is in.
+    :param record: the place of its line, row or other record.
     """
 
     line: int

@@ -1,4 +1,4 @@
-"""When something happened, as files have it: ISO 8601, RFC 2822, or a number of seconds, ms, µs or ns since 1970."""
+"""Times in the forms of files: ISO 8601, RFC 2822, or a number of seconds, ms, µs or ns since 1970."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..values import UTC, parse_timestamp
 RULE = "an ISO 8601 date and time or seconds since 1970"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
-"""Below which number it counts units of how many microseconds; above all, it counts nanoseconds."""
+"""Pairs of a limit and a unit in microseconds, for numbers below the limit. Larger numbers are nanoseconds."""
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
@@ -21,10 +21,10 @@ _OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$").search
 
 
 def moment(name: str, value: object, zone: tzinfo = UTC) -> datetime | None:
-    """The moment that a value names; None where it is None or an empty text.
+    """The time in a value. None for None or an empty text.
 
-    :param zone: where a text without an offset was written.
-    :raises InvalidEvent: it names none.
+    :param zone: the time zone of texts without an offset.
+        :raises InvalidEvent: it is not a time.
     """
     if value is None or value == "":
         return None

@@ -18,7 +18,7 @@ DOWN = frozenset(
 def play(session: BaseSession[Done, Any], transcript: Transcript) -> Done:
     """Record a transcript in a session made with its arguments, from the session's start to its end.
 
-    :returns: None, or on the asyncio face something to await: what all of the calls handed back, in their order.
+    :returns: None, or on the asyncio face an awaitable of all calls, in their order.
     """
     done: list[Any] = [session.start_session(timestamp=transcript.began)]
     for step in transcript.steps:
@@ -48,7 +48,7 @@ def _call(session: BaseSession[Done, Any], step: Call) -> Done:
 
 
 def _usage(turn: Turn) -> tuple[Usage | None, dict[str, Any] | None]:
-    """What a turn took, as usage where that is whole, and as properties beside it."""
+    """A turn's tokens and cost, as usage if that is complete, and as properties."""
     counts = {
         "model": turn.model,
         "prompt_tokens": turn.prompt_tokens,
@@ -67,7 +67,7 @@ def _usage(turn: Turn) -> tuple[Usage | None, dict[str, Any] | None]:
 
 
 def _opinion(session: BaseSession[Done, Any], given: Feedback, transcript: Transcript) -> Done:
-    """Feedback, with the file's own name and value; what is plainly a thumb is one."""
+    """Feedback with the file's own name and value. A clear thumb is recorded as one."""
     value, word = given.value, str(given.value).lower()
     properties: dict[str, Any] = {"name": given.name}
     if word in UP or word in DOWN:

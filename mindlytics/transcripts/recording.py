@@ -1,4 +1,4 @@
-"""Records transcripts at a service: the same ones twice are stored once, and a broken import goes on where it was."""
+"""Records transcripts at a service. Duplicates are stored once, and an interrupted import resumes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from .sending import Parcel, Sender
 
 CONNECTIONS = 4
 PATIENCE: ClientOptions = {"retry_for": 300.0, "request_timeout": 30.0, "enabled": True, "sample_rate": 1.0}
-"""An import may wait and must not lose."""
+"""The settings for an import, which may wait but must lose nothing."""
 
 Report = Callable[[str, str], None]
 
 
 class Recording:
-    """Sends transcripts, one after the other, and counts what becomes of them.
+    """Sends transcripts one after the other, and counts their outcomes.
 
-    :param settings: where to.
-    :param summary: is counted up on the way.
-    :param report: is called with what goes wrong: the place, and why.
-    :param resume: the path of a file that says what is stored already.
-    :param connections: how many requests are under way at once.
-    :raises OSError: that file cannot be used.
+    :param settings: the credentials and address.
+    :param summary: receives the counts.
+    :param report: called with the place and the reason of each problem.
+    :param resume: the path of a file that notes what is stored already.
+    :param connections: the number of concurrent requests.
+        :raises OSError: that file is unusable.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Recording:
         self._now: datetime = now().astimezone(UTC).replace(microsecond=0)
         self._under_way: OrderedDict[int, str] = OrderedDict()
         self.stop = threading.Event()
-        """Set it to end early: what is under way is settled, and nothing else is sent."""
+        """Set it to end early. Requests under way are finished, and nothing else is sent."""
         self._sender = Sender(settings, connections, self.stop)
         self._first_lost = ""
 
@@ -77,7 +77,7 @@ class Recording:
 
     @property
     def stopped_at(self) -> str:
-        """The first place from which something is not stored; empty where all is."""
+        """The first place with something unstored, or an empty text."""
         return self._first_lost
 
     def close(self) -> None:
@@ -125,14 +125,14 @@ def record(
 ) -> Summary:
     """Read conversations and record them at the service. The same ones twice are stored once.
 
-    It may run over a part of the data in each of many processes, such as a partition of Spark, Ray or Dask.
+        It may run over a part of the data in each of many processes, such as a partition of Spark, Ray or Dask.
 
-    :param source: as for :func:`~mindlytics.transcripts.read`, and so are ``format`` and ``reading``.
-    :param api_key: the key; like the two that follow, it defaults to the environment, as a client's does.
-    :param resume: the path of a file that says what is stored already; it is made where there is none.
-    :param connections: how many requests are under way at once.
-    :param on_problem: is called with the place and the words of each problem.
-    :returns: what it came to. If the service stopped answering, ``stopped`` names the first place that is not stored.
+        :param source: as for :func:`~mindlytics.transcripts.read`, and so are ``format`` and ``reading``.
+        :param api_key: the key. Like the next two, it defaults to the environment, as for a client.
+        :param resume: the path of a file that notes what is stored already. It is made if it is missing.
+    :param connections: the number of concurrent requests.
+    :param on_problem: called with the place and the reason of each problem.
+        :returns: the counts. If the service stopped answering, ``stopped`` names the first unstored place.
     """
     given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint}
     settings = Settings.load({**given, **PATIENCE})

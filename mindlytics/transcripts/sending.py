@@ -1,6 +1,6 @@
-"""Sends conversations over several connections, each in requests of its own, whose keys are made of its content.
+"""Sends conversations over several connections, each in its own requests, with keys made from its content.
 
-A service that honours the ``Idempotency-Key`` stores each once, however often it is sent.
+A service that honours the ``Idempotency-Key`` stores each conversation once, however often it is sent.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ..transport.blocking import BlockingTransport
 from ..wire import MindlyticsWire
 
 CHUNK = 200
-"""Events of a request at most. It never depends on their size, since a key has to be of the same events each time."""
+"""Most events of a request. It is independent of their size, so that a key always stands for the same events."""
 WAITING = 8
-"""Conversations that wait for a connection at most."""
+"""Most conversations that wait for a connection."""
 REUSED = "reused key"
-"""What the local server answers where a key comes again with another body: with other times, it was stored before."""
+"""The local server's status for a known key with another body: the conversation was stored before, with other times."""
 
 
 @define(eq=False)
 class Parcel:
-    """A conversation on its way, and what became of its events."""
+    """A conversation being sent, and the outcomes of its events."""
 
     where: str
     session_id: str
@@ -41,12 +41,12 @@ class Parcel:
     refused: int = 0
     dropped: int = 0
     message: str = ""
-    """What the service said of what it did not take."""
+    """The service's messages about refused events."""
     gave_up: bool = False
 
     @property
     def is_stored(self) -> bool:
-        """Whether there is nothing more to be done for it."""
+        """Whether all of it is settled."""
         return self.dropped == 0
 
 
@@ -60,12 +60,12 @@ class Sender:
         self._queues: list[queue.Queue[Parcel | None]] = [queue.Queue(WAITING) for _ in range(connections)]
         self._threads = [threading.Thread(target=self._work, args=(each,), daemon=True) for each in self._queues]
         self.settled: queue.SimpleQueue[Parcel] = queue.SimpleQueue()
-        """Parcels that were sent, or given up."""
+        """Parcels that were sent or dropped."""
         for thread in self._threads:
             thread.start()
 
     def send(self, parcel: Parcel) -> None:
-        """Send a parcel as soon as a connection is free, and wait where too many wait already."""
+        """Send a parcel as soon as a connection is free. Waits if too many wait already."""
         chosen = self._queues[crc32(parcel.session_id.encode("utf-8", "replace")) % len(self._queues)]
         while not self._stop.is_set():
             try:
@@ -77,7 +77,7 @@ class Sender:
         self.settled.put(parcel)
 
     def close(self) -> None:
-        """Wait until all is sent, or until :attr:`stop` was set and the requests that are under way have ended."""
+        """Wait until all is sent, or :attr:`stop` was set and the running requests have ended."""
         for each in self._queues:
             each.put(None)
         for thread in self._threads:

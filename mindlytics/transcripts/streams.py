@@ -1,4 +1,4 @@
-"""Answers that came in pieces: server-sent events as text, or a list of chunks, put together to whole ones."""
+"""Combines answers in pieces into whole ones: server-sent events as text, or a list of chunks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def events_of(text: str) -> Iterator[dict[str, Any]]:
 
 
 def whole(response: Any) -> Any:
-    """A response, whole, of whatever API; what is no stream stays as it is."""
+    """The whole response from a stream of any API. Other values stay as they are."""
     chunks = response
     if isinstance(response, str):
         chunks = list(events_of(response))

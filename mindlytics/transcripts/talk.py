@@ -1,6 +1,6 @@
-"""From messages, in whatever format they were, to the turns and function calls of a conversation.
+"""Turns messages into the turns and function calls of a conversation.
 
-A shape hands over :class:`Message` after :class:`Message`. Nothing of any file's format is known here.
+A shape passes on one :class:`Message` after the other. Only the shapes know the formats of files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .model import Call, Feedback, Step, Turn
 
 @frozen
 class Said:
-    """A text of whoever speaks."""
+    """A text by the speaker."""
 
     text: str
 
@@ -35,7 +35,7 @@ class Called:
 
 @frozen
 class Returned:
-    """What a function returned; without an id, it answers the oldest open call of that name, or of any."""
+    """What a function returned. Without an id, it answers the oldest open call of that name, or of any."""
 
     text: str | None
     id: str | None = None
@@ -48,7 +48,7 @@ Item = Union[Said, Called, Returned]
 
 @frozen
 class Usage:
-    """What model calls took."""
+    """The usage of model calls."""
 
     prompt: int | None = None
     completion: int | None = None
@@ -73,11 +73,11 @@ def _sum(one: Any, other: Any) -> Any:
 
 @frozen
 class Message:
-    """What one side said at once, with the calls and results in it, in their order.
+    """One message, with its texts, calls and results in their order.
 
     :param role: ``user``, ``assistant``, ``tool`` or ``system``.
-    :param failed: the assistant was asked and did not answer.
-    :param where: its place, for the words about a problem.
+    :param failed: the assistant failed to answer.
+        :param where: its place, for messages about problems.
     """
 
     role: str
@@ -101,8 +101,8 @@ class Message:
 class Talk:
     """A conversation in the making.
 
-    :param model: the model of turns whose messages name none.
-    :param began: the moment of its own beginning, where the file gives one.
+    :param model: the model of turns whose messages lack one.
+    :param began: the time of its beginning, if the file has one.
     """
 
     conversation_id: str | None = None
@@ -115,11 +115,11 @@ class Talk:
     attributes: dict[str, Any] = field(factory=dict)
     feedback: list[Feedback] = field(factory=list)
     shape: str | None = None
-    """The name of the format, where it is another than that of the reader."""
+    """The name of the format, if it differs from the reader's."""
     heard: int = 0
-    """How many messages of the user or the assistant it had."""
+    """The number of messages by the user or the assistant."""
     turn_of: dict[str, int] = field(factory=dict)
-    """The number of the turn that each message with an id belongs to, once it is whole."""
+    """The number of the turn of each message with an id, once the turn is complete."""
 
     _now: datetime | None = None
     _first: datetime | None = None
@@ -130,7 +130,7 @@ class Talk:
     _assistant: list[str] = field(factory=list)
     _said: datetime | None = None
     _later: list[Call] = field(factory=list)
-    """Calls since the assistant's text: they follow its turn, unless it says more."""
+    """Calls since the assistant's text. They follow its turn, unless it says more."""
     _open: list[tuple[str | None, Call]] = field(factory=list)
     _answered: set[str] = field(factory=set)
     _ids: list[str] = field(factory=list)
@@ -146,7 +146,7 @@ class Talk:
     def take(self, message: Message) -> None:
         """Take the next message.
 
-        :raises InvalidEvent: it holds a result that no call asked for.
+        :raises InvalidEvent: it holds a result without a call.
         """
         if message.at is not None:
             self._now = message.at
@@ -175,12 +175,12 @@ class Talk:
             self.take(message)
 
     def finish(self) -> tuple[Step, ...]:
-        """All steps, the last turn included."""
+        """All steps, including the last turn."""
         self._end_turn()
         return tuple(self._steps)
 
     def span(self) -> tuple[datetime | None, datetime | None]:
-        """When it began and when it ended, as far as that is known; it never ends before it began."""
+        """When it began and ended, if known. The end is never before the beginning."""
         began = self.began or self._first
         ended = self.ended or self._last or began
         if began and ended and ended < began:
@@ -258,12 +258,12 @@ class Talk:
                     self._answered.add(number)
                 return
         if item.id is not None and item.id in self._answered:
-            return  # a second result of one call: the first counts
+            return  # only the first result of a call counts
         raise InvalidEvent(where or "a result", "that of a call before it that has no result yet", item.id)
 
 
 def merged(parts: Iterable[Item], between: str) -> tuple[Item, ...]:
-    """The items of a message, texts that touch joined to one."""
+    """The items of a message, with adjacent texts joined."""
     found: list[Item] = []
     for part in parts:
         if isinstance(part, Said) and found and isinstance(found[-1], Said):
@@ -274,7 +274,7 @@ def merged(parts: Iterable[Item], between: str) -> tuple[Item, ...]:
 
 
 def with_attributes(talk: Talk, *given: Mapping[str, Any] | None, without: Iterable[str] = ()) -> None:
-    """Add what a file says of a conversation; None is nothing."""
+    """Add a conversation's attributes from a file, except None."""
     for values in given:
         talk.attributes.update(
             {name: value for name, value in (values or {}).items() if value is not None and name not in set(without)}

@@ -1,4 +1,4 @@
-"""Chats as plain text: WhatsApp's "export chat", of Android and iOS, in any language; and Chatdown's ``.chat``."""
+"""Chats as plain text: WhatsApp's "export chat", from Android and iOS, in any language, and Chatdown's ``.chat``."""
 
 from __future__ import annotations
 
