@@ -153,9 +153,9 @@ def _found(conversations: list[dict[str, Any]]) -> str:
     lines = ["\nWhat it found in them, and how people felt:"]
     for conversation in conversations:
         for event in conversation["events"]:
-            told = event["properties"]
-            if event["event"] == "Conversation Summary" and told["successful_intents"] + told["unsuccessful_intents"]:
-                lines.append(f"  {told['summary']}, {told.get('sentiment', 'of which nothing is known')}")
+            said = event["properties"]
+            if event["event"] == "Conversation Summary" and said["successful_intents"] + said["unsuccessful_intents"]:
+                lines.append(f"  {said['summary']}, {said.get('sentiment', 'of which nothing is known')}")
     return "\n".join(lines)
 
 

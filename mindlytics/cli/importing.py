@@ -105,7 +105,7 @@ def _format(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--map", "names", callback=_names, metavar="PAIRS", help="Names of keys: role=speaker,content=utterance")
 @click.option("--timezone", default="UTC", show_default=True, callback=_zone, help="Of times without an offset.")
 @click.option("--assistant", metavar="NAME", help="Who of several people is the assistant.")
-@click.option("--gap-hours", type=float, help="End a chat where nobody spoke for so long.")
+@click.option("--gap-hours", type=float, help="End a chat after so many hours of silence.")
 @click.option("--strict", is_flag=True, help="Parts and keys that are not known are problems.")
 @click.option("--resume", type=click.Path(dir_okay=False), help="Note in this file what is stored, and pass over it.")
 @click.option(

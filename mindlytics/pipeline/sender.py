@@ -147,7 +147,7 @@ class Sender(ABC):
         """Whether the caller is a log handler, called for a line about the sender's own request.
 
         Recording such a line would cause another request, and so on for ever. Finalizers may run on this thread too,
-        and are told apart by their frame.
+        and are recognised by their frame.
         """
         if not self.attempts.is_posting or threading.get_ident() != self._sending_thread:
             return False

@@ -65,9 +65,9 @@ async def collect(request: web.Request) -> web.Response:
     try:
         await _collect(request)
     except Problem as problem:
-        told = {"code": CODES[problem.status], **problem.body}
-        del told["error"]
-        return reply(told, problem.status)
+        answer = {"code": CODES[problem.status], **problem.body}
+        del answer["error"]
+        return reply(answer, problem.status)
     except ReusedKey as error:
         return reply({"code": CODES[422], "message": str(error)}, 422)
     except web.HTTPRequestEntityTooLarge:
@@ -79,8 +79,8 @@ async def collect(request: web.Request) -> web.Response:
     except RefusedEvent as refused:
         cause = refused.cause
         message = f"event {refused.index}: {cause}"
-        told = {"code": CODES[400], "message": message, "field": cause.field, "rule": cause.rule}
-        return reply({**told, "index": refused.index}, 400)
+        answer = {"code": CODES[400], "message": message, "field": cause.field, "rule": cause.rule}
+        return reply({**answer, "index": refused.index}, 400)
     if request.content_type == JSON:
         return reply({})
     return web.Response(content_type=PROTOBUF)

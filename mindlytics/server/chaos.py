@@ -152,7 +152,7 @@ class Chaos:
             return _reset(request)
         if fate == TRUNCATE:
             return await _truncated(request, await handler(request))
-        return reply({"error": "chaos", "message": f"this server was told to answer with {fate} at times"}, int(fate))
+        return reply({"error": "chaos", "message": f"chaos makes this server answer with {fate} at times"}, int(fate))
 
     def _fate(self) -> str | None:
         """The fault for the next request, if any."""

@@ -84,10 +84,10 @@ class Connection(web.RequestHandler):
         try:
             super().data_received(data)
         except ValueError:
-            told = orjson.dumps(UNREADABLE)
+            answer = orjson.dumps(UNREADABLE)
             head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
             if self.transport is not None:
-                self.transport.write(f"{head}{len(told)}\r\n\r\n".encode() + told)
+                self.transport.write(f"{head}{len(answer)}\r\n\r\n".encode() + answer)
                 self.transport.close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:

@@ -352,26 +352,26 @@ def _select(connection: Connection, app: App, query: Query, budget: Budget) -> l
         .limit(query.limit or None)
     )
     owner = {"organization_id": app.organization_id, "app_id": app.app_id, "scope": app.scope}
-    return [_told(row, collection) for row in budget.spend(connection.execute(statement, owner))]
+    return [_row_to_json(row, collection) for row in budget.spend(connection.execute(statement, owner))]
 
 
 def _expression(column: Column) -> Any:
     return event_id(column.expression) if column.kind == EVENT else column.expression
 
 
-def _told(row: Sequence[Any], collection: Collection) -> Row:
-    told: Row = {}
+def _row_to_json(row: Sequence[Any], collection: Collection) -> Row:
+    shown: Row = {}
     for (name, (kind, _)), value in zip(collection.columns.items(), row, strict=True):
         if value is None:
             if name not in collection.optional:
-                told[name] = None
+                shown[name] = None
         elif kind == TIME:
-            told[name] = iso(value)
+            shown[name] = iso(value)
         elif kind in (MAP, LIST):
-            told[name] = orjson.loads(value)
+            shown[name] = orjson.loads(value)
         else:
-            told[name] = value
-    return told
+            shown[name] = value
+    return shown
 
 
 def _related(connection: Connection, app: App, row: Row, related: Related, budget: Budget) -> list[Row] | Row | None:

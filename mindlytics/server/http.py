@@ -163,9 +163,9 @@ async def body_of(request: web.Request) -> bytes:
     :raises Problem: 400 if it is incomplete or contradicts its headers.
     :raises web.HTTPException: 413 if it is too long, 408 if it does not come.
     """
-    told, coding = request.content_length or 0, request.headers.get("Content-Encoding", "").strip().lower()
-    if told > MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY, told)
+    length, coding = request.content_length or 0, request.headers.get("Content-Encoding", "").strip().lower()
+    if length > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, length)
     if coding not in CODINGS:
         raise Problem(400, "invalid body", "Content-Encoding must be gzip or deflate")
     try:
@@ -222,9 +222,9 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     return given
 
 
-def reply(told: object, status: int = 200) -> web.Response:
+def reply(content: object, status: int = 200) -> web.Response:
     """An answer in JSON."""
-    return web.Response(body=orjson.dumps(told), status=status, content_type="application/json")
+    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
 
 
 def unavailable(error: Unavailable, **details: object) -> web.Response:

@@ -121,24 +121,24 @@ class Live:
     def key(self, app: App, session_id: str | None = None) -> str:
         """Make a key for the events of an app, or of one of its sessions."""
         until = time.monotonic() + KEY_SECONDS
-        told = base64.urlsafe_b64encode(orjson.dumps([*app, session_id, until])).decode()
-        return f"{told}.{self._sign(told)}"
+        claims = base64.urlsafe_b64encode(orjson.dumps([*app, session_id, until])).decode()
+        return f"{claims}.{self._sign(claims)}"
 
     def grant(self, key: str) -> Grant:
         """What a key gives access to.
 
         :raises Problem: 401 if the key is unknown or too old.
         """
-        told, _, signature = key.partition(".")
-        if not same(self._sign(told), signature):
+        claims, _, signature = key.partition(".")
+        if not same(self._sign(claims), signature):
             raise Problem(401, "unauthorized", "Authorization must hold an authorization_key of this server")
-        *app, session_id, until = orjson.loads(base64.urlsafe_b64decode(told))
+        *app, session_id, until = orjson.loads(base64.urlsafe_b64decode(claims))
         if time.monotonic() > until:
             raise Problem(401, "unauthorized", "the authorization_key has expired: ask for another")
         return Grant(App(*app), session_id)
 
-    def _sign(self, told: str) -> str:
-        return hmac.new(self._secret, told.encode("utf-8", "surrogateescape"), sha256).hexdigest()
+    def _sign(self, claims: str) -> str:
+        return hmac.new(self._secret, claims.encode("utf-8", "surrogateescape"), sha256).hexdigest()
 
     # -- events
 
@@ -157,10 +157,10 @@ class Live:
                 self._loop.call_soon_threadsafe(self._deliver, heard)
 
     def _deliver(self, heard: dict[int, list[Told]]) -> None:
-        for scope, told in heard.items():
+        for scope, batch in heard.items():
             if scope in self._listeners:
                 for listener in self._listeners[scope][1]:
-                    listener.put(told)
+                    listener.put(batch)
 
     def is_heard(self) -> bool:
         """Whether anybody listens."""

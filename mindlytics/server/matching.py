@@ -41,15 +41,15 @@ def matching(regex: str, users: Mapping[str, Sequence[str]], over: Callable[[], 
     if len(regex) > MAX_REGEX:
         raise InvalidQuery("regex", f"must be of at most {MAX_REGEX} characters")
     program = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PROGRAM]
-    told: bytes | None = orjson.dumps([regex, users])
+    job: bytes | None = orjson.dumps([regex, users])
     until = time.monotonic() + MATCHING_SECONDS
     with Popen(program, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         while True:
             try:
-                found, problem = process.communicate(told, LOOK_SECONDS)
+                found, problem = process.communicate(job, LOOK_SECONDS)
                 break
             except TimeoutExpired:
-                told = None  # it is on its way
+                job = None  # it is on its way
                 if over() or time.monotonic() > until:
                     process.kill()
                     raise InvalidQuery("regex", f"takes longer than {MATCHING_SECONDS:g} s") from None

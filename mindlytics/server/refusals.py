@@ -51,5 +51,5 @@ class Refusals:
 def _reason(response: web.StreamResponse) -> str:
     """The message in the answer, in the shape of its API."""
     body = response.body if isinstance(response, web.Response) else None
-    told = orjson.loads(body) if isinstance(body, bytes) else {}
-    return str(told.get("message") or told.get("detail") or "")
+    parsed = orjson.loads(body) if isinstance(body, bytes) else {}
+    return str(parsed.get("message") or parsed.get("detail") or "")

@@ -74,8 +74,8 @@ def _list(connection: Connection, app: App, parameters: Mapping[str, str]) -> Ro
     over = reading.over if reading is not None else lambda: False
     ids = matching(regex, names, over) if regex else list(names)
     page = ids[offset : offset + limit] if limit else ids[offset:]
-    told = [_told(connection, app, user_id) for (user_id,) in budget.spend(zip(page))]
-    return {"users": told, "total": len(ids)}
+    found = [_user_to_json(connection, app, user_id) for (user_id,) in budget.spend(zip(page))]
+    return {"users": found, "total": len(ids)}
 
 
 def _details(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
@@ -144,11 +144,11 @@ def _user(connection: Connection, app: App, parameters: Mapping[str, str]) -> Ro
     query = select(users.c.user_id).join(aliases, aliases.c.owner == users.c.seq)
     user_id = connection.execute(query.where(aliases.c.scope == app.scope, aliases.c.alias == name)).scalar()
     if user_id is None:
-        raise Problem(404, "not found", "nobody has this id", field="user_id")
-    return _told(connection, app, user_id)
+        raise Problem(404, "not found", "no user has this id", field="user_id")
+    return _user_to_json(connection, app, user_id)
 
 
-def _told(connection: Connection, app: App, user_id: str) -> Row:
+def _user_to_json(connection: Connection, app: App, user_id: str) -> Row:
     (row,) = find(connection, app, Query(USERS, Filter({"user_id": user_id}, USERS.columns)))
     return {name: row[name] for name in USER}
 

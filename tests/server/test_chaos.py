@@ -116,7 +116,7 @@ def test_a_server_does_not_start_with_it() -> None:
 def test_a_status(caller: Caller) -> None:
     behave(caller, "418:100%")
     reply = caller.queue(track())
-    message = "this server was told to answer with 418 at times"
+    message = "chaos makes this server answer with 418 at times"
     assert (418, {"error": "chaos", "message": message}) == (reply.status_code, reply.json())
     assert {"chaos": "418:100%", "requests": 1, "met": {"418": 1}} == caller.get(CHAOS_PATH).json()
     behave(caller)

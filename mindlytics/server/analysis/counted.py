@@ -67,7 +67,7 @@ class Count:
 
     def properties(self, started_at: datetime, ended_at: datetime) -> dict[str, Scalar]:
         """The numbers for a ``Conversation Summary``. An unknown cost is left out."""
-        told: dict[str, Scalar] = {
+        numbers: dict[str, Scalar] = {
             "turn_count": self.turns,
             "function_count": self.calls,
             "duration": max((ended_at - started_at).total_seconds(), 0.0),
@@ -77,10 +77,10 @@ class Count:
             **self.parts,
         }
         if self.cost is not None:
-            told["cost"] = round(self.cost, 9)
+            numbers["cost"] = round(self.cost, 9)
         if self.unpriced_tokens:
-            told["unpriced_tokens"] = self.unpriced_tokens
-        return told
+            numbers["unpriced_tokens"] = self.unpriced_tokens
+        return numbers
 
     def _spend(self, cost: float) -> None:
         self.cost = min((self.cost or 0.0) + cost, MAX_SUM)

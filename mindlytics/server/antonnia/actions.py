@@ -47,7 +47,7 @@ def _optional(name: str, value: object) -> str | None:
 # -- sessions
 
 
-def tell_session(rows: Rows, session: Document) -> Document:
+def session_to_json(rows: Rows, session: Document) -> Document:
     """A session as the API returns it: with its agent, without the contact's name."""
     agent = rows.find("agent", session["agent_id"]) if session["agent_id"] else None
     hidden = ("agent_id", "contact_name")
@@ -82,14 +82,14 @@ def create_session(rows: Rows, given: Document) -> Document:
         "created_at": moment(),
         "updated_at": None,
     }
-    told = tell_session(rows, rows.add("session", session))
-    rows.happened("session.created", session["id"], told)
-    return told
+    answer = session_to_json(rows, rows.add("session", session))
+    rows.happened("session.created", session["id"], answer)
+    return answer
 
 
 def get_session(rows: Rows, _: Document, session_id: str) -> Document:
     """One session."""
-    return tell_session(rows, known(rows, "session", session_id))
+    return session_to_json(rows, known(rows, "session", session_id))
 
 
 def update_session(rows: Rows, given: Document, session_id: str) -> Document:
@@ -106,15 +106,15 @@ def update_session(rows: Rows, given: Document, session_id: str) -> Document:
             _optional(f"fields.{name}", fields[name])
     if fields.get("organization_id", rows.organization_id) != rows.organization_id:
         raise ValidationError("fields.organization_id must be that of the token")
-    return tell_session(rows, rows.put("session", {**session, **fields, "updated_at": moment()}))
+    return session_to_json(rows, rows.put("session", {**session, **fields, "updated_at": moment()}))
 
 
 def transfer_session(rows: Rows, given: Document, session_id: str) -> Document:
     session = open_session(rows, session_id)
     agent_id = _agent_id(rows, given.get("agent_id"))
-    told = tell_session(rows, rows.put("session", {**session, "agent_id": agent_id, "updated_at": moment()}))
-    rows.happened("session.transferred", session_id, told)
-    return told
+    answer = session_to_json(rows, rows.put("session", {**session, "agent_id": agent_id, "updated_at": moment()}))
+    rows.happened("session.transferred", session_id, answer)
+    return answer
 
 
 def finish_session(rows: Rows, given: Document, session_id: str) -> Document:
@@ -134,9 +134,9 @@ def finish_session(rows: Rows, given: Document, session_id: str) -> Document:
         }
         rows.add("survey", survey, session_id)
         session["ending_survey_submission_id"] = survey["id"]
-    told = tell_session(rows, rows.put("session", {**session, "status": "closed", "updated_at": moment()}))
-    rows.happened("session.finished", session_id, told)
-    return told
+    answer = session_to_json(rows, rows.put("session", {**session, "status": "closed", "updated_at": moment()}))
+    rows.happened("session.finished", session_id, answer)
+    return answer
 
 
 def search_sessions(rows: Rows, given: Document) -> list[Document]:
@@ -146,7 +146,7 @@ def search_sessions(rows: Rows, given: Document) -> list[Document]:
         one_of("status", status, "open", "closed")
     found = rows.each("session", contact_id=_optional("contact_id", given.get("contact_id")), status=status)
     fitting = (session for session in found if _has(session["metadata"], wanted))
-    return [tell_session(rows, session) for session in _page(fitting, given)]
+    return [session_to_json(rows, session) for session in _page(fitting, given)]
 
 
 def _wanted(given: Document) -> Mapping[str, Any]:
@@ -262,9 +262,9 @@ def search_messages(rows: Rows, given: Document, session_id: str | None = None) 
 
 
 def _content(name: str, value: object) -> Document:
-    told = shaped(name, MessageContent, value)
-    one_of(f"{name}.type", told["type"], *CONTENTS)
-    return told
+    answer = shaped(name, MessageContent, value)
+    one_of(f"{name}.type", answer["type"], *CONTENTS)
+    return answer
 
 
 # -- agents

@@ -100,16 +100,16 @@ class Desk:
 
         :param key: see :meth:`~.rows.Rows.once`. The agent answers once under one key.
         """
-        told = None
+        answered = None
         if debounce:
-            told = await self._write(
+            answered = await self._write(
                 app, lambda rows: rows.once(key, partial(actions.get_session, rows, {}, session_id))
             )
         place = (app.scope, session_id)
         waiting = self._pending.pop(place, None)
         if waiting is not None:
             waiting.cancel()
-        if told is None:
+        if answered is None:
             return await self._answer(app, session_id, key=key)
 
         async def later() -> None:
@@ -118,17 +118,17 @@ class Desk:
             await _logged(self._answer(app, session_id))
 
         self._pending[place] = asyncio.create_task(later())
-        return told
+        return answered
 
     async def _answer(
         self, app: App, session_id: str, node_id: str | None = None, *, key: RequestKey | None = None
     ) -> Document:
         def look(connection: Connection) -> Occasion | None:
             rows = Rows(connection, app)
-            session = from_json(Session, actions.tell_session(rows, actions.open_session(rows, session_id)))
+            session = from_json(Session, actions.session_to_json(rows, actions.open_session(rows, session_id)))
             if session.agent is not None and session.agent.type == "human":
                 return None
-            messages = [from_json(Message, told) for told in rows.each("message", session_id)]
+            messages = [from_json(Message, document) for document in rows.each("message", session_id)]
             if node_id is None and (not messages or messages[-1].role != "user"):
                 return None
             return Occasion(session, messages, node_id)
@@ -140,8 +140,8 @@ class Desk:
 
         def say(rows: Rows) -> Document:
             for content in contents:
-                told = {"type": "text", "text": content} if isinstance(content, str) else to_json(content)
-                actions.create_message(rows, {"role": "assistant", "content": told}, session_id, run_id)
+                as_json = {"type": "text", "text": content} if isinstance(content, str) else to_json(content)
+                actions.create_message(rows, {"role": "assistant", "content": as_json}, session_id, run_id)
             return actions.get_session(rows, {}, session_id)
 
         return await self._write(app, lambda rows: rows.once(key, partial(say, rows)))

@@ -116,5 +116,5 @@ class Posting:
                 cause = type(error).__name__
             if attempt < ATTEMPTS:
                 await asyncio.sleep(backoff(attempt, LONGEST_PAUSE))
-        told = orjson.loads(body)
-        logger.warning("webhook %s (%s) was given up after %d attempts: %s", told["id"], told["type"], ATTEMPTS, cause)
+        event = orjson.loads(body)
+        logger.warning("webhook %s (%s) was dropped after %d attempts: %s", event["id"], event["type"], ATTEMPTS, cause)

@@ -35,7 +35,7 @@ def document() -> dict[str, Any]:
     for service, operations in SERVICES.items():
         for name, operation in operations.items():
             method, path = name.split()
-            paths.setdefault(path, {})[method.lower()] = operation.told(path, service)
+            paths.setdefault(path, {})[method.lower()] = operation.to_openapi(path, service)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -40,8 +40,8 @@ def _event(kind: str, properties: str, *required: str, **fields: Schema) -> Sche
     """The schema of an event of this type, with its properties below their own name."""
     custom = _custom(given(stringValue={**TEXTS, "maxLength": MAX_PROPERTY}))
     inside = given(properties, **{properties: given(*required, **fields), "customProperties": custom})
-    told = {"id": TEXTS, "type": {"const": kind}, "createTime": MOMENT, "projectId": HEADER, "properties": inside}
-    return given("type", "projectId", "properties", **told)
+    fields = {"id": TEXTS, "type": {"const": kind}, "createTime": MOMENT, "projectId": HEADER, "properties": inside}
+    return given("type", "projectId", "properties", **fields)
 
 
 _SESSION = "sessionProperties"

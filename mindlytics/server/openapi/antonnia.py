@@ -47,8 +47,8 @@ def _model(kind: type[types.Model]) -> Schema:
     hints = get_type_hints(kind)
     own = [attribute for attribute in fields(kind) if attribute.name != "extra"]
     required = [attribute.name for attribute in own if attribute.default is NOTHING or attribute.name == "type"]
-    told = given(*required, **{attribute.name: _of(hints[attribute.name]) for attribute in own})
-    return {**told, "description": (kind.__doc__ or "").strip()}
+    schema = given(*required, **{attribute.name: _of(hints[attribute.name]) for attribute in own})
+    return {**schema, "description": (kind.__doc__ or "").strip()}
 
 
 def schemas() -> dict[str, Schema]:

@@ -55,9 +55,9 @@ class Operation:
     refusals: Sequence[int] = (400, 401, 403)
     others: Sequence[int] = ()
 
-    def told(self, path: str, service: str) -> dict[str, Any]:
+    def to_openapi(self, path: str, service: str) -> dict[str, Any]:
         """The operation in the document, below its path."""
-        told: dict[str, Any] = {
+        described: dict[str, Any] = {
             "summary": self.summary,
             "tags": [service],
             "parameters": self._parameters(path),
@@ -65,8 +65,8 @@ class Operation:
             "security": [{"key": []}] if self.key else [],
         }
         if self.body is not None:
-            told["requestBody"] = {"required": True, "content": self._content(self.body, self.takes)}
-        return told
+            described["requestBody"] = {"required": True, "content": self._content(self.body, self.takes)}
+        return described
 
     def _parameters(self, path: str) -> list[dict[str, Any]]:
         found = [
@@ -87,16 +87,16 @@ class Operation:
             *((*self.refusals, 503) if self.key else ()),
             *([408, 413] if self.body is not None else ()),
         }
-        told: dict[str, Any] = {}
+        described: dict[str, Any] = {}
         if 101 not in refused:
-            told[str(self.status)] = {"description": "The answer."}
+            described[str(self.status)] = {"description": "The answer."}
             if self.answer is not None:
-                told[str(self.status)]["content"] = self._content(self.answer)
+                described[str(self.status)]["content"] = self._content(self.answer)
         for status in sorted(refused):
-            told[str(status)] = {"description": REASONS[status]}
+            described[str(status)] = {"description": REASONS[status]}
             if status != 101:
-                told[str(status)]["content"] = {JSON: {"schema": self.error}}
-        return told
+                described[str(status)]["content"] = {JSON: {"schema": self.error}}
+        return described
 
     def _content(self, schema: Schema, media: str = JSON) -> dict[str, Any]:
         return {media: {"schema": schema}, **{other: {} for other in self.media}}
