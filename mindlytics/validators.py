@@ -103,7 +103,7 @@ def check_finite(field_name: str, value: object) -> int | float:
     plain = plain_number(value)
     if (type(plain) is int and plain in INT64) or (type(plain) is float and isfinite(plain)):
         return plain
-    raise InvalidEvent(field_name, "a finite number (of 64 bits at most where it is an int)", value)
+    raise InvalidEvent(field_name, "a finite number (of at most 64 bits if it is an int)", value)
 
 
 def check_milliseconds(field_name: str, value: object) -> int | float:

@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         spool = Path(Settings.load({"enabled": False, "spool": given.spool}).spool or as_directory("auto"))
         if not spool.is_dir():
-            fail(f"{spool} is no directory", 2)
+            fail(f"{spool} is not a directory", 2)
         if given.command == "send":
             return _send(spool, any_key=given.any_key, patience=given.patience)
         (_status if given.command == "status" else _export)(spool)

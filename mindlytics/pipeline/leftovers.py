@@ -184,7 +184,7 @@ class Leftovers:
         account = ledger.open_account()
         run = _Run(log, ledger, account, self._make_outbox(ledger, lambda *limits: self._pop(run, *limits)))
         if not log.is_settled:
-            logger.info("events of an earlier process are taken over")
+            logger.info("taking over events of an earlier process")
         return run
 
     def _next_of(self, run: _Run, now: float) -> Batch | None:

@@ -116,7 +116,7 @@ class Spooler:
                 self.carry()
                 self._sync_if_due()
             except Exception:
-                logger.exception("the spooler failed; it goes on")
+                logger.exception("the spooler failed; restarting it")
                 stopping.wait(ERROR_WAIT)
             if is_last:
                 break

@@ -112,7 +112,7 @@ async def _remove(request: web.Request) -> web.Response:
 
 async def _cleanup(request: web.Request) -> web.Response:
     if await _manager(request) is not None:
-        raise Problem(403, "forbidden", "only the super key, given when the server is started, empties it")
+        raise Problem(403, "forbidden", "only the super key that the server was started with can empty it")
 
     def work(records: Records) -> None:
         for table in metadata.sorted_tables:

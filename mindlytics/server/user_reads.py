@@ -170,7 +170,7 @@ def _order(parameters: Mapping[str, str]) -> list[Any]:
     try:
         sort = orjson.loads(text) if text else {key: parameters.get(f"sort[{key}]") for key in ("value", "order")}
     except orjson.JSONDecodeError as error:
-        raise InvalidQuery("sort", f"is no JSON ({error})") from None
+        raise InvalidQuery("sort", f"is not JSON ({error})") from None
     if sort == {"value": None, "order": None}:
         return []
     value, order = (sort.get("value"), sort.get("order")) if isinstance(sort, dict) else (None, None)

@@ -96,7 +96,7 @@ class Directory:
             if not os.access(self.path, os.W_OK | os.X_OK):
                 raise PermissionError
         except (FileExistsError, NotADirectoryError):
-            raise Unusable("it, or what it is to be in, is no directory") from None
+            raise Unusable("it, or its parent, is not a directory") from None
         except PermissionError:
             raise Unusable("this user may not write there") from None
         self._describe()
@@ -246,7 +246,7 @@ def _check_is_own(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise Unusable("it is a symbolic link")
     if not stat.S_ISDIR(found.st_mode):
-        raise Unusable("it is no directory")
+        raise Unusable("it is not a directory")
     if found.st_uid != os.geteuid():
         raise Unusable("it belongs to another user")
 

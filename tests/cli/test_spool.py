@@ -169,7 +169,7 @@ def test_what_a_later_version_wrote_is_named_and_left(sink: Sink, spool: Path) -
 
 def test_a_directory_that_is_none(spool: Path) -> None:
     ended = mindlytics("spool", "status", "--spool", spool / "nowhere")
-    assert (2, f"mindlytics: {spool / 'nowhere'} is no directory\n") == (ended.returncode, ended.stderr)
+    assert (2, f"mindlytics: {spool / 'nowhere'} is not a directory\n") == (ended.returncode, ended.stderr)
 
 
 @pytest.mark.parametrize("command", ["status", "export"])

@@ -175,7 +175,7 @@ class Desk:
             except Stopping:
                 return
             except Unavailable as error:
-                logger.warning("schedules cannot be read for now: %s", error)
+                logger.warning("schedules cannot be read at present: %s", error)
                 scheduled, pause = [], RETRY_SECONDS
             for app, schedule in scheduled:
                 left = (_due(schedule) - now()).total_seconds()
