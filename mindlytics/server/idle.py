@@ -103,7 +103,7 @@ class Idle:
             except Stopping:
                 return
             except (MindlyticsError, SQLAlchemyError) as error:  # the next check finds them
-                logger.warning("idle sessions cannot be ended for now: %s", getattr(error, "orig", error))
+                logger.warning("idle sessions cannot be ended at present: %s", getattr(error, "orig", error))
 
     async def _look(self) -> None:
         """End the sessions whose events are all older than the idle time."""

@@ -88,7 +88,7 @@ class Store:
         return await asyncio.wrap_future(self.submit(work))
 
     def submit(self, work: Callable[[Records], T]) -> Future[T]:
-        """Like :meth:`write`, from any thread, which waits.
+        """Like :meth:`write`, for any thread. Returns a future of the result.
 
         :raises StoreError: the store is closed.
         """
@@ -97,25 +97,25 @@ class Store:
     # -- reading
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """Run ``query`` on a reader thread, over a connection that sees what is committed and cannot write.
+        """Run ``query`` on a reader thread, over a read-only connection, which sees committed data.
 
-        :raises Unavailable: it took too long, or the database cannot be read for now.
+        :raises Unavailable: it took too long, or the database cannot be read at present.
         """
         return await self._reads.read(query)
 
     async def look_up(self, query: Select[Any]) -> Row[Any] | None:
         """The first row of a query that an index answers, or None. Other reads do not delay it.
 
-        :raises Unavailable: the database cannot be read for now.
+        :raises Unavailable: the database cannot be read at present.
         """
         return await self._reads.look_up(query)
 
     # -- health and end
 
     async def check(self) -> None:
-        """See whether events can be stored. After a write that failed, this writes something.
+        """Check that events can be stored. After a failed write, this writes something.
 
-        :raises Unavailable: they cannot.
+        :raises Unavailable: they cannot be stored.
         """
         self.database.check()
         self.database.check_room()

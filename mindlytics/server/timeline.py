@@ -1,7 +1,7 @@
-"""Conversations in order of time, although their events arrive in another: several processes may record one chat.
+"""Sorts conversations by time, since their events may arrive in another order: several processes may record one chat.
 
-Where a conversation was reopened, it has several stretches, each with an analysis of its own: one begins with each
-``Conversation Started`` that is later than an end. Events that are later than the last end belong to the last stretch.
+A reopened conversation has several stretches, each with its own analysis. One begins with each ``Conversation Started``
+that is later than an end. Events later than the last end belong to the last stretch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CONVERSATION_STARTED = "Conversation Started"
 CONVERSATION_ENDED = "Conversation Ended"
 
 Place = tuple[int, int]
-"""A time and a place in the order of arrival, which decides between equal times."""
+"""A time, and the order of arrival for equal times."""
 
 FIRST: Place = (-(2**63), 0)
 LAST: Place = (2**63 - 1, 0)
@@ -47,14 +47,14 @@ _NEXT = select(func.min(_E.message_index)).where(_LATER)
 
 
 class Key(NamedTuple):
-    """Which conversation: the numbers of its session and its own."""
+    """A conversation: the numbers of its session and its own."""
 
     session: int
     conversation: int
 
 
 class End(NamedTuple):
-    """An event that ended a conversation, by its number. The first to arrive is the one that its analysis is due to."""
+    """An event that ended a conversation, by its number. The first one to arrive causes the analysis."""
 
     event: int
     timestamp: int
@@ -82,7 +82,7 @@ def stretches(connection: Connection, key: Key) -> list[Stretch]:
 
 
 def end_of(connection: Connection, key: Key, timestamp: int) -> End | None:
-    """The end to whose analysis an event of this time belongs; None while that stretch has not ended."""
+    """The end of the stretch that an event of this time belongs to, or None while the stretch is open."""
     for stretch in stretches(connection, key):
         if timestamp < stretch.until[0]:
             return min(stretch.ends, default=None)
@@ -92,7 +92,7 @@ def end_of(connection: Connection, key: Key, timestamp: int) -> End | None:
 def events_until(connection: Connection, key: Key, event: int) -> CursorResult[int, str, int, str]:
     """The number, name, time and properties of the events of the stretch that this event ended, in order of time.
 
-    A call has the place of its middle: it belongs to the turn in whose time most of it lies, even if it was recorded
+    A call is placed by its middle. It belongs to the turn that most of it overlaps, even if it was recorded
     after that turn.
     """
     since, until = LAST, LAST
@@ -110,7 +110,7 @@ def last_turn(connection: Connection, key: Key) -> int:
 
 
 def make_room(connection: Connection, key: Key, timestamp: int, messages: int) -> int:
-    """The index of the first message of a turn that is older than others, which move on by so many messages."""
+    """The index of the first message of a turn that is older than others. The later ones move up by its messages."""
     index: int = connection.execute(_NEXT, {**key._asdict(), "at": timestamp}).scalar_one()
     of_it = (_E.session == key.session, _E.conversation == key.conversation, _E.message_index >= index)
     connection.execute(update(events).where(*of_it).values(message_index=_E.message_index + messages))

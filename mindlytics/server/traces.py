@@ -1,7 +1,7 @@
-"""OpenTelemetry's ``/v1/traces``: what programs in any language say of models, tools and agents, as turns.
+"""OpenTelemetry's ``/v1/traces``: turns the spans of programs in any language into turns.
 
-The spans of a trace are kept until the outermost one comes, which ends last; what they mean is in
-``integrations/traces.py``, how they are sent in ``otlp.py``.
+The spans of a trace are kept until the outermost one comes, which ends last. ``integrations/traces.py`` interprets
+them, and ``otlp.py`` parses them.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from .otlp import Sent, Undecodable, decode
 TRACES_PATH = "/v1/traces"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 MOST_TRACES = 10_000
-"""Of all that send; beyond that, those that began first are stored as they are."""
+"""Most traces that are kept. Beyond that, the oldest ones are stored as they are."""
 MOST_SPANS = 5_000
-"""Of one trace; beyond that, it is stored as it is."""
+"""Most spans of one trace. Beyond that, the trace is stored as it is."""
 LONGEST_WAIT = 60.0
-"""Seconds for which the outermost span of a trace is waited for."""
+"""Seconds to wait for the outermost span of a trace."""
 
 Key = tuple[Caller, str]
 
 
 @define
 class Trace:
-    """The spans of a trace, by their ids: one that is sent again counts once."""
+    """The spans of a trace by id, so that a resent span counts once."""
 
     since: float
     spans: dict[Any, Span] = field(factory=dict)
 
 
 class Traces:
-    """The traces that are not complete."""
+    """The incomplete traces."""
 
     def __init__(self) -> None:
         self._traces: OrderedDict[Key, Trace] = OrderedDict()
 
     def take(self, caller: Caller, sent: list[Sent], at: float) -> dict[Caller, list[Event]]:
-        """Take spans; the events of the traces that are complete now, and of those whose end does not come."""
+        """Add spans. Returns the events of traces that are complete now or have waited too long."""
         complete: list[Key] = []
         for each in sent:
             key = caller, each.trace_id
@@ -96,7 +96,7 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _export(request: web.Request) -> web.Response:
-    """Take an ``ExportTraceServiceRequest``."""
+    """Answer an ``ExportTraceServiceRequest``."""
     caller = await caller_of(request)
     if request.content_type not in (PROTOBUF, JSON):
         raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
@@ -105,7 +105,7 @@ async def _export(request: web.Request) -> web.Response:
         sent = decode(body, as_json=request.content_type == JSON)
     except Undecodable as error:
         raise Problem(400, "undecodable", str(error)) from None
-    # what a client sends again after an answer that did not reach it is stored once
+    # a request that is sent again after a lost answer is stored once
     key = request_key(request, blake2b(body, digest_size=16).hexdigest(), body)
     for owner, events in request.app[TRACES].take(caller, sent, time.monotonic()).items():
         if events:
@@ -126,7 +126,7 @@ def _events(trace_id: str, trace: Trace) -> list[Event]:
 
 
 class Written:
-    """A session in the eyes of a :class:`Recorder`: what is recorded in it becomes events."""
+    """A session for a :class:`Recorder`, which collects events."""
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
@@ -166,4 +166,4 @@ class Written:
 
 
 def _ignored(name: str, value: object, done: str) -> None:
-    """Values of spans that do not go as they are: nobody is there to be told."""
+    """Ignore changes of span values, since there is no one to report them to."""

@@ -35,7 +35,7 @@ class WebSocket:
         self._socket = socket
         self.caught_up_at = datetime.now(UTC)
         """When there was last nothing left to receive. A connection that ends during the work on a message is noticed
-        much later. So only a message after a wait moves this time, and neither the end nor silence does."""
+        much later. So only a message that follows a wait updates this time."""
 
     @classmethod
     async def open(cls, session: aiohttp.ClientSession, url: str, seconds: float, **options: Any) -> WebSocket:
