@@ -132,8 +132,8 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
 
     async def start_listening(
         self,
-        on_event: Callable[[MLEvent], Any],
-        on_error: Callable[[LiveError], Any] | None = None,
+        on_event: Callable[[MLEvent], object],
+        on_error: Callable[[LiveError], object] | None = None,
         *,
         session_id: str | None = None,
     ) -> None:

@@ -43,7 +43,7 @@ def reports_missing(call: F) -> F:
     return call
 
 
-def as_name(value: Any) -> Any:
+def as_name(value: Any) -> object:
     """A name, such as an event's. An enum or a proxy becomes the text inside."""
     if value is None or type(value) is str:
         return value
@@ -54,7 +54,7 @@ def as_name(value: Any) -> Any:
         return value
 
 
-def as_id(name: str, value: Any, report: Report) -> Any:
+def as_id(name: str, value: object, report: Report) -> Any:
     """An id as text: the digits of a whole number, the text of a UUID or similar, None for a missing value."""
     if value is None or type(value) is str:
         return value

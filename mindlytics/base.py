@@ -104,8 +104,8 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         device_id: str | None = None,
         user_id: str | None = None,
         attributes: Properties | None = None,
-        on_event: Callable[[MLEvent], Any] | None = None,
-        on_error: Callable[[DeliveryError], Any] | None = None,
+        on_event: Callable[[MLEvent], object] | None = None,
+        on_error: Callable[[DeliveryError], object] | None = None,
     ) -> S:
         """Make a session. Its first event starts it.
 
@@ -133,7 +133,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             on_error=on_error,
         )
 
-    def _fit(self, destinations: Any) -> tuple[Any, ...]:
+    def _fit(self, destinations: object) -> tuple[object, ...]:
         """Check the destinations. They must be of this client's face, which waits for them."""
         chosen = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
         for each in chosen:
@@ -206,8 +206,8 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
     def _begin_listening(
         self,
         session_id: str | None,
-        on_event: Callable[[MLEvent], Any] | None,
-        on_error: Callable[[Any], Any] | None,
+        on_event: Callable[[MLEvent], object] | None,
+        on_error: Callable[[Any], object] | None,
     ) -> L:
         """Make the listener for ``start_listening`` or ``events``, from now on. The caller starts it.
 
@@ -227,8 +227,8 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         self,
         session_id: str | None,
         since: Timestamp,
-        on_event: Callable[[MLEvent], Any] | None,
-        on_error: Callable[[Any], Any] | None,
+        on_event: Callable[[MLEvent], object] | None,
+        on_error: Callable[[Any], object] | None,
         *,
         of_session: bool = True,
     ) -> L:
@@ -259,7 +259,9 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         """Make the face's listener for a subscription."""
         raise NotImplementedError
 
-    def _identify_body(self, id: str | None, device_id: str | None, traits: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _identify_body(
+        self, id: str | None, device_id: str | None, traits: Mapping[str, object] | None
+    ) -> dict[str, Any]:
         """Check the arguments of a direct identify request, and make its body."""
         report = self.pipeline.report_change
         id, device_id = as_id("id", id, report), as_id("device_id", device_id, report)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def call(handler: Callable[[Any], Any], argument: object) -> None:
+async def call(handler: Callable[[Any], object], argument: object) -> None:
     """Call a handler, and await its result if that is awaitable."""
     outcome = handler(argument)
     if inspect.isawaitable(outcome):

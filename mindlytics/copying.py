@@ -6,7 +6,7 @@ requires the key in the environment here, which child processes inherit.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .settings import Settings
 
@@ -16,14 +16,14 @@ C = TypeVar("C", bound="Copied")
 class Copied:
     """The base of classes whose copies have the same settings."""
 
-    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+    def _copied(self, settings: Settings, state: dict[str, object]) -> None:
         """Begin as a copy of another object. ``state`` is its state, or the pickled part of it."""
         raise NotImplementedError
 
     def _settings_of_copy(self) -> Settings:
         raise NotImplementedError
 
-    def _pickled(self) -> dict[str, Any]:
+    def _pickled(self) -> dict[str, object]:
         """The state to pickle besides the settings."""
         return {}
 
@@ -33,16 +33,16 @@ class Copied:
     def __deepcopy__(self: C, _: object) -> C:
         return self.__copy__()
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         settings = self._settings_of_copy()
         return _unpickled, (type(self), type(settings), settings.without_key(), self._pickled())
 
 
-def _begun(kind: type[C], settings: Settings, state: dict[str, Any]) -> C:
+def _begun(kind: type[C], settings: Settings, state: dict[str, object]) -> C:
     made = kind.__new__(kind)
     made._copied(settings, state)
     return made
 
 
-def _unpickled(kind: type[C], settings_type: type[Settings], chosen: dict[str, Any], state: dict[str, Any]) -> C:
+def _unpickled(kind: type[C], settings_type: type[Settings], chosen: dict[str, object], state: dict[str, object]) -> C:
     return _begun(kind, settings_type.load(chosen), state)

@@ -23,7 +23,7 @@ MISSING: Any = object()
 class MindlyticsError(Exception):
     """The root of all errors of this package."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Pickle an error of any signature by its message and attributes."""
         return _made_again, (type(self), self.args), self.__dict__
 
@@ -109,5 +109,5 @@ def _shape(value: object) -> str:
     return kind
 
 
-def _made_again(kind: type[MindlyticsError], args: tuple[Any, ...]) -> MindlyticsError:
+def _made_again(kind: type[MindlyticsError], args: tuple[object, ...]) -> MindlyticsError:
     return kind.__new__(kind, *args)

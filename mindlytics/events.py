@@ -24,7 +24,7 @@ FEEDBACK = "Feedback"
 FEEDBACK_TYPES = ("thumbs_up", "thumbs_down")
 
 
-def _usage(_: Any, attribute: Attribute[Any], value: object) -> None:
+def _usage(_: object, attribute: Attribute[Any], value: object) -> None:
     if value is None and attribute.default is None:
         return
     if not isinstance(value, (TokenBasedCost, Cost)):
@@ -274,7 +274,7 @@ def trusted(
     event_type: type[E],
     fields: dict[str, Any],
     properties: dict[str, Scalar] | None = None,
-    own: dict[str, Any] | None = None,
+    own: dict[str, object] | None = None,
     usage: Usage | None = None,
 ) -> E:
     """An event of values that are checked already. It sets ``__dict__``, so the classes have no slots.

@@ -29,7 +29,7 @@ def observe(function: F, /) -> F: ...
 @overload
 def observe(*, kind: Kind = "tool", name: str | None = None, session: AnySession | None = None) -> Callable[[F], F]: ...
 def observe(
-    function: Any = None,
+    function: object = None,
     /,
     *,
     kind: Kind = "tool",
@@ -55,7 +55,7 @@ def observe(
     return _observed(function, kind, name, session)
 
 
-def _observed(function: Any, kind: Kind, name: str | None, session: Any) -> Any:
+def _observed(function: object, kind: Kind, name: str | None, session: object) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(_observed(function.__func__, kind, name, session))
     begin = functools.partial(_Tool if kind == "tool" else _Answer, function, name, session)
@@ -68,9 +68,9 @@ def _observed(function: Any, kind: Kind, name: str | None, session: Any) -> Any:
     return _plain(function, begin)
 
 
-def _async_generator(function: Any, begin: Any) -> Any:
+def _async_generator(function: Any, begin: Any) -> object:
     @functools.wraps(function)
-    async def observed_async_generator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def observed_async_generator(*args: object, **kwargs: object) -> AsyncIterator[Any]:
         seen, inner = begin(args, kwargs), function(*args, **kwargs)
         step = inner.__anext__
         while True:
@@ -97,9 +97,9 @@ def _async_generator(function: Any, begin: Any) -> Any:
     return observed_async_generator
 
 
-def _generator(function: Any, begin: Any) -> Any:
+def _generator(function: Any, begin: Any) -> object:
     @functools.wraps(function)
-    def observed_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+    def observed_generator(*args: object, **kwargs: object) -> Generator[Any, Any, Any]:
         seen, inner = begin(args, kwargs), function(*args, **kwargs)
         step = functools.partial(next, inner)
         while True:
@@ -126,9 +126,9 @@ def _generator(function: Any, begin: Any) -> Any:
     return observed_generator
 
 
-def _coroutine(function: Any, begin: Any) -> Any:
+def _coroutine(function: Any, begin: Any) -> object:
     @functools.wraps(function)
-    async def observed_coroutine(*args: Any, **kwargs: Any) -> Any:
+    async def observed_coroutine(*args: object, **kwargs: object) -> Any:
         seen = begin(args, kwargs)
         try:
             with seen.active():
@@ -142,9 +142,9 @@ def _coroutine(function: Any, begin: Any) -> Any:
     return observed_coroutine
 
 
-def _plain(function: Any, begin: Any) -> Any:
+def _plain(function: Any, begin: Any) -> object:
     @functools.wraps(function)
-    def observed(*args: Any, **kwargs: Any) -> Any:
+    def observed(*args: object, **kwargs: object) -> Any:
         seen = begin(args, kwargs)
         try:
             with seen.active():
@@ -167,29 +167,29 @@ class _Seen:
     def active(self) -> AbstractContextManager[Any]:
         return nullcontext()
 
-    def piece(self, item: Any) -> None:
+    def piece(self, item: object) -> None:
         if len(self._pieces) < MOST_PIECES:
             self._pieces.append(item)
 
     def end_of_pieces(self) -> None:
         self.end(self._all())
 
-    def end(self, result: Any) -> None:
+    def end(self, result: object) -> None:
         raise NotImplementedError
 
     @quiet
-    def _all(self) -> Any:
+    def _all(self) -> object:
         texts = all(isinstance(each, str) for each in self._pieces)
         return "".join(self._pieces) if texts else self._pieces
 
 
 class _Tool(_Seen):
-    def __init__(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> None:
+    def __init__(self, function: object, name: str | None, session: object, args: object, kwargs: object) -> None:
         super().__init__()
         self._call = self._begun(function, name, session, args, kwargs)
 
     @quiet
-    def _begun(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> Call:
+    def _begun(self, function: object, name: str | None, session: Any, args: Any, kwargs: Any) -> Call:
         called = str(name or getattr(function, "__name__", type(function).__name__))
         turn = active_turn()
         where = session if session is not None else current_session() if turn is None else turn.session
@@ -203,7 +203,7 @@ class _Tool(_Seen):
         call.is_adopted = True
         return call
 
-    def end(self, result: Any) -> None:
+    def end(self, result: object) -> None:
         if self._call is not None:
             self._call.end(result)
 
@@ -223,11 +223,11 @@ class _Answer(_Seen):
     def active(self) -> AbstractContextManager[Any]:
         return self._turn.active()
 
-    def piece(self, item: Any) -> None:
+    def piece(self, item: object) -> None:
         self._turn.first_token()
         super().piece(item)
 
-    def end(self, result: Any) -> None:
+    def end(self, result: object) -> None:
         self._turn.end(quiet(text_of)(result) or "")
 
     def fail(self, error: BaseException) -> None:

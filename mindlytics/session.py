@@ -549,7 +549,7 @@ class BaseSession(Generic[Done, Id]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'session_id', '(incomplete)')}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """A copy continues with the session's ids. It has its own account, and no handlers."""
         ids = {"session_id": self.session_id, "id": self.id, "device_id": self.device_id}
         if self._conversations:
@@ -589,7 +589,7 @@ class BaseSession(Generic[Done, Id]):
         fields: dict[str, Any],
         at: Timestamp,
         properties: dict[str, Scalar] | None,
-        own: dict[str, Any] | None,
+        own: dict[str, object] | None,
         usage: Usage | None,
     ) -> Done:
         """Submit the first event of a session, after the session's start if that has attributes."""
@@ -612,10 +612,10 @@ class BaseSession(Generic[Done, Id]):
     def _submit(  # noqa: PLR0917
         self,
         event_type: type[Event],
-        fields: dict[str, Any],
+        fields: dict[str, object],
         at: Timestamp,
         properties: dict[str, Scalar] | None,
-        own: dict[str, Any] | None,
+        own: dict[str, object] | None,
         usage: Usage | None,
     ) -> Done:
         """Submit an event to the pipeline: encoded, unless ``before_send`` or a destination has to see it first."""
@@ -713,7 +713,7 @@ def _text(name: str, value: object) -> str:
     return valid_text(check_text(name, as_name(value)))
 
 
-def _present(**fields: Any) -> dict[str, Any]:
+def _present(**fields: object) -> dict[str, Any]:
     """Leave out the fields that are None."""
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -722,7 +722,7 @@ _PROGRESS = ("_attributes", "_ended", "_id_is_given", "_unannounced", "_used")
 """The state of a session that a copy takes over, besides its conversations."""
 
 
-def _gone_on(client: Any, ids: dict[str, str | None], state: dict[str, Any]) -> Any:
+def _gone_on(client: Any, ids: dict[str, str | None], state: dict[str, Any]) -> object:
     session = client.create_session(**ids)
     for name, value in state.items():
         setattr(session, name, value)

@@ -85,7 +85,7 @@ def _flag_or_text(text: str) -> bool | str:
         return text
 
 
-def _wrong(attribute: Attribute[Any], rule: str, value: object) -> InvalidSetting:
+def _wrong(attribute: Attribute[object], rule: str, value: object) -> InvalidSetting:
     shown = repr(value) if isinstance(value, (int, float)) else f"a {type(value).__name__}"
     return InvalidSetting(f"{label(attribute)} must be {rule}, got {shown}")
 
@@ -94,48 +94,48 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _seconds(_: object, attribute: Attribute[object], value: Any) -> None:
     if not _is_number(value) or not 0 <= value <= LONGEST:
         raise _wrong(attribute, f"a number of seconds from 0 to {LONGEST:_}", value)
 
 
-def _positive_seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _positive_seconds(_: object, attribute: Attribute[object], value: Any) -> None:
     if not _is_number(value) or not 0 < value <= LONGEST:
         raise _wrong(attribute, f"a number of seconds above 0, up to {LONGEST:_}", value)
 
 
-def _at_least_one(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _at_least_one(_: object, attribute: Attribute[object], value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise _wrong(attribute, "an int of at least 1", value)
 
 
-def _boolean(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _boolean(_: object, attribute: Attribute[object], value: object) -> None:
     if not isinstance(value, bool):
         raise _wrong(attribute, "True or False", value)
 
 
-def _callable(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _callable(_: object, attribute: Attribute[object], value: object) -> None:
     if value is not None and not callable(value):
         raise _wrong(attribute, "a function or None", value)
 
 
-def _plain_function(self: Any, attribute: Attribute[Any], value: Any) -> None:
+def _plain_function(self: object, attribute: Attribute[object], value: object) -> None:
     _callable(self, attribute, value)
     if inspect.iscoroutinefunction(value):
         raise InvalidSetting(f"{attribute.name} must be a plain function, not a coroutine function")
 
 
-def _some_bytes(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _some_bytes(_: object, attribute: Attribute[object], value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < LEAST_SPOOL:
         raise _wrong(attribute, f"an int of at least {LEAST_SPOOL:_}", value)
 
 
-def _directory(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _directory(_: object, attribute: Attribute[object], value: object) -> None:
     if value is not None and (not isinstance(value, str) or not value or "\0" in value):
         raise _wrong(attribute, 'the path of a directory or "auto"', value)
 
 
-def as_directory(value: Any) -> Any:
+def as_directory(value: object) -> Any:
     """The absolute path of a directory. ``"auto"`` is a directory for the state of the user's programs."""
     if value == "auto":
         state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
@@ -146,17 +146,17 @@ def as_directory(value: Any) -> Any:
     return value
 
 
-def _share(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _share(_: Any, attribute: Attribute[object], value: Any) -> None:
     if not _is_number(value) or not 0 <= value <= 1:
         raise _wrong(attribute, "a number from 0 to 1", value)
 
 
-def _label(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _label(_: object, attribute: Attribute[object], value: object) -> None:
     if value is not None and (not isinstance(value, str) or not 0 < len(value) <= LABEL or not value.isprintable()):
         raise _wrong(attribute, f"a str of 1 to {LABEL} printable characters", value)
 
 
-def as_redact(value: Any) -> Any:
+def as_redact(value: Any) -> object:
     """Patterns and kinds, each once and in one order. True is all kinds, and so is ``"all"``."""
     if value is None or isinstance(value, bool):
         return REDACTABLE if value else ()
@@ -172,7 +172,7 @@ def as_redact(value: Any) -> Any:
     return (*patterns, *(REDACTABLE if "all" in chosen else sorted(each for each in chosen if isinstance(each, str))))
 
 
-def _redactable(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _redactable(_: object, attribute: Attribute[object], value: object) -> None:
     rule = f"compiled patterns, or some of {', '.join(REDACTABLE)}, or all"
     if not isinstance(value, tuple):
         raise _wrong(attribute, rule, value)
@@ -184,12 +184,12 @@ def _redactable(_: Any, attribute: Attribute[Any], value: Any) -> None:
             raise InvalidSetting(f"{label(attribute)} must be {rule}")
 
 
-def _verify(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _verify(_: object, attribute: Attribute[object], value: object) -> None:
     if not isinstance(value, bool) and not (isinstance(value, str) and os.path.exists(value)):
         raise InvalidSetting(f"{label(attribute)} must be True, False or a CA bundle's path")
 
 
-def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _session(_: object, attribute: Attribute[object], value: object) -> None:
     if value is None:
         return
     is_blocking, is_async = hasattr(value, "mount"), hasattr(value, "__aenter__")
@@ -198,8 +198,8 @@ def _session(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise InvalidSetting(f"{attribute.name} must be {rule}, got a {type(value).__module__}.{type(value).__name__}")
 
 
-def _one_of(*allowed: str) -> Callable[[Any, Attribute[Any], Any], None]:
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _one_of(*allowed: str) -> Callable[[object, Attribute[object], object], None]:
+    def check(_: object, attribute: Attribute[object], value: object) -> None:
         if value not in allowed:
             raise InvalidSetting(f"{label(attribute)} must be one of {', '.join(allowed)}")
 
@@ -211,30 +211,30 @@ def _is_one_word(text: str) -> bool:
     return text.isprintable() and " " not in text
 
 
-def _stripped(value: Any) -> Any:
+def _stripped(value: object) -> Any:
     """Strip whitespace, which mounted secrets and variables often have at the end."""
     return value.strip() if isinstance(value, str) else value
 
 
-def _stripped_or_none(value: Any) -> Any:
+def _stripped_or_none(value: object) -> object:
     """Strip whitespace. An empty text becomes None."""
     return _stripped(value) or None
 
 
-def as_secret(value: Any) -> Any:
+def as_secret(value: object) -> object:
     """A text as a :class:`~mindlytics.secret.Secret`, stripped of whitespace. Other values stay as they are."""
     return Secret(value.strip()) if isinstance(value, str) else value
 
 
-def _credential(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _credential(_: object, attribute: Attribute[object], value: object) -> None:
     value = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(value, str) or not value.isascii() or not _is_one_word(value):
         rule = "a str of printable ASCII characters without spaces"
         raise InvalidSetting(f"{label(attribute)} must be {rule}")
 
 
-def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _address(*schemes: str) -> Callable[[object, Attribute[object], object], None]:
+    def check(_: object, attribute: Attribute[object], value: Any) -> None:
         try:
             parts = urlsplit(value)
             usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -248,7 +248,7 @@ def _address(*schemes: str) -> Callable[[Any, Attribute[Any], Any], None]:
 
 
 def _setting(
-    default: Any, validator: Any, help: str, *, read: Any = None, name: str = "", argument: str = "", **more: Any
+    default: object, validator: Any, help: str, *, read: object = None, name: str = "", argument: str = "", **more: Any
 ) -> Any:
     return field(
         default=default,
@@ -425,7 +425,7 @@ class Settings:
     )
 
     @classmethod
-    def load(cls, arguments: Mapping[str, Any]) -> Settings:
+    def load(cls, arguments: Mapping[str, object]) -> Settings:
         """Settings from arguments, the environment and the defaults, in this order.
 
         :raises InvalidSetting: a value breaks a rule, or a credential is missing.
@@ -451,7 +451,7 @@ class Settings:
             raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
         return cls(**values)
 
-    def without_key(self) -> dict[str, Any]:
+    def without_key(self) -> dict[str, object]:
         """The arguments from which :meth:`load` makes these settings in another process, whose
         environment holds the key.
 
@@ -485,7 +485,7 @@ class Settings:
         return bundle or next((path for path in of_openssl if path and os.path.exists(path)), True)
 
 
-def check_face(http_client: Any, *, is_async: bool) -> None:
+def check_face(http_client: object, *, is_async: bool) -> None:
     """Check that a caller's HTTP client is of the face's kind.
 
     :raises InvalidSetting: it is of the other kind.
@@ -494,7 +494,7 @@ def check_face(http_client: Any, *, is_async: bool) -> None:
         raise InvalidSetting(f"http_client must be {'an asyncio' if is_async else 'a blocking'} client")
 
 
-def variable(attribute: Attribute[Any]) -> str:
+def variable(attribute: Attribute[object]) -> str:
     """The environment variable of a setting."""
     return attribute.metadata["variable"] or f"MLSDK_{attribute.name.upper()}"
 
@@ -505,7 +505,7 @@ def label(attribute: Attribute[Any]) -> str:
     return argument if attribute.metadata["read"] is None else f"{argument} (environment: {variable(attribute)})"
 
 
-def _from_environment(attribute: Attribute[Any]) -> Any:
+def _from_environment(attribute: Attribute[object]) -> object:
     read = attribute.metadata["read"]
     text = os.environ.get(variable(attribute)) if read is not None else None
     if text is None or text == "":

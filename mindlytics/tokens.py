@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from attrs import frozen
 
@@ -99,7 +98,7 @@ def _first(usage: object, *names: str) -> int | None:
     return None
 
 
-def _get(usage: object, name: str) -> Any:
+def _get(usage: object, name: str) -> object:
     try:
         return usage.get(name) if isinstance(usage, Mapping) else getattr(usage, name, None)
     except Exception:  # its own methods may raise anything

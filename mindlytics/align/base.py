@@ -77,11 +77,11 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         self._account = self.pipeline.ledger.open_account()
         self._origin = settings.origin
 
-    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+    def _copied(self, settings: Settings, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._begin(settings)
 
-    def _pickled(self) -> dict[str, Any]:
+    def _pickled(self) -> dict[str, object]:
         return {"is_closed": self.is_closed}
 
     def identify_user(  # noqa: PLR0917  the order of the service's own client
@@ -223,7 +223,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         added = [each for each in self._origin.items() if each[0] not in own]
         return {**own, **dict(added[: MAX_PROPERTIES - len(own)])}
 
-    def _id(self, name: str, value: Any) -> Any:
+    def _id(self, name: str, value: object) -> Any:
         """An id as text, see :func:`~mindlytics.arguments.as_id`."""
         return as_id(name, value, self.pipeline.report_change)
 

@@ -59,7 +59,7 @@ def _text(shortest: int, longest: int, *, optional: bool = False) -> Validator:
     """Check for a str of so many characters, which UTF-8 can encode."""
     rule = f"a str of {shortest} to {longest} characters" if shortest else f"a str of at most {longest} characters"
 
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    def check(_: object, attribute: Attribute[object], value: object) -> None:
         if value is None and optional:
             return
         if not isinstance(value, str) or not shortest <= len(value) <= longest:
@@ -74,19 +74,19 @@ _name = _text(1, MAX_NAME)
 
 
 def _one_of(*allowed: str) -> Validator:
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    def check(_: object, attribute: Attribute[object], value: object) -> None:
         if not isinstance(value, str) or value not in allowed:
             raise ValidationError(attribute.name, " or ".join(f'"{each}"' for each in allowed), value)
 
     return check
 
 
-def _content(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _content(_: object, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise ValidationError(attribute.name, "a str that is not empty", value)
 
 
-def _index(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _index(_: object, attribute: Attribute[Any], value: Any) -> None:
     if value is None and attribute.default is None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_INDEX:
@@ -125,11 +125,11 @@ def _aware(value: Any) -> Any:
         return value
 
 
-def _valid(value: Any) -> Any:
+def _valid(value: object) -> object:
     return valid_text(value) if isinstance(value, str) else value
 
 
-def checked_properties(properties: Any) -> dict[str, str]:
+def checked_properties(properties: object) -> dict[str, str]:
     """Check the limits of custom properties and copy them. None becomes an empty dict.
 
     :raises ValidationError: they break a limit.

@@ -92,7 +92,7 @@ class _Original:
     """An event of Mindlytics, and what ``before_send`` makes of it."""
 
     def __init__(
-        self, event: Event, before_send: Callable[[Any], Any] | None, redact: Redact | None, report: Report
+        self, event: Event, before_send: Callable[[Any], object] | None, redact: Redact | None, report: Report
     ) -> None:
         self.event = event
         self.report = report

@@ -51,7 +51,7 @@ class BaseConversations(Copied):
         token: str,
         base_url: str = BASE_URL,
         timeout: float = 60.0,
-        http_client: Any = None,
+        http_client: object = None,
         *,
         max_retries: int = 2,
         verify: bool | str = True,
@@ -103,14 +103,14 @@ class BaseConversations(Copied):
         """The address before the paths of the API."""
         return self._settings.server_endpoint
 
-    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+    def _copied(self, settings: Settings, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._begin()
 
     def _settings_of_copy(self) -> Settings:
         return self._settings
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         raise TypeError(f"{type(self).__name__} holds a token and cannot be pickled; make one in each process")
 
     def __repr__(self) -> str:
@@ -121,7 +121,7 @@ class BaseConversations(Copied):
 class Exchange:
     """One call: its request and its replies."""
 
-    def __init__(self, face: BaseConversations, call: Call[Any]) -> None:
+    def __init__(self, face: BaseConversations, call: Call[object]) -> None:
         settings = face._settings
         bearer = Secret(f"Bearer {settings.api_key.reveal()}")
         headers: dict[str, str | Secret] = {"Authorization": bearer, "Accept": "application/json"}
@@ -149,7 +149,7 @@ class Exchange:
         again = repeatable and (reply.status in RETRIED or reply.status >= 500 or bool(reply.problem))
         return Verdict(Fate.RETRY if again else Fate.REFUSED, reply.status, wait=_wait(reply) if again else None)
 
-    def rules(self, sleep: Any) -> dict[str, Any]:
+    def rules(self, sleep: object) -> dict[str, Any]:
         """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``: delivery's policy, with ``max_retries``."""
         rules = policy(self._settings, sleep=sleep, clock=time.monotonic, spent=lambda: 0.0, deadline=lambda: math.inf)
 
@@ -192,7 +192,7 @@ class Exchange:
             raise APIError(f"the reply is not as expected: {error}", reply.status, data) from None
 
 
-def _encoded(body: Mapping[str, Any]) -> bytes:
+def _encoded(body: Mapping[str, object]) -> bytes:
     fields = []
     for name, value in body.items():
         try:
@@ -212,7 +212,7 @@ _ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = 
 def error_of(reply: Reply, token: Secret = NO_SECRET) -> AntonniaError:
     """The error for a reply."""
     parsed = _json_of(reply)
-    data: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
+    data: dict[str, object] = parsed if isinstance(parsed, dict) else {}
     if 300 <= reply.status < 400:
         words = f"redirected to {reply.headers.get('Location', 'nowhere')}, which is not followed"
     else:
@@ -246,7 +246,7 @@ def _wait(reply: Reply) -> float | None:
     return retry_after(reply.headers, time.time())
 
 
-def _json_of(reply: Reply) -> Any:
+def _json_of(reply: Reply) -> object:
     """The JSON of a reply, or None."""
     try:
         return parse(reply.body)

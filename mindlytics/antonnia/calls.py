@@ -117,7 +117,7 @@ def key(value: object) -> str | None:
     return value
 
 
-def without_none(**arguments: Any) -> dict[str, Any]:
+def without_none(**arguments: object) -> dict[str, Any]:
     """Leave out the arguments that are None."""
     return {name: value for name, value in arguments.items() if value is not None}
 

@@ -59,7 +59,7 @@ class Conversations(BaseConversations):
         self.sessions = Sessions(self)
         self.agents = Agents(self)
 
-    def _send(self, call: Call[Any]) -> Any:
+    def _send(self, call: Call[object]) -> Any:
         """Send a call and return its answer.
 
         :raises AntonniaError: the service refused, or could not be reached.
@@ -72,7 +72,7 @@ class Conversations(BaseConversations):
             self._idle.append(transport)
         return exchange.answer()
 
-    def _walk(self, call: Call[Any]) -> Iterator[Any]:
+    def _walk(self, call: Call[object]) -> Iterator[object]:
         """Iterate over all that a search finds, page by page."""
         offset = 0
         while page := self._send(call.at(offset)):

@@ -81,7 +81,7 @@ def from_json(kind: type[T], document: object, name: str = "") -> T:
     raise Misfit("; ".join(messages))
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: object) -> Any:
     """The JSON of a value that :func:`from_json` made, or of anything else that JSON can hold.
 
     :raises TypeError: it holds a NaN or an infinity, which JSON cannot hold.
@@ -101,13 +101,13 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def _words(error: BaseException, _: type[Any] | None) -> str:
+def _words(error: BaseException, _: type[object] | None) -> str:
     if isinstance(error, KeyError):
         return "is missing"
     return str(error) if isinstance(error, _Wrong) else "has the wrong form"
 
 
-def _model(kind: type[Any]) -> Callable[[Any, Any], Any]:
+def _model(kind: type[Any]) -> Callable[[Any, object], object]:
     """Make a hook that reads a class: its own fields by type (null counts as absent if there is a default), others as
     ``extra``.
     """
@@ -115,7 +115,7 @@ def _model(kind: type[Any]) -> Callable[[Any, Any], Any]:
     structure = make_dict_structure_fn(kind, _converter)
     kinds = _KINDS.get(kind, {})
 
-    def model_from_json(document: Any, _: Any) -> Any:
+    def model_from_json(document: object, _: object) -> Any:
         if not isinstance(document, Mapping):
             raise _Wrong(f"must be an object, got {type(document).__name__}")
         name = document.get("type")
@@ -129,8 +129,8 @@ def _model(kind: type[Any]) -> Callable[[Any, Any], Any]:
     return model_from_json
 
 
-def _exactly(kind: type[T], words: str) -> Callable[[Any, Any], T]:
-    def check(value: Any, _: Any) -> T:
+def _exactly(kind: type[T], words: str) -> Callable[[object, object], T]:
+    def check(value: object, _: object) -> T:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise _Wrong(f"must be {words}, got {type(value).__name__}")
         return value

@@ -30,7 +30,7 @@ class AntonniaError(MindlyticsError):
     """
 
     def __init__(
-        self, message: str, status_code: int | None = None, response_data: Mapping[str, Any] | None = None
+        self, message: str, status_code: int | None = None, response_data: Mapping[str, object] | None = None
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -61,7 +61,7 @@ class RateLimitError(AntonniaError):
         message: str,
         retry_after: float | None = None,
         status_code: int | None = None,
-        response_data: Mapping[str, Any] | None = None,
+        response_data: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message, status_code, response_data)
         self.retry_after = retry_after
@@ -77,7 +77,7 @@ class APIError(AntonniaError):
         self,
         message: str,
         status_code: int | None = None,
-        response_data: Mapping[str, Any] | None = None,
+        response_data: Mapping[str, object] | None = None,
         response_text: str = "",
     ) -> None:
         super().__init__(message, status_code, response_data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic
+from typing import Generic
 
 from .calls import (
     PAGE,
@@ -32,7 +32,7 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
     def create(
         self,
         session_id: str,
-        content: MessageContent | Mapping[str, Any],
+        content: MessageContent | Mapping[str, object],
         role: MessageRole = "user",
         provider_message_id: str | None = None,
         replied_provider_message_id: str | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from .calls import (
     PAGE,
@@ -43,7 +43,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         contact_name: str,
         agent_id: str | None = None,
         status: SessionStatus = "open",
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, object] | None = None,
         *,
         idempotency_key: str | None = None,
     ) -> One:
@@ -71,7 +71,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         return self._send(Call("GET", path("/sessions/{session_id}", session_id=session_id), Session, repeatable=True))
 
     def update(
-        self, session_id: str, fields: SessionUpdateFields | None = None, metadata: Mapping[str, Any] | None = None
+        self, session_id: str, fields: SessionUpdateFields | None = None, metadata: Mapping[str, object] | None = None
     ) -> One:
         """Change fields of a session.
 
@@ -167,7 +167,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         self,
         session_id: str,
         scheduled_for: datetime | str,
-        config: ScheduleConfig | Mapping[str, Any],
+        config: ScheduleConfig | Mapping[str, object],
         *,
         idempotency_key: str | None = None,
     ) -> Planned:

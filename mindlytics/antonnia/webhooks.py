@@ -105,7 +105,7 @@ REST = "*"
 """Handlers under this name get the events that have no other handler."""
 
 
-def parse(body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
+def parse(body: bytes | str | Mapping[str, object]) -> WebhookEvent:
     """Read the event in a body.
 
     :param body: as it was posted, or its JSON.
@@ -173,7 +173,7 @@ class BaseWebhooks(Generic[Done]):
         if type not in _KINDS and type != REST:
             raise ValidationError(f"type must be one of {', '.join([*_KINDS, REST])}")
 
-        def add(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def add(handler: Callable[[Any], object]) -> Callable[[Any], Any]:
             if inspect.iscoroutinefunction(handler) and not self._is_async:
                 raise ValidationError("handler must be a plain function; AsyncWebhooks awaits coroutine functions")
             self._handlers.setdefault(type, []).append(handler)

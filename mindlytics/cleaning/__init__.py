@@ -47,7 +47,7 @@ def clean_scalars(field: str, mapping: object, report: Report) -> dict[str, Scal
     return cleaned
 
 
-def _clean_items(field: str, items: Iterable[tuple[Any, Any]], report: Report) -> dict[str, Scalar]:
+def _clean_items(field: str, items: Iterable[tuple[object, Any]], report: Report) -> dict[str, Scalar]:
     cleaned: dict[str, Scalar] = {}
     for key, value in items:
         if type(key) is str and key.isascii():
@@ -68,7 +68,7 @@ def _clean_items(field: str, items: Iterable[tuple[Any, Any]], report: Report) -
     return cleaned
 
 
-def _is_plain(mapping: Mapping[Any, Any]) -> bool:
+def _is_plain(mapping: Mapping[object, Any]) -> bool:
     """Whether a map needs no change. Most need none."""
     for key, value in mapping.items():
         if type(key) is not str or not key.isascii():

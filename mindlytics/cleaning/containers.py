@@ -39,12 +39,12 @@ def _is_array(value: object) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def items_of(mapping: Any) -> tuple[list[tuple[Any, Any]], bool]:
+def items_of(mapping: Any) -> tuple[list[tuple[object, Any]], bool]:
     """The items of a mapping, and whether these are all of them.
 
     A mapping that computes its items may raise or never end, and another thread may change a mapping during the read.
     """
-    found: list[tuple[Any, Any]] = []
+    found: list[tuple[object, object]] = []
     for _ in range(ATTEMPTS):
         found = []
         try:
@@ -61,7 +61,7 @@ def items_of(mapping: Any) -> tuple[list[tuple[Any, Any]], bool]:
     return found, False
 
 
-def as_json(container: Any) -> tuple[str, bool]:
+def as_json(container: object) -> tuple[str, bool]:
     """A container as JSON text, and whether the text is complete.
 
     A value without a scalar becomes null in a list, and is left out of a mapping.
@@ -83,7 +83,7 @@ class _Copy:
         self._characters = 0
         self._depth = 0
 
-    def of(self, value: Any) -> Any:
+    def of(self, value: object) -> object:
         self._values += 1
         if self._values > MAX_VALUES:
             raise Unfit(None, f"left out: a container of more than {MAX_VALUES:_} values")
@@ -97,11 +97,11 @@ class _Copy:
         self._depth -= 1
         return copied
 
-    def _mapping(self, mapping: Any) -> dict[str, Any]:
+    def _mapping(self, mapping: object) -> dict[str, object]:
         items, is_whole = items_of(mapping)
         if not is_whole:
             self.is_whole = False
-        copied: dict[str, Any] = {}
+        copied: dict[str, object] = {}
         for key, value in items:
             name = self._scalar(self._opened(key))
             if name is None:
@@ -112,14 +112,14 @@ class _Copy:
                 copied[str(name)] = item
         return copied
 
-    def _opened(self, value: Any) -> Any:
+    def _opened(self, value: object) -> object:
         try:
             return unwrapped(value)
         except Exception:
             self.is_whole = False
             return None
 
-    def _scalar(self, value: Any) -> Scalar | None:
+    def _scalar(self, value: object) -> Scalar | None:
         try:
             scalar = scalar_of(value)
         except Unfit as unfit:
@@ -136,7 +136,7 @@ class _Copy:
         return scalar
 
 
-def _each(container: Any) -> Iterator[Any]:
+def _each(container: Any) -> Iterator[object]:
     """The values of a list or similar, and at most one more than fit."""
     if type(container) in (list, set):
         container = container.copy()  # atomic

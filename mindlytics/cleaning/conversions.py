@@ -25,7 +25,7 @@ class Unfit(Exception):
         self.done = done
 
 
-def scalar_of(value: Any) -> Scalar | None:
+def scalar_of(value: object) -> Scalar | None:
     """The scalar for a value, or None if the value counts as absent.
 
     A proxy counts as its object, and an instance of a subclass as one of its base.
@@ -59,7 +59,7 @@ def scalar_of(value: Any) -> Scalar | None:
     return _rare_number(value)
 
 
-def exact_text(value: Any) -> str:
+def exact_text(value: object) -> str:
     """An exact ``str`` from one of a subclass or a proxy."""
     return str.__str__(value) if issubclass(type(value), str) else str(value)
 
@@ -88,7 +88,7 @@ def _finite(number: float) -> float:
     return number
 
 
-def _rare_number(value: Any) -> Scalar:
+def _rare_number(value: object) -> Scalar:
     from decimal import Decimal  # noqa: PLC0415  only rare values get here
     from numbers import Integral, Rational, Real  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ from .wrappers import unwrapped
 _AS_IT_IS = frozenset({int, float, bool, str, dict, list, type(None)})
 
 
-def plain_number(value: Any) -> Any:
+def plain_number(value: object) -> object:
     """An int, float or bool for a NumPy number, a Decimal and so on. Other values stay as they are."""
     if type(value) in _AS_IT_IS:
         return value
@@ -23,7 +23,7 @@ def plain_number(value: Any) -> Any:
         return value
 
 
-def whole_number(value: Any) -> Any:
+def whole_number(value: object) -> Any:
     """Like :func:`plain_number`, and an int for a whole float: pandas turns counts into floats if some are missing."""
     plain = plain_number(value)
     return int(plain) if type(plain) is float and plain.is_integer() else plain

@@ -14,7 +14,7 @@ MAX_WRAPPERS = 8
 """Most wrappers around each other, for example an enum whose value is a path."""
 
 
-def unwrapped(value: Any) -> Any:
+def unwrapped(value: object) -> Any:
     """The standard value inside, or None for a missing value such as NaT.
 
     :raises Unfit: there are too many wrappers.
@@ -27,7 +27,7 @@ def unwrapped(value: Any) -> Any:
     raise Unfit(None, "left out: it holds values within values")
 
 
-def _inner(value: Any) -> Any:
+def _inner(value: Any) -> object:
     kind = type(value)
     if value is None or kind in _BARE:
         return value
@@ -53,7 +53,7 @@ def _missing(_: object) -> None:
     """None, for a library's own missing value."""
 
 
-def _from_datetime64(value: Any) -> Any:
+def _from_datetime64(value: Any) -> object:
     """A datetime or a date, text if neither can hold it, or None for NaT."""
     numpy = sys.modules["numpy"]
     if numpy.isnat(value):
@@ -83,7 +83,7 @@ def _from_timedelta64(value: Any) -> Any:
     return item
 
 
-def _as_datetime(value: Any) -> Any:
+def _as_datetime(value: Any) -> object:
     return value.as_datetime()
 
 

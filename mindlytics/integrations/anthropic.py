@@ -47,7 +47,7 @@ def _reader_for(path: str) -> Reader | None:
 class Messages:
     """Reads requests to ``/v1/messages``."""
 
-    def asked(self, body: Any) -> Asked:
+    def asked(self, body: object) -> Asked:
         messages = [(get(each, "role"), _blocks(get(each, "content"))) for each in get(body, "messages") or ()]
         last = max((at for at, (role, blocks) in enumerate(messages) if role == "user" and _speaks(blocks)), default=-1)
         said = messages[last][1] if last >= 0 else []
@@ -69,7 +69,7 @@ class Messages:
             is_forced=get(get(body, "tool_choice"), "type") == "tool",
         )
 
-    def answer(self, reply: Any) -> Answer:
+    def answer(self, reply: object) -> Answer:
         blocks = get(reply, "content") or ()
         return Answer(text_of(blocks), _wanted(blocks), get(reply, "usage"), get(reply, "model"))
 
@@ -85,7 +85,7 @@ class MessagePieces:
         self._usage: dict[str, Any] = {}
         self._model: Any = None
 
-    def add(self, piece: Any) -> bool:
+    def add(self, piece: object) -> bool:
         kind = get(piece, "type")
         message = get(piece, "message")
         self._model = get(message, "model") or self._model
@@ -105,7 +105,7 @@ class MessagePieces:
                 held[into] = (held.get(into) or "") + more
         return True
 
-    def _count(self, usage: Any) -> None:
+    def _count(self, usage: object) -> None:
         names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
         self._usage.update({name: get(usage, name) for name in names if get(usage, name) is not None})
 
@@ -118,7 +118,7 @@ def _blocks(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
 
 
-def _speaks(blocks: list[Any]) -> bool:
+def _speaks(blocks: list[object]) -> bool:
     """Whether the message holds words or images of the user, and not only results of tools."""
     return any(get(block, "type") != "tool_result" for block in blocks)
 
@@ -138,7 +138,7 @@ def _wanted(blocks: Any) -> list[Wanted]:
     ]
 
 
-def _plain(content: Any) -> Any:
+def _plain(content: object) -> object:
     """The result of a tool that Anthropic's service called: its texts, or a value that becomes JSON."""
     if isinstance(content, (list, tuple)):
         return text_of(content) or [_plain(each) for each in content]

@@ -49,7 +49,7 @@ class MindlyticsMiddleware:
         self.app = app
         self._visits = Visits(client, session_id, user_id, header, cookie)
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

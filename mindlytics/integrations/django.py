@@ -43,7 +43,7 @@ class MindlyticsMiddleware:
         with self._visit(request) as visit:
             return _streamed(self.get_response(request), visit)
 
-    async def _serve(self, request: Any) -> Any:
+    async def _serve(self, request: Any) -> object:
         with self._visit(request) as visit:
             return _streamed(await self.get_response(request), visit)
 

@@ -59,7 +59,7 @@ class Mindlytics:
         visit.__enter__()
         g._mindlytics = [*g.get("_mindlytics", ()), visit]
 
-    def _after(self, response: Any) -> Any:
+    def _after(self, response: object) -> object:
         self._stream(response)
         return response
 
@@ -69,7 +69,7 @@ class Mindlytics:
         if visits and visits[-1].session is not None and response.is_streamed and not response.direct_passthrough:
             response.response = visits[-1].streamed(response.response)
 
-    def _end(self, _: Any) -> None:
+    def _end(self, _: object) -> None:
         visits = g.get("_mindlytics")
         if visits:
             visits.pop().__exit__(None, None, None)

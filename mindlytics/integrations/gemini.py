@@ -67,9 +67,9 @@ def _models(client: Any) -> tuple[Any, Any]:
     return client.models, client.aio.models
 
 
-def _one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+def _one(generate: Callable[..., object], dialogue: Dialogue) -> Callable[..., object]:
     @functools.wraps(generate)
-    def generated(*args: Any, **kwargs: Any) -> Any:
+    def generated(*args: object, **kwargs: object) -> object:
         begun = _begun(dialogue, kwargs)
         with _failing(begun):
             reply = generate(*args, **kwargs)
@@ -81,7 +81,7 @@ def _one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]
 
 def _async_one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
     @functools.wraps(generate)
-    async def generated(*args: Any, **kwargs: Any) -> Any:
+    async def generated(*args: Any, **kwargs: Any) -> object:
         begun = _begun(dialogue, kwargs)
         with _failing(begun):
             reply = await generate(*args, **kwargs)
@@ -91,9 +91,9 @@ def _async_one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[...
     return generated
 
 
-def _stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+def _stream(generate: Callable[..., object], dialogue: Dialogue) -> Callable[..., object]:
     @functools.wraps(generate)
-    def generated(*args: Any, **kwargs: Any) -> Any:
+    def generated(*args: object, **kwargs: object) -> object:
         begun = _begun(dialogue, kwargs)
         stream = generate(*args, **kwargs)
         return stream if begun is None else Pieces(stream, Heard(begun[0], ContentPieces(begun[1])))
@@ -103,7 +103,7 @@ def _stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., A
 
 def _async_stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
     @functools.wraps(generate)
-    async def generated(*args: Any, **kwargs: Any) -> Any:
+    async def generated(*args: Any, **kwargs: Any) -> object:
         begun = _begun(dialogue, kwargs)
         with _failing(begun):
             stream = await generate(*args, **kwargs)
@@ -124,14 +124,14 @@ def _failing(begun: tuple[Exchange, Request] | None) -> Iterator[None]:
 
 
 @quiet
-def _begun(dialogue: Dialogue, kwargs: dict[str, Any]) -> tuple[Exchange, Request] | None:
+def _begun(dialogue: Dialogue, kwargs: dict[str, object]) -> tuple[Exchange, Request] | None:
     request = Request(kwargs.get("contents"), kwargs.get("model"), kwargs.get("config"))
     exchange = dialogue.begin(request.asked())
     return None if exchange is None else (exchange, request)
 
 
 @quiet
-def _answered(begun: tuple[Exchange, Request] | None, reply: Any) -> None:
+def _answered(begun: tuple[Exchange, Request] | None, reply: object) -> None:
     if begun is not None:
         begun[0].answered(begun[1].answer(reply))
 
@@ -139,14 +139,14 @@ def _answered(begun: tuple[Exchange, Request] | None, reply: Any) -> None:
 class Request:
     """One request. Its function calls often lack ids, so they are identified by everything before them."""
 
-    def __init__(self, contents: Any, model: Any, config: Any) -> None:
+    def __init__(self, contents: object, model: object, config: object) -> None:
         self._contents = [(get(each, "role") or "user", list(get(each, "parts") or ())) for each in _contents(contents)]
         self._model = str(model or "").removeprefix("models/")
         self._config = config
 
     def asked(self) -> Asked:
         last, results, earlier = -1, list[Result](), list[Any]()
-        called: list[tuple[Any, Any, Any]] = []
+        called: list[tuple[object, object, object]] = []
         for at, (role, parts) in enumerate(self._contents):
             calls = [_part(part, "function_call") for part in parts if _part(part, "function_call") is not None]
             if calls:
@@ -167,7 +167,7 @@ class Request:
             is_forced=str(getattr(choice, "value", choice)) == "ANY" and not results,
         )
 
-    def answer(self, reply: Any) -> Answer:
+    def answer(self, reply: object) -> Answer:
         candidates = get(reply, "candidates") or [None]
         parts = get(get(candidates[0], "content"), "parts") or ()
         calls = [call for call in (_part(part, "function_call") for part in parts) if call is not None]
@@ -184,7 +184,7 @@ class Request:
             error=None if blocked is None else str(blocked),
         )
 
-    def _key(self, at: int, number: int, call: Any) -> Any:
+    def _key(self, at: int, number: int, call: object) -> object:
         """The key of a call: its id, or the number and texts of the contents before it."""
         id = get(call, "id")
         if id:
@@ -202,7 +202,7 @@ class ContentPieces:
         self._called: list[Watch] = []
         self._last: dict[str, Any] = {}
 
-    def add(self, piece: Any) -> bool:
+    def add(self, piece: object) -> bool:
         for name in ("usage_metadata", "model_version", "prompt_feedback"):
             self._last[name] = get(piece, name) or self._last.get(name)
         candidates = get(piece, "candidates") or [None]
@@ -219,9 +219,9 @@ class ContentPieces:
         return answer
 
 
-def _contents(given: Any) -> Iterator[Any]:
+def _contents(given: object) -> Iterator[object]:
     """Contents with roles, from any accepted form: texts, parts, contents, and lists of them."""
-    loose: list[Any] = []
+    loose: list[object] = []
     for each in given if isinstance(given, (list, tuple)) else [given]:
         if get(each, "parts") is None:
             loose.append({"text": each} if isinstance(each, str) else each)
@@ -234,14 +234,14 @@ def _contents(given: Any) -> Iterator[Any]:
         yield {"role": "user", "parts": loose}
 
 
-def _part(part: Any, name: str) -> Any:
+def _part(part: object, name: str) -> object:
     """A field of a part. Mappings use the names of the library or those of the service."""
     head, _, tail = name.partition("_")
     found = get(part, name)
     return get(part, head + tail.capitalize()) if found is None and isinstance(part, dict) else found
 
 
-def _result(key: Any, response: Any) -> Result:
+def _result(key: object, response: object) -> Result:
     error = get(response, "error")
     if error is not None:
         return Result(key, error, is_error=True)

@@ -52,8 +52,8 @@ class MindlyticsCallback(BaseCallbackHandler):
     @quiet
     def on_chain_start(
         self,
-        serialized: Any,
-        inputs: Any,
+        serialized: object,
+        inputs: object,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
@@ -71,7 +71,7 @@ class MindlyticsCallback(BaseCallbackHandler):
             self._runs.enter(run)
 
     @quiet
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
+    def on_chain_end(self, outputs: object, *, run_id: UUID, inputs: object = None, **_: object) -> None:
         """Called when it has returned, or the program stopped reading its stream."""
         question = self._runs.end(run_id)
         if question is None:
@@ -91,7 +91,7 @@ class MindlyticsCallback(BaseCallbackHandler):
             self._runs.settle(question, answer_in(outputs))
 
     @quiet
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: object) -> None:
         """Called when it has raised or was cancelled."""
         run = self._runs.get(run_id)
         if run is not None and _is_interrupt(error):
@@ -106,12 +106,12 @@ class MindlyticsCallback(BaseCallbackHandler):
     @quiet
     def on_chat_model_start(
         self,
-        serialized: Any,
-        messages: Sequence[Sequence[Any]],
+        serialized: object,
+        messages: Sequence[Sequence[object]],
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        **more: Any,
+        **more: object,
     ) -> None:
         """Called when a chat model is asked."""
         asked = messages[0] if messages else ()
@@ -122,18 +122,18 @@ class MindlyticsCallback(BaseCallbackHandler):
     @quiet
     def on_llm_start(
         self,
-        serialized: Any,
+        serialized: object,
         prompts: Sequence[str],
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        **more: Any,
+        **more: object,
     ) -> None:
         """Called when a text completion model is asked."""
         self._ask(run_id, self._parent(parent_run_id), prompts[0] if prompts else None, more)
 
     @quiet
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_llm_new_token(self, token: object, *, run_id: UUID, **_: object) -> None:
         """Called for a piece of an answer."""
         run = self._runs.get(run_id)
         said = text_of(token)
@@ -142,7 +142,7 @@ class MindlyticsCallback(BaseCallbackHandler):
             self._runs.turn(run.question).first_token()
 
     @quiet
-    def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_stream_event(self, event: object, *, run_id: UUID, **_: object) -> None:
         """Called for a piece of an answer in a stream of events."""
         if get(event, "event") == "content-block-delta":
             self.on_llm_new_token(get(get(event, "delta"), "text"), run_id=run_id)
@@ -170,7 +170,7 @@ class MindlyticsCallback(BaseCallbackHandler):
             self._runs.finish(question, said)
 
     @quiet
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: object) -> None:
         """Called when a model has failed, or the program stopped reading its stream."""
         run = self._runs.get(run_id)
         if run is None:
@@ -186,14 +186,14 @@ class MindlyticsCallback(BaseCallbackHandler):
     @quiet
     def on_tool_start(
         self,
-        serialized: Any,
+        serialized: object,
         input_str: str,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        inputs: Any = None,
+        inputs: object = None,
         tool_call_id: str | None = None,
-        **more: Any,
+        **more: object,
     ) -> None:
         """Called when a tool begins."""
         name = str(more.get("name") or get(serialized, "name") or "tool")
@@ -211,7 +211,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         self._runs.enter(run)
 
     @quiet
-    def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_tool_end(self, output: object, *, run_id: UUID, **_: object) -> None:
         """Called when a tool has returned."""
         run = self._runs.get(run_id)
         if run is not None and run.call is not None:
@@ -219,7 +219,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         self._end_tool(run_id)
 
     @quiet
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: object) -> None:
         """Called when a tool has raised, was cancelled, or waits for a person."""
         run = self._runs.get(run_id)
         if run is not None and run.call is not None:
@@ -233,12 +233,12 @@ class MindlyticsCallback(BaseCallbackHandler):
     @quiet
     def on_retriever_start(
         self,
-        serialized: Any,
+        serialized: object,
         query: str,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        **more: Any,
+        **more: object,
     ) -> None:
         """Called when a retriever begins. It is recorded as a tool."""
         run = self._begin(run_id, self._parent(parent_run_id), more)
@@ -251,7 +251,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         self.on_tool_end([get(each, "page_content") for each in documents], run_id=run_id)
 
     @quiet
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: object) -> None:
         """Called when a retriever has raised."""
         self.on_tool_error(error, run_id=run_id)
 
@@ -295,7 +295,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         run_id: UUID,
         parent: Run | None,
         said: str | None,
-        more: Mapping[str, Any],
+        more: Mapping[str, object],
         waiting: Question | None = None,
     ) -> Run:
         """Note a question to a model."""
@@ -309,7 +309,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         return run
 
 
-def _thread_in(metadata: Mapping[str, Any] | None) -> object:
+def _thread_in(metadata: Mapping[str, object] | None) -> object:
     """The program's own id of the conversation, if it has one."""
     found = (metadata.get(name) for name in THREADS) if metadata else ()
     return next((thread_id for thread_id in found if thread_id), None)

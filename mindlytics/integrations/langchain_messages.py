@@ -41,7 +41,7 @@ def said_by(message: object) -> str:
     return text_of(message[1] if isinstance(message, (list, tuple)) else get(message, "content"))
 
 
-def messages_in(value: object) -> Sequence[Any]:
+def messages_in(value: object) -> Sequence[object]:
     """The messages of an input, an output or a state."""
     held = get(value, "messages")
     if held is not None and not callable(held):
@@ -96,7 +96,7 @@ def calls_of(message: object) -> list[ToolCall]:
     return [ToolCall(get(each, "id"), str(get(each, "name") or ""), get(each, "args")) for each in asked]
 
 
-def results_in(messages: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+def results_in(messages: Sequence[object]) -> Iterator[tuple[str, object]]:
     """The tools' results among the messages: pairs of the call's id and the message."""
     for message in messages:
         if kind_of(message) in TOOL:

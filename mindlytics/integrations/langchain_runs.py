@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from attrs import define, field
@@ -57,7 +56,7 @@ class Question:
         found = (call_id for call_id, (call, _) in list(self.asked.items()) if call[1:] == (name, args))
         return next(found, None)
 
-    def resolve(self, messages: Sequence[Any]) -> None:
+    def resolve(self, messages: Sequence[object]) -> None:
         """Resolve calls of tools without runs of their own, by their results among the messages."""
         if not self.asked or self.turn is None:
             return
@@ -174,7 +173,7 @@ class Runs:
         while len(self._waiting) > MOST_WAITING:
             self._drop(self._waiting[next(iter(self._waiting))])
 
-    def of_thread(self, thread_id: object, inputs: Any) -> Question | None:
+    def of_thread(self, thread_id: object, inputs: object) -> Question | None:
         """The question that a graph resumes. If the thread gets a new question instead, the waiting one is recorded."""
         question = self._waiting.get(("thread", str(thread_id)))
         if question is None:
@@ -184,7 +183,7 @@ class Runs:
         self._drop(question)
         return None
 
-    def of_results(self, messages: Sequence[Any]) -> Question | None:
+    def of_results(self, messages: Sequence[object]) -> Question | None:
         """The question of the tool calls whose results are among the messages."""
         found = (self._waiting.get(("call", call_id)) for call_id, _ in results_in(messages)) if self._waiting else ()
         question = next((each for each in found if each is not None), None)
@@ -215,7 +214,7 @@ class Runs:
             self._waiting.pop(key, None)
 
 
-def end_call(call: Call, output: Any) -> None:
+def end_call(call: Call, output: object) -> None:
     """A tool's result: a message, or a value of its own."""
     message = next((message for _, message in results_in([output])), None)
     if message is None:

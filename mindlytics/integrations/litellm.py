@@ -70,7 +70,7 @@ class MindlyticsCallback(CustomLogger):
         finalize(self, _end_all, self._sent)
 
     @quiet
-    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
+    def log_pre_api_call(self, model: object, messages: object, kwargs: dict[str, Any]) -> None:
         """Called when a request is sent or retried."""
         reader = _READERS.get(str(kwargs.get("call_type")))
         id = kwargs.get("litellm_call_id")
@@ -95,7 +95,7 @@ class MindlyticsCallback(CustomLogger):
         return lambda: exchange
 
     @contextmanager
-    def _taken(self, kwargs: dict[str, Any]) -> Iterator[Sent | None]:
+    def _taken(self, kwargs: dict[str, object]) -> Iterator[Sent | None]:
         """Take the sent request out, to record its end once."""
         id = str(kwargs.get("litellm_call_id"))
         self._recording.add(id)
@@ -105,7 +105,9 @@ class MindlyticsCallback(CustomLogger):
             self._recording.discard(id)
 
     @quiet
-    def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+    def log_success_event(
+        self, kwargs: dict[str, object], response_obj: object, start_time: object, end_time: object
+    ) -> None:
         """Called when the whole answer has come."""
         with self._taken(kwargs) as sent:
             exchange = None if sent is None else sent.begin()
@@ -118,7 +120,9 @@ class MindlyticsCallback(CustomLogger):
             exchange.answered(answer)
 
     @quiet
-    def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+    def log_failure_event(
+        self, kwargs: dict[str, object], response_obj: object, start_time: object, end_time: object
+    ) -> None:
         """Called when the request and its retries have failed."""
         error = kwargs.get("exception")
         with self._taken(kwargs) as sent:
@@ -126,19 +130,19 @@ class MindlyticsCallback(CustomLogger):
                 _end(sent, error if isinstance(error, BaseException) else RuntimeError())
 
     async def async_log_success_event(
-        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+        self, kwargs: dict[str, object], response_obj: object, start_time: object, end_time: object
     ) -> None:
         """The same for ``acompletion``."""
         self.log_success_event(kwargs, response_obj, start_time, end_time)
 
     async def async_log_failure_event(
-        self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
+        self, kwargs: dict[str, object], response_obj: object, start_time: object, end_time: object
     ) -> None:
         """The same for ``acompletion``."""
         self.log_failure_event(kwargs, response_obj, start_time, end_time)
 
 
-def _asked(reader: Chat | Responses, model: Any, messages: Any, kwargs: dict[str, Any]) -> Asked:
+def _asked(reader: Chat | Responses, model: object, messages: object, kwargs: dict[str, object]) -> Asked:
     options = kwargs.get("optional_params")
     given = kwargs.get("input") if isinstance(reader, Responses) else messages
     asked = reader.asked(

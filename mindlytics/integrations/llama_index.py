@@ -131,7 +131,9 @@ class _Reader:
     # -- spans ---------------------------------------------------------------------------------------------------
 
     @quiet
-    def enter(self, span_id: str, arguments: Mapping[str, Any], instance: Any, parent_id: Any, tags: Any) -> None:
+    def enter(
+        self, span_id: str, arguments: Mapping[str, object], instance: object, parent_id: Any, tags: object
+    ) -> None:
         parent = self._spans.get(parent_id) or self._streaming(arguments)
         question = parent.question if parent is not None else _question(arguments, instance, tags)
         span = _Span(question, parent, instance)
@@ -151,7 +153,7 @@ class _Reader:
             span.call = self._turn(question).call(type(instance).__name__, as_json({"query": query}))
 
     @quiet
-    def exit(self, span_id: str, result: Any) -> None:
+    def exit(self, span_id: str, result: object) -> None:
         span = self._left(span_id)
         if span is None:
             return
@@ -176,7 +178,7 @@ class _Reader:
         if span.parent is None:
             self._finish(span.question, error=error)
 
-    def _streaming(self, arguments: Mapping[str, Any]) -> _Span | None:
+    def _streaming(self, arguments: Mapping[str, object]) -> _Span | None:
         """The question of a stream that the program begins to read. Its model is asked only now."""
         question = _streamed.get()
         if question is None or question.is_over or question.answering or not question.text:
@@ -280,21 +282,29 @@ class _Spans(BaseSpanHandler[Any]):
         self._reader = reader
 
     def span_enter(
-        self, id_: str, bound_args: Any, instance: Any = None, parent_id: Any = None, tags: Any = None, **_: Any
+        self,
+        id_: str,
+        bound_args: Any,
+        instance: Any = None,
+        parent_id: object = None,
+        tags: object = None,
+        **_: object,
     ) -> None:
         self._reader.enter(id_, bound_args.arguments, instance, parent_id, tags)
 
-    def span_exit(self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **_: Any) -> None:
+    def span_exit(
+        self, id_: str, bound_args: object, instance: object = None, result: object = None, **_: object
+    ) -> None:
         self._reader.exit(id_, result)
 
-    def span_drop(self, id_: str, bound_args: Any, instance: Any = None, err: Any = None, **_: Any) -> None:
+    def span_drop(self, id_: str, bound_args: object, instance: object = None, err: object = None, **_: object) -> None:
         self._reader.drop(id_, err)
 
-    def new_span(self, *_: Any, **__: Any) -> None: ...
+    def new_span(self, *_: object, **__: object) -> None: ...
 
-    def prepare_to_exit_span(self, *_: Any, **__: Any) -> None: ...
+    def prepare_to_exit_span(self, *_: object, **__: object) -> None: ...
 
-    def prepare_to_drop_span(self, *_: Any, **__: Any) -> None: ...
+    def prepare_to_drop_span(self, *_: object, **__: object) -> None: ...
 
 
 class _Events(BaseEventHandler):
@@ -306,7 +316,7 @@ class _Events(BaseEventHandler):
         super().__init__()
         self._reader = reader
 
-    def handle(self, event: Any, **_: Any) -> None:
+    def handle(self, event: object, **_: object) -> None:
         self._reader.event(event)
 
 
@@ -326,7 +336,7 @@ def _detach(spans: _Spans, events: _Events) -> None:
     dispatcher.event_handlers = [each for each in dispatcher.event_handlers if each is not events]
 
 
-def _question(arguments: Mapping[str, Any], instance: Any, tags: Any) -> _Question:
+def _question(arguments: Mapping[str, object], instance: object, tags: object) -> _Question:
     """The question to a span without a parent."""
     asked = next((arguments[name] for name in ASKED if arguments.get(name) is not None), None)
     memory = get(instance, "_memory")
@@ -339,12 +349,12 @@ def _question(arguments: Mapping[str, Any], instance: Any, tags: Any) -> _Questi
     )
 
 
-def _is_stream(result: Any) -> bool:
+def _is_stream(result: object) -> bool:
     """Whether the words are still to come."""
     return isinstance(result, (Generator, AsyncGenerator)) or "Streaming" in type(result).__name__
 
 
-def _text_of_query(asked: Any) -> str:
+def _text_of_query(asked: object) -> str:
     """A text, a query with its text, or a message."""
     if isinstance(asked, str):
         return asked
@@ -352,25 +362,25 @@ def _text_of_query(asked: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _asked_in(event: Any) -> str:
+def _asked_in(event: object) -> str:
     """The user's last words in the input of a model."""
     users = (each for each in reversed(get(event, "messages") or ()) if get(each.role, "value") == "user")
     return next((text_of(each.content) for each in users), get(event, "prompt") or "")
 
 
-def _said_by(response: Any) -> str:
+def _said_by(response: object) -> str:
     """The text of a model's response so far."""
     message = get(response, "message")
     return text_of(get(response, "text") if message is None else get(message, "content"))
 
 
-def _usage_in(raw: Any, response: Any) -> Any:
+def _usage_in(raw: object, response: object) -> object:
     """Where models' libraries put their token counts."""
     places = (get(raw, "usage"), get(raw, "usage_metadata"), get(response, "additional_kwargs"), raw)
     return next((place for place in places if tokens_of(place) is not None), None)
 
 
-def _answer_in(result: Any) -> str | None:
+def _answer_in(result: object) -> str | None:
     """The return value of a question's own span, as text. None for a stream."""
     result = get(result, "result") or result  # of a workflow
     if isinstance(result, str):
@@ -383,7 +393,7 @@ def _answer_in(result: Any) -> str | None:
     return as_json(result) if hasattr(type(result), "model_dump") else None
 
 
-def _result_of(result: Any) -> str | None:
+def _result_of(result: object) -> str | None:
     """The result of a tool or a retriever."""
     if isinstance(result, (list, tuple)):
         return as_json([get(get(each, "node"), "text") or str(each) for each in result])

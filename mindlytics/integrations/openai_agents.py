@@ -136,7 +136,7 @@ class MindlyticsTraceProcessor(TracingProcessor):
         if ended.is_root:
             _end(question)
 
-    def shutdown(self, *_: Any, **__: Any) -> None:
+    def shutdown(self, *_: object, **__: object) -> None:
         """Do nothing: the client delivers pending events at exit."""
 
     def force_flush(self) -> None:
@@ -167,7 +167,7 @@ def _end(question: _Question, *, cancelled: bool = False) -> None:
         question.turn.end(question.said)
 
 
-def _read_model(question: _Question, data: Any, *, is_inner: bool) -> None:
+def _read_model(question: _Question, data: object, *, is_inner: bool) -> None:
     response = get(data, "response")
     usage = get(data, "usage") or get(response, "usage")
     question.turn.use(usage, get(response, "model") or get(data, "model"))
@@ -186,14 +186,14 @@ def _asked_in(messages: Any) -> str:
     return next((text_of(get(each, "content")) for each in users), "")
 
 
-def _texts_in(output: Any) -> list[str]:
+def _texts_in(output: object) -> list[str]:
     """The model's words: messages among calls and reasoning. A stream's output wraps them in a response."""
-    items: list[Any] = list(output) if isinstance(output, (list, tuple)) else []
+    items: list[object] = list(output) if isinstance(output, (list, tuple)) else []
     within = [text for each in items if get(each, "object") == "response" for text in _texts_in(get(each, "output"))]
     return [*within, *(text_of(get(each, "content")) for each in items if get(each, "type") in (None, "message"))]
 
 
-def _end_call(call: Call, data: Any, error: Mapping[str, Any] | None) -> None:
+def _end_call(call: Call, data: Any, error: Mapping[str, object] | None) -> None:
     call.args = data.input
     raised = sys.exc_info()[1]
     if error is not None:

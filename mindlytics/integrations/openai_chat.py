@@ -11,7 +11,7 @@ from .texts import get, text_of
 class Chat:
     """Reads requests to ``/chat/completions``."""
 
-    def asked(self, body: Any) -> Asked:
+    def asked(self, body: object) -> Asked:
         messages = list(get(body, "messages") or ())
         last = max((at for at, each in enumerate(messages) if get(each, "role") == "user"), default=-1)
         return Asked(
@@ -26,7 +26,7 @@ class Chat:
             is_forced=get(get(body, "tool_choice"), "type") in ("function", "custom"),
         )
 
-    def answer(self, reply: Any) -> Answer:
+    def answer(self, reply: object) -> Answer:
         choices = get(reply, "choices") or [None]
         message = get(choices[0], "message")
         return Answer(
@@ -49,7 +49,7 @@ class ChatPieces:
         self._usage: Any = None
         self._model: Any = None
 
-    def add(self, piece: Any) -> bool:
+    def add(self, piece: object) -> bool:
         self._usage = get(piece, "usage") or self._usage
         self._model = get(piece, "model") or self._model
         choices = get(piece, "choices") or ()
@@ -70,7 +70,7 @@ class ChatPieces:
         return Answer("".join(self._texts), list(self._calls.values()), self._usage, self._model)
 
 
-def _wanted(call: Any) -> Wanted:
+def _wanted(call: object) -> Wanted:
     function = get(call, "function") or get(call, "custom")
     args = get(function, "arguments")
     return Wanted(get(call, "id"), get(function, "name") or "", get(function, "input") if args is None else args)

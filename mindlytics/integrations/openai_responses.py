@@ -14,7 +14,7 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed")
 class Responses:
     """Reads requests to ``/responses``."""
 
-    def asked(self, body: Any) -> Asked:
+    def asked(self, body: object) -> Asked:
         given = get(body, "input")
         items = [] if given is None or isinstance(given, str) else list(given)
         last = max((at for at, each in enumerate(items) if get(each, "role") == "user"), default=-1)
@@ -32,7 +32,7 @@ class Responses:
             is_forced=get(get(body, "tool_choice"), "type") in ("function", "custom"),
         )
 
-    def answer(self, reply: Any) -> Answer:
+    def answer(self, reply: object) -> Answer:
         items = get(reply, "output") or ()
         error = get(reply, "error")
         return Answer(
@@ -61,7 +61,7 @@ class ResponsePieces:
         self._reply: Any = None
         self._model: Any = None
 
-    def add(self, piece: Any) -> bool:
+    def add(self, piece: object) -> bool:
         kind = str(get(piece, "type"))
         reply = get(piece, "response")
         self._model = get(reply, "model") or self._model
@@ -77,7 +77,7 @@ class ResponsePieces:
         return Answer("".join(self._texts), model=self._model)
 
 
-def _wanted(item: Any) -> Wanted:
+def _wanted(item: object) -> Wanted:
     kind = str(get(item, "type"))
     error = get(item, "error")
     args = get(item, "arguments")

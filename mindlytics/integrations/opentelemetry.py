@@ -66,7 +66,7 @@ class MindlyticsSpanProcessor(SpanProcessor):
         trace.session = trace.session or current_session()
         trace.open.add(context.span_id)
 
-    def on_end(self, span: Any) -> None:
+    def on_end(self, span: object) -> None:
         """Called when a span has ended."""
         self._end(span)
 

@@ -64,7 +64,7 @@ def instrument(session: AnySession | None = None, client: Client | AsyncClient |
     return undo
 
 
-def _set_iter(method: Any) -> None:
+def _set_iter(method: object) -> None:
     Agent.iter = method  # type: ignore[method-assign, unused-ignore]
 
 
@@ -206,7 +206,7 @@ def _no_longer(waiting: _Waiting) -> None:
         _waiting.pop(call_id, None)
 
 
-def _deferred(output: Any) -> tuple[Sequence[Any], Sequence[Any]] | None:
+def _deferred(output: Any) -> tuple[Sequence[object], Sequence[object]] | None:
     """The calls that wait for results from the program, and those that wait for approval."""
     return (output.calls, output.approvals) if type(output).__name__ == "DeferredToolRequests" else None
 

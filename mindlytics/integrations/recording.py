@@ -58,7 +58,7 @@ class Recorder:
         *,
         thread_id: object = None,
         assistant_id: str | None = None,
-        properties: dict[str, Any] | None = None,
+        properties: dict[str, object] | None = None,
         at: datetime | None = None,
     ) -> Turn:
         """Begin a question: a part of the active turn, else a turn of its own.
@@ -142,7 +142,7 @@ class Call:
         """Measure the runtime from now or from ``since``, for a call that runs later than the model asked for it."""
         self._watch = since or Watch()
 
-    def _end(self, result: object, properties: dict[str, Any], at: datetime | None) -> None:
+    def _end(self, result: object, properties: dict[str, object], at: datetime | None) -> None:
         if self.is_over:
             return
         self.is_over = True
@@ -171,7 +171,7 @@ class Turn:
         assistant_id: str | None,
         at: datetime | None,
         *,
-        properties: dict[str, Any] | None = None,
+        properties: dict[str, object] | None = None,
         ends_session: bool = False,
     ) -> None:
         self.id = new_id()
@@ -284,7 +284,7 @@ class Turn:
         except IndexError:
             return False
 
-    def _end(self, assistant: str, outcome: dict[str, Any], at: datetime | None) -> None:
+    def _end(self, assistant: str, outcome: dict[str, object], at: datetime | None) -> None:
         if not self._is_first_end():
             return
         self.resume()
@@ -374,7 +374,7 @@ class Part(Turn):
     def first_token(self, *, at: datetime | None = None) -> None:
         self.outer.first_token(at=at)
 
-    def _end(self, assistant: str, outcome: dict[str, Any], at: datetime | None) -> None:
+    def _end(self, assistant: str, outcome: dict[str, object], at: datetime | None) -> None:
         self.is_over = True
         outer = self.outer
         outer.user = outer.user or self.user
@@ -423,7 +423,7 @@ def _cost(model: str, tokens: Tokens) -> TokenBasedCost:
     return TokenBasedCost(model, min(tokens.prompt, MAX_INT), min(tokens.completion, MAX_INT), **parts)
 
 
-def _kind_of(error: BaseException | str) -> dict[str, Any]:
+def _kind_of(error: BaseException | str) -> dict[str, object]:
     """The properties for an error: its class. Its message may hold what people said, so it is left out."""
     if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
         return {"cancelled": True}
@@ -437,7 +437,7 @@ def _as_result(error: BaseException | str) -> str:
     return error if isinstance(error, str) else f"{type(error).__name__}: {error}"
 
 
-def _left_alone(done: Any) -> None:
+def _left_alone(done: object) -> None:
     """Handle the result of an asyncio session's call. Only a call that waits for room needs a task."""
     if inspect.iscoroutine(done):
         if (loop := asyncio._get_running_loop()) is not None:

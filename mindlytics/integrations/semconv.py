@@ -53,7 +53,7 @@ def kind_of(attributes: Attributes) -> str | None:
     return MODEL if any(name.startswith("gen_ai.usage.") for name in attributes) else None
 
 
-def model_of(attributes: Attributes) -> Any:
+def model_of(attributes: Attributes) -> object:
     return _first(attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
 
 
@@ -90,7 +90,7 @@ def answered(attributes: Attributes, events: list[tuple[str, Attributes]]) -> st
     return said[-1] if said else ""
 
 
-def tool_of(attributes: Attributes, span_name: str) -> tuple[str, Any, Any]:
+def tool_of(attributes: Attributes, span_name: str) -> tuple[str, object, object]:
     """A tool's name, arguments and result."""
     name = _first(attributes, "gen_ai.tool.name", "tool.name", "traceloop.entity.name")
     if name is None:
@@ -111,7 +111,7 @@ def user_of(attributes: Attributes) -> Any:
     return _first(attributes, "user.id", "enduser.id", "traceloop.association.properties.user_id")
 
 
-def _first(attributes: Attributes, *names: str) -> Any:
+def _first(attributes: Attributes, *names: str) -> object:
     return next((attributes[name] for name in names if attributes.get(name) not in (None, "")), None)
 
 
@@ -122,7 +122,7 @@ def _messages(attributes: Attributes, events: list[tuple[str, Attributes]], side
         if messages is not None:
             yield from _read(messages, "user" if side == "input" else "assistant")
             return
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, dict[str, object]] = {}
     for name, value in attributes.items():
         match = _INDEXED.fullmatch(name)
         if match and (match[1] or match[2]) in (
@@ -158,7 +158,7 @@ def _of_events(events: list[tuple[str, Attributes]], side: str) -> Iterator[Mess
             yield from _read(messages, "user" if side == "input" else "assistant")
 
 
-def _read(messages: Any, role: str) -> Iterator[Message]:
+def _read(messages: object, role: str) -> Iterator[Message]:
     """Messages as JSON text, or as parsed values."""
     messages = _json(messages) if isinstance(messages, str) else messages
     for each in messages if isinstance(messages, (list, tuple)) else [messages]:
@@ -168,7 +168,7 @@ def _read(messages: Any, role: str) -> Iterator[Message]:
             yield role, _text(each)
 
 
-def _text(content: Any) -> str:
+def _text(content: object) -> str:
     """The text of a content, or of its parts."""
     if isinstance(content, str):
         inner = _json(content) if content[:1] in "[{" else content
@@ -182,7 +182,7 @@ def _text(content: Any) -> str:
     return ""
 
 
-def _json(text: str) -> Any:
+def _json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

@@ -20,8 +20,8 @@ from .streams import AsyncPieces, Collected, Heard, Pieces
 class Reader(Protocol):
     """Reads one kind of requests and replies."""
 
-    def asked(self, body: Any) -> Asked: ...
-    def answer(self, reply: Any) -> Answer: ...
+    def asked(self, body: object) -> Asked: ...
+    def answer(self, reply: object) -> Answer: ...
     def collected(self) -> Collected: ...
 
 
@@ -39,16 +39,16 @@ def wrap_client(client: Any, recorder: Recorder, reader_for: ReaderFor) -> None:
     vars(client).update(replaced)
 
 
-def unwrap_client(client: Any) -> None:
+def unwrap_client(client: object) -> None:
     """Restore the client."""
     for name in ("request", "copy", "with_options"):
         if hasattr(vars(client).get(name), "_mindlytics"):
             del vars(client)[name]
 
 
-def _copying(copy: Callable[..., Any], recorder: Recorder, reader_for: ReaderFor) -> Callable[..., Any]:
+def _copying(copy: Callable[..., object], recorder: Recorder, reader_for: ReaderFor) -> Callable[..., object]:
     @functools.wraps(copy)
-    def copied(*args: Any, **kwargs: Any) -> Any:
+    def copied(*args: object, **kwargs: object) -> object:
         made = copy(*args, **kwargs)
         quiet(wrap_client)(made, recorder, reader_for)
         return made
@@ -68,7 +68,7 @@ def _recording(request: Callable[..., Any], dialogue: Dialogue, reader_for: Read
     if inspect.iscoroutinefunction(request):
 
         @functools.wraps(request)
-        async def async_request(*args: Any, **kwargs: Any) -> Any:
+        async def async_request(*args: object, **kwargs: object) -> object:
             seen = begun(args, kwargs)
             if seen is None:
                 return await request(*args, **kwargs)
@@ -84,7 +84,7 @@ def _recording(request: Callable[..., Any], dialogue: Dialogue, reader_for: Read
     else:
 
         @functools.wraps(request)
-        def blocking_request(*args: Any, **kwargs: Any) -> Any:
+        def blocking_request(*args: object, **kwargs: object) -> object:
             seen = begun(args, kwargs)
             if seen is None:
                 return request(*args, **kwargs)
@@ -102,7 +102,7 @@ def _recording(request: Callable[..., Any], dialogue: Dialogue, reader_for: Read
 
 
 @quiet
-def observe(reply: Any, exchange: Exchange, reader: Reader) -> None:
+def observe(reply: object, exchange: Exchange, reader: Reader) -> None:
     """Read a reply: a model, a stream, or a raw response that is parsed later."""
     if hasattr(reply, "parse") and hasattr(reply, "http_response"):
         _observe_raw(reply, exchange, reader)
@@ -118,7 +118,7 @@ def _observe_raw(raw: Any, exchange: Exchange, reader: Reader) -> None:
     if inspect.iscoroutinefunction(parse):
 
         @functools.wraps(parse)
-        async def async_parsed(*args: Any, **kwargs: Any) -> Any:
+        async def async_parsed(*args: object, **kwargs: object) -> object:
             reply = await parse(*args, **kwargs)
             observe(reply, exchange, reader)
             return reply
@@ -127,7 +127,7 @@ def _observe_raw(raw: Any, exchange: Exchange, reader: Reader) -> None:
         return
 
     @functools.wraps(parse)
-    def parsed(*args: Any, **kwargs: Any) -> Any:
+    def parsed(*args: object, **kwargs: object) -> object:
         reply = parse(*args, **kwargs)
         observe(reply, exchange, reader)
         return reply

@@ -13,7 +13,7 @@ from .quiet import quiet
 class Collected(Protocol):
     """Collects the pieces of a streamed answer."""
 
-    def add(self, piece: Any) -> bool:
+    def add(self, piece: object) -> bool:
         """Take a piece. Returns whether it holds a part of the answer."""
 
     def answer(self) -> Answer:
@@ -29,7 +29,7 @@ class Heard:
         self.is_reading = False
 
     @quiet
-    def piece(self, piece: Any) -> None:
+    def piece(self, piece: object) -> None:
         if self.collected.add(piece):
             self.exchange.piece()
 
@@ -41,12 +41,12 @@ class Heard:
     def fail(self, error: BaseException) -> None:
         self.exchange.failed(error, self.collected.answer())
 
-    def closing(self, close: Callable[..., Any]) -> Callable[..., Any]:
+    def closing(self, close: Callable[..., object]) -> Callable[..., object]:
         """The method that closes the connection. If nothing is being read then, the program has left the stream."""
         heard = self
 
         @functools.wraps(close)
-        def closed(*args: Any, **kwargs: Any) -> Any:
+        def closed(*args: object, **kwargs: object) -> object:
             if not heard.is_reading:
                 heard.fail(GeneratorExit())
             return close(*args, **kwargs)
@@ -72,7 +72,7 @@ class Pieces(_Reading):
     def __iter__(self) -> Any:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> object:
         heard = self._heard
         heard.is_reading = True
         try:
@@ -90,10 +90,10 @@ class Pieces(_Reading):
 
 
 class AsyncPieces(_Reading):
-    def __aiter__(self) -> Any:
+    def __aiter__(self) -> object:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> object:
         heard = self._heard
         heard.is_reading = True
         try:

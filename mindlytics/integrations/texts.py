@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def text_of(content: Any) -> str:
+def text_of(content: object) -> str:
     """The text of a message: its content, or the texts among its blocks, which are mappings or objects."""
     if content is None:
         return ""
@@ -19,7 +19,7 @@ def text_of(content: Any) -> str:
     return "".join(_text_of_block(block) for block in content)
 
 
-def _text_of_block(block: Any) -> str:
+def _text_of_block(block: object) -> str:
     if isinstance(block, str):
         return block
     if get(block, "thought") is True:  # Gemini's reasoning, which is not meant for the user
@@ -33,7 +33,7 @@ def _text_of_block(block: Any) -> str:
     return ""
 
 
-def get(holder: Any, name: str) -> Any:
+def get(holder: object, name: str) -> Any:
     """An entry of a mapping or an attribute of an object, or None."""
     return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
 
@@ -48,7 +48,7 @@ def as_json(value: object) -> str | None:
         return f"<{type(value).__name__}>"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     if hasattr(type(value), "model_dump"):
         return value.model_dump()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

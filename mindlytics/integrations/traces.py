@@ -76,10 +76,10 @@ def questions(spans: list[Span]) -> Iterator[Question]:
         yield found
 
 
-def _depths(spans: list[Span]) -> dict[Any, int]:
+def _depths(spans: list[Span]) -> dict[object, int]:
     """How many spans of models, tools and agents are above each span, by id. Each span is visited once."""
     by_id = {span.id: span for span in spans}
-    above: dict[Any, int] = {}
+    above: dict[object, int] = {}
     for span in spans:
         way = [span]
         met = {span.id}
@@ -139,7 +139,7 @@ def _use(turn: Turn, span: Span) -> None:
             call.end(result, at=span.ended)
 
 
-def _properties(span: Span) -> dict[str, Any]:
+def _properties(span: Span) -> dict[str, object]:
     """The resource's attributes about where the program ran."""
     resource = span.resource
     return {

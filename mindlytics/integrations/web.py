@@ -48,7 +48,7 @@ class Visits:
         self.cookie = cookie
         self._sessions: OrderedDict[str, AnySession] = OrderedDict()
 
-    def visit(self, request: Any, header: Find, cookie: Find) -> Visit:
+    def visit(self, request: object, header: Find, cookie: Find) -> Visit:
         """Serve a request. In the ``with`` block of the result, its session is the current one.
 
         :param header: returns the header of that name, or None.
@@ -57,7 +57,7 @@ class Visits:
         session, is_own = quiet(self.find)(request, header, cookie) or (None, False)
         return Visit(session, is_own)
 
-    def find(self, request: Any, header: Find, cookie: Find) -> tuple[AnySession | None, bool]:
+    def find(self, request: object, header: Find, cookie: Find) -> tuple[AnySession | None, bool]:
         """The session, and whether it is for this request alone."""
         client: Any = self.client if self.client is not None else default_client()
         if client is None:
@@ -108,7 +108,7 @@ class Visit:
         if self._is_own and self.session is not None and self.session._used:
             self.session.end_session()
 
-    def _pieces(self, pieces: Iterable[Any]) -> Iterator[Any]:
+    def _pieces(self, pieces: Iterable[object]) -> Iterator[object]:
         iterator = iter(pieces)
         try:
             while True:
@@ -122,7 +122,7 @@ class Visit:
             _close(iterator)
             self._end()
 
-    async def _async_pieces(self, pieces: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    async def _async_pieces(self, pieces: AsyncIterable[object]) -> AsyncIterator[object]:
         iterator = aiter(pieces)
         try:
             while True:
@@ -139,7 +139,7 @@ class Visit:
             self._end()
 
 
-def _close(iterator: Any) -> None:
+def _close(iterator: object) -> None:
     close = getattr(iterator, "close", None)
     if close is not None:
         close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -125,7 +124,7 @@ def read_page(body: bytes) -> Page:
     return Page(events, len(found) >= PAGE)
 
 
-def as_event(document: Any) -> MLEvent:
+def as_event(document: object) -> MLEvent:
     """Read one event from parsed JSON. An error of the service may lack a session.
 
     :raises ValueError: it is not an event.

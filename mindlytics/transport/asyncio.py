@@ -84,7 +84,7 @@ class AsyncTransport:
         :param timeout: seconds for the whole exchange.
         :param limit: most bytes to read of the reply's body.
         """
-        bodiless: dict[str, Any] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
+        bodiless: dict[str, object] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         unsent = True
         try:
             options = await self._options(url, {**IDENTITY, **revealed(headers)})
@@ -122,8 +122,8 @@ class AsyncTransport:
                 return Reply(error.status, error.headers or {}, b"")
             return NoReply(cause_of(error), timed_out=is_timeout(error))
 
-    async def _options(self, url: str, headers: dict[str, str]) -> dict[str, Any]:
-        options: dict[str, Any] = {"headers": headers}
+    async def _options(self, url: str, headers: dict[str, str]) -> dict[str, object]:
+        options: dict[str, object] = {"headers": headers}
         if not self._own and _has_other_credentials(self._settings.http_client, url):
             others = dict(headers)
             options.update(auth=_as_auth(others.pop("Authorization")), headers=others)
@@ -166,7 +166,7 @@ async def _read(reply: aiohttp.ClientResponse, limit: int) -> tuple[bytes, str]:
     return unpack(whole, reply.headers.get("Content-Encoding", ""), limit)
 
 
-def has_own_tls(session: Any) -> bool:
+def has_own_tls(session: object) -> bool:
     """Whether a caller's session has its own TLS context, say with a client certificate. That one is used then."""
     return isinstance(getattr(getattr(session, "connector", None), "_ssl", None), ssl.SSLContext)
 
@@ -182,7 +182,7 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(**options)
         self._made: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
 
-    async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
+    async def _wrap_create_connection(self, *args: object, **options: Any) -> Any:
         made = await super()._wrap_create_connection(*args, **options)
         self._made.add(made[0])
         return made
@@ -201,7 +201,7 @@ def _trusting(bundle: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=bundle)
 
 
-def _has_other_credentials(session: Any, url: str) -> bool:
+def _has_other_credentials(session: object, url: str) -> bool:
     """Whether a caller's session has its own credentials for an address. aiohttp would refuse or replace our header
     then.
     """
@@ -215,7 +215,7 @@ def _has_other_credentials(session: Any, url: str) -> bool:
     return entries is not None and entries.authenticators(urlsplit(url).hostname or "") is not None
 
 
-def _as_auth(header: str) -> Any:
+def _as_auth(header: str) -> object:
     """A header's value as aiohttp's ``auth``, which wins over the session's own."""
 
     class Given(aiohttp.BasicAuth):

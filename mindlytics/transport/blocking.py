@@ -89,7 +89,7 @@ class BlockingTransport:
         """Send through the caller's session. If its hooks raise for a bad status, return the reply anyway."""
         replies: list[requests.Response] = []
 
-        def keep(reply: requests.Response, **_: Any) -> None:
+        def keep(reply: requests.Response, **_: object) -> None:
             replies.append(reply)
 
         hooks = (getattr(self._session, "hooks", None) or {}).get("response") or []

@@ -32,7 +32,7 @@ class TimedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
         _make_timed(self.poolmanager)
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **options: object) -> object:
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
             _make_timed(manager)

@@ -122,7 +122,7 @@ def _content(reply: Any) -> bytes:
     return content
 
 
-def _options(body: bytes | None, headers: Headers, timeout: float) -> dict[str, Any]:
+def _options(body: bytes | None, headers: Headers, timeout: float) -> dict[str, object]:
     """The options that override the client's. Its ``auth`` would replace the API key, so that is overridden too."""
     sent = {**IDENTITY, **revealed(headers)}
     return {"content": body, "headers": sent, "timeout": timeout, "follow_redirects": False, "auth": None}

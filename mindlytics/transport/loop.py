@@ -64,7 +64,7 @@ def _on(
 ) -> Reply | NoReply:
     """Run a coroutine on another thread's loop, which may end at any time, and wait for its result."""
     outcome: concurrent.futures.Future[Reply | NoReply] = concurrent.futures.Future()
-    tasks: list[asyncio.Task[Any]] = []
+    tasks: list[asyncio.Task[object]] = []
 
     def begin() -> None:
         task = asyncio.Task(make(), loop=loop, name="mindlytics-request")

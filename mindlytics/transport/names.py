@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 T = TypeVar("T")
 
 
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
+async def in_thread(function: Callable[..., T], *args: object) -> T:
     """Call a function in a thread of its own that the exit does not wait for. If threads cannot start, call it here."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()

@@ -17,7 +17,7 @@ from ...delivery.ledger import APIResponse, FlushResult
 from ...errors import DeliveryError, MLHTTPError
 from ...http import AsyncHTTPClient
 from ...live.event import MLEvent
-from ...session import Properties
+from ...session import Properties, SessionClient
 from ...usage import Cost, TokenBasedCost
 from ...values import Timestamp
 
@@ -32,7 +32,7 @@ class Session(AsyncSession):
 
     __slots__ = ("_given_conversation",)
 
-    def __init__(self, client: Any, *, conversation_id: str | None = None, **arguments: Any) -> None:
+    def __init__(self, client: SessionClient, *, conversation_id: str | None = None, **arguments: Any) -> None:
         super().__init__(client, conversation_id=conversation_id, **arguments)
         self._given_conversation = super().conversation_id  # as text
 
@@ -102,8 +102,8 @@ class Client(AsyncClient):
         device_id: str | None = None,
         user_id: str | None = None,
         attributes: Properties | None = None,
-        on_event: Callable[[MLEvent], Any] | None = None,
-        on_error: Callable[[DeliveryError], Any] | None = None,
+        on_event: Callable[[MLEvent], object] | None = None,
+        on_error: Callable[[DeliveryError], object] | None = None,
     ) -> Session:
         """Make a session of this client. It takes the arguments of :meth:`mindlytics.AsyncClient.create_session`."""
         made = super().create_session(

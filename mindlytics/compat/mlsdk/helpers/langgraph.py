@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class _ConfiguredRecorder(Recorder):
     """Records in the session that the current run was configured with."""
 
-    def turn(self, user: str = "", *, at: datetime | None = None, **more: Any) -> Turn:
+    def turn(self, user: str = "", *, at: datetime | None = None, **more: object) -> Turn:
         session = _session_in(var_child_runnable_config.get())
         if session is None:
             return Turn(None, user, None, None, at)
@@ -78,7 +78,7 @@ class MLPostModellHook(Runnable[Any, Any]):
             register_configure_hook(_watcher, inheritable=True)
 
     @quiet
-    def _note(self, state: Any, config: RunnableConfig | None) -> None:
+    def _note(self, state: object, config: RunnableConfig | None) -> None:
         watcher = _watcher.get()
         question = None if watcher is None else watcher.question_of(config)
         if question is None:
@@ -86,7 +86,7 @@ class MLPostModellHook(Runnable[Any, Any]):
         elif question.turn is not None:
             question.turn.unnamed_model = self.model_name
 
-    def _record(self, state: Any, session: Any) -> None:
+    def _record(self, state: object, session: Any) -> None:
         """Record the newest turn of a state, outside of any run of LangChain."""
         messages = messages_in(state)
         begin = max((at for at, message in enumerate(messages) if kind_of(message) in HUMAN), default=None)
@@ -101,15 +101,15 @@ class MLPostModellHook(Runnable[Any, Any]):
             question.resolve([message])
         turn.end(said_by(messages[-1]))
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> None:
+    def invoke(self, input: object, config: RunnableConfig | None = None, **_: object) -> None:
         """Note a reply. LangGraph calls this, or :meth:`ainvoke`."""
         self._note(input, config)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **_: Any) -> None:
+    async def ainvoke(self, input: object, config: RunnableConfig | None = None, **_: object) -> None:
         """Note a reply."""
         self._note(input, config)
 
-    async def __call__(self, state: Mapping[str, Any], config: RunnableConfig) -> None:
+    async def __call__(self, state: Mapping[str, object], config: RunnableConfig) -> None:
         """Record the newest turn in the session that ``config["configurable"]["session"]`` holds, if it is complete."""
         self._note(state, config)
 
