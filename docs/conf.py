@@ -135,11 +135,9 @@ def types_of_face(kind: type) -> dict[str, str]:
 
 def shown(value: Any) -> str:
     """A type as a program writes it."""
-    if value is type(None):
-        return "None"
-    if isinstance(value, type) and get_origin(value) is None:
-        return value.__name__
-    return re.sub(r"\w+\.", "", str(getattr(value, "__forward_arg__", value)))
+    value = getattr(value, "__forward_arg__", value)
+    text = value.__name__ if inspect.isclass(value) else re.sub(r"\w+\.", "", str(value))
+    return text.replace("NoneType", "None")
 
 
 def as_the_face_has_it(
