@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,26 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
     commands = re.findall(r"```console\n(.*)\n```", readme)
     assert ["pip install '.[local]' && mindlytics demo", "pip install tox && tox"] == commands
     assert [] == [command for command in commands if f'echo "== {command}"' not in script]
+
+
+def public_modules() -> set[str]:
+    section = page("architecture").partition("## Public modules\n")[2].partition("\n## ")[0]
+    return {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall("`(.+?)`", row)}
+
+
+def test_the_public_modules_are_listed() -> None:
+    from .test_public import HOMES
+
+    assert [] == sorted(set(HOMES) - public_modules())
+    assert [] == [name for name in public_modules() if find_spec(name) is None]
+
+
+def test_pages_and_examples_import_from_public_modules_only() -> None:
+    texts = [path.read_text("utf-8") for path in [*PAGES, *(ROOT / "examples").rglob("*.py")]]
+    imported = {
+        name for text in texts for name in re.findall(r"^ *(?:from|import) (mindlytics[\w.]*)", text, re.MULTILINE)
+    }
+    listed = public_modules()
+    of_parts = ("mindlytics.integrations.", "mindlytics.compat.mlsdk.helpers.")
+    assert len(imported) > 10
+    assert [] == sorted(name for name in imported if name not in listed and not name.startswith(of_parts))
