@@ -10,6 +10,7 @@ from ..errors import InvalidSetting
 from ..secret import Secret
 from ..settings import Settings, as_secret, base_address, credential
 
+COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
 PRODUCTION = "https://api.impaction.ai"
 
 REQUEST_SECONDS = 10

@@ -28,8 +28,8 @@ from .events import (
     SessionOpen,
     UserRecognize,
 )
+from .settings import COLLECT_PATH
 
-COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
 KEY_LENGTH = 32
 """Characters of an ``Idempotency-Key``, which is the ``request_id`` too."""
 

@@ -43,7 +43,6 @@ from .sessions import apply
 from .unavailable import Unavailable
 from .users import identify
 
-COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
 PROTOBUF, JSON = "application/proto", "application/json"
 
 CODES = {

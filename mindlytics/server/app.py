@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 from sqlalchemy import Connection
 
+from ..align.settings import COLLECT_PATH
 from ..annotations import Unpack
 from ..errors import InvalidEvent
 from ..events import Identify
@@ -121,7 +122,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_post(EVENT_PATH, _event)
     for last in EVENT_PATHS:
         app.router.add_post(f"{EVENT_PATH}/{last}", _event)
-    app.router.add_post(align.COLLECT_PATH, align.collect)
+    app.router.add_post(COLLECT_PATH, align.collect)
     app.router.add_post(IDENTIFY_PATH, _user_identify)
     app.router.add_post(ALIAS_PATH, _user_alias)
     traces.add_routes(app)

@@ -11,7 +11,7 @@ import requests
 
 from mindlytics import Client
 from mindlytics.align import ROLE_ASSISTANT, ROLE_USER, AlignAI, wire
-from mindlytics.server.align import COLLECT_PATH
+from mindlytics.align.settings import COLLECT_PATH
 from mindlytics.server.http import MAX_BODY
 from mindlytics.server.run import LocalServer
 

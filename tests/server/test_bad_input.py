@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from mindlytics.align.settings import COLLECT_PATH
 from mindlytics.server import http, run
-from mindlytics.server.align import COLLECT_PATH
 from mindlytics.server.http import MAX_BODY, MAX_LINE
 from mindlytics.server.run import LocalServer
 

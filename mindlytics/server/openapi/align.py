@@ -18,8 +18,9 @@ from ...align.events import (
     SessionOpen,
     UserRecognize,
 )
+from ...align.settings import COLLECT_PATH
 from ...events import FEEDBACK_TYPES
-from ..align import COLLECT_PATH, PROTOBUF
+from ..align import PROTOBUF
 from .operation import Operation
 from .shapes import HEADER, MOMENT, TEXT, TEXTS, Schema, array, given, record, ref
 
