@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -122,7 +123,8 @@ def test_a_pool_of_processes_and_again(service: LocalServer, tmp_path: Path) -> 
         assert sorted(TURNS) == stored(service, "pool")
 
 
-def test_spark(service: LocalServer) -> None:
+def test_spark(service: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     sql = pytest.importorskip("pyspark.sql")
     spark = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     try:
