@@ -229,6 +229,12 @@ def test_another_machine_wants_credentials(missing: str, tmp_path: Path) -> None
     assert f"{missing} is missing" in ended.stderr
 
 
+def test_an_address_without_a_scheme(tmp_path: Path) -> None:
+    ended = mindlytics("import", "--server", "localhost:5100", written(tmp_path / "chats.jsonl", TEA))
+    assert 2 == ended.returncode
+    assert "--server has no scheme: write http://localhost:5100" in ended.stderr
+
+
 @pytest.mark.parametrize("server", ["http://[", "localhost:3000"])
 def test_an_address_that_is_none(server: str, tmp_path: Path) -> None:
     options = ("--server", server, "--api-key", "k", "--project-id", "p")
