@@ -208,7 +208,11 @@ class Sink:
             disable_nagle_algorithm = True  # a reply is written in two steps
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # the program was killed as it sent it
+                    self.close_connection = True
+                    return
                 sink.answer(Exchange(sink, self, Request(self.command, self.path, dict(self.headers), body)))
 
             do_GET = do_PUT = do_PATCH = do_DELETE = do_POST

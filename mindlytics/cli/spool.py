@@ -19,6 +19,7 @@ from ..pipeline.blocking import BlockingPipeline
 from ..pipeline.spooler import origin_of
 from ..settings import Settings, as_directory
 from ..spool.directory import Directory, Unusable, folders, is_living, runs
+from ..spool.porch import left_by
 from ..spool.reading import UnknownVersion, size_of, survey, unsettled
 from ..values import UTC
 from .terminal import fail, leave_stdout, printable, say, show_warnings
@@ -115,8 +116,11 @@ def _export(spool: Path) -> None:
 def _events(path: Path) -> Iterator[tuple[float, bytes]]:
     """The unsettled events of a run: when they were written, and their bytes."""
     try:
-        for found in unsettled(path, survey(path).settled):
+        known = survey(path)
+        for found in unsettled(path, known.settled):
             yield found.wall, found.record.data
+        for wall, record in left_by(path.name, known.number):
+            yield wall, record.data
     except UnknownVersion:
         say(f"mindlytics: {path} was written by a later version")
     except FileNotFoundError:  # its process delivered it just now

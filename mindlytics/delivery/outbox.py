@@ -200,6 +200,14 @@ class Outbox:
             self._ledger.dropped([entry], Reason.UNENCODABLE, message=f"encoding failed ({type(error).__name__})")
         return None
 
+    def encoded_at_once(self, event: AnyEvent) -> bytes | None:
+        """The same for a call; None where the program's ``before_send`` has to see it, or it cannot be encoded so."""
+        if self._before_send is not None or type(event).translated is not AnyEvent.translated:
+            return None
+        with suppress(Exception):  # the sender reports it
+            return self.wire.encode(self._allowed(event) if self._holds_back else event)
+        return None
+
     def _allowed(self, event: AnyEvent) -> AnyEvent:
         return apply_before_send(
             event.translated(), self._before_send, with_texts=self._with_texts, redact=self._redact

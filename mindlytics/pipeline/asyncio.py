@@ -23,6 +23,9 @@ from .waiting import GRACE, LONGEST_WAIT, clock
 LOOK_AGAIN = 0.25
 """Seconds after which a wait checks its condition again."""
 
+LOOP_PATIENCE = 0.005
+"""Seconds that a call on a loop waits for room on the porch, at most."""
+
 TURN = 16
 """While a batch is pending, one of so many awaited calls gives the loop a turn. Once the queue is half full, all do."""
 
@@ -87,6 +90,10 @@ class AsyncPipeline(Pipeline):
             is_turn = self.ledger.total.accepted % TURN == 0 or pending >= self._too_much
             return YIELD if is_turn else DONE
         return done
+
+    def _patience(self) -> float:
+        patience = super()._patience()
+        return patience if asyncio._get_running_loop() is None else min(patience, LOOP_PATIENCE)
 
     async def _submit_with_room(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
         until = clock() + self.settings.block_timeout

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from ..delivery.ledger import Account, FlushResult, Reason
+from ..delivery.ledger import Account, FlushResult, Ledger, Reason
 from ..delivery.outbox import Outbox
 from ..delivery.verdict import Wire
 from ..errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
@@ -26,6 +26,8 @@ from .waiting import clock
 logger = logging.getLogger("mindlytics")
 
 MAX_WARNINGS = 1000
+PATIENCE = 0.1
+"""Seconds that a call waits for room on the porch, at most, where a program records faster than a disk takes it."""
 
 
 class Pipeline(Sender):
@@ -44,7 +46,7 @@ class Pipeline(Sender):
         self._warned: set[str] = set()
         self._reporting: set[int] = set()
         self._process = os.getpid()
-        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._event_waits)
+        self.intake = self._make_intake(settings)
         self.ledger = self.intake.ledger
         super().__init__(settings, make_wire)
         if settings.spool is not None and settings.enabled:
@@ -57,8 +59,8 @@ class Pipeline(Sender):
         self._process = os.getpid()
         self._reporting = set()
         if self.spooler is not None:
-            self.spooler.directory.close_in_child()
-        self.intake = Intake(settings.max_queue_events, settings.max_queue_bytes, self._event_waits, self.ledger)
+            self.spooler.leave()
+        self.intake = self._make_intake(settings, self.ledger)
         self._begin_sending()
         if self.spooler is not None:
             try:
@@ -66,6 +68,14 @@ class Pipeline(Sender):
             except InvalidSetting as error:  # the directory was replaced since
                 self.spooler = self.leftovers = None
                 self.warn_once("spool", "%s", error)
+
+    def _make_intake(self, settings: Settings, ledger: Ledger | None = None) -> Intake:
+        make: type[Intake] = Intake
+        if settings.spool is not None and settings.enabled:
+            from .durable import DurableIntake  # noqa: PLC0415  most programs have no spool
+
+            make = DurableIntake
+        return make(settings.max_queue_events, settings.max_queue_bytes, self._event_waits, ledger)
 
     def check_process(self) -> None:
         """Start anew in a child that was forked without Python's hooks, for example by a server written in C."""
@@ -83,7 +93,8 @@ class Pipeline(Sender):
         self._at_hub(self._wake.set if self.spooler is None else self.spooler.wake)
 
     def _open_spool(self) -> None:
-        from .leftovers import Leftovers  # noqa: PLC0415  most programs have no spool
+        from .durable import DurableIntake  # noqa: PLC0415  most programs have no spool
+        from .leftovers import Leftovers  # noqa: PLC0415
         from .spooler import Spooler, open_directory  # noqa: PLC0415
 
         settings = self.settings
@@ -96,10 +107,27 @@ class Pipeline(Sender):
             wake_sender=self._wake_sender,
             room_made=self._room_made,
         )
+        assert isinstance(self.intake, DurableIntake)
+        self.intake.open_porch = self._open_porch
+        self.intake.encode = self._encode_at_once
+        self.intake.patience = self._patience
         self.spooler.intake = self.intake
         self.leftovers = Leftovers(
             settings, directory, self.ledger, lambda ledger, pop: Outbox(settings, self.outbox.wire, ledger, pop)
         )
+
+    def _open_porch(self) -> None:
+        if self.spooler is not None and not (self._hub is not None and self._hub.is_elsewhere()):
+            self.spooler.open_porch()
+
+    def _encode_at_once(self, event: AnyEvent) -> bytes | None:
+        with suppress(ImportError):  # the sender says so
+            return self.import_outbox().encoded_at_once(event)
+        return None
+
+    def _patience(self) -> float:
+        """Seconds that a call may wait until the spooler makes room on the porch."""
+        return 0.0 if self.is_own_thread() or self.intake.is_held_here() else PATIENCE
 
     def begin(self) -> None:
         """Prepare for a new client. With a spool, import what encoding needs, so that the first event is on disk soon,

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from attrs import fields
 
@@ -26,21 +27,24 @@ from ..errors import InvalidSetting
 from ..settings import Settings, label
 from ..spool.directory import Directory, Origin, Unusable
 from ..spool.format import Record
+from ..spool.porch import Porch
 from ..spool.run import SEGMENT_BYTES, Log
-from .intake import Intake
+from .durable import DurableIntake, NoPorch
 
 logger = logging.getLogger("mindlytics")
 
 clock = time.monotonic
 
-CHUNK_EVENTS = 100
-CHUNK_BYTES = 64 * 1024
+CHUNK_EVENTS = 1000
+CHUNK_BYTES = 512 * 1024
 """Most events that are written at once, and most bytes of memory that they hold."""
 TRY_AGAIN = 5.0
 """Seconds before a disk that refused is tried again, and between two checks of its free space."""
 ERROR_WAIT = 1.0
 """Seconds before the spooler resumes after an error of our own."""
 LONGEST_REST = 60.0
+
+_said: set[str] = set()
 
 
 class Spooler:
@@ -62,7 +66,7 @@ class Spooler:
         room_made: Callable[[], object],
     ) -> None:
         self.directory = directory
-        self.intake: Intake
+        self.intake: DurableIntake
         self.is_full = False
         """Whether the disk lacks room for the events that wait in memory."""
         self._settings = settings
@@ -71,7 +75,8 @@ class Spooler:
         self._wake_sender = wake_sender
         self._room_made = room_made
         self._log: Log | None = None
-        self._held: deque[Entry] = deque()
+        self._held: deque[Any] = deque()
+        """Entries that are to be written, with the tail of the porch after each."""
         self._lock = threading.RLock()
         self._is_carrying = False
         self._down_until = 0.0
@@ -153,7 +158,7 @@ class Spooler:
             for entry in popped:
                 data = outbox.ready(entry)
                 if data is not None:
-                    self._held.append((*entry[:3], data))
+                    self._held.append((*entry[:3], data, *entry[4:]))
         return True
 
     def _store(self) -> bool:
@@ -179,7 +184,7 @@ class Spooler:
             self._wake_sender()
         return True
 
-    def _append(self, entries: list[Entry]) -> bool:
+    def _append(self, entries: list[Any]) -> bool:
         """Append to the log, which is made on first use. Returns False if there is no room."""
         now = clock()
         is_to_look = now - self._looked_at >= TRY_AGAIN or self.is_full or self._is_down
@@ -189,22 +194,69 @@ class Spooler:
             self.directory.let_go(self._log)
             self._log = None
         if self._log is None:
-            self._log = self.directory.begin()
+            self._begin()
             is_to_look = True
+        assert self._log is not None
         if is_to_look:
             self._looked_at = now
             self._others_bytes = self.directory.bytes_of_others()
             self.is_full = self.directory.is_disk_full()
-        records = [Record(account, number, payload) for number, account, _, payload in entries]  # type: ignore[arg-type]
+        records = [Record(account, number, payload) for number, account, _, payload, _ in entries]
         size = sum(len(record.data) for record in records)
         if self.is_full or self._others_bytes + self._log.size + size > self._settings.spool_max_bytes:
             self.is_full = True
             return False
-        self._log.append(records, time.time(), lambda: self._ledger.spooled(entries))
+        self._log.append(records, time.time(), lambda: self._written(entries))
         if self._is_down:
             self._is_down = False
             logger.info("the spool works again")
         return True
+
+    def _written(self, entries: list[Any]) -> None:
+        self._ledger.spooled(entries)
+        self._carried(entries[-1])
+
+    def _carried(self, entry: Any) -> None:
+        """That one, and all before it, need the porch no more."""
+        self.intake.porch.carried(entry[0], entry[4])
+        self.intake.is_stuck = False
+
+    # -- the run and its porch
+
+    def open_porch(self) -> None:
+        """Begin the run and its porch, for the first event."""
+        with self._lock:
+            if not self._is_carrying and not self.intake.is_opened:
+                self._is_carrying = self.intake.is_opened = True
+                try:
+                    if self._log is None:
+                        self._begin()
+                    else:
+                        self._make_porch(self._log)
+                except (OSError, Unusable) as error:
+                    self._went_wrong(error)
+                finally:
+                    self._is_carrying = False
+
+    def _begin(self) -> None:
+        self._log = self.directory.begin()
+        self._make_porch(self._log)
+
+    def _make_porch(self, log: Log) -> None:
+        former = self.intake.porch
+        if self._settings.before_send is None:  # else nothing that may touch it is there in time
+            try:
+                self.intake.porch = Porch(log.path)
+            except OSError as error:
+                self.intake.porch = NoPorch()
+                _say_once(f"there is no shared memory ({error.strerror or error}): a kill may lose the latest events")
+        self.intake.is_opened, self.intake.is_stuck = True, False
+        former.remove()
+
+    def leave(self) -> None:
+        """In a forked child: all of this is the parent's."""
+        self.directory.close_in_child()
+        self.intake.porch.leave()
 
     def _went_wrong(self, error: Exception) -> None:
         self._down_until = clock() + TRY_AGAIN
@@ -258,8 +310,10 @@ class Spooler:
         if self._serves_memory():
             with self._lock:
                 while self._held and len(popped) < max_events and (max_bytes > 0 or not popped):
-                    max_bytes -= self._held[0][2]
-                    popped.append(self._held.popleft())
+                    entry = self._held.popleft()
+                    max_bytes -= entry[2]
+                    popped.append(entry[:4])
+                    self._carried(entry)
             self._wake.set()
         return popped
 
@@ -332,9 +386,17 @@ class Spooler:
         self.carry()
         self.sync()
         with self._lock:
+            former, self.intake.porch, self.intake.is_opened = self.intake.porch, NoPorch(), False
+            former.remove()
             if self._log is not None and (self._log.is_settled or not is_exit):
                 self.directory.let_go(self._log)
                 self._log = None
+
+
+def _say_once(words: str) -> None:
+    if words not in _said:
+        _said.add(words)
+        logger.warning("%s", words)
 
 
 def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from . import porch
 from .reading import UnknownVersion, size_of
 from .run import LOCK, NO_LINK, SEGMENT_BYTES, Log
 
@@ -142,10 +143,13 @@ class Directory:
         """The runs of other processes, dead or alive, oldest first."""
         return [path for path in runs(self.path) if path.name not in self._open]
 
-    def let_go(self, log: Log) -> None:
-        """Release a run of this process for others to take over. An empty one is removed."""
+    def let_go(self, log: Log, *, is_whole: bool = True) -> None:
+        """Release a run of this process for others to take over. An empty one is removed.
+
+        :param is_whole: False if some of its events are only on its porch.
+        """
         self._open.pop(log.path.name, None)
-        if log.is_settled:
+        if log.is_settled and is_whole:
             log.remove()
         else:
             log.release()
@@ -165,12 +169,21 @@ class Directory:
         if lock is None:
             return None
         try:
-            return self._opened(path, lock)
+            log = self._opened(path, lock)
         except BaseException as error:
             os.close(lock)
             if isinstance(error, UnknownVersion):
                 return None
             raise
+        left = porch.left_by(path.name, log.number)
+        if left:
+            try:
+                log.append([record for _, record in left], left[0][0])
+            except OSError:
+                self.let_go(log, is_whole=False)
+                raise
+        porch.remove(path.name)
+        return log
 
     def adopt(self, path: Path) -> bool:
         """Move the run of a dead process here from the folder of another key. Returns False if the process lives.
@@ -199,7 +212,8 @@ class Directory:
         return found.f_blocks > 0 and found.f_bavail * DISK_RESERVE < found.f_blocks
 
     def remove_stale(self) -> None:
-        """Remove half-made runs of dead processes."""
+        """Remove half-made runs of dead processes, and porches whose run is gone."""
+        porch.remove_stale()
         with contextlib.suppress(OSError):
             for path in self.path.glob(f"{NEW}*"):
                 if time.time() - path.lstat().st_mtime > STALE:

@@ -47,6 +47,7 @@ class Survey:
 
     :param last: the number of the last event.
     :param settled: all events up to this number are settled.
+    :param number: the number that the last event had in the process that recorded it; 0 where none is left.
     :param posted: the batches that were posted and not settled, by their first event.
     :param segments: the last event of each segment, by the segment's number.
     :param sizes: the bytes of each segment.
@@ -54,6 +55,7 @@ class Survey:
 
     last: int = 0
     settled: int = 0
+    number: int = 0
     posted: dict[int, Posted] = Factory(dict)
     segments: dict[int, int] = Factory(dict)
     sizes: dict[int, int] = Factory(dict)
@@ -76,6 +78,8 @@ def survey(path: Path) -> Survey:
                 if is_after_gap:
                     it.settled = max(it.settled, found.first - 1)
                 it.last = max(it.last, found.first + found.size - 1)
+                for record in format.records(found.payload):
+                    it.number = max(it.number, record.number)
             elif found.kind == format.SETTLED:
                 last = format.read_settled(found.payload)
                 it.last = max(it.last, last)

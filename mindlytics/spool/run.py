@@ -72,6 +72,7 @@ class Log:
         """Read the log's state: its last event, the settled ones, and the posted batches."""
         found = survey(self.path)
         self.last, self.settled, self.posted = found.last, found.settled, found.posted
+        self.number = found.number
         self._segments, self._sizes = found.segments, found.sizes
         self._current = max(found.segments, default=0)
         self._read = self._found_settled = self.settled

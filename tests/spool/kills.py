@@ -20,6 +20,8 @@ import time
 from collections import Counter
 from typing import Any
 
+from mindlytics.spool.directory import runs
+
 from .. import sink as faults
 from ..sink import Sink
 
@@ -118,7 +120,7 @@ def run(face: str, kills: int, seed: int) -> dict[str, Any]:
         process = os.fork()
         if process == 0:
             client = make(face, sink.url, spool)
-            while client.pipeline.spooler.directory.others() and time.monotonic() < until:
+            while runs(client.pipeline.spooler.directory.path) and time.monotonic() < until:
                 time.sleep(0.05)
             os._exit(0)
         os.waitpid(process, 0)

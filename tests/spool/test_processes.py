@@ -69,6 +69,25 @@ def test_what_is_in_the_spool_survives_every_end(sink: Sink, tmp_path: Path, sta
     assert [] == runs(tmp_path)
 
 
+ENDS = ["os._exit(0)", "os.kill(os.getpid(), 9)"]
+STARTS = {"blocking": BLOCKING, "asyncio": ASYNC, "Align AI": ALIGN, "Align AI, asyncio": ASYNC_ALIGN}
+
+
+@pytest.mark.parametrize("ending", ENDS)
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_an_event_whose_call_has_returned_survives(sink: Sink, tmp_path: Path, start: str, ending: str) -> None:
+    for count in (1, 400):
+        sink.events.clear()
+        record = f"import os\nfor n in range({count}): session.track_event(event=str(n))\n"
+        assert "" == run(sink, start + record + ending, MLSDK_SPOOL=str(tmp_path)).stderr
+        wait = "import time\nuntil = time.monotonic() + 20\n"
+        wait += f"while client.stats().recovered < {count} and time.monotonic() < until: time.sleep(0.01)\n"
+        taken = run(sink, start + wait, *STRICT, MLSDK_SPOOL=str(tmp_path))
+        assert (0, "") == (taken.returncode, taken.stderr)
+        assert [str(n) for n in range(count)] == sink.names()
+        assert [] == runs(tmp_path)
+
+
 PARENT_AND_CHILD = """
 import os, sys, time
 for n in range(25): session.track_event(event=str(n))
@@ -144,6 +163,6 @@ def test_what_killed_processes_leave_is_stored_once_and_in_order(face: str, kill
     command = [sys.executable, "-m", "tests.spool.kills", face, kills]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True, cwd=ROOT)
     found = json.loads(ran.stdout)
-    assert (0, 0) == (found["doubled"], found["disordered"])
+    assert (0, 0, 0) == (found["lost"], found["doubled"], found["disordered"])
     assert found["returned"] > 0
     assert found["resent"] > 0 or face == "AlignAI"

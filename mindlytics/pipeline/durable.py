@@ -1,0 +1,103 @@
+"""The queue where there is a spool: an event is on the porch before its call returns, so that a kill does not lose it.
+
+The copy is among the lines that nothing comes between (see ``intake.py``), so the porch has the order of the queue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..delivery.ledger import Account
+from ..delivery.outbox import NEVER
+from ..spool.porch import NOWHERE, Porch
+from .intake import IS_LOCKED, Intake
+
+if TYPE_CHECKING:
+    from ..events import AnyEvent
+
+LOOK_AGAIN = 0.0005
+"""Seconds between two looks for room on the porch."""
+
+
+class NoPorch:
+    """What there is where there is no porch."""
+
+    tail = 0
+    buffer = bytearray()
+
+    def prepare(self, number: int, account: int, data: bytes) -> tuple[slice, bytes, int]:
+        return NOWHERE, b"", 0
+
+    def is_for(self, data: bytes) -> bool:
+        return False
+
+    def carried(self, number: int, end: int) -> None: ...
+
+    def leave(self) -> None: ...
+
+    def remove(self) -> None: ...
+
+
+class DurableIntake(Intake):
+    """The queue, and who is accepted."""
+
+    porch: Porch | NoPorch = NoPorch()
+    """Where events are copied to. Others may wait in the queue as well, without a copy."""
+    is_opened = False
+    """Whether it was tried to have a porch."""
+    is_stuck = False
+    """Whether a call waited in vain for room on the porch, since there was some the last time."""
+    open_porch: Callable[[], object]
+    """Tries to have one."""
+    encode: Callable[[Any], bytes | None]
+    """Encodes an event now; None where that is to be left to the sender."""
+    patience: Callable[[], float]
+    """Seconds that the present call may wait for room on the porch."""
+
+    def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
+        if not self.is_opened:
+            self.open_porch()
+        if type(payload) is not bytes:
+            payload = self.encode(payload) or payload
+        total, ledger = self._total, self.ledger
+        until = 0.0
+        while True:
+            porch, number = self.porch, total.accepted + 1
+            place, written, tail = NOWHERE, b"", porch.tail
+            if type(payload) is bytes:
+                place, written, tail = porch.prepare(number, account.number, payload)
+                if place is NOWHERE and not self.is_stuck and porch.is_for(payload):
+                    now = time.monotonic()
+                    until = until or now + self.patience()
+                    self.is_stuck = now >= until
+                    self._wake()
+                    time.sleep(LOOK_AGAIN)
+                    continue
+            entry: Any = (number, account.number, size, payload, tail)  # see Intake.put, also for the lines below
+            if (
+                total.accepted - total.delivered - total.refused - total.dropped - total.spooled >= self._max_events
+                or ledger.held_in - ledger.held_out >= self._max_bytes
+            ):
+                return 0
+            if total.accepted + 1 == number:
+                total.accepted = number
+                account.accepted += 1
+                ledger.held_in += size
+                ledger.busy[account.number] = account
+                porch.buffer[place] = written
+                porch.tail = tail
+                self._put(entry)
+                if self._wake_count <= self._qsize():
+                    self._wake_count = NEVER
+                    self._wake()
+                return number
+
+    if not IS_LOCKED:
+        _put_unlocked = put
+
+        def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
+            """The same where threads run at the same time."""
+            with self.ledger.lock:
+                return self._put_unlocked(payload, size, account)
