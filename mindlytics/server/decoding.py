@@ -150,12 +150,13 @@ def _taken(wire: Any) -> Taken:
     elif raw is None or wire.conversation_id is None:
         raise _NotPlain
     else:
+        properties = None
         try:
             found = read(raw)
-        except msgspec.ValidationError:  # there are properties of the caller's own
-            return taken(_decoded(wire))
+        except msgspec.ValidationError:
+            found, properties = _with_others(read, raw)
         counted = _counted(kind, found)
-        text = _write(found)
+        text = _write(found if properties is None else {**properties, **_given(found)})
     values = (
         kind,
         wire.session_id,
@@ -168,6 +169,21 @@ def _taken(wire: Any) -> Taken:
         *counted,
     )
     return tuple.__new__(Tracked, values)  # three times as fast as calling the class
+
+
+def _with_others(read: Any, raw: msgspec.Raw) -> tuple[Any, dict[str, Any]]:
+    """The properties that an event of this kind has, and all of them, the caller's own included.
+
+    :raises msgspec.ValidationError: one of them is not plain.
+    """
+    struct = read.__self__.type
+    properties = {name: value for name, value in (_read_map(raw) or {}).items() if value is not None}
+    own = {name: properties[name] for name in struct.__struct_fields__ if name in properties}
+    return msgspec.convert(own, struct), properties
+
+
+def _given(found: Any) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None}
 
 
 def _decoded(wire: Any) -> Event:
