@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 from mindlytics import AsyncClient, Client
+from mindlytics.server import LocalServer
 
 from . import surroundings
 from .live_service import LiveService
 from .sink import Sink
 
 surroundings.clear()
+
+# On a busy machine any read takes long. Tests of the limit give one of their own.
+LocalServer.__init__.__kwdefaults__["read_timeout"] = 60.0
 
 
 @pytest.fixture
