@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mindlytics import AsyncClient, Client
-from mindlytics.server import LocalServer
+from mindlytics.server.run import LocalServer
 
 from . import surroundings
 from .live_service import LiveService
