@@ -10,8 +10,9 @@ The first use of a name below imports it, so ``Client`` needs no aiohttp and ``A
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ._lazy import lazy
 
 __version__ = "0.1.0"
 
@@ -40,44 +41,33 @@ if TYPE_CHECKING:
     from .usage import TokenBasedCost as TokenBasedCost
 
 _HOMES = {
-    "APIResponse": "delivery.ledger",
-    "AsyncClient": "aio",
-    "AsyncHTTPClient": "http",
-    "AsyncSession": "aio",
-    "Client": "client",
-    "ClientClosed": "errors",
-    "Cost": "usage",
-    "DeliveryError": "errors",
-    "FlushResult": "delivery.ledger",
-    "HTTPClient": "http",
-    "InvalidEvent": "errors",
-    "InvalidSetting": "errors",
-    "LiveError": "errors",
-    "MLEvent": "live.event",
-    "MLHTTPError": "errors",
-    "MindlyticsError": "errors",
-    "Session": "client",
-    "Stats": "delivery.ledger",
-    "TokenBasedCost": "usage",
-    "current": "context",
-    "current_session": "context",
-    "observe": "observing",
+    "APIResponse": ".delivery.ledger",
+    "AsyncClient": ".aio",
+    "AsyncHTTPClient": ".http",
+    "AsyncSession": ".aio",
+    "Client": ".client",
+    "ClientClosed": ".errors",
+    "Cost": ".usage",
+    "DeliveryError": ".errors",
+    "FlushResult": ".delivery.ledger",
+    "HTTPClient": ".http",
+    "InvalidEvent": ".errors",
+    "InvalidSetting": ".errors",
+    "LiveError": ".errors",
+    "MLEvent": ".live.event",
+    "MLHTTPError": ".errors",
+    "MindlyticsError": ".errors",
+    "Session": ".client",
+    "Stats": ".delivery.ledger",
+    "TokenBasedCost": ".usage",
+    "current": ".context",
+    "current_session": ".context",
+    "observe": ".observing",
 }
 
 __all__ = [  # noqa: PLE0604  the names of the table above
     *_HOMES
 ]
 
-
 if not TYPE_CHECKING:  # which sees the imports above, and no other name
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

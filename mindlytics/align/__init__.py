@@ -12,8 +12,9 @@ Needs protobuf: ``pip install 'mindlytics[align]'``. The first use of a name bel
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 
 if TYPE_CHECKING:
     from ..errors import ValidationError as ValidationError
@@ -42,16 +43,5 @@ __all__ = [  # noqa: PLE0604  the names of the table above
     *_HOMES
 ]
 
-
 if not TYPE_CHECKING:  # which sees the imports above, and no other name
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(_HOMES[name], __name__), name)
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    __getattr__, __dir__ = lazy(__name__, _HOMES)

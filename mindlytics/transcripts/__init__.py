@@ -13,8 +13,9 @@ printed here. The command that imports files is in ``cli/``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._lazy import lazy
 from .context import Context
 from .model import Call, Feedback, Problem, Step, Transcript, Turn
 from .playing import play
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .reader import Summary, read
     from .recording import record
 
-_HOMES = {"MAX_LINE": "documents", "Summary": "reader", "read": "reader", "record": "recording"}
+_HOMES = {"MAX_LINE": ".documents", "Summary": ".reader", "read": ".reader", "record": ".recording"}
 """Where names are that load more: all formats, or an HTTP library. They are loaded when they are asked for."""
 
 __all__ = [
@@ -45,12 +46,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module  # noqa: PLC0415
-
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy(__name__, _HOMES)
 
 
 def chat(messages: Iterable[object]) -> tuple[Step, ...]:
