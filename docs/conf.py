@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mindlytics import __version__, errors
-from mindlytics.delivery.ledger import Reason
+from mindlytics.delivery.account import Reason
 from mindlytics.settings import Settings, variable
 
 project = "mindlytics"

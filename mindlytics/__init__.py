@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from .client import Session as Session
     from .context import current as current
     from .context import current_session as current_session
-    from .delivery.ledger import APIResponse as APIResponse
-    from .delivery.ledger import FlushResult as FlushResult
-    from .delivery.ledger import Stats as Stats
+    from .delivery.account import APIResponse as APIResponse
+    from .delivery.account import FlushResult as FlushResult
+    from .delivery.account import Stats as Stats
     from .errors import ClientClosed as ClientClosed
     from .errors import DeliveryError as DeliveryError
     from .errors import InvalidEvent as InvalidEvent
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .usage import TokenBasedCost as TokenBasedCost
 
 _HOMES = {
-    "APIResponse": ".delivery.ledger",
+    "APIResponse": ".delivery.account",
     "AsyncClient": ".aio",
     "AsyncHTTPClient": ".http",
     "AsyncSession": ".aio",
@@ -49,7 +49,7 @@ _HOMES = {
     "ClientClosed": ".errors",
     "Cost": ".usage",
     "DeliveryError": ".errors",
-    "FlushResult": ".delivery.ledger",
+    "FlushResult": ".delivery.account",
     "HTTPClient": ".http",
     "InvalidEvent": ".errors",
     "InvalidSetting": ".errors",
@@ -58,7 +58,7 @@ _HOMES = {
     "MLHTTPError": ".errors",
     "MindlyticsError": ".errors",
     "Session": ".client",
-    "Stats": ".delivery.ledger",
+    "Stats": ".delivery.account",
     "TokenBasedCost": ".usage",
     "current": ".context",
     "current_session": ".context",

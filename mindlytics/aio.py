@@ -14,7 +14,7 @@ from . import wire as mindlytics  # noqa: F401
 from .annotations import Awaited, Self
 from .arguments import reports_missing
 from .base import BaseClient
-from .delivery.ledger import FlushResult
+from .delivery.account import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
 from .http import AsyncHTTPClient
 from .live.event import MLEvent

@@ -16,7 +16,7 @@ from weakref import WeakSet, finalize
 from .annotations import Unpack
 from .arguments import as_id
 from .cleaning import clean_scalars
-from .delivery.ledger import Account, APIResponse, Stats
+from .delivery.account import Account, APIResponse, Stats
 from .delivery.privacy import redaction
 from .delivery.verdict import Wire
 from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidSetting

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .annotations import Self
 from .arguments import reports_missing
 from .base import BaseClient
-from .delivery.ledger import FlushResult
+from .delivery.account import FlushResult
 from .errors import ClientClosed, InvalidEvent, LiveError
 from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline

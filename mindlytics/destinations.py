@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from .delivery.ledger import Account
+from .delivery.account import Account
 from .events import Event
 
 

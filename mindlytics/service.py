@@ -9,7 +9,7 @@ from operator import add
 from typing import Any, Generic, TypeVar
 
 from .copying import Copied
-from .delivery.ledger import APIResponse, FlushResult, Stats
+from .delivery.account import APIResponse, FlushResult, Stats
 from .delivery.verdict import Wire
 from .pipeline import sharing
 from .pipeline.base import Pipeline

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 from .arguments import as_id, as_milliseconds, as_name, as_text, as_timestamp, reports_missing
 from .cleaning import clean_scalars
 from .cleaning.numbers import whole_number
-from .delivery.ledger import ENTRY_SIZE, Account, APIResponse, Reason
+from .delivery.account import ENTRY_SIZE, Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
 from .errors import MISSING, DeliveryError, InvalidEvent
 from .events import (

@@ -16,7 +16,7 @@ import pytest
 from attrs import fields
 
 import mindlytics
-from mindlytics.delivery.ledger import Reason
+from mindlytics.delivery.account import Reason
 from mindlytics.server.run import LocalServer
 from mindlytics.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from types import TracebackType
 
-from ..delivery.ledger import FlushResult
+from ..delivery.account import FlushResult
 from ..pipeline.asyncio import AsyncPipeline
 from .base import BaseAlignAI, has_protobuf
 

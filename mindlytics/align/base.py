@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from ..annotations import Unpack
 from ..arguments import as_id
-from ..delivery.ledger import Account, Reason
+from ..delivery.account import Account, Reason
 from ..delivery.privacy import is_sampled
 from ..delivery.verdict import Wire
 from ..errors import InvalidSetting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from ..delivery.ledger import FlushResult
+from ..delivery.account import FlushResult
 from ..pipeline.blocking import BlockingPipeline
 from .base import BaseAlignAI
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define
 
-from ..delivery.ledger import Account
+from ..delivery.account import Account
 from ..delivery.privacy import Suppressed, apply_before_send, redaction
 from ..errors import ValidationError
 from ..events import (

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import AsyncClient, Client, HTTPClient, MLHTTPError
-from ..delivery.ledger import Stats
+from ..delivery.account import Stats
 from ..server.run import LocalServer
 from ..session import BaseSession
 from ..settings import Options

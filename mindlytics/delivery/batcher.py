@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from attrs import Factory, define
 
-from .ledger import Entry
+from .account import Entry
 
 
 def new_key() -> str:

@@ -19,8 +19,9 @@ from typing import Any
 
 from ..events import AnyEvent
 from ..settings import Settings
+from .account import Entry, Reason
 from .batcher import Batch, Batcher
-from .ledger import Entry, Ledger, Reason
+from .ledger import Ledger
 from .privacy import Suppressed, apply_before_send, redaction
 from .verdict import Fate, Verdict, Wire
 

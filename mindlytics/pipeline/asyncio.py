@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import call, is_to_end
 from ..delivery import retry  # noqa: F401  what the sender imports is imported with this module
-from ..delivery.ledger import Account, FlushResult
+from ..delivery.account import Account, FlushResult
 from ..delivery.verdict import Wire
 from ..events import AnyEvent
 from ..settings import Settings

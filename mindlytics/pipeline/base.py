@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from ..delivery.ledger import Account, FlushResult, Ledger, Reason
+from ..delivery.account import Account, FlushResult, Reason
+from ..delivery.ledger import Ledger
 from ..delivery.outbox import Outbox
 from ..delivery.verdict import Wire
 from ..errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting

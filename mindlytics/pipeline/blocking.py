@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..delivery.ledger import Account, FlushResult
+from ..delivery.account import Account, FlushResult
 from ..events import AnyEvent
 from . import shutdown
 from .attempts import Transport

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..delivery.ledger import Account
+from ..delivery.account import Account
 from ..delivery.outbox import NEVER
 from ..spool.porch import NOWHERE, Porch
-from .intake import IS_LOCKED, Intake
+from .intake import Intake, exclusive
 
 if TYPE_CHECKING:
     from ..events import AnyEvent
@@ -56,6 +56,7 @@ class DurableIntake(Intake):
     patience: Callable[[], float]
     """Seconds that the present call may wait for room on the porch."""
 
+    @exclusive
     def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
         if not self.is_opened:
             self.open_porch()
@@ -93,11 +94,3 @@ class DurableIntake(Intake):
                     self._wake_count = NEVER
                     self._wake()
                 return number
-
-    if not IS_LOCKED:
-        _put_unlocked = put
-
-        def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
-            """The same where threads run at the same time."""
-            with self.ledger.lock:
-                return self._put_unlocked(payload, size, account)

@@ -14,9 +14,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ..delivery.ledger import Account, Entry, Ledger
+from ..delivery.account import Account, Entry
+from ..delivery.ledger import Ledger
 from ..delivery.outbox import NEVER
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
 
 IS_LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether the interpreter has its global lock."""
+
+
+Put = TypeVar("Put", bound=Callable[..., int])
+
+
+def exclusive(put: Put) -> Put:
+    """Let a ``put`` run on one thread at a time. With the global lock it does so already."""
+    if IS_LOCKED:
+        return put
+
+    def put_with_lock(self: Intake, payload: bytes | AnyEvent, size: int, account: Account) -> int:
+        with self.ledger.lock:
+            return put(self, payload, size, account)
+
+    return cast(Put, put_with_lock)
 
 
 class Intake:
@@ -53,6 +69,7 @@ class Intake:
         self._wake = wake
         self._wake_count = NEVER
 
+    @exclusive
     def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
         """Accept an event, if there is room.
 
@@ -80,14 +97,6 @@ class Intake:
                 self._wake()
             return number
         return self.put(payload, size, account)
-
-    if not IS_LOCKED:
-        _put_unlocked = put
-
-        def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:
-            """The same for builds that run threads in parallel."""
-            with self.ledger.lock:
-                return self._put_unlocked(payload, size, account)
 
     def put_within(self, payload: bytes | AnyEvent, size: int, account: Account, seconds: float) -> int:
         """Accept an event as soon as there is room. Returns 0 if there is none in time."""

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from attrs import define
 
+from ..delivery.account import Account, Entry, Reason
 from ..delivery.batcher import Batch
-from ..delivery.ledger import Account, Entry, Ledger, Reason
+from ..delivery.ledger import Ledger
 from ..delivery.outbox import NEVER, Outbox, Pop
 from ..delivery.verdict import Fate, Verdict
 from ..settings import Settings

@@ -17,8 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..delivery.account import Reason
 from ..delivery.batcher import Batch
-from ..delivery.ledger import Ledger, Reason
+from ..delivery.ledger import Ledger
 from ..delivery.outbox import NEVER, Outbox
 from ..delivery.verdict import Fate, Verdict, Wire
 from ..settings import Settings

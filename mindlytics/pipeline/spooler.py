@@ -19,8 +19,9 @@ from typing import Any
 
 from attrs import fields
 
+from ..delivery.account import Entry, Reason
 from ..delivery.batcher import Batch
-from ..delivery.ledger import Entry, Ledger, Reason
+from ..delivery.ledger import Ledger
 from ..delivery.outbox import NEVER, Outbox
 from ..delivery.verdict import Verdict
 from ..errors import InvalidSetting

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from mindlytics.delivery.ledger import Account, Reason
+from mindlytics.delivery.account import Account, Reason
+from mindlytics.pipeline import intake as intakes
 from mindlytics.pipeline.intake import Intake
 
-FILES = ("intake.py", "ledger.py")
+FILES = ("intake.py", "ledger.py", "account.py")
 BOUND = 4
 SIZE = 100
 
@@ -175,3 +176,11 @@ def test_nothing_comes_between_while_an_event_is_accepted() -> None:
     checked = max(at for at, step in enumerate(steps[:begin]) if "JUMP" in step.opname)
     assert "IF_FALSE" in steps[checked].opname, "where the number is still the next one, no jump is taken"
     assert steps[checked].argval > steps[end].offset
+
+
+def test_without_the_global_lock_events_are_accepted_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intakes, "IS_LOCKED", False)
+    made = Intake(10, 1000, lambda: None)
+    lock: Any = made.ledger.lock
+    owned = intakes.exclusive(lambda self, payload, size, account: int(self.ledger.lock._is_owned()))
+    assert (1, False) == (owned(made, b"", 1, Account()), lock._is_owned())

@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mindlytics.delivery.account import Reason
 from mindlytics.delivery.batcher import Batch
-from mindlytics.delivery.ledger import Reason
 from mindlytics.delivery.verdict import Fate, Verdict
 
 from .clockwork import OK, Clockwork

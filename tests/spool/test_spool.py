@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mindlytics import Client, InvalidSetting
-from mindlytics.delivery.ledger import Reason
+from mindlytics.delivery.account import Reason
 from mindlytics.pipeline import leftovers, spooler
 from mindlytics.spool import run
 

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from ...aio import AsyncClient, AsyncSession
 from ...annotations import Awaited
-from ...delivery.ledger import APIResponse, FlushResult
+from ...delivery.account import APIResponse, FlushResult
 from ...errors import DeliveryError, MLHTTPError
 from ...http import AsyncHTTPClient
 from ...live.event import MLEvent
