@@ -100,7 +100,7 @@ class Attempts:
             self._settings,
             sleep=lambda seconds: self.pause(seconds, batch),
             clock=clock,
-            spent=lambda: clock() - (batch.tried or 0.0) - batch.frozen,
+            spent=lambda: spent(batch),
             deadline=lambda: self._ending.deadline,
         )
         verdict: Verdict = Retrying(**rules)(lambda: known.pop() if known else self.post(batch))
@@ -194,6 +194,11 @@ class Attempts:
             if self.backoff_cut.wait(left):
                 until = min(until, least)
             batch.frozen += _beyond(clock() - now, left)
+
+
+def spent(batch: Batch) -> float:
+    """Seconds since a batch was tried first, without those in which the process was suspended."""
+    return clock() - (batch.tried or 0.0) - batch.frozen
 
 
 def _beyond(took: float, expected: float) -> float:

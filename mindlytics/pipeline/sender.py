@@ -24,9 +24,10 @@ from ..delivery.outbox import NEVER, Outbox
 from ..delivery.verdict import Fate, Verdict, Wire
 from ..settings import Settings
 from . import fork, green, shutdown
-from .attempts import Attempts, Transport
+from .attempts import Attempts, Transport, spent
 from .ending import Ending
 from .intake import Intake
+from .suspects import FAULT_STATUSES, takes_another
 from .waiting import GRACE, LONGEST_WAIT, WakeUp, clock
 
 if TYPE_CHECKING:
@@ -53,12 +54,6 @@ LEFTOVERS_FIRST = 10.0
 """Seconds for which events of earlier processes go first. After that, they take turns with this one's."""
 LEFTOVERS_AT_END = 1.0
 """Seconds that an ending program spends on events of earlier processes, once its own are delivered."""
-
-
-FAULT_STATUSES = frozenset(range(500, 600)) - {503}
-"""Statuses that are retried, and may yet be an event's fault. 503 is about the service."""
-PROBES = 5
-"""Most batches that are sent to find out whether the service fails only at another one."""
 
 
 class Sender(ABC):
@@ -480,36 +475,13 @@ class Sender(ABC):
         is_doubtful = verdict.status in FAULT_STATUSES
         if self.spooler.expire(batch):
             return
-        if is_doubtful and self._takes_another(batch, self.spooler):
+        if is_doubtful and takes_another(self.attempts, batch, self.spooler):
             self.spooler.set_apart(batch, verdict, self.attempts.origin)
             return
         if not (is_doubtful and batch.is_suspect):
             self.attempts.pause(random.uniform(0.5, 1.0) * self.settings.max_retry_wait, batch)
         batch.tried, batch.frozen, batch.is_suspect = None, 0.0, False
         self.spooler.put_back(batch)
-
-    def _takes_another(self, batch: Batch, supply: Spooler | Leftovers) -> bool:
-        """Whether the service accepts other batches: it did so since this one first failed, or takes one
-        of the next now.
-        """
-        failed: list[Batch] = []
-        is_taken = self.attempts.taken_at > (batch.tried or 0.0)
-        try:
-            while not is_taken and len(failed) < PROBES and (following := supply.following(clock())) is not None:
-                failed.append(following)
-                if not following.attempts:
-                    supply.begin(following)
-                verdict = self.attempts.post(following)
-                is_taken = verdict.fate is Fate.DELIVERED
-                if is_taken:
-                    supply.settle(failed.pop(), verdict, clock(), self.attempts.origin)
-                elif verdict.status not in FAULT_STATUSES:
-                    break
-        finally:
-            for following in reversed(failed):
-                following.tried = following.tried if following.is_suspect else None
-                supply.put_back(following)
-        return is_taken
 
     def _are_leftovers_first(self, now: float) -> bool:
         if self.leftovers is None or self.ending.gives_up or self.ledger.is_waited_for:
@@ -541,8 +513,7 @@ class Sender(ABC):
 
     def _is_doubtful(self, batch: Batch) -> bool:
         """Whether a batch of an earlier process has failed for ``retry_for`` seconds, or is a suspect."""
-        spent = clock() - (batch.tried or 0.0) - batch.frozen
-        return batch.is_suspect or spent > self.settings.retry_for
+        return batch.is_suspect or spent(batch) > self.settings.retry_for
 
     def _doubt_leftover(self, batch: Batch, verdict: Verdict) -> None:
         """Like ``_hold``, for a batch of an earlier process. If none follows it there, batches of others
@@ -550,7 +521,7 @@ class Sender(ABC):
         """
         leftovers = self.leftovers
         assert leftovers is not None
-        if self._takes_another(batch, leftovers):
+        if takes_another(self.attempts, batch, leftovers):
             leftovers.set_apart(batch, verdict, self.attempts.origin)
         else:
             batch.is_suspect = False
