@@ -15,7 +15,7 @@ from .annotations import Awaited, Self
 from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.account import FlushResult
-from .errors import ClientClosed, InvalidEvent, LiveError
+from .errors import ClientClosed, LiveError
 from .http import AsyncHTTPClient
 from .live.event import MLEvent
 from .live.subscription import GRACE, Subscription
@@ -149,11 +149,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         :raises LiveError: the service refuses.
         :raises ClientClosed: the client is closed.
         """
-        if not callable(on_event):
-            raise InvalidEvent("on_event", "a function", on_event)
-        listening = self._begin_listening(session_id, on_event, on_error)
-        self._started.append(listening)
-        listening.start()
+        listening = self._start_listening(session_id, on_event, on_error)
         try:
             await listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
             if listening.subscription.failure is not None:

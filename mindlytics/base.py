@@ -249,6 +249,17 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         with fork.listening:
             return list(self._listenings or ())
 
+    def _start_listening(
+        self, session_id: str | None, on_event: Callable[[MLEvent], object], on_error: Callable[[Any], object] | None
+    ) -> L:
+        """Start the listener of ``start_listening``, which then waits for its connection."""
+        if not callable(on_event):
+            raise InvalidEvent("on_event", "a function", on_event)
+        listening = self._begin_listening(session_id, on_event, on_error)
+        self._started.append(listening)
+        listening.start()
+        return listening
+
     def _no_longer(self, listening: L) -> None:
         """Remove a listener that failed to start, or whose start was cancelled."""
         listening.cancel()

@@ -11,7 +11,7 @@ from .annotations import Self
 from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.account import FlushResult
-from .errors import ClientClosed, InvalidEvent, LiveError
+from .errors import ClientClosed, LiveError
 from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline
 from .pipeline.waiting import LONGEST_WAIT
@@ -98,7 +98,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
 
     _pipeline_type = BlockingPipeline
     _session_type = Session
-    _http: Any = None  # an HTTPClient
+    _http: Any = None  # an HTTPClient, which frameworks that read the hints could not import
 
     def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None
@@ -144,11 +144,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
         :raises LiveError: the service refuses.
         :raises ClientClosed: the client is closed.
         """
-        if not callable(on_event):
-            raise InvalidEvent("on_event", "a function", on_event)
-        listening = self._begin_listening(session_id, on_event, on_error)
-        self._started.append(listening)
-        listening.start()
+        listening = self._start_listening(session_id, on_event, on_error)
         try:
             listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
             if listening.subscription.failure is not None:
@@ -224,9 +220,10 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
     def _direct(self) -> HTTPClient:
         from .http import HTTPClient  # noqa: PLC0415  requests takes a while to import
 
-        made: HTTPClient = HTTPClient._of(self.settings) if self._http is None else self._http
-        self._http = made
-        return made
+        if self._http is None:
+            self._http = HTTPClient._of(self.settings)
+        http: HTTPClient = self._http
+        return http
 
     def __enter__(self) -> Self:
         return self
