@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+from attrs import Attribute, frozen
 from tenacity import RetryCallState
 
 from ..copying import Copied
@@ -39,6 +40,18 @@ LONGEST_RETRY_WAIT = 60.0
 
 _NAMES = {"server_endpoint": "base_url", "request_timeout": "timeout"}
 """The names of settings in this API."""
+
+
+def _renamed(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    """Settings under this API's names. Only arguments set them."""
+    return [
+        each.evolve(metadata={**each.metadata, "argument": _NAMES.get(each.name), "read": None}) for each in attributes
+    ]
+
+
+@frozen(field_transformer=_renamed)
+class _ConversationsSettings(Settings):
+    """The package's settings, with this API's names in error messages."""
 
 
 class BaseConversations(Copied):
@@ -75,22 +88,17 @@ class BaseConversations(Copied):
             raise InvalidSetting("max_retries must be an int of at least 0")
         check_face(http_client, is_async=self._is_async)
         self._max_retries = max_retries
-        try:
-            self._settings = Settings(
-                api_key=Secret(token),
-                project_id="-",
-                server_endpoint=base_url,
-                request_timeout=timeout,
-                retry_for=LONGEST,
-                max_retry_wait=LONGEST_RETRY_WAIT,
-                verify=verify,
-                trust_env=trust_env,
-                http_client=None if is_httpx(http_client) else http_client,
-            )
-        except InvalidSetting as error:
-            name = str(error).partition(" ")[0]
-            rule = str(error).partition(" must be ")[2]
-            raise InvalidSetting(f"{_NAMES.get(name, name)} must be {rule}") from None
+        self._settings = _ConversationsSettings(
+            api_key=Secret(token),
+            project_id="-",
+            server_endpoint=base_url,
+            request_timeout=timeout,
+            retry_for=LONGEST,
+            max_retry_wait=LONGEST_RETRY_WAIT,
+            verify=verify,
+            trust_env=trust_env,
+            http_client=None if is_httpx(http_client) else http_client,
+        )
         self._httpx = http_client if is_httpx(http_client) else None
         self._begin()
 
