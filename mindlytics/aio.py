@@ -21,7 +21,7 @@ from .live.event import MLEvent
 from .live.subscription import GRACE, Subscription
 from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
-from .pipeline.waiting import LONGEST_WAIT
+from .pipeline.waiting import LONGEST_TIMEOUT
 from .service import total
 from .session import BaseSession, Properties
 
@@ -49,7 +49,7 @@ class AsyncSession(BaseSession[Awaited[None], Awaited[str]]):
         :param timeout: seconds to wait at most. None waits until every event is settled.
         :returns: the session's account; ``pending`` is above 0 if the time was too short.
         """
-        until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
+        until = time.monotonic() + (LONGEST_TIMEOUT if timeout is None else timeout)
         result = await self.flush_and_continue(timeout)
         await self._see_its_end(until - time.monotonic())
         return result

@@ -23,7 +23,7 @@ from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidS
 from .live.event import MLEvent
 from .pipeline import fork
 from .pipeline.base import Pipeline
-from .pipeline.waiting import LONGEST_WAIT, clock
+from .pipeline.waiting import LONGEST_TIMEOUT, clock
 from .service import ServiceClient
 from .session import BaseSession, Properties
 from .settings import Options, Settings
@@ -195,7 +195,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
 
         Once the time is up, the seconds are negative, so that all share one grace period.
         """
-        until = clock() + (LONGEST_WAIT if timeout is None else timeout)
+        until = clock() + (LONGEST_TIMEOUT if timeout is None else timeout)
         for destination in self.destinations:
             if destination.pipeline.ledger.pending:
                 destination.pipeline.flush_soon()

@@ -14,7 +14,7 @@ from .delivery.account import FlushResult
 from .errors import ClientClosed, LiveError
 from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline
-from .pipeline.waiting import LONGEST_WAIT
+from .pipeline.waiting import LONGEST_TIMEOUT
 from .service import total
 from .session import BaseSession, Properties
 
@@ -44,7 +44,7 @@ class Session(BaseSession[None, str]):
         :param timeout: seconds to wait at most. None waits until every event is settled.
         :returns: the session's account; ``pending`` is above 0 if the time was too short.
         """
-        until = time.monotonic() + (LONGEST_WAIT if timeout is None else timeout)
+        until = time.monotonic() + (LONGEST_TIMEOUT if timeout is None else timeout)
         result = self.flush_and_continue(timeout)
         self._see_its_end(until - time.monotonic())
         return result

@@ -16,8 +16,8 @@ from .recording import Call, Recorder, Turn, Watch
 
 MOST_WAITING = 1_000
 """Most calls of tools per wrapped client that wait for results."""
-LONGEST_WAIT = 600.0
-"""Seconds after which waiting for results ends."""
+ABANDONED_AFTER = 600.0
+"""Seconds without a tool's result or a model's answer after which a question counts as abandoned."""
 
 Waiting = tuple[Turn, Call, float]
 """A question, a tool that the program calls for it, and the start of the call on the monotonic clock."""
@@ -132,7 +132,7 @@ class Dialogue:
         while self._waiting:
             id = next(iter(self._waiting))
             turn, _, since = self._waiting[id]
-            if len(self._waiting) <= MOST_WAITING and time.monotonic() - since < LONGEST_WAIT and not turn.is_over:
+            if len(self._waiting) <= MOST_WAITING and time.monotonic() - since < ABANDONED_AFTER and not turn.is_over:
                 break
             self._waiting.pop(id, None)
             turn.end()

@@ -22,7 +22,7 @@ from attrs import frozen
 from litellm.integrations.custom_logger import CustomLogger
 
 from ..values import now
-from .dialogue import LONGEST_WAIT, Asked, Dialogue, Exchange
+from .dialogue import ABANDONED_AFTER, Asked, Dialogue, Exchange
 from .openai_chat import Chat
 from .openai_responses import Responses
 from .quiet import quiet
@@ -81,7 +81,7 @@ class MindlyticsCallback(CustomLogger):
         while self._sent:
             oldest = next(iter(self._sent))
             waited = (now() - self._sent[oldest].at).total_seconds()
-            if len(self._sent) <= MOST_ANSWERS and waited < LONGEST_WAIT:
+            if len(self._sent) <= MOST_ANSWERS and waited < ABANDONED_AFTER:
                 break
             _end(self._sent.pop(oldest))
 

@@ -18,7 +18,7 @@ from ..transport.loop import LoopTransport
 from . import shutdown
 from .attempts import Transport
 from .base import Pipeline
-from .waiting import GRACE, LONGEST_WAIT, clock
+from .waiting import GRACE, LONGEST_TIMEOUT, clock
 
 LOOK_AGAIN = 0.25
 """Seconds after which a wait checks its condition again."""
@@ -150,7 +150,7 @@ class AsyncPipeline(Pipeline):
         if self.closed:
             return self._closed_with()
         self._home = asyncio.get_running_loop()
-        self._begin_closing(min(timeout, LONGEST_WAIT), ending=ending)
+        self._begin_closing(min(timeout, LONGEST_TIMEOUT), ending=ending)
         if self.is_own_thread():  # an error handler closes; the sender continues after it
             shutdown.closing_was_cut_short(self)
             return self._closed_with()
@@ -180,7 +180,7 @@ class AsyncPipeline(Pipeline):
         if loop is None:
             return LoopTransport(self.settings, self._home)
         # An exit handler runs a loop on this thread, the last one, so only this thread can deliver.
-        loop.slow_callback_duration = LONGEST_WAIT
+        loop.slow_callback_duration = LONGEST_TIMEOUT
         from attrs import evolve  # noqa: PLC0415
 
         from ..transport.blocking import BlockingTransport  # noqa: PLC0415  few programs get here

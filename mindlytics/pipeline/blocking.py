@@ -7,7 +7,7 @@ from ..events import AnyEvent
 from . import shutdown
 from .attempts import Transport
 from .base import Pipeline
-from .waiting import GRACE, LONGEST_WAIT, WakeUp, clock
+from .waiting import GRACE, LONGEST_TIMEOUT, WakeUp, clock
 
 LOOK_AGAIN = 0.25
 """Seconds after which the wait of an ending program checks its condition again."""
@@ -19,7 +19,7 @@ class BlockingPipeline(Pipeline):
     is_async = False
 
     def _submit_with_room(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
-        seconds = min(self.settings.block_timeout, LONGEST_WAIT)
+        seconds = min(self.settings.block_timeout, LONGEST_TIMEOUT)
         if self.is_own_thread() or not self.intake.put_within(payload, size, account, seconds):
             self._overflow(payload, size, account)
         if self.is_absent:
@@ -33,7 +33,7 @@ class BlockingPipeline(Pipeline):
         self.check_process()
         if self.closed:
             return self._closed_with()
-        timeout = min(timeout, LONGEST_WAIT)
+        timeout = min(timeout, LONGEST_TIMEOUT)
         self._begin_closing(timeout, ending=ending)
         if not _may_wait(self):  # the sender continues after this
             shutdown.closing_was_cut_short(self)

@@ -28,7 +28,7 @@ from .attempts import Attempts, Transport, spent
 from .ending import Ending
 from .intake import Intake
 from .suspects import FAULT_STATUSES, takes_another
-from .waiting import GRACE, LONGEST_WAIT, WakeUp, clock
+from .waiting import GRACE, LONGEST_TIMEOUT, WakeUp, clock
 
 if TYPE_CHECKING:
     from .leftovers import Leftovers
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("mindlytics")
 
 
-UNLIMITED = LONGEST_WAIT / 2
+UNLIMITED = LONGEST_TIMEOUT / 2
 """Seconds. A longer timeout counts as none."""
 
 TICK = 0.001
@@ -192,8 +192,8 @@ class Sender(ABC):
         none.
         """
         if timeout is None or timeout >= UNLIMITED:
-            return LONGEST_WAIT if self.spooler is None else self.settings.retry_for
-        return max(0.0, min(timeout, LONGEST_WAIT))
+            return LONGEST_TIMEOUT if self.spooler is None else self.settings.retry_for
+        return max(0.0, min(timeout, LONGEST_TIMEOUT))
 
     def ensure_sender(self) -> bool:
         """Start the sender unless it runs. Returns False if the interpreter shuts down and cannot start threads."""

@@ -8,7 +8,7 @@ import time
 
 clock = time.monotonic
 FOREVER = float("inf")
-LONGEST_WAIT = 1e6
+LONGEST_TIMEOUT = 1e6
 """Seconds. Longer timeouts overflow on some systems."""
 
 GRACE = 0.3
@@ -31,4 +31,4 @@ class WakeUp:
 
     def wait(self, seconds: float) -> bool:
         """Until it is set, so long at most; whether it was. It is clear then."""
-        return self._lock.acquire(timeout=min(max(0.0, seconds), LONGEST_WAIT))
+        return self._lock.acquire(timeout=min(max(0.0, seconds), LONGEST_TIMEOUT))

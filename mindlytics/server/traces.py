@@ -34,7 +34,7 @@ MOST_TRACES = 10_000
 """Most traces that are kept. Beyond that, the oldest ones are stored as they are."""
 MOST_SPANS = 5_000
 """Most spans of one trace. Beyond that, the trace is stored as it is."""
-LONGEST_WAIT = 60.0
+OUTERMOST_SPAN_WAIT = 60.0
 """Seconds to wait for the outermost span of a trace."""
 
 Key = tuple[Caller, str]
@@ -68,7 +68,7 @@ class Traces:
             events.setdefault(caller, []).extend(_events(key[1], self._traces.pop(key)))
         while self._traces:
             key = next(iter(self._traces))
-            if len(self._traces) <= MOST_TRACES and at - self._traces[key].since < LONGEST_WAIT:
+            if len(self._traces) <= MOST_TRACES and at - self._traces[key].since < OUTERMOST_SPAN_WAIT:
                 break
             events.setdefault(key[0], []).extend(_events(key[1], self._traces.pop(key)))
         return events

@@ -132,8 +132,8 @@ def test_a_trace_whose_end_does_not_come_is_stored_as_it_is() -> None:
     caller: Any = ("k", "a")
     first = decode(as_protobuf(WHOLE[0]), as_json=False)
     assert {} == kept.take(caller, first, 0)
-    assert {} == kept.take(caller, [], traces.LONGEST_WAIT - 1)
-    (events,) = kept.take(caller, [], traces.LONGEST_WAIT).values()
+    assert {} == kept.take(caller, [], traces.OUTERMOST_SPAN_WAIT - 1)
+    (events,) = kept.take(caller, [], traces.OUTERMOST_SPAN_WAIT).values()
     assert ["ConversationTurn", "EndSession"] == [type(event).__name__ for event in events]
     kept.take(caller, first, 0)
     assert 2 == len(kept.take_all()[caller])
