@@ -60,9 +60,9 @@ def redactor(chosen: tuple[Any, ...]) -> Redact:
     return redact
 
 
-def redacted_map(given: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
+def redacted_map(scalars: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
     """A map of scalars with redacted texts. A number that needs redaction becomes a text."""
-    return {name: _scalar(value, redact) for name, value in given.items()}
+    return {name: _scalar(value, redact) for name, value in scalars.items()}
 
 
 def _scalar(value: Any, redact: Redact) -> Any:

@@ -28,11 +28,11 @@ class MindlyticsMiddleware:
 
     def __init__(self, get_response: Callable[..., Any]) -> None:
         self.get_response = get_response
-        given = dict(getattr(settings, "MINDLYTICS", None) or {})
+        chosen = dict(getattr(settings, "MINDLYTICS", None) or {})
         for name in ("client", "session_id", "user_id"):
-            if isinstance(given.get(name), str):
-                given[name] = import_string(given[name])
-        self._visits = Visits(**given)
+            if isinstance(chosen.get(name), str):
+                chosen[name] = import_string(chosen[name])
+        self._visits = Visits(**chosen)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)

@@ -219,10 +219,10 @@ class ContentPieces:
         return answer
 
 
-def _contents(given: object) -> Iterator[object]:
+def _contents(contents: object) -> Iterator[object]:
     """Contents with roles, from any accepted form: texts, parts, contents, and lists of them."""
     loose: list[object] = []
-    for each in given if isinstance(given, (list, tuple)) else [given]:
+    for each in contents if isinstance(contents, (list, tuple)) else [contents]:
         if get(each, "parts") is None:
             loose.append({"text": each} if isinstance(each, str) else each)
             continue

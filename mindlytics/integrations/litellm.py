@@ -144,10 +144,8 @@ class MindlyticsCallback(CustomLogger):
 
 def _asked(reader: Chat | Responses, model: object, messages: object, kwargs: dict[str, object]) -> Asked:
     options = kwargs.get("optional_params")
-    given = kwargs.get("input") if isinstance(reader, Responses) else messages
-    asked = reader.asked(
-        {"model": model, "messages": given, "input": given, "tool_choice": get(options, "tool_choice")}
-    )
+    content = {"input": kwargs.get("input")} if isinstance(reader, Responses) else {"messages": messages}
+    asked = reader.asked({"model": model, **content, "tool_choice": get(options, "tool_choice")})
     metadata = kwargs.get("metadata") or get(kwargs.get("litellm_params"), "metadata")
     asked.thread_id = asked.thread_id or get(metadata, "session_id") or get(metadata, "thread_id")
     return asked

@@ -144,8 +144,8 @@ class _Reader:
         method = span_id.partition("-")[0].rpartition(".")[2]
         tool = get(get(instance, "metadata"), "name") if method in CALLS else None
         if isinstance(tool, str) and not span.is_within(lambda around: around.instance is instance):
-            given = arguments.get("kwargs") or arguments.get("input") or arguments.get("args")
-            span.call = self._turn(question).call(tool, as_json(given))
+            args = arguments.get("kwargs") or arguments.get("input") or arguments.get("args")
+            span.call = self._turn(question).call(tool, as_json(args))
             span.block = self._turn(question).active()
             span.block.__enter__()
         elif method in RETRIEVES and not span.is_within(lambda around: around.instance is instance):

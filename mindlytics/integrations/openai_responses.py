@@ -15,12 +15,12 @@ class Responses:
     """Reads requests to ``/responses``."""
 
     def asked(self, body: object) -> Asked:
-        given = get(body, "input")
-        items = [] if given is None or isinstance(given, str) else list(given)
+        content = get(body, "input")
+        items = [] if content is None or isinstance(content, str) else list(content)
         last = max((at for at, each in enumerate(items) if get(each, "role") == "user"), default=-1)
         conversation = get(body, "conversation")
         return Asked(
-            user=given if isinstance(given, str) else text_of(get(items[last], "content")) if last >= 0 else "",
+            user=content if isinstance(content, str) else text_of(get(items[last], "content")) if last >= 0 else "",
             results=[
                 Result(get(each, "call_id"), get(each, "output"))
                 for each in items

@@ -152,13 +152,13 @@ class _Question:
 
     def _continued(self) -> Turn | None:
         """The turn of the question that the run continues."""
-        given = {**(get(self._results, "calls") or {}), **(get(self._results, "approvals") or {})}
-        waiting = next((_waiting[call_id] for call_id in given if call_id in _waiting), None)
+        results = {**(get(self._results, "calls") or {}), **(get(self._results, "approvals") or {})}
+        waiting = next((_waiting[call_id] for call_id in results if call_id in _waiting), None)
         if waiting is None:
             return None
         for call_id, call in waiting.calls.items():
-            if call_id in given:
-                call.end(as_json(given[call_id]))
+            if call_id in results:
+                call.end(as_json(results[call_id]))
         _no_longer(waiting)
         waiting.turn.resume()
         return waiting.turn

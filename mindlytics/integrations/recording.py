@@ -69,8 +69,7 @@ class Recorder:
         :param at: when it began, an aware datetime. Default: now.
         """
         outer = active_turn()
-        given = self.place.session
-        if outer is not None and (given is None or given is outer.session):
+        if outer is not None and self.place.session in (None, outer.session):
             return Part(outer, user, assistant_id, at)
         thread = quiet(as_thread_id)(thread_id)
         session, ends = quiet(self.place.find)(thread) or (None, False)

@@ -55,11 +55,11 @@ class Place:
         return session
 
 
-def as_thread_id(given: object) -> str | None:
+def as_thread_id(id: object) -> str | None:
     """A framework's own id of a thread or session, hashed if it is too long for the service."""
-    if given is None or given == "":
+    if id is None or id == "":
         return None
-    text = str(given)
+    text = str(id)
     return text if len(text) <= MAX_NAME else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
