@@ -23,6 +23,16 @@ FEEDBACK = "Feedback"
 """The name of the custom event for a rating of a session or a turn."""
 FEEDBACK_TYPES = ("thumbs_up", "thumbs_down")
 
+SESSION_STARTED = "Session Started"
+SESSION_ENDED = "Session Ended"
+USER_IDENTIFIED = "User Identified"
+USER_ALIASED = "User Aliased"
+INTENT_INFORMED = "Intent Informed"
+INTENT_CLOSED = "Intent Closed"
+CONVERSATION_SUMMARY = "Conversation Summary"
+ML_ERROR = "MLError"
+"""The names of stored events that are not tracked under them: the service makes these."""
+
 
 def _usage(_: object, attribute: Attribute[Any], value: object) -> None:
     if value is None and attribute.default is None:

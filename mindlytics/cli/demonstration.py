@@ -20,6 +20,7 @@ from rich.table import Table
 
 from .. import AsyncClient, Client, HTTPClient, MLHTTPError
 from ..delivery.account import Stats
+from ..events import CONVERSATION_SUMMARY
 from ..server.run import LocalServer
 from ..session import BaseSession
 from ..settings import Options
@@ -154,7 +155,7 @@ def _found(conversations: list[dict[str, Any]]) -> str:
     for conversation in conversations:
         for event in conversation["events"]:
             said = event["properties"]
-            if event["event"] == "Conversation Summary" and said["successful_intents"] + said["unsuccessful_intents"]:
+            if event["event"] == CONVERSATION_SUMMARY and said["successful_intents"] + said["unsuccessful_intents"]:
                 lines.append(f"  {said['summary']}, {said.get('sentiment', 'of which nothing is known')}")
     return "\n".join(lines)
 

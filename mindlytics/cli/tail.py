@@ -15,26 +15,40 @@ from rich.console import Console
 from rich.text import Text
 
 from .. import Client, HTTPClient, MindlyticsError
+from ..events import (
+    CONVERSATION_SUMMARY,
+    INTENT_CLOSED,
+    INTENT_INFORMED,
+    ML_ERROR,
+    SESSION_ENDED,
+    SESSION_STARTED,
+    USER_ALIASED,
+    USER_IDENTIFIED,
+    ConversationFunction,
+    ConversationTurn,
+    EndConversation,
+    StartConversation,
+)
 from ..live.event import MLEvent
 from ..values import parse_timestamp
 from .serveroptions import credentials, server_options
 from .terminal import console, fail, leave_stdout, printable, show_warnings
 
 STYLES = {
-    "Session Started": "cyan",
-    "Session Ended": "cyan",
-    "Conversation Started": "blue",
-    "Conversation Ended": "blue",
-    "Conversation Turn": "bold",
-    "Conversation Function": "magenta",
-    "Conversation Summary": "yellow",
-    "Intent Informed": "yellow",
-    "Intent Closed": "yellow",
-    "MLError": "bold red",
+    SESSION_STARTED: "cyan",
+    SESSION_ENDED: "cyan",
+    StartConversation.event: "blue",
+    EndConversation.event: "blue",
+    ConversationTurn.event: "bold",
+    ConversationFunction.event: "magenta",
+    CONVERSATION_SUMMARY: "yellow",
+    INTENT_INFORMED: "yellow",
+    INTENT_CLOSED: "yellow",
+    ML_ERROR: "bold red",
 }
 """The styles of event names. The program's own events are green."""
 
-SUBJECTS = {"Conversation Summary": "summary", "Intent Informed": "intent", "Intent Closed": "intent"}
+SUBJECTS = {CONVERSATION_SUMMARY: "summary", INTENT_INFORMED: "intent", INTENT_CLOSED: "intent"}
 """The property of an event that is shown first, without its name."""
 
 NAME_WIDTH = 21
@@ -132,7 +146,7 @@ def matching(
 
 def _names_one(event: MLEvent, users: Collection[str]) -> bool:
     """Whether an event gives a user one of these ids."""
-    return event.event in ("User Identified", "User Aliased") and any(id in users for id in event.properties.values())
+    return event.event in (USER_IDENTIFIED, USER_ALIASED) and any(id in users for id in event.properties.values())
 
 
 def user_ids(http: HTTPClient, users: Collection[str]) -> Iterable[str]:
@@ -157,12 +171,12 @@ def line(event: MLEvent) -> Text:
 def _words(event: MLEvent) -> str:
     """An event's content."""
     said = dict(event.properties)
-    if event.event == "MLError" and "error_message" in said:
+    if event.event == ML_ERROR and "error_message" in said:
         return str(said["error_message"])
     words = ""
-    if event.event == "Conversation Turn":
+    if event.event == ConversationTurn.event:
         words = f"{said.pop('user', '')} → {said.pop('assistant', '')}"
-    elif event.event == "Conversation Function":
+    elif event.event == ConversationFunction.event:
         words = f"{said.pop('name', '')}({said.pop('args', '')}) → {said.pop('result', '')}"
     elif event.event in SUBJECTS:
         words = str(said.pop(SUBJECTS[event.event], ""))

@@ -16,6 +16,7 @@ from ..delivery.reply import judge
 from ..delivery.retry import wait_after
 from ..delivery.verdict import Fate, Verdict
 from ..errors import LiveError
+from ..events import ML_ERROR, SESSION_STARTED
 from ..secret import Secret
 from ..settings import Settings
 from ..transport import NoReply, Reply
@@ -26,7 +27,7 @@ from ..values import UTC, Timestamp
 from ..wire import credentials
 from . import wire
 from .event import MLEvent
-from .subscription import ERROR_EVENT, LOST, MAILBOX, MAX_READ_BACK, START_EVENT, Subscription, logger, problem
+from .subscription import LOST, MAILBOX, MAX_READ_BACK, Subscription, logger, problem
 
 LINGER = 30.0
 """Seconds after a session's end for which its listener still passes on what the service finds in it."""
@@ -191,7 +192,7 @@ class Listener:
             return
         if subscription.on_event is None:
             await self._post(event)
-        elif event.event == ERROR_EVENT:
+        elif event.event == ML_ERROR:
             await self._report(problem(event))
         else:
             try:
@@ -201,7 +202,7 @@ class Listener:
                     raise
                 subscription.warn_once("an on_event handler failed (%s)", type(error).__name__)
                 await self._report(error)
-        if event.event == START_EVENT:
+        if event.event == SESSION_STARTED:
             subscription.has_begun = True
         if subscription.ends_session(event):
             subscription.ends_seen += 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import define, field
 
 from ..errors import LiveError
+from ..events import SESSION_ENDED
 from ..values import Timestamp, parse_timestamp
 from .event import MLEvent
 
@@ -37,9 +38,6 @@ FOREVER = 1e6
 """Seconds. Longer timeouts overflow on some systems."""
 
 LOST = "live events unavailable (%s); retrying"
-ERROR_EVENT = "MLError"
-START_EVENT = "Session Started"
-END_EVENT = "Session Ended"
 
 
 def _as_datetime(timestamp: Timestamp) -> datetime:
@@ -119,7 +117,7 @@ class Subscription:
 
     def ends_session(self, event: MLEvent) -> bool:
         """Whether an event ends the session. The late end of an earlier run under the same id is old."""
-        if event.event != END_EVENT:
+        if event.event != SESSION_ENDED:
             return False
         try:
             return self.has_begun or _as_datetime(event.timestamp) >= self.since

@@ -24,6 +24,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
 from sqlalchemy import Connection, and_, case, not_, select
 
+from ..events import SESSION_ENDED, SESSION_STARTED
 from ..validators import check_name
 from .analysis.background import BACKGROUND
 from .chaos import Chaos
@@ -261,7 +262,7 @@ async def recent(request: web.Request) -> web.Response:
 
 _NEWEST_FIRST = (
     events.c.timestamp.desc(),
-    case((events.c.event == "Session Ended", 1), else_=0).desc(),
+    case((events.c.event == SESSION_ENDED, 1), else_=0).desc(),
     events.c.seq.desc(),
 )
 """The events are sorted before their texts are read, which are much longer than the sort keys."""
@@ -281,10 +282,10 @@ def _is_held(since: int) -> Any:
     """
     later = events.alias("later")
     begun = select(later.c.seq).where(
-        later.c.session == events.c.session, later.c.event == "Session Started", later.c.seq > events.c.seq
+        later.c.session == events.c.session, later.c.event == SESSION_STARTED, later.c.seq > events.c.seq
     )
     waiting = select(unanalysed.c.session).where(unanalysed.c.noted_at > since)
-    return and_(events.c.event == "Session Ended", events.c.session.in_(waiting), not_(begun.exists()))
+    return and_(events.c.event == SESSION_ENDED, events.c.session.in_(waiting), not_(begun.exists()))
 
 
 async def _run(listener: Listener, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:

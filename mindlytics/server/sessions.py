@@ -20,20 +20,26 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..errors import MISSING, InvalidEvent
-from ..events import Alias, EndConversation, EndSession, Event, Identify, StartConversation, StartSession
+from ..events import (
+    ML_ERROR,
+    SESSION_ENDED,
+    SESSION_STARTED,
+    USER_ALIASED,
+    USER_IDENTIFIED,
+    Alias,
+    EndConversation,
+    EndSession,
+    Event,
+    Identify,
+    StartConversation,
+    StartSession,
+)
 from ..values import Scalar
 from .decoding import RefusedEvent, Taken
 from .records import Conversation, Ending, Late, Records, Session, StoredEvent, User
 from .schema import microseconds
-from .timeline import CONVERSATION_ENDED, CONVERSATION_STARTED
 from .tracked import CUSTOM, FUNCTION, TURN, Tracked
 from .users import UnknownUser, alias, identify, traits_json, user_of
-
-SESSION_STARTED = "Session Started"
-SESSION_ENDED = "Session Ended"
-USER_IDENTIFIED = "User Identified"
-USER_ALIASED = "User Aliased"
-ML_ERROR = "MLError"
 
 MAX_COUNT = 2**53
 """The largest count of tokens, up to which JSON numbers are exact. Sums of such counts still fit into 64 bits."""
@@ -148,7 +154,7 @@ class Run:
         if conversation is None:
             conversation = self.records.new_conversation(session, conversation_id, self.at)
             if not explicit:
-                self.store(CONVERSATION_STARTED, conversation=conversation, generated=True)
+                self.store(StartConversation.event, conversation=conversation, generated=True)
         elif begins and self.at < conversation.started_at:
             conversation.started_at = self.at
         return conversation
@@ -173,7 +179,7 @@ class Run:
         if conversation.ended_at is None:
             kind = Ending
             conversation.ended_at = max(self.at, conversation.started_at, at or self.at)  # clocks may be set back
-        self.store(CONVERSATION_ENDED, properties, conversation=conversation, generated=generated, kind=kind, at=at)
+        self.store(EndConversation.event, properties, conversation=conversation, generated=generated, kind=kind, at=at)
 
     def end_open_conversations(self, at: int | None = None) -> None:
         """End each conversation that is open, with an event for each."""
@@ -336,7 +342,7 @@ def _start_conversation(run: Run, event: StartConversation) -> None:
     if run.reopens(conversation):
         conversation.ended_at = None
     _merge(conversation, event)
-    run.store(CONVERSATION_STARTED, {**(event.attributes or {}), **event.properties}, conversation=conversation)
+    run.store(StartConversation.event, {**(event.attributes or {}), **event.properties}, conversation=conversation)
     _close_late(run)
 
 

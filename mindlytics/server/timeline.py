@@ -11,11 +11,9 @@ from typing import NamedTuple
 from attrs import Factory, define
 from sqlalchemy import Connection, CursorResult, Text, and_, bindparam, case, func, literal, select, tuple_, update
 
+from ..events import ConversationFunction, EndConversation, StartConversation
 from .dialects import json_number
 from .schema import events
-
-CONVERSATION_STARTED = "Conversation Started"
-CONVERSATION_ENDED = "Conversation Ended"
 
 Place = tuple[int, int]
 """A time, and the order of arrival for equal times."""
@@ -27,7 +25,7 @@ _E = events.c
 _OF = and_(_E.session == bindparam("session"), _E.conversation == bindparam("conversation"))
 _BOUNDS = (
     select(_E.event, _E.timestamp, _E.seq)
-    .where(_OF, _E.event.in_((CONVERSATION_STARTED, CONVERSATION_ENDED)))
+    .where(_OF, _E.event.in_((StartConversation.event, EndConversation.event)))
     .order_by(_E.timestamp, _E.seq)
 )
 _RUNTIME = func.coalesce(json_number(_E.properties, literal("runtime", Text())), 0)
@@ -39,7 +37,7 @@ _EVENTS = (
         tuple_(bindparam("since"), bindparam("since_seq")) <= _PLACE,
         tuple_(bindparam("until"), bindparam("until_seq")) > _PLACE,
     )
-    .order_by(_E.timestamp - case((_E.event == "Conversation Function", 500 * _RUNTIME), else_=0), _E.seq)
+    .order_by(_E.timestamp - case((_E.event == ConversationFunction.event, 500 * _RUNTIME), else_=0), _E.seq)
 )
 _LATER = and_(_OF, _E.message_index.is_not(None), _E.timestamp > bindparam("at"))
 _LATEST = select(func.max(_E.timestamp)).where(_LATER)
@@ -73,7 +71,7 @@ def stretches(connection: Connection, key: Key) -> list[Stretch]:
     """The stretches of a conversation, in order of time."""
     found = [Stretch()]
     for event, timestamp, seq in connection.execute(_BOUNDS, key._asdict()):
-        if event == CONVERSATION_ENDED:
+        if event == EndConversation.event:
             found[-1].ends.append(End(seq, timestamp))
         elif found[-1].ends:
             found[-1].until = (timestamp, seq)

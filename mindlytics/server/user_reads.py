@@ -14,6 +14,7 @@ from aiohttp import web
 from attrs import evolve
 from sqlalchemy import Connection, select
 
+from ..events import CONVERSATION_SUMMARY, ConversationTurn
 from .dialects import greatest
 from .find import COLLECTIONS, Query, Row, find
 from .http import STORE, Problem, caller_of
@@ -125,7 +126,7 @@ def _conversation(connection: Connection, app: App, parameters: Mapping[str, str
     mine = {"conversation_id": conversation_id, "user_id": user_id}
     if not find(connection, app, Query(CONVERSATIONS, Filter(mine, CONVERSATIONS.columns), limit=1)):
         raise Problem(404, "not found", "the user has no conversation of this id", field="conversation_id")
-    turns = Filter({**mine, "event": "Conversation Turn"}, EVENTS.columns)
+    turns = Filter({**mine, "event": ConversationTurn.event}, EVENTS.columns)
     rows = find(connection, app, Query(EVENTS, turns, skip=offset, limit=limit, in_time=True))
     return [{name: row["properties"].get(name, "") for name in ("user", "assistant")} for row in rows]
 
@@ -185,7 +186,7 @@ _LAST_SUMMARY = (
     .where(
         _summaries.c.session == conversations.c.session,
         _summaries.c.conversation == conversations.c.seq,
-        _summaries.c.event == "Conversation Summary",
+        _summaries.c.event == CONVERSATION_SUMMARY,
         _summaries.c.origin.is_not(None),
     )
     .order_by(_summaries.c.timestamp.desc(), _summaries.c.seq.desc())

@@ -27,15 +27,22 @@ from attrs import Factory, define
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...events import (
+    CONVERSATION_SUMMARY,
+    INTENT_CLOSED,
+    INTENT_INFORMED,
+    ML_ERROR,
+    SESSION_ENDED,
+    SESSION_STARTED,
+)
 from ...validators import check_name
 from ...values import Scalar, valid_text
 from ..records import Ending, Late, Records, StoredEvent
 from ..schema import StoreError, now
-from ..sessions import ML_ERROR, SESSION_ENDED, SESSION_STARTED
 from ..store import Store
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
-from .outcome import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, Found, Made, Outcome, add, made_of
+from .outcome import Found, Made, Outcome, add, made_of
 from .reading import Due, Place, Reading, due, hurry, next_due, read, unanalysed
 
 AT_ONCE = 64

@@ -12,19 +12,15 @@ import orjson
 from attrs import define
 from sqlalchemy import Connection, Select, and_, delete, func, insert, select
 
+from ...events import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, ML_ERROR
 from ..query import event_id
 from ..records import Records, StoredEvent
 from ..schema import events, unanalysed
 from ..schema import intents as intent_rows
-from ..sessions import ML_ERROR
 from ..stored import stored_events
 from ..timeline import Key
 from ..users import traits_json
 from .reading import Due
-
-CONVERSATION_SUMMARY = "Conversation Summary"
-INTENT_INFORMED = "Intent Informed"
-INTENT_CLOSED = "Intent Closed"
 
 _NAMES = (INTENT_INFORMED, INTENT_CLOSED, ML_ERROR, CONVERSATION_SUMMARY)
 

@@ -11,6 +11,7 @@ import orjson
 from attrs import Factory, define
 from sqlalchemy import Connection, bindparam, case, func, not_, select, update
 
+from ...events import ConversationFunction, ConversationTurn, ConversationUsage
 from ..query import event_id
 from ..schema import EPOCH, events, now
 from ..schema import conversations as conversation_rows
@@ -149,16 +150,16 @@ def read(connection: Connection, ended: Due) -> Reading:
 
 def _take(reading: Reading, event: str, place: Place, text: str) -> None:
     """Count an event, and keep it if it is a step."""
-    if event not in ("Conversation Turn", "Conversation Usage", "Conversation Function"):
+    if event not in (ConversationTurn.event, ConversationUsage.event, ConversationFunction.event):
         return
     at, properties = _moment(place[1]), orjson.loads(text)
-    if event == "Conversation Function":
+    if event == ConversationFunction.event:
         call = Call(at=at, **{name: properties[name] for name in _CALL_FIELDS if name in properties})
         reading.count.call(call.runtime)
         reading.add(call, place)
         return
     reading.count.usage(properties, at)
-    if event == "Conversation Turn":
+    if event == ConversationTurn.event:
         reading.count.turn()
         reading.add(Turn(at=at, user=properties["user"], assistant=properties["assistant"]), place)
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...events import EVENT_TYPES, TrackedEvent
+from ...events import (
+    EVENT_TYPES,
+    ConversationFunction,
+    ConversationTurn,
+    ConversationUsage,
+    EndConversation,
+    StartConversation,
+    TrackedEvent,
+)
 from ...wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
 from ..find import COLLECTIONS
 from ..keys import CLEANUP_PATH, ORGKEYS_PATH
@@ -23,11 +31,11 @@ EVENT_PATHS: Mapping[str, tuple[str, str | None]] = {
     "start-session": ("start_session", None),
     "end-session": ("end_session", None),
     "track": ("track", None),
-    "start-conversation": ("track", "Conversation Started"),
-    "end-conversation": ("track", "Conversation Ended"),
-    "conversation-turn": ("track", "Conversation Turn"),
-    "conversation-usage": ("track", "Conversation Usage"),
-    "conversation-function": ("track", "Conversation Function"),
+    "start-conversation": ("track", StartConversation.event),
+    "end-conversation": ("track", EndConversation.event),
+    "conversation-turn": ("track", ConversationTurn.event),
+    "conversation-usage": ("track", ConversationUsage.event),
+    "conversation-function": ("track", ConversationFunction.event),
 }
 """The last part of the path of a single event, with its ``type`` and ``event``."""
 
