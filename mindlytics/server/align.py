@@ -37,7 +37,8 @@ from .http import (
     request_key,
     unavailable,
 )
-from .records import Records, ReusedKey
+from .idempotency import ReusedKey, remember
+from .records import Records
 from .schema import events as event_rows
 from .sessions import apply
 from .unavailable import Unavailable
@@ -114,7 +115,7 @@ async def _collect(request: web.Request) -> None:
     def work(records: Records) -> None:
         for project_id, events in projects.items():
             app = records.app(key_hash, project_id)
-            if once is None or not records.seen(app, once):
+            if once is None or remember(records.connection, app.scope, once):
                 _store(records, app.scope, events)
 
     await request.app[STORE].write(work)

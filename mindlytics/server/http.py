@@ -21,8 +21,8 @@ from ..errors import InvalidEvent, MindlyticsError
 from ..transport.body import too_long, unpack
 from ..transport.limit import timeout
 from .decoding import RefusedEvent
+from .idempotency import RequestKey, ReusedKey
 from .query import InvalidQuery
-from .records import RequestKey, ReusedKey
 from .schema import orgkeys
 from .store import Store
 from .unavailable import RETRY_SECONDS, Unavailable

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 from attrs import Factory, define
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, select
 
-from ..errors import MindlyticsError
 from ..values import Scalar
 from .dialects import upsert
 from .keyhash import HIDDEN
@@ -26,7 +25,6 @@ from .schema import (
     apps,
     conversations,
     devices,
-    idempotency_keys,
     iso,
     now,
     organizations,
@@ -43,27 +41,6 @@ MAX_CACHED = 20_000
 
 AT_ONCE = 500
 """So many records are looked up in one statement."""
-
-KEY_SECONDS = 7 * 24 * 3600
-"""So long an Idempotency-Key is remembered: as long as a client may hold a batch back and send it again."""
-
-
-class RequestKey(NamedTuple):
-    """An Idempotency-Key with what it is of.
-
-    :param name: method, path and key: to another address, the same key is another one.
-    :param body: a digest of the body.
-    """
-
-    name: str
-    body: bytes
-
-
-class ReusedKey(MindlyticsError):
-    """An Idempotency-Key came before, with another body."""
-
-    def __init__(self) -> None:
-        super().__init__("the Idempotency-Key was used before, with another body")
 
 
 class StoredEvent(NamedTuple):
@@ -278,7 +255,7 @@ class Records:
         self._last += count
         return first
 
-    # -- apps and idempotency keys
+    # -- apps
 
     def organization(self, key_hash: str) -> str:
         """The organization of the key of this hash; a key that is new founds one of its own."""
@@ -301,18 +278,6 @@ class Records:
             app = App(scope[0], organization_id, app_id)
         self._apps[key_hash, app_id] = app
         return app
-
-    def seen(self, app: App, key: RequestKey) -> bool:
-        """Whether this Idempotency-Key came before; from now on it did.
-
-        :raises ReusedKey: it did, with another body.
-        """
-        values = {"scope": app.scope, "key": key.name, "seen_at": now(), "body": key.body}
-        statement = upsert(self.connection, idempotency_keys).values(**values).on_conflict_do_nothing()
-        inserted = self.connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
-        if not inserted:
-            answer_to(self.connection, app.scope, key)
-        return not inserted
 
     # -- users
 
@@ -554,9 +519,6 @@ _APP = (
     .join(orgkeys, orgkeys.c.organization_id == apps.c.organization_id)
     .where(orgkeys.c.hash == bindparam("hash"), apps.c.app_id == bindparam("app"))
 )
-_ANSWER = select(idempotency_keys.c.answer, idempotency_keys.c.body).where(
-    idempotency_keys.c.scope == bindparam("scope"), idempotency_keys.c.key == bindparam("name")
-)
 
 
 def organization_of(connection: Connection, key_hash: str) -> str | None:
@@ -568,22 +530,3 @@ def find_app(connection: Connection, key_hash: str, app_id: str) -> App | None:
     """The app of this key and app id, if any of its data was ever stored."""
     row = connection.execute(_APP, {"hash": key_hash, "app": app_id}).one_or_none()
     return App(*row) if row else None
-
-
-def answer_to(connection: Connection, scope: int, key: RequestKey) -> str | None:
-    """The JSON that answered the request of this key; None: there was no such request, or it is answered by a status.
-
-    :raises ReusedKey: the key came with another body.
-    """
-    row = connection.execute(_ANSWER, {"scope": scope, "name": key.name}).one_or_none()
-    if row is None:
-        return None
-    answer, body = row
-    if body not in (None, key.body):  # None: it was stored by an earlier version
-        raise ReusedKey
-    return None if answer is None else str(answer)
-
-
-def forget_old_keys(connection: Connection) -> None:
-    """Drop the Idempotency-Keys that no client repeats any more."""
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.seen_at < now() - KEY_SECONDS * 1_000_000))

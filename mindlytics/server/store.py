@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Row, Select, delete, select
 from .database import database_at
 from .decoding import Taken
 from .dialects import upsert
+from .idempotency import RequestKey, remember
 from .keyhash import hashed
 from .reads import READ_SECONDS, Reads
-from .records import App, Records, RequestKey, StoredEvent
+from .records import App, Records, StoredEvent
 from .schema import idempotency_keys
 from .schema import store as store_table
 from .sessions import apply_all
@@ -73,7 +74,7 @@ class Store:
 
         def work(records: Records) -> tuple[App, list[StoredEvent]]:
             app = records.app(key_hash, app_id)
-            if key is not None and records.seen(app, key):
+            if key is not None and not remember(records.connection, app.scope, key):
                 return app, []
             return app, apply_all(records, app.scope, events)
 

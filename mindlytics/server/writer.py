@@ -19,8 +19,9 @@ from sqlalchemy import Connection
 
 from ..errors import InvalidEvent
 from .database import Database
+from .idempotency import forget_old_keys
 from .reads import Reads
-from .records import Records, StoredEvent, forget_old_keys
+from .records import Records, StoredEvent
 from .schema import StoreError
 
 T = TypeVar("T")

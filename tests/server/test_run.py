@@ -21,7 +21,8 @@ from sqlalchemy import select
 
 from mindlytics.errors import MindlyticsError
 from mindlytics.server.guard import is_loopback
-from mindlytics.server.records import KEY_SECONDS, MAX_CACHED, Records
+from mindlytics.server.idempotency import KEY_SECONDS
+from mindlytics.server.records import MAX_CACHED, Records
 from mindlytics.server.run import LocalServer, ServerError, serve
 from mindlytics.server.schema import StoreError, events
 from mindlytics.server.sqlite import SQLiteFile

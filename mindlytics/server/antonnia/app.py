@@ -29,7 +29,8 @@ from ..http import (
     request_key,
     unavailable,
 )
-from ..records import App, Records, RequestKey, ReusedKey, find_app
+from ..idempotency import RequestKey, ReusedKey
+from ..records import App, Records, find_app
 from ..unavailable import Unavailable
 from . import actions
 from .desk import Desk, Reply

@@ -15,9 +15,10 @@ import orjson
 from sqlalchemy import Connection, Text, delete, insert, literal, select, update
 
 from ..dialects import json_string
+from ..idempotency import RequestKey, answer_to, remember
 from ..reads import Budget
-from ..records import App, RequestKey, answer_to
-from ..schema import MICROSECOND, antonnia, idempotency_keys, iso, now
+from ..records import App
+from ..schema import MICROSECOND, antonnia, iso, now
 
 APP_ID = "antonnia"
 """The app of each organization to which the documents belong."""
@@ -108,8 +109,7 @@ class Rows:
         before = self.answer_to(key)
         answer: T = work() if before is None else orjson.loads(before)
         if key is not None and before is None:
-            values = {"scope": self._scope, "key": key.name, "seen_at": now(), "body": key.body}
-            self._connection.execute(insert(idempotency_keys).values(**values, answer=orjson.dumps(answer).decode()))
+            remember(self._connection, self._scope, key, orjson.dumps(answer).decode())
         return answer
 
     def happened(self, type: str, session_id: str, told: Document) -> None:
