@@ -18,7 +18,7 @@ from mindlytics.integrations.recording import Recorder
 from mindlytics.integrations.texts import text_of
 from mindlytics.tokens import Tokens, tokens_of
 
-from .conftest import Face, result
+from .conftest import Face, eventually, result
 from .sink import Sink
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -149,6 +149,16 @@ async def test_a_client_makes_one_session_a_thread_and_ends_what_has_none(face: 
     assert "t" == sessions[0] == sessions[-1]
     assert ["track", "track", "end_session", "track"] == [event["type"] for event in events]
     assert sessions[1] == sessions[2] != "t"
+
+
+async def test_the_end_of_the_session_that_was_idle_for_longest_may_wait_for_room(
+    face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mindlytics.integrations.sessions.MOST_SESSIONS", 1)
+    recorder = Recorder(client=face.client(on_full="block", max_queue_events=1, block_timeout=20))
+    recorder.turn("Q", thread_id="t").end("A")
+    recorder.turn("Q", thread_id="u")
+    await eventually(lambda: ["track", "end_session"] == [event["type"] for event in sink.events])
 
 
 async def test_the_current_session_comes_before_the_client(face: Face, sink: Sink) -> None:

@@ -6,7 +6,6 @@ Nothing here raises or waits. The session checks the events.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from ..usage import UNKNOWN_MODEL, TokenBasedCost
 from ..validators import MAX_INT, MAX_NAME
 from ..values import now
 from .quiet import quiet
-from .sessions import Place, as_thread_id
+from .sessions import Place, as_thread_id, left_alone
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
@@ -299,11 +298,11 @@ class Turn:
             self._record_turn(session, turn_end, assistant or self.assistant, outcome, self._watch.milliseconds(at))
         finally:
             if self._ends_session:
-                _left_alone(session.end_session())
+                left_alone(session.end_session())
 
     def _record_call(self, session: Any, ended: Ended, turn_end: datetime) -> None:
         at, call, result, runtime, properties = ended
-        _left_alone(
+        left_alone(
             session.track_function_call(
                 name=(str(call.name) or UNKNOWN_MODEL)[:MAX_NAME],
                 args=call.args,
@@ -318,7 +317,7 @@ class Turn:
     def _record_usage(self, session: Any, model: str, tokens: Tokens, turn_end: datetime) -> None:
         """Record tokens that came late, or of another model than the answering one."""
         if tokens.prompt or tokens.completion:
-            _left_alone(
+            left_alone(
                 session.track_conversation_usage(
                     usage=_cost(model, tokens),
                     properties={"turn_id": self.id},
@@ -342,7 +341,7 @@ class Turn:
             "time_to_first_token": self._first_token,
             "model_calls": len(self._used) or None,
         }
-        _left_alone(
+        left_alone(
             session.track_conversation_turn(
                 user=str(self.user),
                 assistant=str(assistant),
@@ -434,12 +433,3 @@ def _kind_of(error: BaseException | str) -> dict[str, object]:
 def _as_result(error: BaseException | str) -> str:
     """An error as text, in place of a result."""
     return error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-
-
-def _left_alone(done: object) -> None:
-    """Handle the result of an asyncio session's call. Only a call that waits for room needs a task."""
-    if inspect.iscoroutine(done):
-        if (loop := asyncio._get_running_loop()) is not None:
-            loop.create_task(done)
-        else:
-            done.close()

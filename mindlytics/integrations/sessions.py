@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import inspect
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ..context import current_session
 from ..errors import InvalidSetting
 from ..validators import MAX_NAME
+from .quiet import quiet
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
     from ..client import Client
     from ..context import AnySession
 
-MOST_THREADS = 1_000
-"""Most sessions that stay open for threads of a framework. Beyond that, the least recently used one is ended."""
+MOST_SESSIONS = 1_000
+"""Most sessions that stay open for ids. Beyond that, the least recently used one is ended."""
+
+
+class OpenSessions:
+    """The sessions of the ids that a framework or a browser names."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, AnySession] = OrderedDict()
+
+    def of(self, id: str, make: Callable[[], AnySession]) -> AnySession:
+        """The session of an id, made if there is none."""
+        # Without a lock, which could be held at a fork. Two threads may each make a session of the same ids, which is
+        # fine.
+        open_session = self._sessions.pop(id, None)
+        session = self._sessions[id] = open_session or make()
+        if len(self._sessions) > MOST_SESSIONS:
+            end(self._sessions.popitem(last=False)[1])
+        return session
+
+
+@quiet
+def end(session: AnySession) -> None:
+    """End a session in which something was recorded."""
+    if session._used:
+        left_alone(session.end_session())
+
+
+def left_alone(done: object) -> None:
+    """Handle the result of an asyncio session's call. Only a call that waits for room needs a task."""
+    if inspect.iscoroutine(done):
+        if (loop := asyncio._get_running_loop()) is not None:
+            loop.create_task(done)
+        else:
+            done.close()
 
 
 class Place:
@@ -29,7 +67,7 @@ class Place:
     def __init__(self, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> None:
         self.session = session
         self.client = client
-        self._of_threads: OrderedDict[str, AnySession] = OrderedDict()
+        self._of_threads = OpenSessions()
 
     def find(self, thread_id: str | None) -> tuple[AnySession | None, bool]:
         """The session, and whether it was made for this one question and ends with it."""
@@ -41,18 +79,8 @@ class Place:
             return None, False
         if thread_id is None:
             return client.create_session(), True
-        return self._of_thread(client, thread_id), False
-
-    def _of_thread(self, client: Any, thread_id: str) -> AnySession:
-        # Without a lock, which could be held at a fork. Two threads may each make a session of the same ids, which is
-        # fine.
-        session: AnySession = self._of_threads.pop(thread_id, None) or client.create_session(
-            session_id=thread_id, conversation_id=thread_id
-        )
-        self._of_threads[thread_id] = session
-        if len(self._of_threads) > MOST_THREADS:
-            self._of_threads.popitem(last=False)[1].end_session()
-        return session
+        make = partial(client.create_session, session_id=thread_id, conversation_id=thread_id)
+        return self._of_threads.of(thread_id, make), False
 
 
 def as_thread_id(id: object) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..context import current
 from .quiet import quiet
-from .sessions import MOST_THREADS, as_thread_id, default_client
+from .sessions import OpenSessions, as_thread_id, default_client, end
 
 if TYPE_CHECKING:
     from .. import AsyncClient, Client
@@ -46,7 +45,7 @@ class Visits:
         self.user_id = user_id
         self.header = header
         self.cookie = cookie
-        self._sessions: OrderedDict[str, AnySession] = OrderedDict()
+        self._sessions = OpenSessions()
 
     def visit(self, request: object, header: Find, cookie: Find) -> Visit:
         """Serve a request. In the ``with`` block of the result, its session is the current one.
@@ -70,14 +69,9 @@ class Visits:
         id = as_thread_id(found)
         if id is None:
             return client.create_session(id=user), True
-        # Without a lock, which could be held at a fork. Two requests may each make a session of the same ids, which is
-        # fine.
-        session: AnySession = self._sessions.pop(id, None) or client.create_session(session_id=id, id=user)
+        session = self._sessions.of(id, lambda: client.create_session(session_id=id, id=user))
         if user is not None and session.id is None:
             session.id = user
-        self._sessions[id] = session
-        if len(self._sessions) > MOST_THREADS:
-            Visit(self._sessions.popitem(last=False)[1], is_own=True)._end()
         return session, False
 
 
@@ -103,10 +97,9 @@ class Visit:
         self._is_own = False
         return visit._async_pieces(pieces) if is_async else visit._pieces(pieces)
 
-    @quiet
     def _end(self) -> None:
-        if self._is_own and self.session is not None and self.session._used:
-            self.session.end_session()
+        if self._is_own and self.session is not None:
+            end(self.session)
 
     def _pieces(self, pieces: Iterable[object]) -> Iterator[object]:
         iterator = iter(pieces)
