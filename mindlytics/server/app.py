@@ -26,6 +26,7 @@ from .analysis.background import BACKGROUND, Background
 from .analysis.local import analyse
 from .antonnia import app as antonnia
 from .antonnia.desk import Reply
+from .apps import find_app
 from .chaos import CHAOS, CHAOS_PATH, Chaos
 from .database import Publish
 from .decoding import one_by_one, quick, taken
@@ -52,7 +53,7 @@ from .live import LIVE, LIVE_PATH, Live, realtime, recent
 from .openapi import document
 from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
 from .query import InvalidQuery
-from .records import Records, find_app
+from .records import Records
 from .refusals import Refusals
 from .store import Store
 from .users import alias, identify

@@ -21,7 +21,7 @@ from .unavailable import Unavailable
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from .records import StoredEvent
+    from .stored import StoredEvent
 
 Publish = Callable[["Sequence[StoredEvent]"], None]
 

@@ -12,6 +12,7 @@ import orjson
 from attrs import field, frozen
 from sqlalchemy import Connection, Text, and_, bindparam, case, cast, func, literal, select, union_all
 
+from .apps import App
 from .dialects import greatest, json_string
 from .query import (
     EVENT,
@@ -29,7 +30,6 @@ from .query import (
     whole,
 )
 from .reads import Budget
-from .records import App
 from .schema import apps, conversations, events, intents, iso, organizations, orgkeys, sessions, users
 
 Row = dict[str, Any]

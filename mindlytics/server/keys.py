@@ -2,7 +2,7 @@
 
 A key manages the keys of its own organization, the super key those of all. A key is shown once, in the answer that
 makes it. From then on it is stored as a hash, and listed by its ends and an id. ``http.py`` decides which keys a server
-accepts. If it accepts any, ``records.py`` gives a new key its organization.
+accepts. If it accepts any, ``apps.py`` gives a new key its organization.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from ..errors import InvalidEvent
 from ..validators import check_name
+from .apps import found_organization, organization_of, own_organization
 from .dialects import upsert
 from .http import MAX_HEADER, STORE, Problem, bearer, is_super, json_object, key_of, reply
 from .keyhash import ID_DIGITS, shown
 from .live import LIVE
-from .records import Records, found_organization, organization_of
+from .records import Records
 from .schema import alembic_version, metadata, now, orgkeys, store
 
 ORGKEYS_PATH = "/bc/v1/orgkeys"
@@ -60,7 +61,7 @@ async def _write(request: web.Request, key: str | None, organization_id: str, ap
     def work(records: Records) -> None:
         connection = records.connection
         if key is not None:
-            own = records.organization(key)
+            own = own_organization(connection, key)
             if organization_id != own:
                 raise Problem(403, "forbidden", "the organization is another's: that needs the super key")
             if organization_of(connection, key_hash) not in (own, None):

@@ -27,15 +27,15 @@ from sqlalchemy import Connection, and_, case, not_, select
 from ..events import SESSION_ENDED, SESSION_STARTED
 from ..validators import check_name
 from .analysis.background import BACKGROUND
+from .apps import App, find_app
 from .chaos import Chaos
 from .guard import Guard
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
 from .query import moment, whole
 from .reads import Budget
-from .records import App, StoredEvent, find_app
 from .refusals import Refusals
 from .schema import LAST, events, sessions, unanalysed
-from .stored import stored_events
+from .stored import STORED_EVENTS, StoredEvent
 
 LIVE_PATH = "/live"
 """The path of the WebSocket on the server's own port."""
@@ -253,7 +253,7 @@ async def recent(request: web.Request) -> web.Response:
         if session_id is not None:
             span = span.where(events.c.session == _session(app.scope, session_id))
         numbers = span.order_by(*_NEWEST_FIRST).limit(limit or None).scalar_subquery()
-        query = stored_events().where(events.c.seq.in_(numbers)).order_by(*_NEWEST_FIRST)
+        query = STORED_EVENTS.where(events.c.seq.in_(numbers)).order_by(*_NEWEST_FIRST)
         rows = Budget(connection).spend(connection.execute(query))
         return orjson.dumps([StoredEvent(*row).to_json(app) for row in rows])
 

@@ -19,9 +19,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Publish, Sharing
-from .records import StoredEvent
 from .schema import events as event_rows
-from .stored import stored_events
+from .stored import STORED_EVENTS, StoredEvent
 
 CHANNEL = "mindlytics"
 MAX_RANGES = 250
@@ -118,7 +117,7 @@ class Notices(Sharing):
         """Publish events of another server here. They are read through a connection that receives no notices."""
         if self._reading is None:
             self._reading = self._connect()
-        query = stored_events().where(event_rows.c.seq.between(first, last)).order_by(event_rows.c.seq)
+        query = STORED_EVENTS.where(event_rows.c.seq.between(first, last)).order_by(event_rows.c.seq)
         for some in self._reading.execute(query).partitions(AT_ONCE):
             self._publish_here([StoredEvent(*row) for row in some])
 

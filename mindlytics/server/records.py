@@ -1,39 +1,35 @@
 """What is known of users, sessions and conversations while events are applied: loaded once, written back per request.
 
-Here is no rule about what an event does; those are in ``users.py`` and ``sessions.py``. The records are used by the
-writer thread alone. They are a cache of the database, equal to it at the end of each request
-(:meth:`Records.end_request`), and thrown away whenever that is not certain (:meth:`Records.forget`). How rows are
-written is in ``rows.py``.
+``users.py`` and ``sessions.py`` have the rules of what an event does, ``stored.py`` the events, and ``rows.py`` writes
+rows. The writer thread alone uses the records. They are a cache of the database, equal to it at the end of each
+request (:meth:`Records.end_request`), and dropped whenever that is not certain (:meth:`Records.forget`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from attrs import Factory, define
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, select
 
 from ..values import Scalar
-from .dialects import upsert
-from .keyhash import HIDDEN
+from .apps import App, app_of
 from .rows import Rows
 from .schema import (
     aliases,
-    apps,
     conversations,
     devices,
     iso,
     now,
-    organizations,
-    orgkeys,
     sessions,
     store,
     unanalysed,
     users,
 )
+from .stored import Ending, Late, StoredEvent
 from .timeline import End, Key, end_of, last_turn, make_room
 
 MAX_CACHED = 20_000
@@ -41,71 +37,6 @@ MAX_CACHED = 20_000
 
 AT_ONCE = 500
 """So many records are looked up in one statement."""
-
-
-class StoredEvent(NamedTuple):
-    """An event as it is stored: a row of the table ``events``, and the ids that its numbers stand for.
-
-    What is null in the row is -1 or an empty text here: sqlite3 takes most of a microsecond for each None.
-    """
-
-    seq: int
-    scope: int
-    session: int
-    conversation: int
-    origin: int
-    timestamp: int
-    event: str
-    properties: str
-    user_traits: str
-    message_index: int
-    session_id: str
-    conversation_id: str | None
-    user_id: str
-    event_id: str
-    origin_event_id: str | None
-
-    def to_json(self, app: App) -> dict[str, Any]:
-        """The event as the service tells it."""
-        told: dict[str, Any] = {
-            "organization_id": app.organization_id,
-            "app_id": app.app_id,
-            "session_id": self.session_id,
-            "user_id": self.user_id,
-            "conversation_id": self.conversation_id,
-            "event_id": self.event_id,
-            "origin_event_id": self.origin_event_id,
-            "timestamp": iso(self.timestamp),
-            "event": self.event,
-            "properties": orjson.loads(self.properties),
-            "user_traits": orjson.loads(self.user_traits) if self.user_traits else None,
-        }
-        return {name: value for name, value in told.items() if value is not None}
-
-    @property
-    def key(self) -> Key:
-        """The conversation that it is of."""
-        return Key(self.session, self.conversation)
-
-
-class Ending(StoredEvent):
-    """The event that ended a conversation: an analysis of it is due."""
-
-    __slots__ = ()
-
-
-class Late(StoredEvent):
-    """An event of a conversation that has ended: what was found in it is to be found anew."""
-
-    __slots__ = ()
-
-
-class App(NamedTuple):
-    """Whose data: ``scope`` is the number that every row of this app carries."""
-
-    scope: int
-    organization_id: str
-    app_id: str
 
 
 @define(eq=False)
@@ -255,31 +186,14 @@ class Records:
         self._last += count
         return first
 
-    # -- apps
-
-    def organization(self, key_hash: str) -> str:
-        """The organization of the key of this hash; a key that is new founds one of its own."""
-        organization_id = organization_of(self.connection, key_hash)
-        if organization_id is None:
-            organization_id = f"org_{key_hash[:16]}"
-            found_organization(self.connection, organization_id)
-            values = {"hash": key_hash, "apikey": HIDDEN, "organization_id": organization_id, "created_at": now()}
-            self.connection.execute(insert(orgkeys).values(**values, issued=0))
-        return organization_id
+    # -- apps and users
 
     def app(self, key_hash: str, app_id: str) -> App:
-        """The app of this key and app id, made where it is new."""
-        app = self._apps.get((key_hash, app_id)) or find_app(self.connection, key_hash, app_id)
+        """The app of this key and app id, made if it is new."""
+        app = self._apps.get((key_hash, app_id))
         if app is None:
-            organization_id = self.organization(key_hash)
-            values = {"organization_id": organization_id, "app_id": app_id, "created_at": now()}
-            scope = self.connection.execute(insert(apps).values(**values)).inserted_primary_key
-            assert scope is not None
-            app = App(scope[0], organization_id, app_id)
-        self._apps[key_hash, app_id] = app
+            app = self._apps[key_hash, app_id] = app_of(self.connection, key_hash, app_id)
         return app
-
-    # -- users
 
     def user(self, number: int) -> User:
         """The user of this number, who exists."""
@@ -340,15 +254,6 @@ class Records:
         if (scope, session_id) not in self._sessions:
             self._load_sessions(scope, [session_id])
         return self._sessions[scope, session_id]
-
-    def session_of(self, number: int) -> Session:
-        """The session of this number, which exists."""
-        row = self.connection.execute(
-            select(sessions.c.scope, sessions.c.session_id).where(sessions.c.seq == number)
-        ).one()
-        session = self.session(*row)
-        assert session is not None
-        return session
 
     def new_session(self, scope: int, session_id: str, user: User, device_id: str | None, at: int) -> Session:
         """Add a session."""
@@ -505,28 +410,3 @@ def _conversation(row: Any) -> Conversation:
 
 def _due(scope: int, key: Key, end: End, noted_at: int) -> dict[str, int]:
     return {"scope": scope, **key._asdict(), "event": end.event, "timestamp": end.timestamp, "noted_at": noted_at}
-
-
-def found_organization(connection: Connection, organization_id: str) -> None:
-    """See that there is an organization of this id."""
-    values = {"organization_id": organization_id, "created_at": now()}
-    connection.execute(upsert(connection, organizations).values(**values).on_conflict_do_nothing())
-
-
-_ORGANIZATION = select(orgkeys.c.organization_id).where(orgkeys.c.hash == bindparam("hash"))
-_APP = (
-    select(apps.c.scope, apps.c.organization_id, apps.c.app_id)
-    .join(orgkeys, orgkeys.c.organization_id == apps.c.organization_id)
-    .where(orgkeys.c.hash == bindparam("hash"), apps.c.app_id == bindparam("app"))
-)
-
-
-def organization_of(connection: Connection, key_hash: str) -> str | None:
-    """The organization that a key belongs to, if the key is known."""
-    return connection.execute(_ORGANIZATION, {"hash": key_hash}).scalar()
-
-
-def find_app(connection: Connection, key_hash: str, app_id: str) -> App | None:
-    """The app of this key and app id, if any of its data was ever stored."""
-    row = connection.execute(_APP, {"hash": key_hash, "app": app_id}).one_or_none()
-    return App(*row) if row else None

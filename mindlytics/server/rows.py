@@ -15,12 +15,10 @@ from sqlalchemy import Connection, Table, bindparam, func, insert, literal_colum
 
 from .dialects import upsert
 from .schema import aliases, conversations, devices, events, sessions, users
+from .stored import ABSENT
 
 _TABLES: Mapping[str, Table] = {"User": users, "Session": sessions, "Conversation": conversations}
 _JSON = ("aliases", "traits", "attributes", "properties")
-_ABSENT = {"conversation": "-1", "origin": "-1", "user_traits": "''", "message_index": "-1"}
-"""What stands for NULL in a :class:`~mindlytics.server.records.StoredEvent`."""
-
 _EVENT = tuple(column.name for column in events.c if column.name != "former_id")
 
 
@@ -60,7 +58,7 @@ class Rows:
     def insert_events(self, found: Sequence[tuple[Any, ...]]) -> None:
         """Add rows of events."""
         values: dict[str, Any] = {name: bindparam(name, type_=events.c[name].type) for name in _EVENT}
-        absent = {name: func.nullif(values[name], literal_column(mark)) for name, mark in _ABSENT.items()}
+        absent = {name: func.nullif(values[name], literal_column(repr(mark))) for name, mark in ABSENT.items()}
         rows = [event[: len(_EVENT)] for event in found]
         self._run(("insert", "events"), lambda: insert(events).values({**values, **absent}), _EVENT, rows)
 

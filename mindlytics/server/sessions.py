@@ -36,8 +36,9 @@ from ..events import (
 )
 from ..values import Scalar
 from .decoding import RefusedEvent, Taken
-from .records import Conversation, Ending, Late, Records, Session, StoredEvent, User
+from .records import Conversation, Records, Session, User
 from .schema import microseconds
+from .stored import Ending, Late, StoredEvent
 from .tracked import CUSTOM, FUNCTION, TURN, Tracked
 from .users import UnknownUser, alias, identify, traits_json, user_of
 

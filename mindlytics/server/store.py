@@ -13,16 +13,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, delete, select
 
+from .apps import App
 from .database import database_at
 from .decoding import Taken
 from .dialects import upsert
 from .idempotency import RequestKey, remember
 from .keyhash import hashed
 from .reads import READ_SECONDS, Reads
-from .records import App, Records, StoredEvent
+from .records import Records
 from .schema import idempotency_keys
 from .schema import store as store_table
 from .sessions import apply_all
+from .stored import StoredEvent
 from .writer import Writer
 
 T = TypeVar("T")

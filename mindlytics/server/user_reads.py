@@ -15,13 +15,13 @@ from attrs import evolve
 from sqlalchemy import Connection, select
 
 from ..events import CONVERSATION_SUMMARY, ConversationTurn
+from .apps import App, find_app
 from .dialects import greatest
 from .find import COLLECTIONS, Query, Row, find
 from .http import STORE, Problem, caller_of
 from .matching import matching
 from .query import Filter, InvalidQuery, order_by, whole
 from .reads import Budget, reading_of
-from .records import App, find_app
 from .schema import aliases, conversations, events, iso, sessions, users
 
 PAGE = 100

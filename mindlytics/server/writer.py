@@ -21,8 +21,9 @@ from ..errors import InvalidEvent
 from .database import Database
 from .idempotency import forget_old_keys
 from .reads import Reads
-from .records import Records, StoredEvent
+from .records import Records
 from .schema import StoreError
+from .stored import StoredEvent
 
 T = TypeVar("T")
 

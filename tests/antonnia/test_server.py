@@ -15,7 +15,7 @@ from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, V
 from mindlytics.antonnia.types import AIAgent, MessageContentImage
 from mindlytics.server.antonnia.app import PREFIX
 from mindlytics.server.antonnia.rows import Rows
-from mindlytics.server.records import App
+from mindlytics.server.apps import App
 from mindlytics.server.run import LocalServer
 from mindlytics.server.sqlite import SQLiteFile
 from mindlytics.values import now

@@ -10,9 +10,10 @@ import pytest
 
 from mindlytics.server import matching
 from mindlytics.server.http import ANY_KEY
-from mindlytics.server.records import Records, StoredEvent
+from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import microseconds
+from mindlytics.server.stored import StoredEvent
 
 from .calls import AT, Caller, event, track, turn
 

@@ -37,9 +37,10 @@ from ...events import (
 )
 from ...validators import check_name
 from ...values import Scalar, valid_text
-from ..records import Ending, Late, Records, StoredEvent
+from ..records import Records
 from ..schema import StoreError, now
 from ..store import Store
+from ..stored import Ending, Late, StoredEvent
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
 from .outcome import Found, Made, Outcome, add, made_of

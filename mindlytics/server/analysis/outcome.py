@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Select, and_, delete, func, insert, select
 
 from ...events import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, ML_ERROR
 from ..query import event_id
-from ..records import Records, StoredEvent
+from ..records import Records
 from ..schema import events, unanalysed
 from ..schema import intents as intent_rows
-from ..stored import stored_events
+from ..stored import STORED_EVENTS, StoredEvent
 from ..timeline import Key
 from ..users import traits_json
 from .reading import Due
@@ -122,7 +122,7 @@ def _found(connection: Connection, key: Key, ending: int) -> list[StoredEvent]:
     if last is None:
         return []
     before = connection.execute(_summary(key).where(events.c.seq < last)).scalar() or 0
-    query = stored_events().where(
+    query = STORED_EVENTS.where(
         _of(key), events.c.event.in_(_NAMES), events.c.seq > max(before, ending), events.c.seq <= last
     )
     return [StoredEvent(*row) for row in connection.execute(query.order_by(events.c.seq))]

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from ...antonnia.calls import whole
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
 from ...antonnia.sessions import LONGEST_DEBOUNCE
+from ..apps import App, find_app
 from ..http import (
     API_KEY,
     MAX_HEADER,
@@ -30,7 +31,7 @@ from ..http import (
     unavailable,
 )
 from ..idempotency import RequestKey, ReusedKey
-from ..records import App, Records, find_app
+from ..records import Records
 from ..unavailable import Unavailable
 from . import actions
 from .desk import Desk, Reply

@@ -17,8 +17,9 @@ from ...antonnia.codec import from_json, to_json
 from ...antonnia.exceptions import AntonniaError, ValidationError
 from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
+from ..apps import App
 from ..idempotency import RequestKey
-from ..records import App, Records
+from ..records import Records
 from ..schema import apps
 from ..store import Store
 from ..unavailable import Stopping, Unavailable

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Connection, Text, delete, insert, literal, select, update
 
+from ..apps import App
 from ..dialects import json_string
 from ..idempotency import RequestKey, answer_to, remember
 from ..reads import Budget
-from ..records import App
 from ..schema import MICROSECOND, antonnia, iso, now
 
 APP_ID = "antonnia"
