@@ -77,8 +77,8 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     :param api_key: an accepted key, besides issued ones. Without any, all keys are accepted.
     :param options: ``super_key`` manages all keys. ``analysis`` is called for each ended conversation, see
         :mod:`mindlytics.server.analysis`. Default: the local one. None: no analysis for now. ``reply`` is the answer of
-        agents in the Conversations API: a text, in which ``{text}`` stands for the last message, or a function of an
-        :class:`~mindlytics.server.antonnia.desk.Occasion`. ``webhook`` is the address that receives its webhooks.
+        agents in the Conversations API: a text, in which ``{text}`` stands for the last message, or a function of a
+        :class:`~mindlytics.server.antonnia.desk.ReplyContext`. ``webhook`` is the address that receives its webhooks.
         ``chaos`` describes what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are names of the
         server besides loopback and its address. Requests with another name are refused. ``idle`` is the number of
         seconds without an event after which a session ends. Default: half an hour. None: sessions stay open.

@@ -24,7 +24,7 @@ from aiohttp import web
 from ..annotations import Unpack
 from ..errors import MindlyticsError
 from .analysis.reading import hurry, unanalysed
-from .antonnia.posting import is_address
+from .antonnia.webhooks import is_address
 from .app import Options, create_app
 from .chaos import CHAOS
 from .connections import Connections, Runner, accepting

@@ -19,7 +19,7 @@ from mindlytics.antonnia.exceptions import ValidationError
 from mindlytics.antonnia.types import MessageContent, MessageContentText, ScheduledMessageConfig, ScheduledNodeConfig
 from mindlytics.antonnia.webhooks import parse
 from mindlytics.server.antonnia import desk
-from mindlytics.server.antonnia.desk import Occasion
+from mindlytics.server.antonnia.desk import ReplyContext
 from mindlytics.server.run import LocalServer, ServerError
 from mindlytics.server.unavailable import Unavailable
 from mindlytics.values import now
@@ -33,7 +33,7 @@ TEXT = {"type": "text", "text": "Hello"}
 # -- replies
 
 
-@pytest.mark.parametrize("reply", [None, lambda occasion: f"You said: {occasion.messages[-1].content.words}"])
+@pytest.mark.parametrize("reply", [None, lambda context: f"You said: {context.messages[-1].content.words}"])
 def test_an_agent_answers_what_the_contact_said_last(reply: Any) -> None:
     with LocalServer(reply=reply) as server, client_of(server) as api:
         session = api.sessions.create("ada", "Ada")
@@ -67,12 +67,12 @@ def test_more_that_is_said_meanwhile_is_answered_at_once(api: Conversations) -> 
 
 
 def test_what_an_agent_says_can_be_plugged_in() -> None:
-    def answer(occasion: Occasion) -> Any:
-        last = occasion.messages[-1].content.words
+    def answer(context: ReplyContext) -> Any:
+        last = context.messages[-1].content.words
         if last == "fail":
             raise RuntimeError("SECRET")
         call = {"type": "function_call", "id": "c", "name": "who", "input": "{}"}
-        return [call, f"{occasion.session.contact_id}: {len(occasion.messages)}"] if last != "hush" else None
+        return [call, f"{context.session.contact_id}: {len(context.messages)}"] if last != "hush" else None
 
     with LocalServer(reply=answer) as server, client_of(server) as api:
         session = api.sessions.create("ada", "Ada")
@@ -86,12 +86,12 @@ def test_what_an_agent_says_can_be_plugged_in() -> None:
         with pytest.raises(ValidationError, match=r"the reply function failed: RuntimeError$"):
             api.sessions.reply(session.id)
 
-    async def later(occasion: Occasion) -> str:
+    async def later(context: ReplyContext) -> str:
         return "later"
 
     class Bot:
-        async def __call__(self, occasion: Occasion) -> Any:
-            return MessageContentText(text=occasion.messages[0].role)
+        async def __call__(self, context: ReplyContext) -> Any:
+            return MessageContentText(text=context.messages[0].role)
 
     for reply, words in ((later, "later"), (Bot(), "user"), ("Noted: {text}", "Noted: Hello")):
         with LocalServer(reply=reply) as server, client_of(server) as api:
@@ -111,7 +111,7 @@ def test_what_an_agent_says_can_be_plugged_in() -> None:
     ],
 )
 def test_what_cannot_be_said_is_told(said: Any, words: str) -> None:
-    with LocalServer(reply=lambda occasion: said) as server, client_of(server) as api:
+    with LocalServer(reply=lambda context: said) as server, client_of(server) as api:
         session = api.sessions.create("ada", "Ada")
         api.sessions.messages.create(session.id, TEXT)
         with pytest.raises(ValidationError, match=words):
@@ -130,7 +130,7 @@ def reply_under(api: Conversations, session_id: str, key: str, **body: Any) -> A
 def test_what_is_asked_twice_under_a_key_is_answered_once() -> None:
     said: list[str] = []
 
-    def answer(occasion: Occasion) -> str:
+    def answer(context: ReplyContext) -> str:
         said.append(f"answer {len(said)}")
         return said[-1]
 
@@ -156,7 +156,7 @@ def test_what_is_asked_twice_under_a_key_is_answered_once() -> None:
 def test_what_is_asked_again_before_it_is_answered_is_said_once() -> None:
     both = threading.Barrier(2, timeout=30)
 
-    def answer(occasion: Occasion) -> str:
+    def answer(context: ReplyContext) -> str:
         both.wait()
         return "Yes"
 
@@ -270,7 +270,7 @@ def test_an_address_for_webhooks_that_is_none(address: str) -> None:
 def test_webhooks_that_nobody_takes_are_bounded(
     sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("mindlytics.server.antonnia.posting.MAX_WAITING", 20_000)
+    monkeypatch.setattr("mindlytics.server.antonnia.webhooks.MAX_WAITING", 20_000)
     sink.always = hang
     with LocalServer(webhook=sink.url) as server, client_of(server) as api:
         for _ in range(20):

@@ -14,7 +14,7 @@ from mindlytics.antonnia import Conversations
 from mindlytics.antonnia.exceptions import AuthenticationError, NotFoundError, ValidationError
 from mindlytics.antonnia.types import AIAgent, MessageContentImage
 from mindlytics.server.antonnia.app import PREFIX
-from mindlytics.server.antonnia.rows import Rows
+from mindlytics.server.antonnia.documents import Documents
 from mindlytics.server.apps import App
 from mindlytics.server.run import LocalServer
 from mindlytics.server.sqlite import SQLiteFile
@@ -249,10 +249,10 @@ def test_no_search_sorts_all_that_there_is(tmp_path: Path) -> None:
 
     connection = SQLiteFile(tmp_path / "x.db").open()
     event.listen(connection, "before_cursor_execute", listen)
-    rows = Rows(connection, App(1, "org", "antonnia"))
+    documents = Documents(connection, App(1, "org", "antonnia"))
     for fields in ({}, {"contact_id": "ada"}, {"provider_message_id": "p"}, {"status": "open"}):
-        assert [] == list(rows.each("session", **fields))
-    assert [] == list(rows.each("message", "sess_1"))
+        assert [] == list(documents.each("session", **fields))
+    assert [] == list(documents.each("message", "sess_1"))
     selects = [statement for statement in asked if statement[0].startswith("SELECT")]
     plans = [str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).all()) for sql, given in selects]
     connection.close()

@@ -1,6 +1,6 @@
 """What each request does: from its body to the document in the answer. The checks are those of the client.
 
-Every function takes :class:`Rows`, a body and the ids of the path, and runs within one transaction. A broken rule
+Every function takes :class:`Documents`, a body and the ids of the path, and runs within one transaction. A broken rule
 raises :class:`ValidationError` (422), and an unknown id :class:`NotFoundError` (404).
 """
 
@@ -16,7 +16,7 @@ from ...antonnia.calls import PAGE, mapping, one_of, shaped, text, timestamp_par
 from ...antonnia.codec import CONFIGS, CONTENTS, from_json
 from ...antonnia.exceptions import NotFoundError, ValidationError
 from ...antonnia.types import MessageContent, ScheduleConfig, SurveySubmission
-from .rows import Document, Rows, moment, new_id
+from .documents import Document, Documents, new_id, timestamp
 
 SURVEY_TIME = timedelta(hours=24)
 """How long a survey can be answered."""
@@ -29,12 +29,12 @@ UPDATABLE = ("thread_id", "status", "agent_id", "ending_survey_submission_id", "
 DELIVERY = ("pending", "sent", "delivered", "read", "failed", "rejected")
 
 
-def known(rows: Rows, kind: str, id: object, session_id: str | None = None) -> Document:
-    """The document with this id, in this session if one is given.
+def known(documents: Documents, kind: str, id: object, session_id: str | None = None) -> Document:
+    """The document with this id, in this session if one is body.
 
     :raises NotFoundError: it does not exist.
     """
-    found = rows.find(kind, text(f"{kind}_id", id))
+    found = documents.find(kind, text(f"{kind}_id", id))
     if found is None or (session_id is not None and found["session_id"] != session_id):
         raise NotFoundError(f"{kind} not found")
     return found
@@ -47,113 +47,118 @@ def _optional(name: str, value: object) -> str | None:
 # -- sessions
 
 
-def session_to_json(rows: Rows, session: Document) -> Document:
+def session_to_json(documents: Documents, session: Document) -> Document:
     """A session as the API returns it: with its agent, without the contact's name."""
-    agent = rows.find("agent", session["agent_id"]) if session["agent_id"] else None
+    agent = documents.find("agent", session["agent_id"]) if session["agent_id"] else None
     hidden = ("agent_id", "contact_name")
     return {**{name: value for name, value in session.items() if name not in hidden}, "agent": agent}
 
 
-def open_session(rows: Rows, session_id: str) -> Document:
+def open_session(documents: Documents, session_id: str) -> Document:
     """The session with this id.
 
     :raises ValidationError: it is closed.
     """
-    session = known(rows, "session", session_id)
+    session = known(documents, "session", session_id)
     if session["status"] != "open":
         raise ValidationError("the session must be open, it is closed")
     return session
 
 
-def create_session(rows: Rows, given: Document) -> Document:
-    contact_id = text("contact_id", given.get("contact_id"))
-    earlier = next(rows.each("session", contact_id=contact_id), None)
+def create_session(documents: Documents, body: Document) -> Document:
+    contact_id = text("contact_id", body.get("contact_id"))
+    earlier = next(documents.each("session", contact_id=contact_id), None)
     session: Document = {
         "id": new_id("sess"),
         "contact_id": contact_id,
-        "contact_name": text("contact_name", given.get("contact_name")),
-        "organization_id": rows.organization_id,
+        "contact_name": text("contact_name", body.get("contact_name")),
+        "organization_id": documents.organization_id,
         "thread_id": None,
         "conversation_id": new_id("conv") if earlier is None else earlier["conversation_id"],
-        "status": one_of("status", given.get("status", "open"), "open", "closed"),
-        "agent_id": _agent_id(rows, given.get("agent_id")),
+        "status": one_of("status", body.get("status", "open"), "open", "closed"),
+        "agent_id": _agent_id(documents, body.get("agent_id")),
         "ending_survey_submission_id": None,
-        "metadata": mapping("metadata", given.get("metadata")) or {},
-        "created_at": moment(),
+        "metadata": mapping("metadata", body.get("metadata")) or {},
+        "created_at": timestamp(),
         "updated_at": None,
     }
-    answer = session_to_json(rows, rows.add("session", session))
-    rows.happened("session.created", session["id"], answer)
+    answer = session_to_json(documents, documents.add("session", session))
+    documents.happened("session.created", session["id"], answer)
     return answer
 
 
-def get_session(rows: Rows, _: Document, session_id: str) -> Document:
+def get_session(documents: Documents, _: Document, session_id: str) -> Document:
     """One session."""
-    return session_to_json(rows, known(rows, "session", session_id))
+    return session_to_json(documents, known(documents, "session", session_id))
 
 
-def update_session(rows: Rows, given: Document, session_id: str) -> Document:
-    session = known(rows, "session", session_id)
-    fields = _fields(given, UPDATABLE)
+def update_session(documents: Documents, body: Document, session_id: str) -> Document:
+    session = known(documents, "session", session_id)
+    fields = _fields(body, UPDATABLE)
     if "status" in fields:
         one_of("fields.status", fields["status"], "open", "closed")
     if "metadata" in fields:
         fields["metadata"] = mapping("fields.metadata", fields["metadata"]) or {}
     if "agent_id" in fields:
-        _agent_id(rows, fields["agent_id"])
+        _agent_id(documents, fields["agent_id"])
     for name in ("thread_id", "ending_survey_submission_id"):
         if name in fields:
             _optional(f"fields.{name}", fields[name])
-    if fields.get("organization_id", rows.organization_id) != rows.organization_id:
+    if fields.get("organization_id", documents.organization_id) != documents.organization_id:
         raise ValidationError("fields.organization_id must be that of the token")
-    return session_to_json(rows, rows.put("session", {**session, **fields, "updated_at": moment()}))
+    return _changed_session(documents, session, **fields)
 
 
-def transfer_session(rows: Rows, given: Document, session_id: str) -> Document:
-    session = open_session(rows, session_id)
-    agent_id = _agent_id(rows, given.get("agent_id"))
-    answer = session_to_json(rows, rows.put("session", {**session, "agent_id": agent_id, "updated_at": moment()}))
-    rows.happened("session.transferred", session_id, answer)
+def transfer_session(documents: Documents, body: Document, session_id: str) -> Document:
+    session = open_session(documents, session_id)
+    agent_id = _agent_id(documents, body.get("agent_id"))
+    answer = _changed_session(documents, session, agent_id=agent_id)
+    documents.happened("session.transferred", session_id, answer)
     return answer
 
 
-def finish_session(rows: Rows, given: Document, session_id: str) -> Document:
-    session = open_session(rows, session_id)
-    survey_id = _optional("ending_survey_id", given.get("ending_survey_id"))
+def finish_session(documents: Documents, body: Document, session_id: str) -> Document:
+    session = open_session(documents, session_id)
+    survey_id = _optional("ending_survey_id", body.get("ending_survey_id"))
     if survey_id is not None:
         survey = {
             "id": new_id("subm"),
             "survey_id": survey_id,
             "session_id": session_id,
-            "organization_id": rows.organization_id,
+            "organization_id": documents.organization_id,
             "status": "pending",
-            "created_at": moment(),
-            "expires_at": moment(SURVEY_TIME),
+            "created_at": timestamp(),
+            "expires_at": timestamp(SURVEY_TIME),
             "finished_at": None,
             "updated_at": None,
         }
-        rows.add("survey", survey, session_id)
+        documents.add("survey", survey, session_id)
         session["ending_survey_submission_id"] = survey["id"]
-    answer = session_to_json(rows, rows.put("session", {**session, "status": "closed", "updated_at": moment()}))
-    rows.happened("session.finished", session_id, answer)
+    answer = _changed_session(documents, session, status="closed")
+    documents.happened("session.finished", session_id, answer)
     return answer
 
 
-def search_sessions(rows: Rows, given: Document) -> list[Document]:
-    wanted = _wanted(given)
-    status = given.get("status")
+def search_sessions(documents: Documents, body: Document) -> list[Document]:
+    wanted = _wanted(body)
+    status = body.get("status")
     if status is not None:
         one_of("status", status, "open", "closed")
-    found = rows.each("session", contact_id=_optional("contact_id", given.get("contact_id")), status=status)
+    found = documents.each("session", contact_id=_optional("contact_id", body.get("contact_id")), status=status)
     fitting = (session for session in found if _has(session["metadata"], wanted))
-    return [session_to_json(rows, session) for session in _page(fitting, given)]
+    return [session_to_json(documents, session) for session in _page(fitting, body)]
 
 
-def _wanted(given: Document) -> Mapping[str, Any]:
+def _changed_session(documents: Documents, session: Document, **fields: Any) -> Document:
+    """Store the changed fields of a session. Returns it as the API returns it."""
+    return session_to_json(documents, documents.put("session", {**session, **fields, "updated_at": timestamp()}))
+
+
+def _wanted(body: Document) -> Mapping[str, Any]:
     """Check the metadata to search for. Names must be few and short, since a lookup takes the square of their
     length.
     """
-    wanted = mapping("metadata", given.get("metadata")) or {}
+    wanted = mapping("metadata", body.get("metadata")) or {}
     if len(wanted) > MOST_NAMES or any(len(name) > LONGEST_NAME for name in wanted):
         raise ValidationError(f"metadata must be at most {MOST_NAMES} names of {LONGEST_NAME} characters")
     return wanted
@@ -178,12 +183,12 @@ def _same(one: object, other: object) -> bool:
     return one == other and isinstance(one, bool) is isinstance(other, bool)
 
 
-def _agent_id(rows: Rows, agent_id: object) -> str | None:
-    return None if agent_id is None else str(known(rows, "agent", agent_id)["id"])
+def _agent_id(documents: Documents, agent_id: object) -> str | None:
+    return None if agent_id is None else str(known(documents, "agent", agent_id)["id"])
 
 
-def _fields(given: Document, allowed: tuple[str, ...]) -> Document:
-    fields = given.get("fields")
+def _fields(body: Document, allowed: tuple[str, ...]) -> Document:
+    fields = body.get("fields")
     if not isinstance(fields, dict):
         raise ValidationError("fields must be an object")
     unknown = sorted(fields.keys() - set(allowed))
@@ -192,73 +197,73 @@ def _fields(given: Document, allowed: tuple[str, ...]) -> Document:
     return dict(fields)
 
 
-def _page(found: Iterator[Document], given: Document) -> Iterator[Document]:
-    offset, limit = whole("offset", given.get("offset"), 0) or 0, whole("limit", given.get("limit"), 1)
+def _page(found: Iterator[Document], body: Document) -> Iterator[Document]:
+    offset, limit = whole("offset", body.get("offset"), 0) or 0, whole("limit", body.get("limit"), 1)
     return islice(found, min(offset, sys.maxsize), min(offset + (PAGE if limit is None else limit), sys.maxsize))
 
 
 # -- messages
 
 
-def create_message(rows: Rows, given: Document, session_id: str, run_id: str | None = None) -> Document:
-    session = known(rows, "session", session_id)
-    if session["status"] != "open" and not any(_is_active(survey) for survey in rows.each("survey", session_id)):
+def create_message(documents: Documents, body: Document, session_id: str, run_id: str | None = None) -> Document:
+    session = known(documents, "session", session_id)
+    if session["status"] != "open" and not any(_is_active(survey) for survey in documents.each("survey", session_id)):
         raise ValidationError("the session must be open, it is closed")
     message = {
         "id": new_id("msg"),
         "session_id": session_id,
         "conversation_id": session["conversation_id"],
-        "organization_id": rows.organization_id,
-        "provider_message_id": _optional("provider_message_id", given.get("provider_message_id")),
+        "organization_id": documents.organization_id,
+        "provider_message_id": _optional("provider_message_id", body.get("provider_message_id")),
         "replied_provider_message_id": _optional(
-            "replied_provider_message_id", given.get("replied_provider_message_id")
+            "replied_provider_message_id", body.get("replied_provider_message_id")
         ),
         "run_id": run_id,
-        "role": one_of("role", given.get("role"), "user", "assistant"),
-        "content": _content("content", given.get("content")),
-        "created_at": moment(),
+        "role": one_of("role", body.get("role"), "user", "assistant"),
+        "content": _content("content", body.get("content")),
+        "created_at": timestamp(),
         "delivery_status": "pending",
         "delivery_error_code": None,
         "delivery_error_message": None,
         "delivered_at": None,
         "updated_at": None,
     }
-    rows.happened("message.created", session_id, message)
-    return rows.add("message", message, session_id)
+    documents.happened("message.created", session_id, message)
+    return documents.add("message", message, session_id)
 
 
-def get_message(rows: Rows, _: Document, session_id: str, message_id: str) -> Document:
+def get_message(documents: Documents, _: Document, session_id: str, message_id: str) -> Document:
     """One message, of its session only."""
-    known(rows, "session", session_id)
-    return known(rows, "message", message_id, session_id)
+    known(documents, "session", session_id)
+    return known(documents, "message", message_id, session_id)
 
 
-def update_message(rows: Rows, given: Document, session_id: str, message_id: str) -> Document:
-    message = get_message(rows, {}, session_id, message_id)
+def update_message(documents: Documents, body: Document, session_id: str, message_id: str) -> Document:
+    message = get_message(documents, {}, session_id, message_id)
     changed = {
-        name: text(name, given[name])
+        name: text(name, body[name])
         for name in ("provider_message_id", "replied_provider_message_id", "delivery_error_message")
-        if given.get(name) is not None
+        if body.get(name) is not None
     }
-    if given.get("delivery_status") is not None:
-        changed["delivery_status"] = one_of("delivery_status", given["delivery_status"], *DELIVERY)
-    code = given.get("delivery_error_code")
+    if body.get("delivery_status") is not None:
+        changed["delivery_status"] = one_of("delivery_status", body["delivery_status"], *DELIVERY)
+    code = body.get("delivery_error_code")
     if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
         raise ValidationError("delivery_error_code must be an int")
-    if given.get("delivered_at") is not None:
-        changed["delivered_at"] = timestamp_param("delivered_at", given["delivered_at"])
+    if body.get("delivered_at") is not None:
+        changed["delivered_at"] = timestamp_param("delivered_at", body["delivered_at"])
     codes = {} if code is None else {"delivery_error_code": code}
-    return rows.put("message", {**message, **changed, **codes, "updated_at": moment()})
+    return documents.put("message", {**message, **changed, **codes, "updated_at": timestamp()})
 
 
-def search_messages(rows: Rows, given: Document, session_id: str | None = None) -> list[Document]:
+def search_messages(documents: Documents, body: Document, session_id: str | None = None) -> list[Document]:
     if session_id is not None:
-        known(rows, "session", session_id)
+        known(documents, "session", session_id)
     else:
-        session_id = _optional("session_id", given.get("session_id"))
+        session_id = _optional("session_id", body.get("session_id"))
     names = ("provider_message_id", "replied_provider_message_id")
-    fields = {name: _optional(name, given.get(name)) for name in names}
-    return list(_page(rows.each("message", session_id, **fields), given))
+    fields = {name: _optional(name, body.get(name)) for name in names}
+    return list(_page(documents.each("message", session_id, **fields), body))
 
 
 def _content(name: str, value: object) -> Document:
@@ -270,94 +275,94 @@ def _content(name: str, value: object) -> Document:
 # -- agents
 
 
-def create_agent(rows: Rows, given: Document) -> Document:
-    kind = one_of("type", given.get("type"), "ai", "human")
+def create_agent(documents: Documents, body: Document) -> Document:
+    kind = one_of("type", body.get("type"), "ai", "human")
     name = "assistant_id" if kind == "ai" else "profile_id"
     agent = {
         "id": new_id("agent"),
-        "organization_id": rows.organization_id,
-        "name": text("name", given.get("name")),
+        "organization_id": documents.organization_id,
+        "name": text("name", body.get("name")),
         "type": kind,
-        name: text(name, given.get(name)),
-        "created_at": moment(),
+        name: text(name, body.get(name)),
+        "created_at": timestamp(),
     }
-    return rows.add("agent", agent)
+    return documents.add("agent", agent)
 
 
-def update_agent(rows: Rows, given: Document, agent_id: str) -> Document:
-    agent = known(rows, "agent", agent_id)
-    fields = _fields(given, ("name", "assistant_id" if agent["type"] == "ai" else "profile_id"))
-    return rows.put("agent", {**agent, **{name: text(f"fields.{name}", value) for name, value in fields.items()}})
+def update_agent(documents: Documents, body: Document, agent_id: str) -> Document:
+    agent = known(documents, "agent", agent_id)
+    fields = _fields(body, ("name", "assistant_id" if agent["type"] == "ai" else "profile_id"))
+    return documents.put("agent", {**agent, **{name: text(f"fields.{name}", value) for name, value in fields.items()}})
 
 
-def get_agent(rows: Rows, _: Document, agent_id: str) -> Document:
+def get_agent(documents: Documents, _: Document, agent_id: str) -> Document:
     """One agent."""
-    return known(rows, "agent", agent_id)
+    return known(documents, "agent", agent_id)
 
 
-def delete_agent(rows: Rows, _: Document, agent_id: str) -> None:
-    rows.remove("agent", known(rows, "agent", agent_id)["id"])
+def delete_agent(documents: Documents, _: Document, agent_id: str) -> None:
+    documents.remove("agent", known(documents, "agent", agent_id)["id"])
 
 
-def search_agents(rows: Rows, given: Document) -> list[Document]:
-    if given.get("type") is not None:
-        one_of("type", given["type"], "ai", "human")
+def search_agents(documents: Documents, body: Document) -> list[Document]:
+    if body.get("type") is not None:
+        one_of("type", body["type"], "ai", "human")
     names = ("type", "assistant_id", "profile_id")
-    fields = {name: _optional(name, given.get(name)) for name in names}
-    return list(_page(rows.each("agent", **fields), given))
+    fields = {name: _optional(name, body.get(name)) for name in names}
+    return list(_page(documents.each("agent", **fields), body))
 
 
 # -- schedules and surveys
 
 
-def create_schedule(rows: Rows, given: Document, session_id: str) -> Document:
-    open_session(rows, session_id)
-    config = shaped("config", ScheduleConfig, given.get("config"))
+def create_schedule(documents: Documents, body: Document, session_id: str) -> Document:
+    open_session(documents, session_id)
+    config = shaped("config", ScheduleConfig, body.get("config"))
     if one_of("config.type", config["type"], *CONFIGS) == "message":
         config = {**config, "message": _content("config.message", config["message"])}
     schedule = {
         "id": new_id("sched"),
         "session_id": session_id,
-        "organization_id": rows.organization_id,
-        "scheduled_for": timestamp_param("scheduled_for", given.get("scheduled_for")),
+        "organization_id": documents.organization_id,
+        "scheduled_for": timestamp_param("scheduled_for", body.get("scheduled_for")),
         "config": config,
         "status": "scheduled",
-        "created_at": moment(),
+        "created_at": timestamp(),
     }
-    return rows.add("schedule", schedule, session_id)
+    return documents.add("schedule", schedule, session_id)
 
 
 def _is_active(survey: Document) -> bool:
     return from_json(SurveySubmission, survey).is_active
 
 
-def active_survey(rows: Rows, session_id: str, survey_id: str) -> Document:
+def active_survey(documents: Documents, session_id: str, survey_id: str) -> Document:
     """The survey submission with this id.
 
     :raises ValidationError: the survey is over.
     """
-    survey = get_survey(rows, {}, session_id, survey_id)
+    survey = get_survey(documents, {}, session_id, survey_id)
     if not _is_active(survey):
         raise ValidationError("the survey submission must be active (pending, and not expired)")
     return survey
 
 
-def get_survey(rows: Rows, _: Document, session_id: str, survey_id: str) -> Document:
+def get_survey(documents: Documents, _: Document, session_id: str, survey_id: str) -> Document:
     """One survey submission, of its session only."""
-    known(rows, "session", session_id)
-    return known(rows, "survey", survey_id, session_id)
+    known(documents, "session", session_id)
+    return known(documents, "survey", survey_id, session_id)
 
 
-def reply_to_survey(rows: Rows, _: Document, session_id: str, survey_id: str) -> Document:
+def reply_to_survey(documents: Documents, _: Document, session_id: str, survey_id: str) -> Document:
     """Finish it once the contact has said something since its start."""
-    survey = active_survey(rows, session_id, survey_id)
-    answers = rows.each("message", session_id, role="user")
-    at = moment()
+    survey = active_survey(documents, session_id, survey_id)
+    answers = documents.each("message", session_id, role="user")
+    at = timestamp()
     if any(answer["created_at"] > survey["created_at"] for answer in answers):
         survey |= {"status": "finished", "finished_at": at}
-    return rows.put("survey", {**survey, "updated_at": at})
+    return documents.put("survey", {**survey, "updated_at": at})
 
 
-def cancel_survey(rows: Rows, _: Document, session_id: str, survey_id: str) -> Document:
-    survey = active_survey(rows, session_id, survey_id)
-    return rows.put("survey", {**survey, "status": "cancelled", "updated_at": moment()})
+def cancel_survey(documents: Documents, _: Document, session_id: str, survey_id: str) -> Document:
+    survey = active_survey(documents, session_id, survey_id)
+    return documents.put("survey", {**survey, "status": "cancelled", "updated_at": timestamp()})

@@ -34,20 +34,20 @@ from ..idempotency import RequestKey, ReusedKey
 from ..records import Records
 from ..unavailable import Unavailable
 from . import actions
-from .desk import Desk, Reply
-from .posting import Posting
-from .rows import APP_ID, Document, Rows
+from .desk import Agents, Reply
+from .documents import APP_ID, Document, Documents
+from .webhooks import WebhookSender
 
 PREFIX = "/conversations/v2"
 
-POSTING: web.AppKey[Posting] = web.AppKey("posting", Posting)
-DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+WEBHOOKS: web.AppKey[WebhookSender] = web.AppKey("webhooks", WebhookSender)
+AGENTS: web.AppKey[Agents] = web.AppKey("agents", Agents)
 
 STATUSES: Mapping[type[AntonniaError], int] = {AuthenticationError: 401, NotFoundError: 404, ValidationError: 422}
 
 
 Action = Callable[..., Any]
-"""Carries out a request: a function of the rows, the ids of the path by name, and the body."""
+"""Carries out a request: a function of the documents, the ids of the path by name, and the body."""
 
 READS: Mapping[tuple[str, str], Action] = {
     ("POST", "/sessions/search"): actions.search_sessions,
@@ -78,7 +78,7 @@ WRITES: Mapping[tuple[str, str], Action] = {
 def create_app(server: web.Application, answer: Reply | str | None, webhook: str | None) -> web.Application:
     """The application, to add to the server's below :data:`PREFIX`.
 
-    :param answer: the answers of agents: a function of an :class:`~.desk.Occasion`, or a text.
+    :param answer: the answers of agents: a function of a :class:`~.desk.ReplyContext`, or a text.
     :param webhook: the address that receives webhooks.
     """
     app = web.Application(middlewares=[_errors_as_detail])
@@ -92,11 +92,11 @@ def create_app(server: web.Application, answer: Reply | str | None, webhook: str
     app.router.add_post("/sessions/{session_id}/reply", _reply)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
-        posting = app[POSTING] = Posting(webhook)
-        desk = app[DESK] = Desk(server[STORE], answer, posting)
+        webhooks = app[WEBHOOKS] = WebhookSender(webhook)
+        agents = app[AGENTS] = Agents(server[STORE], answer, webhooks)
         yield
-        await desk.close()
-        await posting.close()
+        await agents.close()
+        await webhooks.close()
 
     app.cleanup_ctx.append(run)
     return app
@@ -107,7 +107,7 @@ def _reading(action: Action) -> Handler:
         token, body = await _token(request), _document(await _body(request))
 
         def read(connection: Connection) -> Any:
-            return action(Rows(connection, find_app(connection, token, APP_ID)), body, **request.match_info)
+            return action(Documents(connection, find_app(connection, token, APP_ID)), body, **request.match_info)
 
         return reply(await request.app[STORE].read(read))
 
@@ -119,13 +119,13 @@ def _writing(action: Action) -> Handler:
         token, body, key = await _written(request)
 
         def write(records: Records) -> tuple[Any, list[Document]]:
-            rows = Rows(records.connection, records.app(token, APP_ID))
-            return rows.once(key, lambda: action(rows, body, **request.match_info)), rows.events
+            documents = Documents(records.connection, records.app(token, APP_ID))
+            return documents.once(key, lambda: action(documents, body, **request.match_info)), documents.events
 
         answer, events = await request.app[STORE].write(write)
-        request.app[POSTING].post(events)
+        request.app[WEBHOOKS].post(events)
         if action is actions.create_schedule:
-            request.app[DESK].look()
+            request.app[AGENTS].schedule_added()
         if answer is None:
             return web.Response(status=204)
         return reply(answer, 201 if action is actions.create_agent else 200)
@@ -140,17 +140,17 @@ async def _reply(request: web.Request) -> web.Response:
 
     def look(connection: Connection) -> tuple[App, str | None]:
         app = find_app(connection, token, APP_ID)
-        rows = Rows(connection, app)
-        before = rows.answer_to(key)
+        documents = Documents(connection, app)
+        before = documents.answer_to(key)
         if before is None:
-            actions.open_session(rows, session_id)
+            actions.open_session(documents, session_id)
         assert app is not None
         return app, before
 
     app, before = await request.app[STORE].read(look)
     if before is not None:
         return reply(orjson.loads(before))
-    return reply(await request.app[DESK].reply(app, session_id, seconds or 0, key))
+    return reply(await request.app[AGENTS].reply(app, session_id, seconds or 0, key))
 
 
 # -- what all of them share
@@ -185,15 +185,15 @@ async def _body(request: web.Request) -> bytes:
 
 def _document(body: bytes) -> Document:
     try:
-        given = orjson.loads(body) if body else {}
-        orjson.dumps([[[[given]]]])  # parts of it go into other objects, and orjson reads deeper than it writes
+        parsed = orjson.loads(body) if body else {}
+        orjson.dumps([[[[parsed]]]])  # parts of it go into other objects, and orjson reads deeper than it writes
     except orjson.JSONDecodeError:
         raise ValidationError("the body must be JSON") from None
     except orjson.JSONEncodeError:
         raise ValidationError("the body must not be nested more than 250 deep") from None
-    if not isinstance(given, dict):
-        raise ValidationError(f"the body must be a JSON object, got {type(given).__name__}")
-    return given
+    if not isinstance(parsed, dict):
+        raise ValidationError(f"the body must be a JSON object, got {type(parsed).__name__}")
+    return parsed
 
 
 @web.middleware

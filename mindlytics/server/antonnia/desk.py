@@ -1,4 +1,4 @@
-"""Acts without a request: answers of agents after their debounce time, and due schedules."""
+"""What happens without a request: answers of agents after their debounce time, and due schedules."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ..schema import apps
 from ..store import Store
 from ..unavailable import Stopping, Unavailable
 from . import actions
-from .posting import Posting
-from .rows import APP_ID, Document, Rows, new_id
+from .documents import APP_ID, Document, Documents, new_id
+from .webhooks import WebhookSender
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ logger = logging.getLogger("mindlytics.server")
 
 
 @frozen
-class Occasion:
+class ReplyContext:
     """What an agent should answer to.
 
     :param session: the session, with its agent and metadata.
@@ -54,7 +54,7 @@ class Occasion:
     node_id: str | None = None
 
 
-Reply = Callable[[Occasion], Any]
+Reply = Callable[[ReplyContext], Any]
 """Returns what the agent says: a text, a content, a list of them, or None. May be a coroutine function."""
 
 
@@ -64,48 +64,48 @@ def rule(template: str = ECHO) -> Reply:
     :param template: the answer. ``{text}`` in it stands for the contact's last message.
     """
 
-    def answer(occasion: Occasion) -> str:
-        if occasion.node_id is not None:
-            return f"[{occasion.node_id}]"
-        return template.replace("{text}", occasion.messages[-1].content.words)
+    def answer(context: ReplyContext) -> str:
+        if context.node_id is not None:
+            return f"[{context.node_id}]"
+        return template.replace("{text}", context.messages[-1].content.words)
 
     return answer
 
 
-class Desk:
+class Agents:
     """The agents of one running server.
 
     :param reply: what they say. A text becomes a :func:`rule`.
     """
 
-    def __init__(self, store: Store, reply: Reply | str | None, posting: Posting) -> None:
+    def __init__(self, store: Store, reply: Reply | str | None, webhooks: WebhookSender) -> None:
         self._store = store
         self._reply = reply if callable(reply) else rule(ECHO if reply is None else reply)
-        self._posting = posting
+        self._webhooks = webhooks
         self._pending: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
-        self._clerk = asyncio.create_task(self._keep_time())
+        self._scheduler = asyncio.create_task(self._run_schedules())
 
     async def close(self) -> None:
         """Drop pending answers. The next server carries out the schedules."""
-        tasks = [self._clerk, *self._pending.values()]
+        tasks = [self._scheduler, *self._pending.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def look(self) -> None:
+    def schedule_added(self) -> None:
         """Note that a schedule was added."""
         self._changed.set()
 
     async def reply(self, app: App, session_id: str, debounce: float, key: RequestKey | None = None) -> Document:
         """Answer in a session, at once or after so many seconds without another call. Returns the session.
 
-        :param key: see :meth:`~.rows.Rows.once`. The agent answers once under one key.
+        :param key: see :meth:`~.documents.Documents.once`. The agent answers once under one key.
         """
         answered = None
         if debounce:
             answered = await self._write(
-                app, lambda rows: rows.once(key, partial(actions.get_session, rows, {}, session_id))
+                app, lambda documents: documents.once(key, partial(actions.get_session, documents, {}, session_id))
             )
         place = (app.scope, session_id)
         waiting = self._pending.pop(place, None)
@@ -125,49 +125,50 @@ class Desk:
     async def _answer(
         self, app: App, session_id: str, node_id: str | None = None, *, key: RequestKey | None = None
     ) -> Document:
-        def look(connection: Connection) -> Occasion | None:
-            rows = Rows(connection, app)
-            session = from_json(Session, actions.session_to_json(rows, actions.open_session(rows, session_id)))
+        def look(connection: Connection) -> ReplyContext | None:
+            documents = Documents(connection, app)
+            opened = actions.open_session(documents, session_id)
+            session = from_json(Session, actions.session_to_json(documents, opened))
             if session.agent is not None and session.agent.type == "human":
                 return None
-            messages = [from_json(Message, document) for document in rows.each("message", session_id)]
+            messages = [from_json(Message, document) for document in documents.each("message", session_id)]
             if node_id is None and (not messages or messages[-1].role != "user"):
                 return None
-            return Occasion(session, messages, node_id)
+            return ReplyContext(session, messages, node_id)
 
-        occasion = await self._store.read(look)
-        said = None if occasion is None else await self._asked(occasion)
+        context = await self._store.read(look)
+        said = None if context is None else await self._call_reply(context)
         contents = said if isinstance(said, (list, tuple)) else [] if said is None else [said]
         run_id = new_id("run")
 
-        def say(rows: Rows) -> Document:
+        def say(documents: Documents) -> Document:
             for content in contents:
                 as_json = {"type": "text", "text": content} if isinstance(content, str) else to_json(content)
-                actions.create_message(rows, {"role": "assistant", "content": as_json}, session_id, run_id)
-            return actions.get_session(rows, {}, session_id)
+                actions.create_message(documents, {"role": "assistant", "content": as_json}, session_id, run_id)
+            return actions.get_session(documents, {}, session_id)
 
-        return await self._write(app, lambda rows: rows.once(key, partial(say, rows)))
+        return await self._write(app, lambda documents: documents.once(key, partial(say, documents)))
 
-    async def _asked(self, occasion: Occasion) -> Any:
+    async def _call_reply(self, context: ReplyContext) -> Any:
         try:
-            said = await asyncio.to_thread(self._reply, occasion)
+            said = await asyncio.to_thread(self._reply, context)
             return await said if inspect.isawaitable(said) else said
         except Exception as error:
             logger.exception("the reply function failed")
             raise ValidationError(f"the reply function failed: {type(error).__name__}") from None
 
-    async def _write(self, app: App, work: Callable[[Rows], T]) -> T:
+    async def _write(self, app: App, work: Callable[[Documents], T]) -> T:
         def run(records: Records) -> tuple[T, list[Document]]:
-            rows = Rows(records.connection, app)
-            return work(rows), rows.events
+            documents = Documents(records.connection, app)
+            return work(documents), documents.events
 
         result, events = await self._store.write(run)
-        self._posting.post(events)
+        self._webhooks.post(events)
         return result
 
     # -- schedules
 
-    async def _keep_time(self) -> None:
+    async def _run_schedules(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
@@ -193,28 +194,28 @@ class Desk:
         session_id, config = schedule["session_id"], schedule["config"]
         mine = False
 
-        def work(rows: Rows) -> None:
+        def work(documents: Documents) -> None:
             nonlocal mine
-            current = actions.known(rows, "schedule", schedule["id"])
+            current = actions.known(documents, "schedule", schedule["id"])
             mine = current["status"] == "scheduled"  # otherwise another server did it
             if not mine:
                 return
             status = "completed"
             try:
-                actions.open_session(rows, session_id)
+                actions.open_session(documents, session_id)
                 if config["type"] == "message":
                     said = {"role": "assistant", "content": config["message"]}
-                    actions.create_message(rows, said, session_id)
+                    actions.create_message(documents, said, session_id)
             except AntonniaError:
                 status, mine = "failed", False
-            rows.put("schedule", {**current, "status": status})
+            documents.put("schedule", {**current, "status": status})
 
         await self._write(app, work)
         if mine and config["type"] == "node":
             try:
                 await self._answer(app, session_id, config["node_id"])
             except AntonniaError:
-                await self._write(app, lambda rows: rows.put("schedule", {**schedule, "status": "failed"}))
+                await self._write(app, lambda documents: documents.put("schedule", {**schedule, "status": "failed"}))
 
 
 def _scheduled(connection: Connection) -> list[tuple[App, Document]]:
@@ -223,7 +224,7 @@ def _scheduled(connection: Connection) -> list[tuple[App, Document]]:
     query = select(apps.c.scope, apps.c.organization_id).where(apps.c.app_id == APP_ID)
     for scope, organization_id in connection.execute(query).all():
         app = App(scope, organization_id, APP_ID)
-        found += [(app, schedule) for schedule in Rows(connection, app).each("schedule", status="scheduled")]
+        found += [(app, schedule) for schedule in Documents(connection, app).each("schedule", status="scheduled")]
     return sorted(found, key=lambda item: _due(item[1]))
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from ...delivery.retry import backoff
 from ...transport.body import IDENTITY
-from .rows import Document
+from .documents import Document
 
 ATTEMPTS = 8
 LONGEST_PAUSE = 8.0
@@ -42,7 +42,7 @@ def is_address(url: str) -> bool:
         return False
 
 
-class Posting:
+class WebhookSender:
     """Posts to one address, on the loop on which it was made. Without an address, it does nothing."""
 
     def __init__(self, url: str | None) -> None:

@@ -1,7 +1,7 @@
-"""Sessions, messages, agents, schedules and surveys as documents in one table, each as the API tells it.
+"""Sessions, messages, agents, schedules and surveys as documents in one table, each as the API returns it.
 
-What they mean is in ``actions.py``. All methods run over a connection of the store, within its transaction, and see one
-organization's documents only.
+``actions.py`` gives them their meaning. All methods run over a connection of the store, within its transaction, and see
+one organization's documents only.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _stored(document: Document) -> Document:
     return {**columns, "document": orjson.dumps(document).decode()}
 
 
-def moment(later: timedelta = timedelta()) -> str:
-    """The present, or a moment so much later, as it is told."""
+def timestamp(later: timedelta = timedelta()) -> str:
+    """The time now, or so much later, as the API returns it."""
     return iso(now() + later // MICROSECOND)
 
 
@@ -46,10 +46,10 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{uuid.uuid4().hex}"
 
 
-class Rows:
-    """The documents of one organization, and the events that come about while they change.
+class Documents:
+    """The documents of one organization, and the events that their changes cause.
 
-    :param app: whose documents; None: nobody's, so there are none.
+    :param app: their app. None: there are none.
     """
 
     def __init__(self, connection: Connection, app: App | None) -> None:
@@ -57,21 +57,21 @@ class Rows:
         self._scope = -1 if app is None else app.scope
         self.organization_id = "" if app is None else app.organization_id
         self.events: list[Document] = []
-        """What webhooks tell of, once it is committed."""
+        """The webhooks to post after the commit."""
 
     def add(self, kind: str, document: Document, session_id: str | None = None) -> Document:
-        """Keep a new document."""
+        """Store a new document."""
         values = {"scope": self._scope, "kind": kind, "id": document["id"], "session_id": session_id}
         self._connection.execute(insert(antonnia).values(**values, **_stored(document)))
         return document
 
     def find(self, kind: str, id: str) -> Document | None:
-        """The document of this id."""
+        """The document with this id, if there is one."""
         found = self._connection.execute(select(antonnia.c.document).where(*self._is(kind, id))).scalar()
         return None if found is None else orjson.loads(found)
 
     def put(self, kind: str, document: Document) -> Document:
-        """Keep what became of a document."""
+        """Store a changed document."""
         self._connection.execute(update(antonnia).where(*self._is(kind, document["id"])).values(**_stored(document)))
         return document
 
@@ -80,7 +80,7 @@ class Rows:
         self._connection.execute(delete(antonnia).where(*self._is(kind, id)))
 
     def each(self, kind: str, session_id: str | None = None, **fields: object) -> Iterator[Document]:
-        """The documents whose fields have these values (those that are not None), in the order in which they came."""
+        """The documents whose fields have these values, in order of arrival. A value of None fits all."""
         query = select(antonnia.c.document).where(antonnia.c.scope == self._scope, antonnia.c.kind == kind)
         if session_id is not None:
             query = query.where(antonnia.c.session_id == session_id)
@@ -98,25 +98,25 @@ class Rows:
         return antonnia.c.scope == self._scope, antonnia.c.kind == kind, antonnia.c.id == id
 
     def answer_to(self, key: RequestKey | None) -> str | None:
-        """The JSON that answered the request of this key, for as long as the store remembers keys; None: of no key.
+        """The JSON that answered the request of this key. None without a key, or if the store has no answer to it.
 
         :raises ReusedKey: the key came with another body.
         """
         return None if key is None else answer_to(self._connection, self._scope, key)
 
     def once(self, key: RequestKey | None, work: Callable[[], T]) -> T:
-        """What answered the request of this key; else what ``work`` gives, which answers the next one."""
+        """The earlier answer to the request of this key, else what ``work`` returns, which answers it from now on."""
         before = self.answer_to(key)
         answer: T = work() if before is None else orjson.loads(before)
         if key is not None and before is None:
             remember(self._connection, self._scope, key, orjson.dumps(answer).decode())
         return answer
 
-    def happened(self, type: str, session_id: str, told: Document) -> None:
+    def happened(self, type: str, session_id: str, document: Document) -> None:
         """Note an event for the webhooks."""
         self.events.append(
             {
                 "session_id": session_id,
-                "body": {"id": new_id("evt"), "created_at": moment(), "type": type, "data": {"object": told}},
+                "body": {"id": new_id("evt"), "created_at": timestamp(), "type": type, "data": {"object": document}},
             }
         )
