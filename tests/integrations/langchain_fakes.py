@@ -1,4 +1,4 @@
-"""Models of LangChain with scripted answers, and the tools of their agents."""
+"""Models of LangChain with scripted answers, the tools of their agents, and a handler that records them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from typing import Any
 
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+
+from mindlytics.integrations.langchain import MindlyticsCallback
+
+from ..conftest import Face
+from ..sink import Sink
+from .fakes import Session
+
+ASKED = {"messages": [("user", "2 + 3?")]}
 
 
 class Model(GenericFakeChatModel):
@@ -37,3 +45,19 @@ def add(a: int, b: int) -> int:
 def explode(a: int, b: int) -> int:
     """Raise an error."""
     raise ValueError("a secret of the user")
+
+
+class Recorded(Session):
+    """A handler of a session of one face, and the configuration of its runs."""
+
+    def __init__(self, face: Face, sink: Sink) -> None:
+        super().__init__(face, sink)
+        self.handler = MindlyticsCallback(self.session)
+        self.config: Any = {"callbacks": [self.handler]}
+
+    def in_thread(self, thread_id: str) -> Any:
+        return {**self.config, "configurable": {"thread_id": thread_id}}
+
+    async def flush(self) -> Sink:
+        assert {} == self.handler._runs._runs
+        return await super().flush()

@@ -25,11 +25,9 @@ from langgraph import prebuilt
 from mindlytics.compat.mlsdk.helpers.langchain import MLChatRecorderCallback
 from mindlytics.compat.mlsdk.helpers.langgraph import MLPostModellHook
 
-from ..integrations.langchain_fakes import add, asks, explode, model, reply
+from ..integrations.langchain_fakes import ASKED, add, asks, explode, model, reply
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-ASKED = {"messages": [("user", "2 + 3?")]}
 
 START = """
 import asyncio, warnings
