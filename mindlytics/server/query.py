@@ -15,13 +15,12 @@ from sqlalchemy import ColumnElement, Text, and_, case, exists, false, func, lit
 
 from ..errors import MindlyticsError
 from .dialects import has_key, hexadecimal, json_boolean, json_items, json_number, json_string, json_value
-from .schema import events, microseconds, store
+from .schema import INTEGERS, events, microseconds, store
 
 TEXT, NUMBER, TIME, MAP, LIST, EVENT = "text", "number", "time", "map", "list", "event"
 
 MAX_CONDITIONS = 500
 MAX_DEPTH = 20
-INT64 = range(-(2**63), 2**63)
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "$eq": operator.eq,
@@ -251,4 +250,4 @@ def _moment(name: str, text: str) -> int:
 
 def _number(operand: object) -> object:
     """The operand for SQLite, with integers beyond 64 bits as floats."""
-    return float(operand) if isinstance(operand, int) and operand not in INT64 else operand
+    return float(operand) if isinstance(operand, int) and operand not in INTEGERS else operand

@@ -40,6 +40,9 @@ FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 """The number of a row, or a time. SQLite numbers rows only in a column of this exact type."""
 
+INTEGERS = range(-(2**63), 2**63)
+"""The integers that such a column can hold."""
+
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 """Texts are in the order of their characters."""
 
@@ -56,6 +59,18 @@ def _seq() -> Column[int]:
 
 def _text(name: str, **options: Any) -> Column[str]:
     return Column(name, TEXT, **{"nullable": False, **options})
+
+
+def _links(table: str, name: str) -> Table:
+    """A table that leads from names to users."""
+    return Table(
+        table,
+        metadata,
+        _number("scope", primary_key=True, autoincrement=False),
+        _text(name, primary_key=True),
+        _number("owner"),
+        sqlite_with_rowid=False,
+    )
 
 
 store = Table(
@@ -111,22 +126,8 @@ users = Table(
     _text("traits"),
     UniqueConstraint("scope", "user_id"),
 )
-aliases = Table(
-    "aliases",
-    metadata,
-    _number("scope", primary_key=True, autoincrement=False),
-    _text("alias", primary_key=True),
-    _number("owner"),
-    sqlite_with_rowid=False,
-)
-devices = Table(
-    "devices",
-    metadata,
-    _number("scope", primary_key=True, autoincrement=False),
-    _text("device_id", primary_key=True),
-    _number("owner"),
-    sqlite_with_rowid=False,
-)
+aliases = _links("aliases", "alias")
+devices = _links("devices", "device_id")
 sessions = Table(
     "sessions",
     metadata,

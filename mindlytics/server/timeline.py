@@ -13,13 +13,13 @@ from sqlalchemy import Connection, CursorResult, Text, and_, bindparam, case, fu
 
 from ..events import ConversationFunction, EndConversation, StartConversation
 from .dialects import json_number
-from .schema import events
+from .schema import INTEGERS, events
 
 Place = tuple[int, int]
 """A time, and the order of arrival for equal times."""
 
-FIRST: Place = (-(2**63), 0)
-LAST: Place = (2**63 - 1, 0)
+FIRST: Place = (INTEGERS[0], 0)
+LAST: Place = (INTEGERS[-1], 0)
 
 _E = events.c
 _OF = and_(_E.session == bindparam("session"), _E.conversation == bindparam("conversation"))
