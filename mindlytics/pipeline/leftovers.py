@@ -63,7 +63,7 @@ class Leftovers:
         self._ledger = ledger
         self._make_outbox = make_outbox
         self._run: _Run | None = None
-        self._aside: deque[_Run] = deque()
+        self._postponed: deque[_Run] = deque()
         """Runs that the service fails at. They come after the others."""
         self._found: deque[Path] = deque()
         self._scan_at = NOW
@@ -73,7 +73,7 @@ class Leftovers:
     @property
     def is_at_work(self) -> bool:
         """Whether a run is being delivered."""
-        return self._run is not None or bool(self._aside)
+        return self._run is not None or bool(self._postponed)
 
     def next(self, now: float) -> Batch | None:
         """The next batch, if there is one and no pause."""
@@ -132,10 +132,10 @@ class Leftovers:
             self._note_settled(run, batch)
             self._ledger.absorb(run.ledger)
 
-    def set_aside(self) -> None:
+    def postpone(self) -> None:
         """Put the current run behind the others, since the service fails at it."""
         if self._run is not None:
-            self._aside.append(self._run)
+            self._postponed.append(self._run)
             self._run = None
 
     def _expire(self, run: _Run, batch: Batch) -> bool:
@@ -152,10 +152,10 @@ class Leftovers:
 
     def let_go(self) -> None:
         """Release the current run for others."""
-        self.set_aside()
-        for run in self._aside:
+        self.postpone()
+        for run in self._postponed:
             self._directory.let_go(run.log)
-        self._aside.clear()
+        self._postponed.clear()
         self._found.clear()
         self._scan_at = NOW
 
@@ -178,7 +178,7 @@ class Leftovers:
         return None
 
     def _resumed(self) -> _Run | None:
-        return self._aside.popleft() if self._aside else None
+        return self._postponed.popleft() if self._postponed else None
 
     def _made(self, log: Log) -> _Run:
         ledger = Ledger(threading.RLock())

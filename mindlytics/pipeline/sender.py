@@ -526,4 +526,4 @@ class Sender(ABC):
         else:
             batch.is_suspect = False
             leftovers.settle(batch, verdict, clock(), self.attempts.origin)
-            leftovers.set_aside()
+            leftovers.postpone()
