@@ -228,7 +228,7 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         return as_id(name, value, self.pipeline.report_change)
 
     def _mirror(self, account: Account, settings: Settings) -> Mirror:
-        """Copy the session of another service's client to Align AI; ``settings`` are that client's."""
+        """Copy a session to Align AI. Its client belongs to another service, and has these settings."""
         return Mirror(self.pipeline, account, settings)
 
     def _limit(self, timeout_seconds: float | None) -> float:

@@ -20,15 +20,15 @@ class AlignAI(BaseAlignAI[BlockingPipeline, None]):
     def flush(self, timeout_seconds: float | None = None) -> FlushResult:
         """Send what is pending and wait until the service has answered.
 
-        :param timeout_seconds: seconds to wait at most; default ``flush_timeout_seconds`` of the config, 5.
-        :returns: the account; ``pending`` is above 0 if the time was too short.
+        :param timeout_seconds: seconds to wait at most. Default: ``flush_timeout_seconds`` of the config, 5.
+        :returns: the account. ``pending`` is above 0 if the time was too short.
         """
         return self.pipeline.flush(self._limit(timeout_seconds))
 
     def close(self, timeout_seconds: float | None = None) -> FlushResult:
         """Deliver what is pending, then stop. Later events are dropped and counted. Closing twice is harmless.
 
-        :param timeout_seconds: seconds to wait at most; default ``flush_timeout_seconds`` of the config, 5.
+        :param timeout_seconds: seconds to wait at most. Default: ``flush_timeout_seconds`` of the config, 5.
         :returns: the account.
         """
         result: FlushResult = self._close(self._limit(timeout_seconds), ending=timeout_seconds is None)

@@ -214,7 +214,7 @@ def _to_datetime(stamp: Any) -> datetime:
     try:
         return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
     except OverflowError:
-        raise ValidationError("create_time", "a moment within the years 1 to 9999", stamp) from None
+        raise ValidationError("create_time", "a time within the years 1 to 9999", stamp) from None
 
 
 class AlignWire:

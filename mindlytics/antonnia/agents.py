@@ -26,8 +26,8 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
     ) -> One:
         """Add an agent.
 
-        :param assistant_id: the assistant that speaks for it; required if ``type`` is ``"ai"``.
-        :param profile_id: the person's profile; required if ``type`` is ``"human"``.
+        :param assistant_id: the assistant that speaks for it. Required if ``type`` is ``"ai"``.
+        :param profile_id: the person's profile. Required if ``type`` is ``"human"``.
         :param idempotency_key: a text, unique to this agent. With it the call is retried like a read.
         """
         one_of("type", type, "ai", "human")

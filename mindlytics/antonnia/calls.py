@@ -64,7 +64,7 @@ class Face(Protocol):
     """What a face does with calls."""
 
     def _send(self, call: Call[Any]) -> Any:
-        """Send a call; return its answer, or an awaitable of it."""
+        """Send a call. Returns its answer, or an awaitable of it."""
 
     def _walk(self, call: Call[Any]) -> Any:
         """Iterate over all that a search finds."""

@@ -1,6 +1,6 @@
-"""The queue where there is a spool: an event is on the porch before its call returns, so that a kill does not lose it.
+"""The queue of a client with a spool. It copies an event to the porch before the call returns, so a kill spares it.
 
-The copy is among the lines that nothing comes between (see ``intake.py``), so the porch has the order of the queue.
+The copy is one of the steps that nothing interrupts (see ``intake.py``), so the porch has the order of the queue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOK_AGAIN = 0.0005
 
 
 class NoPorch:
-    """What there is where there is no porch."""
+    """Stands for a porch that is missing. It takes no copies."""
 
     tail = 0
     buffer = bytearray()
@@ -41,20 +41,20 @@ class NoPorch:
 
 
 class DurableIntake(Intake):
-    """The queue, and who is accepted."""
+    """The queue, which also copies events to the porch."""
 
     porch: Porch | NoPorch = NoPorch()
-    """Where events are copied to. Others may wait in the queue as well, without a copy."""
+    """Holds copies of events. Some events in the queue may have none."""
     is_opened = False
-    """Whether it was tried to have a porch."""
+    """Whether opening a porch was tried."""
     is_stuck = False
-    """Whether a call waited in vain for room on the porch, since there was some the last time."""
+    """Whether a call has waited in vain for room on the porch. Later calls then wait no more until there is room."""
     open_porch: Callable[[], object]
-    """Tries to have one."""
+    """Tries to open a porch."""
     encode: Callable[[Any], bytes | None]
-    """Encodes an event now; None where that is to be left to the sender."""
+    """Encodes an event now. Returns None if the sender has to do it."""
     patience: Callable[[], float]
-    """Seconds that the present call may wait for room on the porch."""
+    """Returns for how many seconds the present call may wait for room on the porch."""
 
     @exclusive
     def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:

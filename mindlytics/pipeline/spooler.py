@@ -44,6 +44,7 @@ TRY_AGAIN = 5.0
 ERROR_WAIT = 1.0
 """Seconds before the spooler resumes after an error of our own."""
 LONGEST_REST = 60.0
+"""Seconds between two looks at the queue if nothing wakes the thread."""
 
 _said: set[str] = set()
 
@@ -218,7 +219,7 @@ class Spooler:
         self._carried(entries[-1])
 
     def _carried(self, entry: Any) -> None:
-        """That one, and all before it, need the porch no more."""
+        """Free the room of this event, and of all before it, on the porch."""
         self.intake.porch.carried(entry[0], entry[4])
         self.intake.is_stuck = False
 
@@ -245,7 +246,7 @@ class Spooler:
 
     def _make_porch(self, log: Log) -> None:
         former = self.intake.porch
-        if self._settings.before_send is None:  # else nothing that may touch it is there in time
+        if self._settings.before_send is None:  # it has to see events before anything is written
             try:
                 self.intake.porch = Porch(log.path)
             except OSError as error:

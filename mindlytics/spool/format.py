@@ -65,7 +65,7 @@ def chunk(seed: int, kind: int, first: int, count: int, *, wall: float, payload:
     """A chunk as bytes."""
     head = HEAD.pack(MAGIC, 0, kind, count, first, wall, len(payload))[CHECKED:]
     checksum = zlib.crc32(payload, zlib.crc32(head, seed))
-    return b"".join((MAGIC, checksum.to_bytes(4, "little"), head, payload))
+    return b"".join((MAGIC, checksum.to_bytes(CHECKSUM, "little"), head, payload))
 
 
 def events(records: Iterable[Record]) -> bytes:

@@ -1,7 +1,7 @@
 """The porch of a run: memory that outlives the process, where an event waits until it is in the log.
 
-A file of the system's shared memory, mapped. Events are chunks of one event each, as in the log, one after the other,
-and round again. What is carried to the log may be overwritten. A kill loses nothing of it, a loss of power all.
+It is a ring in a mapped file of the system's shared memory. Each event is a chunk as in the log, and may be overwritten
+once it is there. The porch survives a kill, and is lost with the machine's power.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PLACE = Path("/dev/shm")
 """Where the system keeps shared memory."""
 NAME = "mindlytics-"
 BYTES = 2 * 1024 * 1024
-"""Room for events, all of it taken from the system at once, so that a write never meets a lack of memory."""
+"""Room for events. All of it is reserved at once, so later writes find their memory."""
 HEADER = 4096
-"""Bytes before the events: up to which number they are settled or in the log, and the directory of the run."""
+"""Bytes before the events. They hold the number of the last event that left the porch, and the run's directory."""
 STALE = 3600.0
-"""Seconds after which a porch is removed whose run is gone."""
+"""Seconds after which a porch without a run is removed."""
 NOWHERE = slice(0, 0)
 
 
@@ -38,7 +38,7 @@ class Porch:
 
     def __init__(self, run: Path) -> None:
         self.tail = 0
-        """Up to here, counted on beyond the end, events were written. Whoever accepts an event changes it."""
+        """Bytes written since the beginning, in all rounds. The queue adds to it as it accepts an event."""
         self._head = 0
         self._seed = format.seed_of(run.name)
         self._path = _place_of(run.name)
@@ -47,7 +47,7 @@ class Porch:
         self.buffer[8 : 8 + len(where)] = where
 
     def prepare(self, number: int, account: int, data: bytes) -> tuple[slice, bytes, int]:
-        """An event as it is written, where, and what the tail is after that; nothing and nowhere without room."""
+        """The place for an event, its bytes, and the tail after it. Without room, the place is ``NOWHERE``."""
         written = format.single(self._seed, Record(account, number, data), time.time())
         tail = self.tail
         start = tail % BYTES
@@ -60,20 +60,20 @@ class Porch:
         return slice(HEADER + start, HEADER + start + len(written)), written, end
 
     def is_for(self, data: bytes) -> bool:
-        """Whether it will have room for an event once others are carried away."""
+        """Whether it can hold an event once others have left."""
         return len(data) < BYTES // 2
 
     def carried(self, number: int, end: int) -> None:
-        """All events up to that number are in the log or settled, and up to that tail there is room again."""
+        """Free the room up to that tail, since all events up to that number are in the log or settled."""
         self.buffer[:8] = number.to_bytes(8, "little")
         self._head = max(self._head, end)
 
     def leave(self) -> None:
-        """Write no more to it: it is another process's. What is just being accepted is written to nowhere."""
+        """Stop writing to it, since it is another process's. An event that is being accepted gets no copy."""
         self.buffer = bytearray()
 
     def remove(self) -> None:
-        """Remove it: all that was there is in the log."""
+        """Remove it, since all its events are in the log."""
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -88,7 +88,7 @@ def _mapped(path: Path) -> mmap.mmap:
         raise OSError("this system cannot reserve memory")
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
     try:
-        allocate(file, 0, HEADER + BYTES)  # else a write beyond what is left would end the process
+        allocate(file, 0, HEADER + BYTES)  # otherwise a write without memory left would kill the process
         return mmap.mmap(file, HEADER + BYTES)
     except BaseException:
         path.unlink()
@@ -98,7 +98,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def left_by(run: str, number: int) -> list[tuple[float, Record]]:
-    """What a run left on its porch beyond the event of that number, in order: when it was recorded, and itself."""
+    """The events after that number that a run left on its porch, in order, each with the time of its recording."""
     data = _read(_place_of(run))
     number = max(number, int.from_bytes(data[:8], "little"))
     found: dict[int, tuple[float, Record]] = {}
@@ -110,13 +110,13 @@ def left_by(run: str, number: int) -> list[tuple[float, Record]]:
 
 
 def remove(run: str) -> None:
-    """Remove what a run left: it is in the log."""
+    """Remove a run's porch, since all its events are in the log."""
     with contextlib.suppress(OSError):
         _place_of(run).unlink()
 
 
 def remove_stale() -> None:
-    """Remove the porches of runs that are gone, with all their events."""
+    """Remove the porches whose run is gone, after a while."""
     with contextlib.suppress(OSError):
         for path in PLACE.glob(f"{NAME}*"):
             if time.time() - path.lstat().st_mtime > STALE and path.lstat().st_uid == os.geteuid():
@@ -126,7 +126,7 @@ def remove_stale() -> None:
 
 
 def _read(path: Path) -> bytes:
-    """What is in a porch of this user's; nothing where there is none."""
+    """The bytes of a porch, or none if it is missing or another user's."""
     with contextlib.suppress(OSError), open(os.open(path, os.O_RDONLY | NO_LINK), "rb") as file:
         about = os.fstat(file.fileno())
         if stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid():

@@ -47,7 +47,7 @@ class Survey:
 
     :param last: the number of the last event.
     :param settled: all events up to this number are settled.
-    :param number: the number that the last event had in the process that recorded it; 0 where none is left.
+    :param number: the number that the last event had in the process that recorded it, or 0 if none is left.
     :param posted: the batches that were posted and not settled, by their first event.
     :param segments: the last event of each segment, by the segment's number.
     :param sizes: the bytes of each segment.
