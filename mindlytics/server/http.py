@@ -43,6 +43,9 @@ MAX_LINE = 64 * 1024
 MAX_HEADER = 255
 """Most characters of a key, an app id or an Idempotency-Key."""
 
+HEADER_RULE = f"1 to {MAX_HEADER} printable characters"
+KEY_RULE = f"{HEADER_RULE} without spaces"
+
 ANY_KEY = "local"
 """The organization behind every key, if the server accepts any key."""
 
@@ -135,14 +138,23 @@ def bearer(request: web.Request) -> str:
     return "" if token.lower() == "bearer" else token
 
 
+def fits_header(text: str) -> bool:
+    """Whether a text may be an app id or an Idempotency-Key."""
+    return 0 < len(text) <= MAX_HEADER and text.isprintable()
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may be an API key."""
+    return fits_header(text) and " " not in text
+
+
 def check_key(name: str, key: str | None) -> None:
     """Check a key for a server, or None.
 
     :raises InvalidKey: it is empty, too long, or holds characters that a header cannot hold.
     """
-    if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable() and " " not in key):
-        said = f"1 to {MAX_HEADER} printable characters without spaces"
-        raise InvalidKey(f"the {name} is empty" if not key else f"the {name} must be {said}")
+    if key is not None and not is_key(key):
+        raise InvalidKey(f"the {name} must be {KEY_RULE}" if key else f"the {name} is empty")
 
 
 def check_header(name: str, value: str) -> None:
@@ -150,8 +162,8 @@ def check_header(name: str, value: str) -> None:
 
     :raises Problem: 400.
     """
-    if not 0 < len(value) <= MAX_HEADER or not value.isprintable():
-        raise Problem(400, "invalid header", f"{name} must be 1 to {MAX_HEADER} printable characters", field=name)
+    if not fits_header(value):
+        raise Problem(400, "invalid header", f"{name} must be {HEADER_RULE}", field=name)
 
 
 async def body_of(request: web.Request) -> bytes:

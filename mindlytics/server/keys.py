@@ -18,7 +18,7 @@ from ..errors import InvalidEvent
 from ..validators import check_name
 from .apps import found_organization, organization_of, own_organization
 from .dialects import upsert
-from .http import MAX_HEADER, STORE, Problem, bearer, is_super, json_object, key_of, reply
+from .http import KEY_RULE, STORE, Problem, bearer, is_key, is_super, json_object, key_of, reply
 from .keyhash import ID_DIGITS, shown
 from .live import LIVE
 from .records import Records
@@ -128,8 +128,8 @@ async def _cleanup(request: web.Request) -> web.Response:
 
 def _apikey(given: Mapping[str, Any]) -> str:
     apikey = given.get("apikey")
-    if not isinstance(apikey, str) or not 0 < len(apikey) <= MAX_HEADER or not apikey.isprintable() or " " in apikey:
-        raise InvalidEvent("apikey", f"1 to {MAX_HEADER} printable characters without spaces", apikey)
+    if not isinstance(apikey, str) or not is_key(apikey):
+        raise InvalidEvent("apikey", KEY_RULE, apikey)
     return apikey
 
 

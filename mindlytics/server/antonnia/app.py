@@ -18,12 +18,13 @@ from ...antonnia.sessions import LONGEST_DEBOUNCE
 from ..apps import App, find_app
 from ..http import (
     API_KEY,
-    MAX_HEADER,
+    HEADER_RULE,
     STORE,
     SUPER_KEY,
     Handler,
     Problem,
     body_of,
+    fits_header,
     key_of,
     logger,
     reply,
@@ -171,8 +172,8 @@ async def _written(request: web.Request) -> tuple[str, Document, RequestKey | No
     """The token and the body of a request that changes something, and the key under which its answer is remembered."""
     token, body = await _token(request), await _body(request)
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= MAX_HEADER and key.isprintable()):
-        raise ValidationError(f"Idempotency-Key must be 1 to {MAX_HEADER} printable characters")
+    if key is not None and not fits_header(key):
+        raise ValidationError(f"Idempotency-Key must be {HEADER_RULE}")
     return token, _document(body), request_key(request, key, body)
 
 
