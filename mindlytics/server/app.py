@@ -117,7 +117,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/openapi.json", _openapi)
-    app.router.add_get(CHAOS_PATH, chaos.tell)
+    app.router.add_get(CHAOS_PATH, chaos.show)
     app.router.add_put(CHAOS_PATH, chaos.change)
     app.router.add_post(QUEUE_PATH, _queue)
     app.router.add_post(EVENT_PATH, _event)
@@ -170,15 +170,15 @@ async def _queue(request: web.Request) -> web.Response:
 
 async def _event(request: web.Request) -> web.Response:
     caller = await caller_of(request)
-    given = await json_body(request)
+    body = await json_body(request)
     last = request.path.rpartition("/")[2]
-    if last in EVENT_PATHS and isinstance(given, dict):
+    if last in EVENT_PATHS and isinstance(body, dict):
         event_type, name = EVENT_PATHS[last]
-        if given.get("type") != event_type:
-            raise InvalidEvent("type", f"{event_type} on this path", given.get("type"))
-        if name is not None and given.get("event") != name:
-            raise InvalidEvent("event", f"{name} on this path", given.get("event"))
-    app, stored = await request.app[STORE].ingest(*caller, [taken(decode(given))])
+        if body.get("type") != event_type:
+            raise InvalidEvent("type", f"{event_type} on this path", body.get("type"))
+        if name is not None and body.get("event") != name:
+            raise InvalidEvent("event", f"{name} on this path", body.get("event"))
+    app, stored = await request.app[STORE].ingest(*caller, [taken(decode(body))])
     if BACKGROUND in request.app:
         stored += await request.app[BACKGROUND].findings(stored)
     return reply([event.to_json(app) for event in stored])
@@ -189,8 +189,8 @@ async def _event(request: web.Request) -> web.Response:
 
 async def _user_identify(request: web.Request) -> web.Response:
     caller = await caller_of(request)
-    given = await json_object(request)
-    fields = {name: given.get(name) for name in ("id", "device_id", "traits")}
+    body = await json_object(request)
+    fields = {name: body.get(name) for name in ("id", "device_id", "traits")}
     event = decode({**fields, "type": "identify", "session_id": "-"})
     assert isinstance(event, Identify)
 
@@ -204,9 +204,9 @@ async def _user_identify(request: web.Request) -> web.Response:
 
 async def _user_alias(request: web.Request) -> web.Response:
     caller = await caller_of(request)
-    given = await json_object(request)
-    name = check_name("id", given.get("id"))
-    previous = check_name("previous_id", given.get("previous_id"))
+    body = await json_object(request)
+    name = check_name("id", body.get("id"))
+    previous = check_name("previous_id", body.get("previous_id"))
 
     def work(records: Records) -> dict[str, Any]:
         app = records.app(*caller)

@@ -167,7 +167,7 @@ class Chaos:
 
     # -- requests about it
 
-    async def tell(self, request: web.Request) -> web.Response:
+    async def show(self, request: web.Request) -> web.Response:
         """Answer with the text, the number of requests since it was set, and the number of each fault."""
         _check_key(request)
         return reply({"chaos": self.plan.text, "requests": self._requests, "met": dict(self._met)})
@@ -182,7 +182,7 @@ class Chaos:
         except InvalidChaos as error:
             raise Problem(400, "invalid chaos", str(error), field=error.item) from None
         self._begin()
-        return await self.tell(request)
+        return await self.show(request)
 
 
 CHAOS: web.AppKey[Chaos] = web.AppKey("chaos", Chaos)
@@ -193,11 +193,11 @@ def _check_key(request: web.Request) -> None:
 
     :raises Problem: 401 or 403.
     """
-    given, pinned = bearer(request), request.app[API_KEY]
+    key, pinned = bearer(request), request.app[API_KEY]
     any_is_taken = not (pinned or request.app[SUPER_KEY])
-    if any_is_taken or is_super(request, given) or (pinned and same(pinned, given)):
+    if any_is_taken or is_super(request, key) or (pinned and same(pinned, key)):
         return
-    if not given:
+    if not key:
         raise Problem(401, "unauthorized", "the header Authorization must hold the server's own key")
     raise Problem(403, "forbidden", "only a key that the server was started with can change its behaviour")
 

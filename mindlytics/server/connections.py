@@ -149,7 +149,7 @@ class Connections:
         if self._sweep is None:
             self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle)
         if self._count >= self.limit:
-            self._tell_of_room()  # this one can be cut to make room
+            self._announce_room()  # this one can be cut to make room
 
     def lost(self, connection: Connection) -> None:
         """Remove a connection that has ended."""
@@ -163,11 +163,11 @@ class Connections:
     def left(self) -> None:
         """Count an accepted connection as ended."""
         self._count -= 1
-        self._tell_of_room()
+        self._announce_room()
 
-    def _tell_of_room(self) -> None:
-        for tell in self.on_room:
-            tell()
+    def _announce_room(self) -> None:
+        for resume in self.on_room:
+            resume()
 
     def have_room(self) -> bool:
         """Whether one more may be accepted. If not, cut the one that is idle longest, to make room."""

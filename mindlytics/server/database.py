@@ -38,7 +38,7 @@ class Log(ABC):
 
     @abstractmethod
     def empty(self) -> bool:
-        """Empty it, if nobody reads; whether it is empty."""
+        """Empty it, unless somebody reads. Returns whether it is empty."""
 
 
 class Database(ABC):
@@ -77,7 +77,7 @@ class Database(ABC):
 
     @abstractmethod
     def was_interrupted(self, error: BaseException) -> bool:
-        """Whether an error says that a read was given up."""
+        """Whether an error says that a read was cancelled."""
 
     def refuses_text(self, error: BaseException) -> bool:
         """Whether an error says that a text holds what the database cannot keep."""
@@ -100,7 +100,7 @@ class Database(ABC):
         return None
 
     def sharing(self, publish: Publish, is_heard: Callable[[], bool]) -> Sharing | None:
-        """What tells other servers on this database of live events; None: they are not told.
+        """What publishes live events by the other servers on this database, too. None if they do not share them.
 
         :param publish: hands events to those who listen to this server.
         :param is_heard: whether anybody does.

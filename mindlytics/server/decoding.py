@@ -111,13 +111,13 @@ def quick(body: bytes) -> list[Taken] | None:
         return None
 
 
-def one_by_one(given: object) -> list[Taken]:
+def one_by_one(parsed: object) -> list[Taken]:
     """The events in parsed JSON, an array or one event.
 
     :raises RefusedEvent: one of them is invalid.
     """
     events: list[Taken] = []
-    for index, item in enumerate(given if isinstance(given, list) else [given]):
+    for index, item in enumerate(parsed if isinstance(parsed, list) else [parsed]):
         try:
             events.append(taken(decode(item)))
         except InvalidEvent as error:
@@ -156,7 +156,7 @@ def _taken(wire: Any) -> Taken:
         except msgspec.ValidationError:
             found, properties = _with_others(read, raw)
         counted = _counted(kind, found)
-        text = _write(found if properties is None else {**properties, **_given(found)})
+        text = _write(found if properties is None else {**properties, **_present(found)})
     values = (
         kind,
         wire.session_id,
@@ -182,7 +182,7 @@ def _with_others(read: Any, raw: msgspec.Raw) -> tuple[Any, dict[str, Any]]:
     return msgspec.convert(own, struct), properties
 
 
-def _given(found: Any) -> dict[str, Any]:
+def _present(found: Any) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None}
 
 
@@ -239,12 +239,12 @@ def _moment(text: str | None) -> int:
     scale = _SCALES.get(len(fraction))
     if scale is None or fraction[0] != "." or fraction[-1] != "Z" or not (fraction[1:-1].isdigit() and text.isascii()):
         return _exactly(text)
-    moment = _seconds.get(second)
-    if moment is None:
+    stored = _seconds.get(second)
+    if stored is None:
         if len(_seconds) > 1000:
             _seconds.clear()
-        moment = _seconds[second] = _exactly(f"{second}Z")
-    return moment + scale * int(fraction[1:-1])
+        stored = _seconds[second] = _exactly(f"{second}Z")
+    return stored + scale * int(fraction[1:-1])
 
 
 _SCALES = {5: 1000, 8: 1}

@@ -383,12 +383,12 @@ def _related(connection: Connection, app: App, row: Row, related: Related, budge
     return (rows[0] if rows else None) if related.one else rows
 
 
-def _projection(given: object, include: Sequence[str]) -> Callable[[Row], Row]:
+def _projection(wanted: object, include: Sequence[str]) -> Callable[[Row], Row]:
     """The requested part of a row, which always includes related rows."""
-    if not isinstance(given, dict):
+    if not isinstance(wanted, dict):
         raise InvalidQuery("projection", "must be a JSON object")
     ways = set()
-    for name, way in given.items():
+    for name, way in wanted.items():
         if way not in (0, 1):
             raise InvalidQuery("projection", f"{name} must be 0 or 1")
         if name != "_id":
@@ -396,7 +396,7 @@ def _projection(given: object, include: Sequence[str]) -> Callable[[Row], Row]:
     if len(ways) == 2:
         raise InvalidQuery("projection", "fields are either all included or all left out")
     wholes: dict[str, set[str]] = {}
-    for name in given:
+    for name in wanted:
         column, _, key = name.partition(".")
         wholes.setdefault(column, set()).add(key)
     if not ways:

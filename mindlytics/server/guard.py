@@ -46,8 +46,8 @@ class Guard:
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
-        self._origins = {given.lower() for given in names}
-        self._names = {_name(given) for given in names}
+        self._origins = {name.lower() for name in names}
+        self._names = {_name(name) for name in names}
 
     def listens_at(self, host: str) -> None:
         """Also answer to the host name that the server listens on. Its addresses are accepted anyway."""
@@ -66,8 +66,8 @@ class Guard:
         return await handler(request)
 
     def _check(self, request: web.Request) -> None:
-        given = request.headers.getall("Host", [])
-        name = host_of(given[0]) if len(given) == 1 else None
+        hosts = request.headers.getall("Host", [])
+        name = host_of(hosts[0]) if len(hosts) == 1 else None
         if name is None:
             raise Problem(400, "invalid header", "there must be one header Host, with the name of the server")
         if not (name in self._names or is_loopback(name) or name == _address(request)):
@@ -76,7 +76,7 @@ class Guard:
                 "forbidden",
                 f"{name[:100]} is not a name of this server; to allow it, start the server with --allowed-host",
             )
-        if self._is_from_elsewhere(request, given[0]):
+        if self._is_from_elsewhere(request, hosts[0]):
             raise Problem(403, "forbidden", "pages of other sites may not use this server")
 
     def _is_from_elsewhere(self, request: web.Request, host: str) -> bool:
@@ -94,10 +94,10 @@ class Guard:
 GUARD: web.AppKey[Guard] = web.AppKey("guard", Guard)
 
 
-def _name(given: str) -> str:
-    name = host_of(given)
+def _name(text: str) -> str:
+    name = host_of(text)
     if name is None:
-        raise InvalidHost(f"{given} is not a host name; it must have the form name or name:port")
+        raise InvalidHost(f"{text} is not a host name; it must have the form name or name:port")
     return name
 
 

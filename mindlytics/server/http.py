@@ -104,15 +104,15 @@ async def key_of(request: web.Request) -> str:
 
     :raises Problem: 401 if there is none, 403 if it is rejected.
     """
-    given = bearer(request)
-    if not given:
+    key = bearer(request)
+    if not key:
         raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
-    check_header("Authorization", given)
+    check_header("Authorization", key)
     pinned, any_is_taken = request.app[API_KEY], not (request.app[API_KEY] or request.app[SUPER_KEY])
-    key_hash = request.app[STORE].hashed(ANY_KEY if any_is_taken else given)
-    if any_is_taken or (pinned and same(pinned, given)):
+    key_hash = request.app[STORE].hashed(ANY_KEY if any_is_taken else key)
+    if any_is_taken or (pinned and same(pinned, key)):
         return key_hash
-    if is_super(request, given):
+    if is_super(request, key):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
     query = select(orgkeys.c.seq).where(orgkeys.c.hash == key_hash, orgkeys.c.issued == 1)
     if await request.app[STORE].look_up(query) is None:
@@ -133,8 +133,8 @@ def same(one: str, other: str) -> bool:
 
 def bearer(request: web.Request) -> str:
     """The content of the header Authorization, without the word ``Bearer``, or an empty text."""
-    given = request.headers.get("Authorization", "").strip()
-    token = given[7:].strip() if given[:7].lower() == "bearer " else given
+    header = request.headers.get("Authorization", "").strip()
+    token = header[7:].strip() if header[:7].lower() == "bearer " else header
     return "" if token.lower() == "bearer" else token
 
 
@@ -228,10 +228,10 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
     :raises InvalidEvent: it is another value.
     """
-    given = await json_body(request)
-    if not isinstance(given, dict):
-        raise InvalidEvent("body", "a JSON object", given)
-    return given
+    parsed = await json_body(request)
+    if not isinstance(parsed, dict):
+        raise InvalidEvent("body", "a JSON object", parsed)
+    return parsed
 
 
 def reply(content: object, status: int = 200) -> web.Response:

@@ -47,9 +47,9 @@ async def _make(request: web.Request) -> web.Response:
 
 async def _associate(request: web.Request) -> web.Response:
     key = await _manager(request)
-    given = await json_object(request)
-    organization_id = check_name("organization_id", given.get("organization_id"))
-    apikey = _apikey(given)
+    fields = await json_object(request)
+    organization_id = check_name("organization_id", fields.get("organization_id"))
+    apikey = _apikey(fields)
     if is_super(request, apikey):
         raise InvalidEvent("apikey", "another than the super key", apikey)
     return await _write(request, key, organization_id, apikey)
@@ -94,11 +94,11 @@ async def _list(request: web.Request) -> web.Response:
 async def _remove(request: web.Request) -> web.Response:
     """Revoke a key, named by itself or by its id in the list, in the body or the query."""
     key = await _manager(request)
-    given: Mapping[str, Any] = await json_object(request) if request.can_read_body else request.query
-    if given.get("id") is not None:
-        field, column, name = "id", _ID, check_name("id", given["id"])
+    fields: Mapping[str, Any] = await json_object(request) if request.can_read_body else request.query
+    if fields.get("id") is not None:
+        field, column, name = "id", _ID, check_name("id", fields["id"])
     else:
-        field, column, name = "apikey", orgkeys.c.hash, request.app[STORE].hashed(_apikey(given))
+        field, column, name = "apikey", orgkeys.c.hash, request.app[STORE].hashed(_apikey(fields))
 
     def work(records: Records) -> None:
         row = records.connection.execute(select(orgkeys.c.organization_id).where(column == name)).first()
@@ -126,8 +126,8 @@ async def _cleanup(request: web.Request) -> web.Response:
     return reply({"status": "ok"})
 
 
-def _apikey(given: Mapping[str, Any]) -> str:
-    apikey = given.get("apikey")
+def _apikey(fields: Mapping[str, Any]) -> str:
+    apikey = fields.get("apikey")
     if not isinstance(apikey, str) or not is_key(apikey):
         raise InvalidEvent("apikey", KEY_RULE, apikey)
     return apikey

@@ -31,7 +31,7 @@ from .apps import App, find_app
 from .chaos import Chaos
 from .guard import Guard
 from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
-from .query import moment, whole
+from .query import time_of, whole
 from .reads import Budget
 from .refusals import Refusals
 from .schema import LAST, events, sessions, unanalysed
@@ -55,7 +55,7 @@ HEARTBEAT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 """Time for a listener to answer the end of the connection."""
 
-Told = tuple[str, str]
+Heard = tuple[str, str]
 """The id of the session of an event, and the event as JSON."""
 
 
@@ -77,7 +77,7 @@ class Listener:
     waiting: deque[str] = field(factory=deque)
     size: int = 0
 
-    def put(self, events: Sequence[Told]) -> None:
+    def put(self, events: Sequence[Heard]) -> None:
         """Queue events."""
         if self.over.done():
             return
@@ -147,7 +147,7 @@ class Live:
         """Pass committed events to the listeners. Runs on the writer's thread and never waits."""
         if not self._listeners:
             return
-        heard: dict[int, list[Told]] = {}
+        heard: dict[int, list[Heard]] = {}
         for event in events:
             listened = self._listeners.get(event.scope)
             if listened is not None:
@@ -157,7 +157,7 @@ class Live:
             with suppress(RuntimeError):  # the loop has ended, and its listeners are gone
                 self._loop.call_soon_threadsafe(self._deliver, heard)
 
-    def _deliver(self, heard: dict[int, list[Told]]) -> None:
+    def _deliver(self, heard: dict[int, list[Heard]]) -> None:
         for scope, batch in heard.items():
             if scope in self._listeners:
                 for listener in self._listeners[scope][1]:
@@ -239,7 +239,7 @@ async def recent(request: web.Request) -> web.Response:
     """Answer with the stored events of a time range, newest first."""
     caller = await caller_of(request)
     held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
-    start, end = moment(request.query, "start"), moment(request.query, "end")
+    start, end = time_of(request.query, "start"), time_of(request.query, "end")
     session_id = request.query.get("session_id")
     limit = whole(request.query, "limit", RECENT)
 

@@ -1,4 +1,4 @@
-"""Servers that share a PostgreSQL database tell each other what they publish live, by its LISTEN and NOTIFY.
+"""Servers that share a PostgreSQL database notify each other of what they publish live, by its LISTEN and NOTIFY.
 
 A notice names its sender and the numbers of the events, in the order in which that server publishes them. The others
 read these events and hand them to those who listen there.
@@ -30,7 +30,7 @@ AT_ONCE = 500
 """Events that are read and published at once."""
 
 LOOK_SECONDS = 0.5
-"""The thread looks so often whether the server stops."""
+"""Time between two checks whether the server stops."""
 
 RETRY_SECONDS = 5.0
 
@@ -70,7 +70,7 @@ class Notices(Sharing):
                 connection.close()
 
     def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Publish events here, and tell the other servers. Runs on the writer's thread."""
+        """Publish events here, and notify the other servers. Runs on the writer's thread."""
         self._publish_here(events)
         try:
             for payload in payloads(self._sender, [event.seq for event in events]):

@@ -51,8 +51,8 @@ def decode(body: bytes, *, as_json: bool) -> list[Sent]:
 # -- JSON
 
 
-def _of_json(given: Any) -> Iterator[Sent]:
-    for resource in given.get("resourceSpans") or ():
+def _of_json(body: Any) -> Iterator[Sent]:
+    for resource in body.get("resourceSpans") or ():
         attributes = _json_attributes((resource.get("resource") or {}).get("attributes"))
         for scope in resource.get("scopeSpans") or ():
             for span in scope.get("spans") or ():
@@ -75,8 +75,8 @@ def _of_json(given: Any) -> Iterator[Sent]:
                 )
 
 
-def _json_attributes(given: Any) -> dict[str, Any]:
-    return {str(each["key"]): _json_value(each.get("value") or {}) for each in given or ()}
+def _json_attributes(attributes: Any) -> dict[str, Any]:
+    return {str(each["key"]): _json_value(each.get("value") or {}) for each in attributes or ()}
 
 
 def _json_value(value: Mapping[str, Any], depth: int = 0) -> Any:

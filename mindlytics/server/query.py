@@ -61,10 +61,10 @@ def event_id(table: Any = events) -> ColumnElement[str]:
     return case((table.c.seq.is_not(None), func.coalesce(table.c.former_id, own)))
 
 
-def has_event_id(table: Any, given: str) -> Condition:
+def has_event_id(table: Any, wanted: str) -> Condition:
     """Whether an event has this id, so that an index answers it."""
-    found = _EVENT_ID.fullmatch(given)
-    former: Condition = table.c.former_id == given
+    found = _EVENT_ID.fullmatch(wanted)
+    former: Condition = table.c.former_id == wanted
     if found is None:
         return former
     ids = select(store.c.ids).scalar_subquery()
@@ -79,19 +79,19 @@ class Filter:
     :raises InvalidQuery: an operator is unknown or its operand is not what it needs.
     """
 
-    def __init__(self, given: object, columns: Mapping[str, Column]) -> None:
+    def __init__(self, wanted: object, columns: Mapping[str, Column]) -> None:
         self._columns = columns
         self._left = MAX_CONDITIONS
         self.names: set[str] = set()
-        self.condition = self._all_of(given, 0)
+        self.condition = self._all_of(wanted, 0)
 
-    def _all_of(self, given: object, depth: int) -> Condition:
-        if not isinstance(given, dict):
+    def _all_of(self, wanted: object, depth: int) -> Condition:
+        if not isinstance(wanted, dict):
             raise InvalidQuery("filter", "must be a JSON object")
         if depth > MAX_DEPTH:
             raise InvalidQuery("filter", f"is nested more than {MAX_DEPTH} deep")
         parts = []
-        for name, operand in given.items():
+        for name, operand in wanted.items():
             if name in ("$and", "$or"):
                 if not isinstance(operand, list) or not operand:
                     raise InvalidQuery("filter", f"{name} must be a list of at least one filter")
@@ -172,7 +172,7 @@ class Filter:
             condition = has_event_id(expression, operand) if equal else compare(event_id(expression), _text(operand))
         elif kind == TIME and isinstance(operand, str):
             try:
-                condition = compare(expression, _moment(name, operand))
+                condition = compare(expression, _time(name, operand))
             except ValueError:
                 rule = f"{name} must be compared with an ISO 8601 date, with or without a time"
                 raise InvalidQuery("filter", rule) from None
@@ -188,17 +188,17 @@ class Filter:
             raise InvalidQuery("filter", f"has more than {MAX_CONDITIONS} conditions")
 
 
-def order_by(given: object, columns: Mapping[str, Column]) -> list[Any]:
+def order_by(sort: object, columns: Mapping[str, Column]) -> list[Any]:
     """The terms of ORDER BY for a sort such as ``{"timestamp": -1}``.
 
     :raises InvalidQuery: a direction is not 1 or -1.
     """
-    if not isinstance(given, dict):
+    if not isinstance(sort, dict):
         raise InvalidQuery("sort", "must be a JSON object")
-    if len(given) > MAX_DEPTH:
+    if len(sort) > MAX_DEPTH:
         raise InvalidQuery("sort", f"has more than {MAX_DEPTH} fields")
     terms = []
-    for name, direction in given.items():
+    for name, direction in sort.items():
         if isinstance(direction, bool) or direction not in (1, -1):
             raise InvalidQuery("sort", f"the direction of {name} must be 1 or -1")
         column, _, key = name.partition(".")
@@ -222,13 +222,13 @@ def _text(text: str) -> ColumnElement[str]:
     return literal(text, Text())
 
 
-def moment(parameters: Mapping[str, str], name: str) -> int:
+def time_of(parameters: Mapping[str, str], name: str) -> int:
     """A required parameter that is a date, with or without a time, in its stored form.
 
     :raises InvalidQuery: it is missing, or not a date.
     """
     try:
-        return _moment(name, parameters.get(name, ""))
+        return _time(name, parameters.get(name, ""))
     except ValueError:
         raise InvalidQuery(name, "must be an ISO 8601 date, with or without a time") from None
 
@@ -244,7 +244,7 @@ def whole(parameters: Mapping[str, str], name: str, default: int = 0) -> int:
     return int(text)
 
 
-def _moment(name: str, text: str) -> int:
+def _time(name: str, text: str) -> int:
     return microseconds(text if len(text) > 10 else f"{text}T00:00:00Z", name)
 
 

@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 READERS = 4
 READ_SECONDS = 2.0
-"""The limit of a read, where no other is given."""
+"""The default limit of a read."""
 
 READING = "mindlytics.reading"
 
 LOOK_SECONDS = 0.1
-"""At the end, the server looks so often whether reads have ended."""
+"""Time between two checks whether reads have ended, when the server stops."""
 
 MAX_ROWS = 20_000
 """Rows of one answer at most, related rows included."""
@@ -49,7 +49,7 @@ class Reading:
         self._until = until
 
     def over(self) -> bool:
-        """Whether the present read is to be given up."""
+        """Whether to cancel the read."""
         return time.monotonic() > self._until or self._stopping.is_set()
 
     def check(self) -> None:
@@ -99,7 +99,7 @@ class Budget:
             yield row
 
     def timed(self, rows: Iterable[T]) -> Iterator[T]:
-        """Pass rows on that are not told as they are, as long as there is time.
+        """Pass rows on without counting them, as long as there is time.
 
         :raises Unavailable: the read is late.
         """
@@ -183,7 +183,7 @@ class Reads:
         return connection
 
     def _is_over(self) -> bool:
-        """Whether the read of this thread is to be given up."""
+        """Whether to cancel the read of this thread."""
         reading: Reading = self._own.reading
         return reading.over()
 
@@ -203,7 +203,7 @@ class Reads:
                 self._gate.notify_all()
 
     def hold(self) -> bool:
-        """Let no read begin; whether none runs. SQLite empties its log of writes only while nobody reads."""
+        """Hold new reads back. Returns whether none runs: SQLite empties its log of writes only without readers."""
         with self._gate:
             self._held = True
             return not self._running

@@ -54,7 +54,7 @@ class User:
     traits_json: str = ""
 
     def to_json(self, app: App) -> dict[str, Any]:
-        """The user as the service tells it."""
+        """The user as the service returns it."""
         return {
             "organization_id": app.organization_id,
             "app_id": app.app_id,
@@ -169,7 +169,7 @@ class Records:
     # -- transactions
 
     def begin(self) -> None:
-        """A transaction has begun: nobody else writes until it ends. What others have written since is loaded anew."""
+        """Begin a transaction, in which no other server writes. Drop the cache if another one has written since."""
         version, last, self.ids = self.connection.execute(_LAST).one()
         if version != self._version:
             self.forget()
@@ -266,8 +266,8 @@ class Records:
         """The conversation of this id in this session, if there is one."""
         conversation = session.conversations.get(conversation_id)
         if conversation is None and not session.complete:
-            given = {"session": session.seq, "name": conversation_id}
-            row = self.connection.execute(_CONVERSATION, given).one_or_none()
+            names = {"session": session.seq, "name": conversation_id}
+            row = self.connection.execute(_CONVERSATION, names).one_or_none()
             if row is not None:
                 conversation = session.conversations[conversation_id] = _conversation(row)
         return conversation

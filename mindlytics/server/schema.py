@@ -35,7 +35,7 @@ REVISION = "0007"
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 
-FIRST, LAST = ((moment.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for moment in (datetime.min, datetime.max))
+FIRST, LAST = ((at.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for at in (datetime.min, datetime.max))
 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 """The number of a row, or a time. SQLite numbers rows only in a column of this exact type."""
@@ -249,17 +249,17 @@ class StoreError(MindlyticsError):
     """The database is unusable. The message names it and says why."""
 
 
-def microseconds(moment: str | datetime, field: str = "timestamp") -> int:
+def microseconds(timestamp: str | datetime, field: str = "timestamp") -> int:
     """The stored form of a timestamp.
 
     :raises InvalidEvent: in UTC it is outside of the years 1 to 9999.
     :raises ValueError: the text is not an ISO 8601 date and time.
     """
-    if isinstance(moment, str):
-        moment = parse_timestamp(moment)
-    stored = (moment - EPOCH) // MICROSECOND
+    if isinstance(timestamp, str):
+        timestamp = parse_timestamp(timestamp)
+    stored = (timestamp - EPOCH) // MICROSECOND
     if not FIRST <= stored <= LAST:
-        raise InvalidEvent(field, "a moment within the years 1 to 9999 in UTC", moment)
+        raise InvalidEvent(field, "a moment within the years 1 to 9999 in UTC", timestamp)
     return stored
 
 
@@ -270,6 +270,6 @@ def now() -> int:
 
 def iso(stored: int) -> str:
     """A stored time as ISO 8601 in UTC, in milliseconds, or in microseconds if it has any."""
-    moment = EPOCH + timedelta(microseconds=stored)
+    at = EPOCH + timedelta(microseconds=stored)
     precision = "microseconds" if stored % 1000 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    return at.replace(tzinfo=None).isoformat(timespec=precision) + "Z"

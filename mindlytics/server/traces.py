@@ -133,15 +133,15 @@ class Written:
         self.id: Any = None
         self.events: list[Event] = []
 
-    def track_function_call(self, *, args: object, result: object, **given: Any) -> None:
+    def track_function_call(self, *, args: object, result: object, **fields: Any) -> None:
         texts = {"args": as_text("args", args, _ignored), "result": as_text("result", result, _ignored)}
-        self._add(ConversationFunction, **texts, **given)
+        self._add(ConversationFunction, **texts, **fields)
 
-    def track_conversation_usage(self, **given: Any) -> None:
-        self._add(ConversationUsage, **given)
+    def track_conversation_usage(self, **fields: Any) -> None:
+        self._add(ConversationUsage, **fields)
 
-    def track_conversation_turn(self, **given: Any) -> None:
-        self._add(ConversationTurn, **given)
+    def track_conversation_turn(self, **fields: Any) -> None:
+        self._add(ConversationTurn, **fields)
 
     def end_session(self) -> None:
         last: Any = self.events[-1]

@@ -69,7 +69,7 @@ def _list(connection: Connection, app: App, parameters: Mapping[str, str]) -> Ro
     budget = Budget(connection)
     query = select(users.c.user_id, users.c.aliases).where(users.c.scope == app.scope).order_by(*order, users.c.seq)
     rows = budget.timed(connection.execute(query))
-    names = {user_id: orjson.loads(given) for user_id, given in rows}
+    names = {user_id: orjson.loads(ids) for user_id, ids in rows}
     regex = parameters.get("regex")
     reading = reading_of(connection)
     over = reading.over if reading is not None else lambda: False
@@ -155,10 +155,10 @@ def _user_to_json(connection: Connection, app: App, user_id: str) -> Row:
 
 
 def _required(parameters: Mapping[str, str], name: str) -> str:
-    given = parameters.get(name)
-    if not given:
+    value = parameters.get(name)
+    if not value:
         raise InvalidQuery(name, "must be given")
-    return given
+    return value
 
 
 def _page(parameters: Mapping[str, str]) -> tuple[int, int]:

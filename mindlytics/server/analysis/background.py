@@ -147,23 +147,23 @@ class Background:
             self._busy = True
         if not events:  # a request may wait for it
             self._wake.set()
-        told: list[StoredEvent] = []
+        released: list[StoredEvent] = []
         for event in events:
             if event.event == SESSION_STARTED:  # the end has to be sent before the new start
-                told += self._let_go(event)
+                released += self._let_go(event)
             if not self._holds(event):
-                told.append(event)
+                released.append(event)
             if type(event) is Late:
                 self._wake.set()
         for settled in self._settled:
-            told += self._settle(settled)
+            released += self._settle(settled)
         self._settled.clear()
         at = time.monotonic()
         while self._waiting and (  # they are ordered by their ends
             len(self._waiting) > MAX_WAITING or next(iter(self._waiting.values())).until <= at
         ):
-            told += self._waiting.pop(next(iter(self._waiting))).held
-        self._publish(told)
+            released += self._waiting.pop(next(iter(self._waiting))).held
+        self._publish(released)
 
     def _holds(self, event: StoredEvent) -> bool:
         """Whether an event waits for the analysis of conversations, those included that it or one before it ended."""
@@ -316,8 +316,8 @@ class Background:
         return outcome
 
     def _make(self, outcome: Outcome, event: str, origin: Place, **properties: Scalar | None) -> None:
-        told = {name: value for name, value in properties.items() if value is not None}
-        outcome.made.append(Made(event, orjson.dumps({"analysis": self._name, **told}).decode(), *origin))
+        known = {name: value for name, value in properties.items() if value is not None}
+        outcome.made.append(Made(event, orjson.dumps({"analysis": self._name, **known}).decode(), *origin))
 
 
 def _hurry(event: int, records: Records) -> None:
