@@ -108,9 +108,9 @@ async def key_of(request: web.Request) -> str:
     if not key:
         raise Problem(401, "unauthorized", "the header Authorization must hold an API key")
     check_header("Authorization", key)
-    pinned, any_is_taken = request.app[API_KEY], not (request.app[API_KEY] or request.app[SUPER_KEY])
-    key_hash = request.app[STORE].hashed(ANY_KEY if any_is_taken else key)
-    if any_is_taken or (pinned and same(pinned, key)):
+    accepts_any = accepts_any_key(request)
+    key_hash = request.app[STORE].hashed(ANY_KEY if accepts_any else key)
+    if accepts_any or is_own(request, key):
         return key_hash
     if is_super(request, key):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
@@ -118,6 +118,17 @@ async def key_of(request: web.Request) -> str:
     if await request.app[STORE].look_up(query) is None:
         raise Problem(403, "forbidden", "no organization has this API key")
     return key_hash
+
+
+def accepts_any_key(request: web.Request) -> bool:
+    """Whether the server was started without a key and super key."""
+    return not (request.app[API_KEY] or request.app[SUPER_KEY])
+
+
+def is_own(request: web.Request, key: str) -> bool:
+    """Whether it is the API key that the server was started with."""
+    own_key = request.app[API_KEY]
+    return bool(own_key) and same(own_key, key)
 
 
 def is_super(request: web.Request, key: str) -> bool:
