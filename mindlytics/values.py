@@ -16,6 +16,7 @@ Scalar = Union[str, int, float, bool]
 Timestamp = Union[str, datetime]
 
 UTC = timezone.utc
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INT64 = range(-(2**63), 2**64)
 """The integers that the JSON encoders of all services accept: from -2**63 to 2**64 - 1."""
 

@@ -18,7 +18,7 @@ from ..delivery.reply import judge
 from ..delivery.verdict import Verdict
 from ..errors import ValidationError
 from ..secret import Headers, Secret
-from ..values import UTC
+from ..values import EPOCH
 from .events import (
     ROLES,
     AlignEvent,
@@ -33,7 +33,6 @@ from .settings import COLLECT_PATH
 KEY_LENGTH = 32
 """Characters of an ``Idempotency-Key``, which is the ``request_id`` too."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 
 

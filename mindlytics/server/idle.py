@@ -11,7 +11,6 @@ import re
 import time
 from collections import deque
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
@@ -21,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import MindlyticsError
 from ..events import EndSession
 from .records import Records
-from .schema import EPOCH, events, sessions
+from .schema import as_datetime, events, sessions
 from .sessions import apply
 from .store import Store
 from .unavailable import Stopping
@@ -137,5 +136,4 @@ def _end(found: Found, mark: int, records: Records) -> None:
         if records.connection.execute(_LAST.where(mine)).scalar_one() > mark:
             continue
         latest = records.connection.execute(select(func.max(events.c.timestamp)).where(mine)).scalar_one()
-        at = EPOCH + timedelta(microseconds=latest)
-        apply(records, scope, EndSession(session_id=session_id, timestamp=at, attributes=IDLE))
+        apply(records, scope, EndSession(session_id=session_id, timestamp=as_datetime(latest), attributes=IDLE))

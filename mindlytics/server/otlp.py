@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
 from attrs import frozen
 
 from ..integrations.traces import Span
+from .schema import as_datetime
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 IS_REMOTE = 0x200
 """The flag of a span whose parent is in another process."""
 FAILED = 2
@@ -219,8 +218,8 @@ def _sent(
         error = str(attributes.get("error.type") or next(raised, None) or "error")
     span = Span(
         parent=parent or None,
-        began=EPOCH + timedelta(microseconds=began // 1000),
-        ended=EPOCH + timedelta(microseconds=max(began, ended) // 1000),
+        began=as_datetime(began // 1000),
+        ended=as_datetime(max(began, ended) // 1000),
         attributes=attributes,
         events=events,
         error=error,

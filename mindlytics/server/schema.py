@@ -8,7 +8,7 @@ opens a database, and ``migrations/`` upgrades one of an earlier version.
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -27,15 +27,14 @@ from sqlalchemy import (
 )
 
 from ..errors import InvalidEvent, MindlyticsError
-from ..values import parse_timestamp
+from ..values import EPOCH, UTC, parse_timestamp
 
 REVISION = "0007"
 """The version of the tables below, the last one in ``migrations/``."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 
-FIRST, LAST = ((at.replace(tzinfo=timezone.utc) - EPOCH) // MICROSECOND for at in (datetime.min, datetime.max))
+FIRST, LAST = ((at.replace(tzinfo=UTC) - EPOCH) // MICROSECOND for at in (datetime.min, datetime.max))
 
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 """The number of a row, or a time. SQLite numbers rows only in a column of this exact type."""
@@ -268,8 +267,12 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+def as_datetime(stored: int) -> datetime:
+    """A stored time in UTC."""
+    return EPOCH + timedelta(microseconds=stored)
+
+
 def iso(stored: int) -> str:
     """A stored time as ISO 8601 in UTC, in milliseconds, or in microseconds if it has any."""
-    at = EPOCH + timedelta(microseconds=stored)
     precision = "microseconds" if stored % 1000 else "milliseconds"
-    return at.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    return as_datetime(stored).replace(tzinfo=None).isoformat(timespec=precision) + "Z"

@@ -8,10 +8,9 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 from ..errors import InvalidEvent
-from ..values import UTC, parse_timestamp
+from ..values import EPOCH, UTC, parse_timestamp
 
 RULE = "an ISO 8601 date and time or seconds since 1970"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 """Pairs of a limit and a unit in microseconds, for numbers below the limit. Larger numbers are nanoseconds."""
 

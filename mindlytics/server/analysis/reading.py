@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import orjson
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, case, func, not_, select, update
 
 from ...events import ConversationFunction, ConversationTurn, ConversationUsage
 from ..query import event_id
-from ..schema import EPOCH, events, now
+from ..schema import as_datetime, events, now
 from ..schema import conversations as conversation_rows
 from ..schema import sessions as session_rows
 from ..schema import unanalysed as notes
@@ -82,7 +82,7 @@ class Due(NamedTuple):
     @property
     def ended_at(self) -> datetime:
         """When it ended."""
-        return _moment(self.timestamp)
+        return as_datetime(self.timestamp)
 
     @property
     def origin(self) -> Place:
@@ -144,7 +144,7 @@ def read(connection: Connection, ended: Due) -> Reading:
         for number, event, timestamp, properties in rows:
             began = min(began, timestamp)
             _take(reading, event, (number, timestamp), properties)
-    reading.started_at = _moment(began)
+    reading.started_at = as_datetime(began)
     return reading
 
 
@@ -152,7 +152,7 @@ def _take(reading: Reading, event: str, place: Place, text: str) -> None:
     """Count an event, and keep it if it is a step."""
     if event not in (ConversationTurn.event, ConversationUsage.event, ConversationFunction.event):
         return
-    at, properties = _moment(place[1]), orjson.loads(text)
+    at, properties = as_datetime(place[1]), orjson.loads(text)
     if event == ConversationFunction.event:
         call = Call(at=at, **{name: properties[name] for name in _CALL_FIELDS if name in properties})
         reading.count.call(call.runtime)
@@ -168,7 +168,3 @@ def _size(step: Step) -> int:
     if isinstance(step, Turn):
         return len(step.user) + len(step.assistant)
     return len(step.args or "") + len(step.result or "")
-
-
-def _moment(timestamp: int) -> datetime:
-    return EPOCH + timedelta(microseconds=timestamp)
