@@ -26,7 +26,7 @@ from ..settings import Settings
 from ..spool.directory import Directory
 from ..spool.reading import Logged
 from ..spool.run import Log
-from .spooler import has_expired, note_posted
+from .logged import has_expired, note_posted, places_of
 
 logger = logging.getLogger("mindlytics")
 
@@ -148,7 +148,7 @@ class Leftovers:
         return True
 
     def _note_settled(self, run: _Run, batch: Batch) -> None:
-        run.log.settle([-entry[2] for entry in batch.entries], time.time())
+        run.log.settle(places_of(batch.entries), time.time())
 
     def let_go(self) -> None:
         """Release the current run for others."""

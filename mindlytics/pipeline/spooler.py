@@ -31,6 +31,7 @@ from ..spool.format import Record
 from ..spool.porch import Porch
 from ..spool.run import SEGMENT_BYTES, Log
 from .durable import DurableIntake, NoPorch
+from .logged import has_expired, note_posted, places_of
 
 logger = logging.getLogger("mindlytics")
 
@@ -328,7 +329,7 @@ class Spooler:
         if found and found[0].wall < since:
             expired = [entry for entry, each in zip(entries, found, strict=True) if each.wall < since]
             self._ledger.dropped(expired, Reason.SPOOL_EXPIRED)
-            self._settled(log, [-entry[2] for entry in expired])
+            self._settled(log, places_of(expired))
             entries = entries[len(expired) :]
         return entries
 
@@ -365,7 +366,7 @@ class Spooler:
 
     def _note_settled(self, batch: Batch) -> None:
         if self._log is not None:
-            self._settled(self._log, [-entry[2] for entry in batch.entries if entry[2] < 0])
+            self._settled(self._log, places_of(batch.entries))
 
     def _settled(self, log: Log, places: list[int]) -> None:
         log.settle(places, time.time())
@@ -399,22 +400,6 @@ def _say_once(words: str) -> None:
     if words not in _said:
         _said.add(words)
         logger.warning("%s", words)
-
-
-def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
-    """Note in a log that a batch is about to be posted, if all of it is from that log. Sync if asked to."""
-    places = [-entry[2] for entry in batch.entries]
-    with contextlib.suppress(OSError):
-        if min(places) > 0:
-            log.post(places[0], places[-1], batch.key, time.time(), bare=batch.bare)
-        if is_synced:
-            log.sync()
-
-
-def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
-    """Whether all of a batch is too old. A batch stays whole, since the service may know it by its key."""
-    written = log.written_at(-batch.entries[-1][2])
-    return written is not None and written < time.time() - max_age
 
 
 def origin_of(settings: Settings) -> Origin:

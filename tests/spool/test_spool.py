@@ -14,7 +14,7 @@ import pytest
 
 from mindlytics import Client, InvalidSetting
 from mindlytics.delivery.account import Reason
-from mindlytics.pipeline import leftovers, spooler
+from mindlytics.pipeline import leftovers, logged, spooler
 from mindlytics.spool import run
 
 from .. import sink as faults
@@ -195,7 +195,8 @@ async def test_a_batch_that_fails_for_ever_expires(
     asked = len(sink.requests)
     await eventually(lambda: len(sink.requests) > asked + 5)
     assert {} == client.stats().reasons
-    monkeypatch.setattr(spooler, "time", SimpleNamespace(time=lambda: time.time() + 8 * 24 * 3600))
+    for module in (spooler, logged):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: time.time() + 8 * 24 * 3600))
     await eventually(lambda: client.stats().dropped == 200)
     assert {"spool_expired": 200} == client.stats().reasons
     assert balances(client)

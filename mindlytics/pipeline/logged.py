@@ -1,0 +1,32 @@
+"""A batch whose events are in a log of the spool, of this process or an earlier one: its places there, and its age."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable
+
+from ..delivery.account import Entry
+from ..delivery.batcher import Batch
+from ..spool.run import Log
+
+
+def places_of(entries: Iterable[Entry]) -> list[int]:
+    """The numbers in the log of those entries that are there."""
+    return [-size for _, _, size, _ in entries if size < 0]
+
+
+def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
+    """Note in a log that a batch is about to be posted, if all of it is from that log. Sync if asked to."""
+    places = places_of(batch.entries)
+    with contextlib.suppress(OSError):
+        if len(places) == len(batch.entries):
+            log.post(places[0], places[-1], batch.key, time.time(), bare=batch.bare)
+        if is_synced:
+            log.sync()
+
+
+def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
+    """Whether all of a batch is too old. A batch stays whole, since the service may know it by its key."""
+    written = log.written_at(-batch.entries[-1][2])
+    return written is not None and written < time.time() - max_age
