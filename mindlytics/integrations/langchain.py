@@ -20,15 +20,13 @@ from .langchain_messages import answer_in, calls_of, messages_in, model_named, q
 from .langchain_runs import Question, Run, Runs, end_call
 from .quiet import quiet
 from .recording import Recorder
+from .sessions import THREADS
 from .texts import as_json, get, text_of
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
     from ..client import Client
     from ..context import AnySession
-
-THREADS = ("thread_id", "conversation_id", "session_id")
-"""Usual names for the id of a conversation."""
 
 
 class MindlyticsCallback(BaseCallbackHandler):

@@ -26,6 +26,7 @@ from ..tokens import tokens_of
 from ..values import now
 from .quiet import quiet
 from .recording import Call, Recorder, Turn
+from .sessions import THREADS
 from .texts import as_json, get, text_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 MOST_SPANS = 20_000
 """Most spans that are followed at once. Beyond that, the oldest question counts as cancelled."""
-THREADS = ("thread_id", "conversation_id", "session_id")
-"""The tags that name a conversation."""
 ASKED = ("message", "str_or_query_bundle", "user_msg", "query")
 """The engines' names for the user's words."""
 RETRIEVES = ("retrieve", "aretrieve")

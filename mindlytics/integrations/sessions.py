@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..context import AnySession
 
+THREADS = ("thread_id", "conversation_id", "session_id")
+"""The usual names for the id of a conversation, in metadata and tags."""
 MOST_SESSIONS = 1_000
 """Most sessions that stay open for ids. Beyond that, the least recently used one is ended."""
 
