@@ -7,7 +7,7 @@ the same conversation, and repeated messages are dropped. Time and history decid
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from attrs import Factory, define, evolve
 from ..errors import InvalidEvent
 from .context import Context, Record
 from .model import Feedback
-from .talk import NOTHING, Called, Message, Returned, Said, Talk
+from .shapes import Shape
+from .talk import Called, Message, Returned, Said, Talk
 
 
 @define(eq=False)
@@ -44,7 +45,30 @@ class Exchange:
     shape: str | None = None
 
 
-def key_of(exchange: Exchange) -> str:
+def log_shape(
+    name: str, detects: Callable[[Any], bool], exchange_of: Callable[[dict[str, Any], Context], Exchange]
+) -> Shape:
+    """The shape of logs with one exchange per record."""
+
+    def group(record: Any, context: Context) -> str:
+        return _key(exchange_of(record, Context(context.options)))
+
+    def read(records: Any, context: Context) -> Iterator[Talk]:
+        return talks_of(_exchanges(records, exchange_of, context), context)
+
+    return Shape(name, detects, read, group)
+
+
+def _exchanges(
+    records: Iterable[Record], exchange_of: Callable[[dict[str, Any], Context], Exchange], context: Context
+) -> Iterator[Exchange]:
+    for record in records:
+        context.record = record
+        with context.part():
+            yield evolve(exchange_of(record.value, context), record=record)
+
+
+def _key(exchange: Exchange) -> str:
     """The key that all exchanges of a conversation share: its id, or its first message."""
     if exchange.conversation_id is not None:
         return f"id {exchange.conversation_id}"
@@ -53,11 +77,7 @@ def key_of(exchange: Exchange) -> str:
 
 def talks_of(exchanges: Iterable[Exchange], context: Context) -> Iterator[Talk]:
     """The conversations of exchanges with the same key, in the order of their first one."""
-    known = [each for each in exchanges if each.began is not None or each.ended is not None]
-    if known:
-        moment = {id(each): (each.began or each.ended) for each in known}
-        exchanges = sorted(exchanges, key=lambda each: _order(moment.get(id(each))))
-    ordered = list(exchanges)
+    ordered = sorted(exchanges, key=_order)
     threads: list[_Thread] = []
     for index, exchange in enumerate(ordered):
         prints = [_print(message) for message in exchange.messages]
@@ -75,8 +95,9 @@ def talks_of(exchanges: Iterable[Exchange], context: Context) -> Iterator[Talk]:
         yield from thread.talk(context)
 
 
-def _order(at: datetime | None) -> tuple[bool, datetime | None]:
-    return (at is None, at)
+def _order(exchange: Exchange) -> tuple[bool, datetime | None]:
+    at = exchange.began or exchange.ended
+    return at is None, at
 
 
 @define(eq=False)
@@ -157,6 +178,3 @@ def _canonical(args: str | None) -> Any:
         return json.loads(args or "null")
     except ValueError:
         return args
-
-
-__all__ = ["NOTHING", "Exchange", "key_of", "talks_of"]

@@ -8,10 +8,9 @@ from typing import Any
 from ...errors import InvalidEvent
 from ..content import arguments, as_json, count, name
 from ..context import Context, a_list, an_id, an_object
-from ..exchanges import Exchange, key_of, talks_of
+from ..exchanges import Exchange, log_shape
 from ..streams import whole
-from ..talk import NOTHING, Called, Item, Message, Returned, Said, Talk, Usage, merged
-from . import Shape
+from ..talk import NOTHING, Called, Item, Message, Returned, Said, Usage, merged
 from .openai_chat import first_moment
 
 
@@ -21,23 +20,6 @@ def detects(record: Any) -> bool:
         return False
     request = record.get("request")
     return "contents" in record or (isinstance(request, dict) and "contents" in request)
-
-
-def group(record: Any, context: Context) -> str:
-    """The first message, which all requests of a conversation share."""
-    return key_of(_exchange(record, Context(context.options)))
-
-
-def read(records: Any, context: Context) -> Iterator[Talk]:
-    """The conversations of requests that begin alike."""
-    exchanges: list[Exchange] = []
-    for record in records:
-        context.record = record
-        with context.part():
-            found = _exchange(record.value, context)
-            found.record = record
-            exchanges.append(found)
-    yield from talks_of(exchanges, context)
 
 
 def _exchange(record: dict[str, Any], context: Context) -> Exchange:
@@ -122,4 +104,4 @@ def _usage(given: Any) -> Usage:
     )
 
 
-SHAPE = Shape("gemini", detects, read, group)
+SHAPE = log_shape("gemini", detects, _exchange)

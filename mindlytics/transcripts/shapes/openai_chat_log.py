@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, Record, a_list, an_id, an_object
-from ..exchanges import Exchange, key_of, talks_of
+from ..context import Context, a_list, an_id, an_object
+from ..exchanges import Exchange, log_shape
 from ..streams import whole
-from ..talk import Message, Talk
-from . import Shape, anthropic_messages, bedrock_converse
+from ..talk import Message
+from . import anthropic_messages, bedrock_converse
 from .openai_chat import first_moment, message
 
 IDS = ("conversation_id", "conversationId", "session_id", "sessionId", "thread_id", "threadId")
@@ -26,23 +24,6 @@ def detects(record: Any) -> bool:
     if isinstance(request, dict) and "messages" in request:
         return "response" in record
     return isinstance(record.get("messages"), list) and ("choices" in record or "response" in record)
-
-
-def group(record: Any, context: Context) -> str:
-    """The conversation's id, or its first message."""
-    return key_of(_exchange(record, Context(context.options)))
-
-
-def read(records: Any, context: Context) -> Iterator[Talk]:
-    """The conversations of requests that begin alike."""
-    exchanges: list[Exchange] = []
-    for record in records:
-        context.record = record
-        with context.part():
-            found = _exchange(record.value, context)
-            found.record = record
-            exchanges.append(found)
-    yield from talks_of(exchanges, context)
 
 
 def _exchange(record: dict[str, Any], context: Context) -> Exchange:
@@ -130,5 +111,4 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-SHAPE = Shape("openai_chat_log", detects, read, group)
-__all__ = ["SHAPE", "InvalidEvent", "Record"]
+SHAPE = log_shape("openai_chat_log", detects, _exchange)
