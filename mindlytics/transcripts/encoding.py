@@ -41,10 +41,10 @@ def events_of(
 ) -> list[bytes]:
     """The events of a transcript, encoded.
 
-        :param key: its :func:`digest`.
-        :param now: the time of steps without one.
+    :param key: its :func:`digest`.
+    :param now: the time of steps without one.
     :param origin: the properties of all events that say where they come from, as in the settings.
-        :param report: called for changed values: with the name, the value, and what was done.
+    :param report: called for changed values: with the name, the value, and what was done.
     """
     began = transcript.began or now
     steps = tuple(step if step.timestamp else evolve(step, timestamp=began) for step in transcript.steps)

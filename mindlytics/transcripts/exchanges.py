@@ -28,7 +28,7 @@ class Exchange:
     :param conversation_id: the conversation, session or thread in the file, if it names one.
     :param id: otherwise the conversation's id, if this is its first exchange.
     :param began: the time of the request.
-        :param ended: the time of the answer.
+    :param ended: the time of the answer.
     """
 
     messages: list[Message]

@@ -18,7 +18,7 @@ class Turn:
     :param completion_tokens: tokens written by them, including reasoning.
     :param cached_tokens: tokens read from a cache.
     :param cost: the cost of all these calls.
-        :param assistant_id: the id of the assistant.
+    :param assistant_id: the id of the assistant.
     """
 
     user: str
@@ -56,7 +56,7 @@ class Feedback:
     :param name: its name in the file.
     :param value: as in the file: ``1``, ``"thumbs_down"``, ``4.5``.
     :param turn: the number of the turn, from 0. None: the whole conversation.
-        :param more: other fields of it in the file: ``count``, ``tag``.
+    :param more: other fields of it in the file: ``count``, ``tag``.
     """
 
     name: str
@@ -70,14 +70,14 @@ class Feedback:
 class Transcript:
     """One conversation, read.
 
-        :param line: the number of its line or record, from 1.
-        :param session: the arguments for ``create_session``.
+    :param line: the number of its line or record, from 1.
+    :param session: the arguments for ``create_session``.
     :param steps: turns and calls in their order.
     :param began: the time of its beginning, if the file has one.
     :param ended: the last time in the file.
     :param feedback: ratings of it.
     :param where: its place in the file, in words.
-        :param shape: the name of its format.
+    :param shape: the name of its format.
     """
 
     line: int

@@ -23,7 +23,7 @@ def moment(name: str, value: object, zone: tzinfo = UTC) -> datetime | None:
     """The time in a value. None for None or an empty text.
 
     :param zone: the time zone of texts without an offset.
-        :raises InvalidEvent: it is not a time.
+    :raises InvalidEvent: it is not a time.
     """
     if value is None or value == "":
         return None

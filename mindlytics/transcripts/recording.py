@@ -33,7 +33,7 @@ class Recording:
     :param report: called with the place and the reason of each problem.
     :param resume: the path of a file that notes what is stored already.
     :param connections: the number of concurrent requests.
-        :raises OSError: that file is unusable.
+    :raises OSError: that file is unusable.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ def record(
 ) -> Summary:
     """Read conversations and record them at the service. The same ones twice are stored once.
 
-        It may run over a part of the data in each of many processes, such as a partition of Spark, Ray or Dask.
+    It may run over a part of the data in each of many processes, such as a partition of Spark, Ray or Dask.
 
-        :param source: as for :func:`~mindlytics.transcripts.read`, and so are ``format`` and ``reading``.
-        :param api_key: the key. Like the next two, it defaults to the environment, as for a client.
-        :param resume: the path of a file that notes what is stored already. It is made if it is missing.
+    :param source: as for :func:`~mindlytics.transcripts.read`, and so are ``format`` and ``reading``.
+    :param api_key: the key. Like the next two, it defaults to the environment, as for a client.
+    :param resume: the path of a file that notes what is stored already. It is made if it is missing.
     :param connections: the number of concurrent requests.
     :param on_problem: called with the place and the reason of each problem.
-        :returns: the counts. If the service stopped answering, ``stopped`` names the first unstored place.
+    :returns: the counts. If the service stopped answering, ``stopped`` names the first unstored place.
     """
     given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint}
     settings = Settings.load({**given, **PATIENCE})

@@ -77,7 +77,7 @@ class Message:
 
     :param role: ``user``, ``assistant``, ``tool`` or ``system``.
     :param failed: the assistant failed to answer.
-        :param where: its place, for messages about problems.
+    :param where: its place, for messages about problems.
     """
 
     role: str
