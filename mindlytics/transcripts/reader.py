@@ -152,14 +152,13 @@ def one(
     source: Source, options: Options, shape: Shape | None, strict: bool, summary: Summary
 ) -> Iterator[Transcript | Problem]:
     """What one source comes to."""
-    context = Context(options, source.name, source.beside)
+    before = summary.unread.copy()
+    context = Context(options, source.name, source.beside, left=summary.left_out, missed=summary.unread)
     for item in conversations(_counted(source.records, summary), context, shape):
         summary.add(item)
         yield item
-    summary.left_out += context.left
-    summary.unread += context.missed
     if strict:
-        for kind, times in context.missed.items():
+        for kind, times in (summary.unread - before).items():
             problem = Problem(0, f"is not read, {times} times: {kind}", "")
             summary.add(problem)
             yield problem

@@ -329,6 +329,16 @@ def test_explain_shows_what_a_file_comes_to(tmp_path: Path) -> None:
         assert words in ended.stdout
 
 
+def test_explain_shows_what_is_left_out_of_a_long_file(tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    seen = {
+        "messages": [{"role": "user", "content": ["Tea?", image]}, {"role": "user", "content": [{"type": "smell"}]}]
+    }
+    ended = mindlytics("import", "--explain", written(tmp_path / "chats.jsonl", *[seen] * 4))
+    assert ended.stdout.endswith("left out: parts of type image_url (3)\nnot read: parts of type smell (3)\n")
+    assert 3 == ended.stdout.count("1 turns")
+
+
 def test_names_of_keys_are_given(tmp_path: Path) -> None:
     talk = {"turns": [{"who": "user", "said": "Tea?"}, {"who": "bot", "said": "Yes."}]}
     file = written(tmp_path / "chats.jsonl", talk)
