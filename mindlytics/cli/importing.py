@@ -203,10 +203,8 @@ class _Job:
     settings: dict[str, Any]
     resume: str | None
 
-    def __call__(self, file: str) -> tuple[Summary, int | None]:
-        stopped = Stopped()
-        summary = _run((file,), self.reading, self.settings, self.resume, stopped, show=False)
-        return summary, stopped.number
+    def __call__(self, file: str) -> Summary:
+        return _run((file,), self.reading, self.settings, self.resume, Stopped(), show=False)
 
 
 def _run(  # noqa: PLR0917

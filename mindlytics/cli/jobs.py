@@ -12,7 +12,7 @@ from typing import Any
 from ..transcripts import Summary
 
 
-def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Any], stopped: Any) -> Summary:
+def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Summary], stopped: Any) -> Summary:
     """Run a job on each file, in so many processes, and add up what they come to. A signal ends all of them."""
     context = multiprocessing.get_context("spawn")
     summary = Summary()
@@ -38,8 +38,7 @@ def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Any
                 assert isinstance(ready, Connection)
                 process, file = running.pop(ready)
                 try:
-                    found, _ = ready.recv()
-                    summary += found
+                    summary += ready.recv()
                 except EOFError:  # it died
                     summary.problems += 1
                     summary.stopped = summary.stopped or file
@@ -53,6 +52,6 @@ def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Any
     return summary
 
 
-def _work(job: Callable[[str], Any], file: str, results: Connection) -> None:
+def _work(job: Callable[[str], Summary], file: str, results: Connection) -> None:
     results.send(job(file))
     results.close()

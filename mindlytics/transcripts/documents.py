@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -127,7 +128,7 @@ def _is_whole(line: bytes) -> bool:
 
 def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
     head = stream.peek(PEEK)[:PEEK].translate(None, _SPACE)
-    rows = _values(stream, 1, MAX_DOCUMENT)
+    rows = _values(stream, 1)
     messages: list[Any] | None = None
     index = -1
     for index, text in enumerate(rows):
@@ -153,7 +154,7 @@ def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
 
 
 def _documents(stream: Peeked) -> Iterator[Record | Problem]:
-    values = _values(stream, 0, MAX_DOCUMENT)
+    values = _values(stream, 0)
     first = next(values, b"")
     if first == b"":
         return
@@ -161,12 +162,7 @@ def _documents(stream: Peeked) -> Iterator[Record | Problem]:
     if second == b"":
         yield from _document(first, "", 1)
         return
-    number = 0
-    for text in (first, second):
-        number += 1
-        yield from _document(text, f"document {number}", number)
-    for text in values:
-        number += 1
+    for number, text in enumerate(chain([first, second], values), 1):
         yield from _document(text, f"document {number}", number)
 
 
@@ -201,12 +197,12 @@ def envelope(value: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def _values(stream: Peeked, depth: int, longest: int) -> Iterator[bytes | None]:
+def _values(stream: Peeked, depth: int) -> Iterator[bytes | None]:
     """The bytes of each object or array that begins so many levels down; None for one that does not end."""
     brackets = _Brackets(depth)
     while piece := stream.read(max(4 * PEEK, len(brackets.buffer))):
         yield from brackets.feed(piece)
-        if len(brackets.buffer) > longest:
+        if len(brackets.buffer) > MAX_DOCUMENT:
             yield None
             return
     if stream.fault is not None:  # which is reported by itself

@@ -6,8 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
+from itertools import chain
 from math import isnan
-from pathlib import Path
 from typing import Any, Union
 
 from attrs import Factory, define, fields
@@ -19,7 +19,7 @@ from .documents import line_records
 from .model import Problem, Transcript
 from .reading import conversations
 from .shapes import Shape
-from .sources import Source, opened, rows_of, sources
+from .sources import Source, rows_of, sources
 
 Given = Union[str, "os.PathLike[str]", Iterable[Any]]
 
@@ -122,19 +122,14 @@ def _items(source: Iterable[Any]) -> Iterator[Record | Problem]:
     first = next(iterator, None)
     if first is None:
         return iter(())
-    given = _again(first, iterator)
-    return line_records(map(_encoded, given)) if isinstance(first, (str, bytes)) else rows_of(given)
+    rows = chain([first], iterator)
+    return line_records(map(_encoded, rows)) if isinstance(first, (str, bytes)) else rows_of(rows)
 
 
 def _known(value: Any) -> Any:
     """A value of a frame; None where it is missing."""
     is_missing = type(value).__name__ in ("NaTType", "NAType") or (isinstance(value, float) and isnan(value))
     return None if is_missing else value
-
-
-def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _encoded(line: str | bytes) -> bytes:
@@ -168,6 +163,3 @@ def _counted(records: Iterable[Record | Problem], summary: Summary) -> Iterator[
     for record in records:
         summary.records += 1
         yield record
-
-
-__all__ = ["Path", "Summary", "one", "opened", "read"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -52,7 +51,6 @@ class Recording:
         scope = f"{settings.server_endpoint} {settings.project_id}"
         self._checkpoint = None if resume is None else Checkpoint(resume, scope)
         self._now: datetime = now().astimezone(UTC).replace(microsecond=0)
-        self._under_way: OrderedDict[int, str] = OrderedDict()
         self.stop = threading.Event()
         """Set it to end early. Requests under way are finished, and nothing else is sent."""
         self._sender = Sender(settings, connections, self.stop)
@@ -66,7 +64,6 @@ class Recording:
             return
         pieces = events_of(transcript, key, self._now, self._origin, self._report)
         parcel = Parcel(where, str(transcript.session.get("session_id")), key, pieces)
-        self._under_way[id(parcel)] = where
         self._sender.send(parcel)
         self._settle()
 
@@ -90,7 +87,6 @@ class Recording:
     def _settle(self) -> None:
         while not self._sender.settled.empty():
             parcel = self._sender.settled.get()
-            self._under_way.pop(id(parcel), None)
             self._summary.delivered += parcel.delivered
             self._summary.refused += parcel.refused
             self._summary.dropped += parcel.dropped
@@ -151,6 +147,3 @@ def record(
         recording.close()
         summary.stopped = recording.stopped_at
     return summary
-
-
-__all__ = ["Recording", "record"]

@@ -8,7 +8,6 @@ from typing import Any
 
 from attrs import evolve
 
-from .. import content
 from ..content import count, openai_usage
 from ..context import Context, an_id, an_object
 from ..model import Feedback
@@ -94,4 +93,3 @@ def _usage(given: Any) -> Usage:
 
 
 SHAPE = Shape("open_webui", detects, read)
-__all__ = ["SHAPE", "content"]

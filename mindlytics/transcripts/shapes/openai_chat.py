@@ -11,7 +11,7 @@ from attrs import evolve
 from ...errors import InvalidEvent
 from ...validators import check_name
 from .. import content
-from ..context import Context, a_list, an_object
+from ..context import Context, a_list
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import Shape
 
@@ -262,4 +262,3 @@ def _number(value: object) -> float | None:
 
 
 SHAPE = Shape("openai_chat", detects, read)
-__all__ = ["SHAPE", "an_object", "message", "opened", "take_all"]

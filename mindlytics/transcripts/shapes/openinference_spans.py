@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .. import content
 from ..content import count
 from ..context import Context, Record, an_id, an_object
 from ..exchanges import Exchange, talks_of
@@ -117,4 +116,3 @@ def _messages(prefix: str, attributes: dict[str, Any], context: Context) -> list
 
 
 SHAPE = Shape("openinference_spans", detects, read, group)
-__all__ = ["SHAPE", "content"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..context import Context, a_list, an_id, an_object
 from ..model import Feedback
-from ..talk import Message, Said, Talk
+from ..talk import Talk
 from . import Shape
 from .people import Speech, talk_of
 
@@ -78,4 +78,3 @@ def _opinions(given: dict[str, Any]) -> Iterator[Feedback]:
 
 
 SHAPE = Shape("telegram_export", detects, read)
-__all__ = ["SHAPE", "Message", "Said"]
