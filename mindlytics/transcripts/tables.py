@@ -36,28 +36,21 @@ def _names(line: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([line.strip("\r\n")], delimiter=_delimiter(line)), [])]
 
 
-class _Text(io.TextIOBase):
-    """The lines of a stream of UTF-8, or of Windows' letters where it is none."""
-
-    def __init__(self, stream: Peeked) -> None:
-        head = stream.peek()
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(head)
-        except UnicodeDecodeError:
-            encoding = "cp1252"
-        else:
-            encoding = "utf-8"
-        self._lines = io.TextIOWrapper(cast(Any, stream), encoding, "replace", newline="")
-
-    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
-        return iter(self._lines)
+def _text(stream: Peeked) -> io.TextIOWrapper:
+    """The text of a stream of UTF-8, or of Windows' letters if its beginning is not UTF-8."""
+    encoding = "utf-8"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(stream.peek())
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+    return io.TextIOWrapper(cast(Any, stream), encoding, "replace", newline="")
 
 
 def csv_records(stream: Peeked) -> Iterator[Record | Problem]:
     """The rows of a CSV file."""
     first = stream.peek().split(b"\n", 1)[0].decode("utf-8", "replace")
     csv.field_size_limit(MAX_CELL)
-    rows = csv.reader(_Text(stream), delimiter=_delimiter(first))
+    rows = csv.reader(_text(stream), delimiter=_delimiter(first))
     try:
         names = [name.strip().lstrip("\ufeff") for name in next(rows, [])]
         number = 0
