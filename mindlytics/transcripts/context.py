@@ -129,6 +129,11 @@ def an_object(where: str, value: object) -> dict[str, Any]:
     return found
 
 
+def object_or_empty(value: object) -> dict[str, Any]:
+    """The value if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def a_list(where: str, value: object) -> list[Any]:
     """The value, if it is a list."""
     found: list[Any] = needs(where, value, list, "a list")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..content import as_json
-from ..context import Context, an_id, an_object
+from ..context import Context, an_id, an_object, object_or_empty
 from ..model import Feedback
 from ..talk import Called, Item, Message, Returned, Said, Talk, with_attributes
 from . import Shape
@@ -31,14 +31,14 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     talk = Talk(
         conversation_id=an_id(record.get("conversation_id"), record.get("id")),
         began=first_moment("", record, context),
-        user_id=an_id(_dict(context.beside.get("user.json")).get("id")),
+        user_id=an_id(object_or_empty(context.beside.get("user.json")).get("id")),
     )
     with_attributes(talk, {"title": record.get("title") or None})
     if current in nodes and any(node.get("parent") for node in nodes.values()):
         path = path_to(current, {key: node.get("parent") for key, node in nodes.items()})
         leave_others(context, len(nodes), len(path))
     else:
-        path = sorted(nodes, key=lambda key: _dict(nodes[key].get("message")).get("create_time") or 0)
+        path = sorted(nodes, key=lambda key: object_or_empty(nodes[key].get("message")).get("create_time") or 0)
     called = False
     for key in path:
         given = nodes[key].get("message")
@@ -56,8 +56,8 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
 def _message(
     where: str, given: dict[str, Any], called: bool, record: dict[str, Any], context: Context
 ) -> Message | None:
-    role = _dict(given.get("author")).get("role")
-    content, metadata = _dict(given.get("content")), _dict(given.get("metadata"))
+    role = object_or_empty(given.get("author")).get("role")
+    content, metadata = object_or_empty(given.get("content")), object_or_empty(given.get("metadata"))
     kind, at = content.get("content_type"), first_moment(f"{where}.", given, context)
     if (
         role == "system"
@@ -114,10 +114,6 @@ def _opinions(talk: Talk, context: Context) -> Iterator[Feedback]:
         with suppress(ValueError, AttributeError, TypeError):
             comment = json.loads(each.get("content") or "{}").get("text")
         yield Feedback("rating", each.get("rating"), turn, comment or None)
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 SHAPE = Shape("chatgpt_export", detects, read)

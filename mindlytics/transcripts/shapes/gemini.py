@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import InvalidEvent
 from ..content import arguments, as_json, count, name
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context, a_list, an_id, an_object, object_or_empty
 from ..exchanges import Exchange, log_shape
 from ..streams import whole
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Usage, merged
@@ -25,8 +25,7 @@ def detects(record: Any) -> bool:
 def _exchange(record: dict[str, Any], context: Context) -> Exchange:
     request = record["request"] if isinstance(record.get("request"), dict) else record
     contents = a_list("contents", request.get("contents"))
-    response = whole(record.get("response"))
-    response = response if isinstance(response, dict) else {}
+    response = object_or_empty(whole(record.get("response")))
     if request.get("systemInstruction") or request.get("system_instruction"):
         context.leave("system messages")
     messages = [_message(f"contents[{index}]", each, context) for index, each in enumerate(contents)]

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import InvalidEvent
 from .. import content
 from ..content import count
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context, a_list, an_id, an_object, object_or_empty
 from ..talk import NOTHING, Called, Message, Returned, Talk, Usage, with_attributes
 from . import Shape
 from .openai_chat import called
@@ -46,7 +46,7 @@ def _messages(record: Any) -> Any:
 
 def read(record: Any, context: Context) -> Iterator[Talk]:
     """The conversation."""
-    outer = record if isinstance(record, dict) else {}
+    outer = object_or_empty(record)
     config = (outer.get("config") or {}).get("configurable") or {}
     metadata = outer.get("metadata") if isinstance(outer.get("metadata"), dict) else {}
     assert isinstance(metadata, dict)

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from ..content import count
-from ..context import Context, Record, a_list, an_id, an_object
+from ..context import Context, Record, a_list, an_id, an_object, object_or_empty
 from ..exchanges import Exchange, talks_of
 from ..model import Feedback
 from ..talk import Message, Said, Talk, Usage
@@ -130,8 +130,7 @@ def _usage(each: dict[str, Any]) -> Usage:
     cost = each.get("totalCost") or each.get("calculatedTotalCost") or None
     cost = float(cost) if isinstance(cost, (int, float)) else None
     if not isinstance(details, dict) or not details:
-        usage = each.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
+        usage = object_or_empty(each.get("usage"))
         return Usage(count(usage.get("input")), count(usage.get("output")), None, cost)
     sums = {
         start: sum(count(value) or 0 for name, value in details.items() if name.startswith(start))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, Record, an_id, an_object
+from ..context import Context, Record, an_id, an_object, object_or_empty
 from ..exchanges import Exchange, talks_of
 from ..model import Feedback
 from ..talk import NOTHING, Message, Talk
@@ -40,7 +40,7 @@ def group(record: Any, context: Context) -> str:
 
 
 def _thread(run: dict[str, Any]) -> str | None:
-    metadata = _dict(_dict(run.get("extra")).get("metadata"))
+    metadata = object_or_empty(object_or_empty(run.get("extra")).get("metadata"))
     return an_id(*(metadata.get(name) for name in THREADS))
 
 
@@ -88,7 +88,7 @@ def _exchange(run: dict[str, Any], record: Record, context: Context) -> Exchange
     messages = [
         message for i, each in enumerate(given) if (message := _message(f"inputs.messages[{i}]", each, context))
     ]
-    metadata = _dict(_dict(run.get("extra")).get("metadata"))
+    metadata = object_or_empty(object_or_empty(run.get("extra")).get("metadata"))
     model = metadata.get("ls_model_name")
     answer = _answer(run.get("outputs"), context)
     began, ended = context.moment("start_time", run.get("start_time")), context.moment("end_time", run.get("end_time"))
@@ -130,10 +130,6 @@ def _answer(outputs: Any, context: Context) -> Message | None:
     if outputs.get("role"):
         return openai_message("outputs", outputs, context)
     raise InvalidEvent("outputs", "an answer of a known kind", outputs)
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 SHAPE = Shape("langsmith_runs", detects, read, group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import content
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context, a_list, an_id, an_object, object_or_empty
 from ..exchanges import Exchange, log_shape
 from ..streams import whole
 from ..talk import Message
@@ -32,7 +32,7 @@ def _exchange(record: dict[str, Any], context: Context) -> Exchange:
         request = record
     request = an_object("", request)
     messages = a_list("messages", request.get("messages"))
-    metadata = {**_dict(record.get("metadata")), **_dict(request.get("metadata"))}
+    metadata = {**object_or_empty(record.get("metadata")), **object_or_empty(request.get("metadata"))}
     answer = record.get("response")
     if answer is None and "choices" in record:
         answer = {key: value for key, value in record.items() if key != "messages"}
@@ -59,7 +59,7 @@ def _exchange(record: dict[str, Any], context: Context) -> Exchange:
         None,
         {
             **{key: value for key, value in metadata.items() if key not in HANDLED},
-            **_dict(record.get("requestMetadata")),
+            **object_or_empty(record.get("requestMetadata")),
         },
         shape=_shape(answer, request),
     )
@@ -104,11 +104,7 @@ def _answer(given: Any, record: dict[str, Any], context: Context) -> Message | N
 def _response_id(given: Any) -> str | None:
     if not isinstance(given, dict):
         return None
-    return an_id(given.get("id"), _dict(given.get("ResponseMetadata")).get("RequestId"))
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return an_id(given.get("id"), object_or_empty(given.get("ResponseMetadata")).get("RequestId"))
 
 
 SHAPE = log_shape("openai_chat_log", detects, _exchange)

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context, a_list, an_id, an_object, object_or_empty
 from ..streams import whole
 from ..talk import Called, Message, Returned, Said, Talk, with_attributes
 from . import Shape
@@ -60,7 +60,7 @@ def _parts(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         return {}, response if kind in FINAL and isinstance(response, dict) else {}
     request = record.get("request", record.get("body"))
     response = whole(record.get("response"))
-    return an_object("request", record if request is None else request), response if isinstance(response, dict) else {}
+    return an_object("request", record if request is None else request), object_or_empty(response)
 
 
 def read(records: Any, context: Context) -> Iterator[Talk]:
