@@ -12,6 +12,7 @@ from ...errors import InvalidEvent
 from ...validators import check_name
 from .. import content
 from ..context import Context, a_list
+from ..model import Feedback
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import Shape
 
@@ -213,10 +214,8 @@ def _usage(given: dict[str, Any]) -> Usage:
     return found if cost is None else evolve(found, cost=cost)
 
 
-def opinions(given: dict[str, Any]) -> Iterator[Any]:
+def opinions(given: dict[str, Any]) -> Iterator[Feedback]:
     """Feedback: ``{"feedback": …}``, a list of these, or a ``rating``."""
-    from ..model import Feedback  # noqa: PLC0415
-
     found = given.get("feedback")
     for each in found if isinstance(found, list) else [found]:
         if isinstance(each, dict):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from attrs import evolve
+
 from ..content import arguments, count
 from ..context import Context, Record, a_list
 from ..exchanges import Exchange, talks_of
@@ -64,8 +66,6 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
 
 
 def _dated(message: Message, at: Any) -> Message:
-    from attrs import evolve  # noqa: PLC0415
-
     return message if message.at else evolve(message, at=at)
 
 
