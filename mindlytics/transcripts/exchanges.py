@@ -77,7 +77,7 @@ def _key(exchange: Exchange) -> str:
 
 def talks_of(exchanges: Iterable[Exchange], context: Context) -> Iterator[Talk]:
     """The conversations of exchanges with the same key, in the order of their first one."""
-    ordered = sorted(exchanges, key=_order)
+    ordered = sorted(exchanges, key=by_time)
     threads: list[_Thread] = []
     for index, exchange in enumerate(ordered):
         prints = [_print(message) for message in exchange.messages]
@@ -95,7 +95,8 @@ def talks_of(exchanges: Iterable[Exchange], context: Context) -> Iterator[Talk]:
         yield from thread.talk(context)
 
 
-def _order(exchange: Exchange) -> tuple[bool, datetime | None]:
+def by_time(exchange: Exchange) -> tuple[bool, datetime | None]:
+    """The key to sort exchanges by time. Those without one come last."""
     at = exchange.began or exchange.ended
     return at is None, at
 

@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
@@ -156,3 +157,25 @@ def test_dask(service: LocalServer) -> None:
     parts = frames.from_pandas(pd.DataFrame(ROWS), npartitions=1).to_delayed()
     dask.compute(*(dask.delayed(partial(record, **to(service, "dask")))(part) for part in parts), scheduler="threads")
     assert sorted(TURNS) == stored(service, "dask")
+
+
+def test_rows_are_in_order_of_time_whatever_their_offsets() -> None:
+    rows = [
+        {"conversation_id": "c", "role": "user", "content": "Tea?", "timestamp": "2025-04-03T12:00:00"},
+        {"conversation_id": "c", "role": "assistant", "content": "Green.", "timestamp": "2025-04-03T11:00:00Z"},
+    ]
+    (item,) = read(rows, timezone=ZoneInfo("Europe/Vienna"))
+    assert isinstance(item, Transcript)
+    assert [("Tea?", "Green.")] == [(turn.user, turn.assistant) for turn in item.steps if isinstance(turn, Turn)]
+
+
+def test_a_run_without_times_costs_nothing() -> None:
+    runs: list[dict[str, Any]] = [
+        {"id": str(number), "run_type": "llm", "trace_id": "t", "extra": {"metadata": {"thread_id": "c"}}, **times}
+        | {"inputs": {"messages": [{"role": "user", "content": f"{number}?"}]}}
+        | {"outputs": {"role": "assistant", "content": f"{number}."}}
+        for number, times in enumerate([{"start_time": "2025-04-03T11:00:00Z"}, {}])
+    ]
+    found = list(read(runs))
+    assert [] == [item for item in found if isinstance(item, Problem)]
+    assert 2 == sum(item.turns for item in found if isinstance(item, Transcript))

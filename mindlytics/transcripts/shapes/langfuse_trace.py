@@ -10,7 +10,7 @@ from attrs import evolve
 
 from ..content import count
 from ..context import Context, Record, a_list, an_id, an_object, object_or_empty
-from ..exchanges import Exchange, talks_of
+from ..exchanges import Exchange, by_time, talks_of
 from ..model import Feedback
 from ..talk import Message, Said, Talk, Usage
 from . import Shape
@@ -81,7 +81,7 @@ def _trace(record: Record, context: Context) -> list[Exchange]:
             Exchange([Message("user", (Said(question),))], said, session, an_id(trace.get("id")), user, began, began)
         ]
     if found:
-        found.sort(key=lambda each: str(each.began))
+        found.sort(key=by_time)
         found[0].began = began or found[0].began
         found[-1].feedback += [
             Feedback(

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import InvalidEvent
 from .. import content
 from ..context import Context, Record, an_id, an_object, object_or_empty
-from ..exchanges import Exchange, talks_of
+from ..exchanges import Exchange, by_time, talks_of
 from ..model import Feedback
 from ..talk import NOTHING, Message, Talk
 from . import Shape
@@ -64,13 +64,13 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
     for trace, run in roots.items():
         mine = [each for each in exchanges if each.attributes.get("trace") == trace]
         if mine:
-            last = max(mine, key=lambda each: (each.ended or each.began) is not None and str(each.ended or each.began))
+            last = max(mine, key=lambda each: (each.ended is not None, each.ended))
             last.feedback += [
                 Feedback(name, each.get("avg"))
                 for name, each in (run.get("feedback_stats") or {}).items()
                 if isinstance(each, dict) and each.get("avg") is not None
             ]
-            first = min(mine, key=lambda each: str(each.began))
+            first = min(mine, key=by_time)
             began = context.moment("start_time", run.get("start_time"))
             first.began = began or first.began
             ended = context.moment("end_time", run.get("end_time"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..content import count
 from ..context import Context, Record, an_id, an_object
-from ..exchanges import Exchange, talks_of
+from ..exchanges import Exchange, by_time, talks_of
 from ..talk import Message, Said, Talk, Usage
 from . import Shape
 from .openai_chat import message as openai_message
@@ -40,7 +40,7 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
                 mine.append(_exchange(record, trace, context, bool(spans)))
         mine = [each for each in mine if each.messages or each.answer]
         if mine and roots:
-            mine.sort(key=lambda each: str(each.began))
+            mine.sort(key=by_time)
             context.record = roots[0]
             mine[0].began = context.moment("start_time", roots[0].value.get("start_time")) or mine[0].began
         exchanges += mine

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from ..content import arguments, count
 from ..context import Context, Record, a_list
-from ..exchanges import Exchange, talks_of
+from ..exchanges import Exchange, by_time, talks_of
 from ..model import Feedback
 from ..talk import Called, Item, Message, Returned, Said, Talk, Usage
 from . import Shape
@@ -52,7 +52,7 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
                     exchange.conversation_id, exchange.id, exchange.user_id = conversation, trace, user
                     mine.append(exchange)
         if mine:
-            mine.sort(key=lambda each: str(each.began))
+            mine.sort(key=by_time)
             root = next((span for _, span, _ in spans if not span.get("parentSpanId")), None)
             if root is not None:
                 began, ended = _times(root, context)

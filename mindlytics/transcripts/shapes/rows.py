@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from ...errors import InvalidEvent
@@ -124,7 +125,7 @@ def _begun(records: list[Record], context: Context) -> tuple[Talk, dict[str, str
     moments = [context.moment(found.get("at", "at"), each) for each in times]
     ordered = list(zip(moments, rows, strict=True))
     if all(each is not None for each in moments):
-        ordered.sort(key=lambda each: str(each[0]))
+        ordered.sort(key=itemgetter(0))
     first = rows[0]
     id = first.get(found.get("conversation_id", ""))
     user = next((each for row in rows if (each := row.get(found.get("user_id", ""))) is not None), None)
