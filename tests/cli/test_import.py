@@ -99,7 +99,7 @@ def test_the_same_file_twice_makes_no_second_set(server: Running, project: str, 
         assert [row[key] for row in before[collection]] == [row[key] for row in after[collection]]
 
 
-def test_bad_lines_are_told_with_their_place_and_the_rest_goes_through(
+def test_bad_lines_are_reported_with_their_place_and_the_rest_goes_through(
     server: Running, project: str, stored: Stored, tmp_path: Path
 ) -> None:
     good = {**TEA, "metadata": None}
@@ -118,7 +118,7 @@ def test_bad_lines_are_told_with_their_place_and_the_rest_goes_through(
     assert SAID == stored.said(conversation_id="tea")
 
 
-def test_nested_metadata_is_told_and_sent_as_text(
+def test_nested_metadata_is_reported_and_sent_as_text(
     server: Running, project: str, stored: Stored, tmp_path: Path
 ) -> None:
     file = written(tmp_path / "chats.jsonl", TEA)
@@ -128,7 +128,7 @@ def test_nested_metadata_is_told_and_sent_as_text(
     assert {"from": 8} == json.loads(stored.find("sessions")[0]["attributes"]["open"])
 
 
-def test_an_event_that_does_not_arrive_is_told_with_its_place(
+def test_an_event_that_does_not_arrive_is_reported_with_its_place(
     server: Running, project: str, stored: Stored, tmp_path: Path
 ) -> None:
     giant = {"messages": [{"role": "user", "content": "tea " * 400_000}, {"role": "assistant", "content": "Stop."}]}
@@ -167,7 +167,7 @@ def test_gzipped_files(server: Running, project: str, stored: Stored, tmp_path: 
     assert SAID == stored.said(conversation_id="tea")
 
 
-def test_a_torn_gzip_file_is_told_and_the_next_file_goes_through(tmp_path: Path) -> None:
+def test_a_torn_gzip_file_is_reported_and_the_next_file_goes_through(tmp_path: Path) -> None:
     torn = tmp_path / "torn.jsonl.gz"
     torn.write_bytes(gzip.compress(json.dumps({**TEA, "note": os.urandom(5000).hex()}).encode())[:-1000])
     ended = mindlytics("import", "--dry-run", torn, written(tmp_path / "whole.jsonl", TEA))
@@ -203,8 +203,8 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> No
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     given = {"server_endpoint": url, "api_key": "a", "project_id": "p", "retry_for": 0, "trust_env": False}
-    told: list[tuple[str, str]] = []
-    recording = Recording(Settings.load(given), Summary(), lambda *words: told.append(words), connections=1)
+    problems: list[tuple[str, str]] = []
+    recording = Recording(Settings.load(given), Summary(), lambda *words: problems.append(words), connections=1)
     taken = 0
     lines = [json.dumps({**TEA, "metadata": None, "conversation_id": str(number)}) for number in range(200)]
     for item in read(lines):
@@ -216,7 +216,7 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> No
     recording.close()
     assert 200 > taken
     assert "line 1" == recording.stopped_at
-    assert [("mindlytics", f"{url} no longer answers (no reply: connection refused): stopped")] == told
+    assert [("mindlytics", f"{url} no longer answers (no reply: connection refused): stopped")] == problems
 
 
 @pytest.mark.parametrize("missing", ["--api-key", "--project-id"])

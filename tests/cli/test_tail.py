@@ -126,9 +126,9 @@ def test_a_user_is_known_by_any_id(server: Running, project: str) -> None:
             late.track_event(event="Known")
             client.flush()
             events += read(process, 2)
-    told = [json.loads(words) for words in events]
-    assert ["Parcel Rescheduled", "User Identified", "Known"] == [event["event"] for event in told]
-    assert all(event["user_id"].startswith("ml_") for event in told)
+    shown = [json.loads(words) for words in events]
+    assert ["Parcel Rescheduled", "User Identified", "Known"] == [event["event"] for event in shown]
+    assert all(event["user_id"].startswith("ml_") for event in shown)
 
 
 def test_into_a_pipe_lines_go_whole_even_in_colour(server: Running, project: str) -> None:

@@ -97,9 +97,9 @@ def test_a_user_message_without_text_is_a_question_still() -> None:
 
 
 def test_messages_that_say_nothing_are_a_problem() -> None:
-    told = "has messages, and nothing in them can be read"
-    assert told == reason(line(user(""), assistant(None), assistant("  \n")))
-    assert told == reason(line({"role": "user", "text": "Hi."}))
+    silent = "has messages, and nothing in them can be read"
+    assert silent == reason(line(user(""), assistant(None), assistant("  \n")))
+    assert silent == reason(line({"role": "user", "text": "Hi."}))
 
 
 def test_no_messages_are_no_conversation() -> None:
@@ -156,7 +156,7 @@ def test_arguments_other_than_text_become_json() -> None:
     assert [Call("brew", '{"kind": "Grüntee"}'), Call("wait")] == steps(assistant(None, call, silent))
 
 
-# -- ids, moments, metadata
+# -- ids, times, metadata
 
 
 def test_given_ids_are_kept_and_numbers_become_text() -> None:
@@ -226,7 +226,7 @@ def test_halves_of_characters_are_for_the_session_to_clean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("text", "expected"),
     [
         ("Hello", "is no JSON: Expecting value at character 1"),
         (b'{"messages": "\xff"}', "is not UTF-8"),
@@ -254,8 +254,8 @@ def test_halves_of_characters_are_for_the_session_to_clean() -> None:
         (line(metadata=["a"]), "metadata must be an object, got list"),
     ],
 )
-def test_errors_never_quote_the_value(given: str | bytes, told: str) -> None:
-    assert told in reason(given)
+def test_errors_never_quote_the_value(text: str | bytes, expected: str) -> None:
+    assert expected in reason(text)
 
 
 @pytest.mark.parametrize(
