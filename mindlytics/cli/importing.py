@@ -148,10 +148,10 @@ def import_(  # noqa: PLR0917
         try:
             settings = _settings(server, api_key, project_id)
             began = time.monotonic()
-            if jobs > 1 and len(files_of(files)) > 1:
+            if jobs > 1 and len(paths := files_of(files)) > 1:
                 from .jobs import run_in_processes  # noqa: PLC0415
 
-                summary = run_in_processes(files_of(files), jobs, _Job(reading, settings, resume), stopped)
+                summary = run_in_processes(paths, jobs, _Job(reading, settings, resume), stopped)
             else:
                 summary = _run(files, reading, settings, resume, stopped)
         except (MindlyticsError, OSError) as error:
