@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mindlytics import __version__, errors
 from mindlytics.delivery.account import Reason
-from mindlytics.settings import Settings, variable
+from mindlytics.setting_rules import variable
+from mindlytics.settings import Settings
 
 project = "mindlytics"
 author = copyright = "The mindlytics authors"

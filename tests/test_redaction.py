@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mindlytics import Client, InvalidSetting
 from mindlytics.align import ROLE_USER, AlignAI, AsyncAlignAI
 from mindlytics.redaction import redactor
-from mindlytics.settings import REDACTABLE, Settings
+from mindlytics.setting_rules import REDACTABLE
+from mindlytics.settings import Settings
 
 from .conftest import Face, result
 from .sink import Sink

@@ -8,7 +8,8 @@ from attrs import Attribute, field, fields, frozen
 
 from ..errors import InvalidSetting
 from ..secret import Secret
-from ..settings import Settings, as_secret, base_address, credential
+from ..setting_rules import as_secret
+from ..settings import Settings, base_address, credential
 
 COLLECT_PATH = "/ingestion.v1alpha.IngestionService/CollectEvents"
 PRODUCTION = "https://api.impaction.ai"

@@ -18,7 +18,8 @@ from ..delivery.retry import policy
 from ..delivery.verdict import Fate, Verdict
 from ..errors import InvalidSetting
 from ..secret import NO_SECRET, Secret
-from ..settings import LONGEST, Settings, check_face
+from ..setting_rules import LONGEST
+from ..settings import Settings, check_face
 from ..transport import NoReply, Reply
 from ..transport.httpx import is_httpx
 from .calls import Call

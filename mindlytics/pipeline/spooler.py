@@ -25,7 +25,8 @@ from ..delivery.ledger import Ledger
 from ..delivery.outbox import NEVER, Outbox
 from ..delivery.verdict import Verdict
 from ..errors import InvalidSetting
-from ..settings import Settings, label
+from ..setting_rules import label
+from ..settings import Settings
 from ..spool.directory import Directory, Origin, Unusable
 from ..spool.format import Record
 from ..spool.porch import Porch
