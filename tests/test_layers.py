@@ -12,7 +12,14 @@ PACKAGE = Path(__file__).parent.parent / "mindlytics"
 DRIVERS = {"requests", "urllib3", "aiohttp", "asyncio", "threading", "queue", "socket", "time", "ssl"}
 FORBIDDEN = {
     "delivery": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "mindlytics.session"},
-    "wire.py": DRIVERS | {"mindlytics.pipeline", "mindlytics.transport", "mindlytics.session", "mindlytics.settings"},
+    "wire.py": DRIVERS
+    | {
+        "mindlytics.pipeline",
+        "mindlytics.transport",
+        "mindlytics.session",
+        "mindlytics.settings",
+        "mindlytics.setting_rules",
+    },
     "arguments.py": DRIVERS | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "cattrs", "orjson"},
     "validators.py": DRIVERS | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "cattrs", "orjson"},
     "usage.py": DRIVERS | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "cattrs", "orjson"},
@@ -43,6 +50,7 @@ FORBIDDEN = {
         "mindlytics.wire",
         "mindlytics.pipeline",
         "mindlytics.settings",
+        "mindlytics.setting_rules",
     },
     "spool/format.py": DRIVERS | {"os", "pathlib"},
     "antonnia": {
