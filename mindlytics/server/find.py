@@ -10,7 +10,20 @@ from typing import Any
 
 import orjson
 from attrs import field, frozen
-from sqlalchemy import Connection, Text, and_, bindparam, case, cast, func, literal, select, union_all
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from .apps import App
 from .dialects import greatest, json_string
@@ -23,6 +36,7 @@ from .query import (
     TIME,
     Column,
     Condition,
+    Expression,
     Filter,
     InvalidQuery,
     event_id,
@@ -35,19 +49,19 @@ from .schema import apps, conversations, events, intents, iso, organizations, or
 Row = dict[str, Any]
 
 
-def _text(expression: Any) -> Column:
+def _text(expression: Expression) -> Column:
     return Column(TEXT, expression)
 
 
-def _number(expression: Any) -> Column:
+def _number(expression: Expression) -> Column:
     return Column(NUMBER, expression)
 
 
-def _time(expression: Any) -> Column:
+def _time(expression: Expression) -> Column:
     return Column(TIME, expression)
 
 
-def _columns(kind: str, table: Any, *names: str) -> dict[str, Column]:
+def _columns(kind: str, table: Table, *names: str) -> dict[str, Column]:
     return {name: Column(kind, table.c[name]) for name in names}
 
 
@@ -56,18 +70,18 @@ _OWNER = {name: _text(bindparam(name, type_=Text())) for name in ("organization_
 """The names of the rows' owners, which the rows leave out."""
 
 
-def _of_conversations(what: Any) -> Column:
+def _of_conversations(what: Expression) -> Column:
     """The sums over a session's conversations."""
     mine = conversations.c.session == sessions.c.seq
     return _number(select(what).where(mine).correlate(sessions).scalar_subquery())
 
 
-def _total(name: str) -> Any:
+def _total(name: str) -> Expression:
     """A sum as an integer, where PostgreSQL would return a decimal."""
     return cast(func.coalesce(func.sum(conversations.c[name]), 0), conversations.c[name].type)
 
 
-def _lasted(table: Any) -> Column:
+def _lasted(table: Table) -> Column:
     return _number(greatest(table.c.ended_at - table.c.started_at, 0) / 1e6)
 
 
@@ -93,11 +107,11 @@ class Collection:
         avoids the index.
     """
 
-    source: Any
+    source: FromClause
     columns: Mapping[str, Column]
-    order: Sequence[Any]
-    scope: Any
-    in_time: Sequence[Any] = ()
+    order: Sequence[Expression]
+    scope: Expression
+    in_time: Sequence[Expression] = ()
     optional: frozenset[str] = frozenset()
     indexed: frozenset[str] | None = None
     related: Mapping[str, Related] = field(factory=dict)
@@ -131,7 +145,7 @@ _second = and_(_roles.c.role == "assistant", json_string(events.c.properties, li
 _index = events.c.message_index + case((_second, 1), else_=0)
 
 
-def _scope_in(table: Any) -> Any:
+def _scope_in(table: Table) -> Expression:
     """The scope of the reading app, if the row belongs to its organization."""
     same = and_(apps.c.organization_id == table.c.organization_id, apps.c.scope == bindparam("scope"))
     return select(apps.c.scope).where(same).correlate(table).scalar_subquery()
@@ -290,7 +304,7 @@ class Query:
 
     collection: Collection
     filter: Filter
-    order: Sequence[Any] = ()
+    order: Sequence[Expression] = ()
     skip: int = 0
     limit: int = 0
     project: Callable[[Row], Row] = dict
@@ -355,7 +369,7 @@ def _select(connection: Connection, app: App, query: Query, budget: Budget) -> l
     return [_row_to_json(row, collection) for row in budget.spend(connection.execute(statement, owner))]
 
 
-def _expression(column: Column) -> Any:
+def _expression(column: Column) -> Expression:
     return event_id(column.expression) if column.kind == EVENT else column.expression
 
 

@@ -6,14 +6,16 @@ It reads a part of the fields of ``opentelemetry/proto/collector/trace/v1/trace_
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Union
 
-import orjson
+import msgspec
 from attrs import frozen
 
 from ..integrations.traces import Span
 from .schema import as_datetime
+
+Attributes = dict[str, object]
 
 IS_REMOTE = 0x200
 """The flag of a span whose parent is in another process."""
@@ -42,60 +44,121 @@ def decode(body: bytes, *, as_json: bool) -> list[Sent]:
     :raises Undecodable: it is not an export request.
     """
     try:
-        return list(_of_json(orjson.loads(body)) if as_json else _of_protobuf(memoryview(body)))
+        return list(_of_json(body) if as_json else _of_protobuf(memoryview(body)))
     except Exception as error:  # invalid data may raise anything
         raise Undecodable("the body is not an ExportTraceServiceRequest") from error
 
 
-# -- JSON
+# -- JSON: the fields of the messages that are read
 
 
-def _of_json(body: Any) -> Iterator[Sent]:
-    for resource in body.get("resourceSpans") or ():
-        attributes = _json_attributes((resource.get("resource") or {}).get("attributes"))
-        for scope in resource.get("scopeSpans") or ():
-            for span in scope.get("spans") or ():
-                status = span.get("status") or {}
+class _AnyValue(msgspec.Struct, rename="camel"):
+    string_value: object = None
+    bool_value: object = None
+    int_value: int | None = None
+    double_value: object = None
+    bytes_value: object = None
+    array_value: _ArrayValue | None = None
+    kvlist_value: _KeyValueList | None = None
+
+
+class _ArrayValue(msgspec.Struct):
+    values: list[_AnyValue] | None = None
+
+
+class _KeyValue(msgspec.Struct):
+    key: str
+    value: _AnyValue | None = None
+
+
+class _KeyValueList(msgspec.Struct):
+    values: list[_KeyValue] | None = None
+
+
+class _Status(msgspec.Struct):
+    code: Union[int, str, None] = None
+
+
+class _Event(msgspec.Struct):
+    name: str | None = None
+    attributes: list[_KeyValue] | None = None
+
+
+class _Span(msgspec.Struct, rename="camel"):
+    trace_id: str
+    span_id: str
+    start_time_unix_nano: int
+    end_time_unix_nano: int
+    parent_span_id: str | None = None
+    name: str | None = None
+    attributes: list[_KeyValue] | None = None
+    events: list[_Event] | None = None
+    status: _Status | None = None
+    flags: int | None = None
+
+
+class _Scope(msgspec.Struct):
+    spans: list[_Span] | None = None
+
+
+class _Resource(msgspec.Struct):
+    attributes: list[_KeyValue] | None = None
+
+
+class _ResourceSpans(msgspec.Struct, rename="camel"):
+    resource: _Resource | None = None
+    scope_spans: list[_Scope] | None = None
+
+
+class _Request(msgspec.Struct, rename="camel"):
+    resource_spans: list[_ResourceSpans] | None = None
+
+
+_read_request = msgspec.json.Decoder(_Request, strict=False).decode
+"""Not strict, since JSON's 64 bit integers are strings here."""
+
+
+def _of_json(body: bytes) -> Iterator[Sent]:
+    for spans in _read_request(body).resource_spans or ():
+        resource = _json_attributes(spans.resource.attributes if spans.resource else None)
+        for scope in spans.scope_spans or ():
+            for span in scope.spans or ():
                 yield _sent(
-                    trace_id=str(span["traceId"]),
-                    id=str(span["spanId"]),
-                    parent=str(span.get("parentSpanId") or ""),
-                    name=str(span.get("name") or ""),
-                    began=int(span["startTimeUnixNano"]),
-                    ended=int(span["endTimeUnixNano"]),
-                    attributes=_json_attributes(span.get("attributes")),
-                    events=[
-                        (str(event.get("name") or ""), _json_attributes(event.get("attributes")))
-                        for event in span.get("events") or ()
-                    ],
-                    failed=status.get("code") in (FAILED, "STATUS_CODE_ERROR"),
-                    flags=int(span.get("flags") or 0),
-                    resource=attributes,
+                    trace_id=span.trace_id,
+                    id=span.span_id,
+                    parent=span.parent_span_id or "",
+                    name=span.name or "",
+                    began=span.start_time_unix_nano,
+                    ended=span.end_time_unix_nano,
+                    attributes=_json_attributes(span.attributes),
+                    events=[(event.name or "", _json_attributes(event.attributes)) for event in span.events or ()],
+                    failed=span.status is not None and span.status.code in (FAILED, "STATUS_CODE_ERROR"),
+                    flags=span.flags or 0,
+                    resource=resource,
                 )
 
 
-def _json_attributes(attributes: Any) -> dict[str, Any]:
-    return {str(each["key"]): _json_value(each.get("value") or {}) for each in attributes or ()}
+def _json_attributes(pairs: Sequence[_KeyValue] | None, depth: int = 0) -> Attributes:
+    return {each.key: None if each.value is None else _json_value(each.value, depth) for each in pairs or ()}
 
 
-def _json_value(value: Mapping[str, Any], depth: int = 0) -> Any:
+def _json_value(value: _AnyValue, depth: int) -> object:
     if depth > DEEPEST:
         return None
-    for kind, inner in value.items():
-        if kind == "intValue":
-            return int(inner)
-        if kind == "arrayValue":
-            return [_json_value(each, depth + 1) for each in inner.get("values") or ()]
-        if kind == "kvlistValue":
-            return {str(each["key"]): _json_value(each.get("value") or {}, depth + 1) for each in inner["values"]}
-        return inner
-    return None
+    if value.array_value is not None:
+        return [_json_value(each, depth + 1) for each in value.array_value.values or ()]
+    if value.kvlist_value is not None:
+        return _json_attributes(value.kvlist_value.values, depth + 1)
+    plain = (value.string_value, value.bool_value, value.int_value, value.double_value, value.bytes_value)
+    return next((each for each in plain if each is not None), None)
 
 
 # -- protobuf
 
+Field = Union[int, memoryview]
 
-def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
+
+def _fields(data: memoryview) -> Iterator[tuple[int, Field]]:
     """The fields of a message: numbers as numbers, others as bytes."""
     at = 0
     while at < len(data):
@@ -126,75 +189,89 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise ValueError("a number is too long")
 
 
-def _all(data: Any, number: int) -> Iterator[Any]:
+def _all(data: memoryview, number: int) -> Iterator[Field]:
     return (value for field, value in _fields(data) if field == number)
 
 
+def _messages(data: memoryview, number: int) -> Iterator[memoryview]:
+    return map(_bytes, _all(data, number))
+
+
+def _bytes(value: Field) -> memoryview:
+    if isinstance(value, int):
+        raise ValueError("a number, where bytes were expected")
+    return value
+
+
 def _of_protobuf(data: memoryview) -> Iterator[Sent]:
-    for resource_spans in _all(data, 1):
-        attributes: dict[str, Any] = {}
-        for resource in _all(resource_spans, 1):
-            attributes = dict(_attribute(each) for each in _all(resource, 1))
-        for scope_spans in _all(resource_spans, 2):
-            for span in _all(scope_spans, 2):
+    for resource_spans in _messages(data, 1):
+        attributes: Attributes = {}
+        for resource in _messages(resource_spans, 1):
+            attributes = dict(_attribute(each) for each in _messages(resource, 1))
+        for scope_spans in _messages(resource_spans, 2):
+            for span in _messages(scope_spans, 2):
                 yield _span(span, attributes)
 
 
-def _span(data: Any, resource: dict[str, Any]) -> Sent:
-    found: dict[int, Any] = {}
-    attributes: dict[str, Any] = {}
-    events: list[tuple[str, dict[str, Any]]] = []
+def _span(data: memoryview, resource: Attributes) -> Sent:
+    found: dict[int, memoryview] = {}
+    attributes: Attributes = {}
+    events: list[tuple[str, Attributes]] = []
     for number, value in _fields(data):
         if number == 9:
-            attributes.update([_attribute(value)])
+            attributes.update([_attribute(_bytes(value))])
         elif number == 11:
-            name = "".join(_string(each) for each in _all(value, 2))
-            events.append((name, dict(_attribute(each) for each in _all(value, 3))))
-        else:
+            event = _bytes(value)
+            name = "".join(_string(each) for each in _all(event, 2))
+            events.append((name, dict(_attribute(each) for each in _messages(event, 3))))
+        elif not isinstance(value, int):
             found[number] = value
     return _sent(
-        trace_id=bytes(found[1]).hex(),
-        id=bytes(found[2]).hex(),
-        parent=bytes(found.get(4, b"")).hex(),
-        name=_string(found.get(5, b"")),
+        trace_id=found[1].hex(),
+        id=found[2].hex(),
+        parent=found.get(4, NOTHING).hex(),
+        name=_string(found.get(5, NOTHING)),
         began=struct.unpack("<Q", found[7])[0],
         ended=struct.unpack("<Q", found[8])[0],
         attributes=attributes,
         events=events,
-        failed=FAILED in _all(found.get(15, b""), 3),
+        failed=FAILED in _all(found.get(15, NOTHING), 3),
         flags=struct.unpack("<I", found[16])[0] if 16 in found else 0,
         resource=resource,
     )
 
 
-def _attribute(data: Any) -> tuple[str, Any]:
+NOTHING = memoryview(b"")
+
+
+def _attribute(data: memoryview, depth: int = 0) -> tuple[str, object]:
     parts = dict(_fields(data))
-    return _string(parts.get(1, b"")), _value(parts.get(2, b""))
+    return _string(parts.get(1, NOTHING)), _value(_bytes(parts.get(2, NOTHING)), depth)
 
 
-def _value(data: Any, depth: int = 0) -> Any:
+def _value(data: memoryview, depth: int) -> object:
     """An ``AnyValue``."""
     if depth > DEEPEST:
         return None
     for number, value in _fields(data):
-        if number == 1:
+        if isinstance(value, int):
+            if number == 2:
+                return bool(value)
+            if number == 3:
+                return value - 2**64 if value >= 2**63 else value
+        elif number == 1:
             return _string(value)
-        if number == 2:
-            return bool(value)
-        if number == 3:
-            return value - 2**64 if value >= 2**63 else value
-        if number == 4:
+        elif number == 4:
             return struct.unpack("<d", value)[0]
-        if number == 5:
-            return [_value(each, depth + 1) for each in _all(value, 1)]
-        if number == 6:
-            pairs = [dict(_fields(each)) for each in _all(value, 1)]
-            return {_string(pair.get(1, b"")): _value(pair.get(2, b""), depth + 1) for pair in pairs}
+        elif number == 5:
+            return [_value(each, depth + 1) for each in _messages(value, 1)]
+        elif number == 6:
+            return dict(_attribute(each, depth + 1) for each in _messages(value, 1))
     return None
 
 
-def _string(data: Any) -> str:
-    return bytes(data).decode("utf-8", "replace")
+def _string(data: Field) -> str:
+    return str(_bytes(data), "utf-8", "replace")
 
 
 # -- both
@@ -203,26 +280,30 @@ def _string(data: Any) -> str:
 def _sent(
     *,
     trace_id: str,
+    id: str,
     parent: str,
+    name: str,
     began: int,
     ended: int,
     failed: bool,
     flags: int,
-    attributes: dict[str, Any],
-    events: list[tuple[str, Any]],
-    **others: Any,
+    attributes: Attributes,
+    events: Sequence[tuple[str, Attributes]],
+    resource: Attributes,
 ) -> Sent:
     error = None
     if failed:
         raised = (values.get("exception.type") for name, values in events if name == "exception")
         error = str(attributes.get("error.type") or next(raised, None) or "error")
     span = Span(
+        id=id,
         parent=parent or None,
+        name=name,
         began=as_datetime(began // 1000),
         ended=as_datetime(max(began, ended) // 1000),
         attributes=attributes,
-        events=events,
+        events=list(events),
         error=error,
-        **others,
+        resource=resource,
     )
     return Sent(trace_id, span, not parent or bool(flags & IS_REMOTE))

@@ -11,7 +11,21 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, and_, case, exists, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 
 from ..errors import MindlyticsError
 from .dialects import has_key, hexadecimal, json_boolean, json_items, json_number, json_string, json_value
@@ -22,7 +36,7 @@ TEXT, NUMBER, TIME, MAP, LIST, EVENT = "text", "number", "time", "map", "list", 
 MAX_CONDITIONS = 500
 MAX_DEPTH = 20
 
-_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+_COMPARISONS: Mapping[str, Callable[[Any, Any], Condition]] = {
     "$eq": operator.eq,
     "$gt": operator.gt,
     "$gte": operator.ge,
@@ -32,6 +46,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 _EVENT_ID = re.compile("([0-9a-f]{16})([0-7][0-9a-f]{15})")
 
 Condition = ColumnElement[bool]
+Expression = ColumnElement[Any]
 
 
 class Column(NamedTuple):
@@ -55,13 +70,13 @@ class InvalidQuery(MindlyticsError):
         super().__init__(f"{parameter}: {message}")
 
 
-def event_id(table: Any = events) -> ColumnElement[str]:
+def event_id(table: FromClause = events) -> ColumnElement[str]:
     """The id of an event: made from its number, unless an earlier version gave it one. Null without an event."""
     own = select(store.c.ids).scalar_subquery().concat(hexadecimal(table.c.seq))
     return case((table.c.seq.is_not(None), func.coalesce(table.c.former_id, own)))
 
 
-def has_event_id(table: Any, wanted: str) -> Condition:
+def has_event_id(table: FromClause, wanted: str) -> Condition:
     """Whether an event has this id, so that an index answers it."""
     found = _EVENT_ID.fullmatch(wanted)
     former: Condition = table.c.former_id == wanted
@@ -188,7 +203,7 @@ class Filter:
             raise InvalidQuery("filter", f"has more than {MAX_CONDITIONS} conditions")
 
 
-def order_by(sort: object, columns: Mapping[str, Column]) -> list[Any]:
+def order_by(sort: object, columns: Mapping[str, Column]) -> list[Expression]:
     """The terms of ORDER BY for a sort such as ``{"timestamp": -1}``.
 
     :raises InvalidQuery: a direction is not 1 or -1.
@@ -197,16 +212,18 @@ def order_by(sort: object, columns: Mapping[str, Column]) -> list[Any]:
         raise InvalidQuery("sort", "must be a JSON object")
     if len(sort) > MAX_DEPTH:
         raise InvalidQuery("sort", f"has more than {MAX_DEPTH} fields")
-    terms = []
+    terms: list[Expression] = []
     for name, direction in sort.items():
         if isinstance(direction, bool) or direction not in (1, -1):
             raise InvalidQuery("sort", f"the direction of {name} must be 1 or -1")
         column, _, key = name.partition(".")
-        kind, expression = columns.get(column, (None, None))
-        if kind == MAP and key:
-            term: Any = json_value(expression, _text(key))
-        elif kind is None or key:
+        if column not in columns:
             continue
+        kind, expression = columns[column]
+        if key and kind != MAP:
+            continue
+        if key:
+            term: Expression = json_value(expression, _text(key))
         else:
             term = event_id(expression) if kind == EVENT else expression
         terms.append(term.asc().nulls_first() if direction == 1 else term.desc().nulls_last())

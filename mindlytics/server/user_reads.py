@@ -6,7 +6,7 @@ decides who a user is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from .dialects import greatest
 from .find import COLLECTIONS, Query, Row, find
 from .http import STORE, Problem, caller_of
 from .matching import matching
-from .query import Filter, InvalidQuery, order_by, whole
+from .query import Expression, Filter, InvalidQuery, order_by, whole
 from .reads import Budget, reading_of
 from .schema import aliases, conversations, events, iso, sessions, users
 
@@ -50,7 +50,7 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(f"/bc/v1/user/{name}", _answering(read))
 
 
-def _answering(read: Read) -> Callable[[web.Request], Any]:
+def _answering(read: Read) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
         caller = await caller_of(request)
 
@@ -165,7 +165,7 @@ def _page(parameters: Mapping[str, str]) -> tuple[int, int]:
     return whole(parameters, "limit", PAGE), whole(parameters, "offset")
 
 
-def _order(parameters: Mapping[str, str]) -> list[Any]:
+def _order(parameters: Mapping[str, str]) -> list[Expression]:
     """The order of a list of users: ``{"value", "order"}`` as JSON, or as ``sort[value]`` and ``sort[order]``."""
     text = parameters.get("sort")
     try:

@@ -95,6 +95,16 @@ def as_protobuf(*spans: dict[str, Any]) -> bytes:
     return field(1, resource + field(2, b"".join(field(2, one(each)) for each in spans)))
 
 
+NUMBER_AS_ID = field(
+    1,
+    field(
+        2,
+        field(2, field(1, 10**9) + field(2, bytes(8)) + varint(7 << 3 | 1) + bytes(8) + varint(8 << 3 | 1) + bytes(8)),
+    ),
+)
+"""A span whose id is a number. Read as bytes, it would be a gigabyte of zeros."""
+
+
 @pytest.mark.parametrize("kind", [JSON, PROTOBUF])
 def test_both_forms_mean_the_same(kind: str) -> None:
     body = as_protobuf(*WHOLE) if kind == PROTOBUF else orjson.dumps(exported(*WHOLE))
@@ -141,7 +151,8 @@ def test_a_trace_whose_end_does_not_come_is_stored_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("body", "as_json"),
-    [(b"\xff", False), (as_protobuf(*WHOLE)[:-9], False), (b"[]", True), (b"{", True), (b'{"resourceSpans": 1}', True),
+    [(b"\xff", False), (as_protobuf(*WHOLE)[:-9], False), (NUMBER_AS_ID, False),
+     (b"[]", True), (b"{", True), (b'{"resourceSpans": 1}', True),
      (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]}', True)],
 )  # fmt: skip
 def test_an_invalid_export_is_refused(caller: Caller, body: bytes, as_json: bool) -> None:
