@@ -23,6 +23,7 @@ from ..align.events import (
 )
 from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
+from ..values import Scalar
 from .decoding import RefusedEvent, taken
 from .http import (
     BODY_SECONDS,
@@ -172,7 +173,7 @@ def _as_event(event: AlignEvent) -> Event:
     if isinstance(event, SessionClose):
         return EndSession(**shared)
     if isinstance(event, FeedbackCreate):
-        properties: dict[str, Any] = {"feedback": event.feedback_type}
+        properties: dict[str, Scalar] = {"feedback": event.feedback_type}
         if event.message_index is not None:
             properties["message_index"] = event.message_index
         return CustomEvent(event=FEEDBACK, properties=properties, **shared)
@@ -186,7 +187,7 @@ def _as_event(event: AlignEvent) -> Event:
     )
 
 
-def _traits(event: UserRecognize) -> dict[str, Any]:
+def _traits(event: UserRecognize) -> dict[str, Scalar]:
     fields = {
         "display_name": event.display_name,
         "email": event.email,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import orjson
 from aiohttp import web
@@ -194,7 +194,7 @@ async def _user_identify(request: web.Request) -> web.Response:
     event = decode({**fields, "type": "identify", "session_id": "-"})
     assert isinstance(event, Identify)
 
-    def work(records: Records) -> dict[str, Any]:
+    def work(records: Records) -> dict[str, object]:
         app = records.app(*caller)
         user = identify(records, app.scope, name=event.id, device_id=event.device_id, traits=event.traits)
         return user.to_json(app)
@@ -208,7 +208,7 @@ async def _user_alias(request: web.Request) -> web.Response:
     name = check_name("id", body.get("id"))
     previous = check_name("previous_id", body.get("previous_id"))
 
-    def work(records: Records) -> dict[str, Any]:
+    def work(records: Records) -> dict[str, object]:
         app = records.app(*caller)
         return alias(records, app.scope, name=name, previous=previous).to_json(app)
 

@@ -163,7 +163,7 @@ def _taken(wire: Any) -> Taken:
         wire.user_id,
         wire.device_id,
         wire.conversation_id,
-        _moment(wire.timestamp),
+        _stored_time(wire.timestamp),
         name,
         text.decode(),
         *counted,
@@ -228,7 +228,7 @@ _seconds: dict[str, int] = {}
 """Cached times of whole seconds, by their texts, since many events share a second."""
 
 
-def _moment(text: str | None) -> int:
+def _stored_time(text: str | None) -> int:
     """The stored form of a timestamp.
 
     :raises InvalidEvent: it is invalid.

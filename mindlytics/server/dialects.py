@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Boolean, Connection, Numeric, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
@@ -66,12 +67,16 @@ class hexadecimal(FunctionElement[str]):
     inherit_cache = True
 
 
-def upsert(connection: Connection, table: Table) -> Any:
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that may say what is to be done where there is such a row."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
-_SQLITE: Mapping[Any, str] = {
+Texts = Mapping[type[FunctionElement[Any]], str]
+
+_SQLITE: Texts = {
     has_key: "EXISTS (SELECT 1 FROM json_each({}) WHERE key = {})",
     json_string: "(SELECT value FROM json_each({}) WHERE key = {} AND type = 'text')",
     json_number: "(SELECT value FROM json_each({}) WHERE key = {} AND type IN ('integer', 'real'))",
@@ -84,7 +89,7 @@ _SQLITE: Mapping[Any, str] = {
 _JSON = r"CAST(replace({0}, '\u0000', '\ufffd') AS jsonb)"
 """``jsonb`` takes no U+0000."""
 _AT = f"{_JSON} -> {{1}}"
-_POSTGRESQL: Mapping[Any, str] = {
+_POSTGRESQL: Texts = {
     has_key: f"({_JSON} -> {{1}}) IS NOT NULL",
     json_string: f"(CASE jsonb_typeof({_AT}) WHEN 'string' THEN {_JSON} ->> {{1}} END COLLATE \"C\")",
     json_number: f"CASE jsonb_typeof({_AT}) WHEN 'number' THEN CAST({_JSON} ->> {{1}} AS numeric) END",
@@ -96,11 +101,13 @@ _POSTGRESQL: Mapping[Any, str] = {
 }
 
 
-def _teach(dialect: str, texts: Mapping[Any, str]) -> None:
+def _teach(dialect: str, texts: Texts) -> None:
     """Let SQLAlchemy write each function in this way."""
     for function, text in texts.items():
 
-        def write(element: Any, compiler: Any, *, text: str = text, **options: Any) -> str:
+        def write(
+            element: FunctionElement[object], compiler: SQLCompiler, *, text: str = text, **options: object
+        ) -> str:
             arguments = [compiler.process(clause, **options) for clause in element.clauses]
             return text.format(*arguments)
 

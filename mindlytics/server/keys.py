@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
 
 from aiohttp import WSCloseCode, web
 from sqlalchemy import ColumnElement, Connection, delete, func, select
@@ -82,7 +81,7 @@ async def _write(request: web.Request, key: str | None, organization_id: str, ap
 async def _list(request: web.Request) -> web.Response:
     key = await _manager(request)
 
-    def read(connection: Connection) -> list[dict[str, Any]]:
+    def read(connection: Connection) -> list[dict[str, object]]:
         query = select(orgkeys.c.organization_id, orgkeys.c.apikey, _ID.label("id")).order_by(orgkeys.c.seq)
         if key is not None:
             query = query.where(orgkeys.c.organization_id == organization_of(connection, key))
@@ -94,7 +93,7 @@ async def _list(request: web.Request) -> web.Response:
 async def _remove(request: web.Request) -> web.Response:
     """Revoke a key, named by itself or by its id in the list, in the body or the query."""
     key = await _manager(request)
-    fields: Mapping[str, Any] = await json_object(request) if request.can_read_body else request.query
+    fields: Mapping[str, object] = await json_object(request) if request.can_read_body else request.query
     if fields.get("id") is not None:
         field, column, name = "id", _ID, check_name("id", fields["id"])
     else:
@@ -126,7 +125,7 @@ async def _cleanup(request: web.Request) -> web.Response:
     return reply({"status": "ok"})
 
 
-def _apikey(fields: Mapping[str, Any]) -> str:
+def _apikey(fields: Mapping[str, object]) -> str:
     apikey = fields.get("apikey")
     if not isinstance(apikey, str) or not is_key(apikey):
         raise InvalidEvent("apikey", KEY_RULE, apikey)

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
-from sqlalchemy import Connection, and_, case, not_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, case, not_, select
 
 from ..events import SESSION_ENDED, SESSION_STARTED
 from ..validators import check_name
@@ -268,14 +268,14 @@ _NEWEST_FIRST = (
 """The events are sorted before their texts are read, which are much longer than the sort keys."""
 
 
-def _session(scope: int, session_id: str) -> Any:
+def _session(scope: int, session_id: str) -> ScalarSelect[int]:
     """The number of a session."""
     return (
         select(sessions.c.seq).where(sessions.c.scope == scope, sessions.c.session_id == session_id).scalar_subquery()
     )
 
 
-def _is_held(since: int) -> Any:
+def _is_held(since: int) -> ColumnElement[bool]:
     """Whether an event ends a session whose analysis is pending, as for listeners.
 
     Such an end is sent after the events of the analysis, unless the session has started again.

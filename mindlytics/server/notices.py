@@ -76,7 +76,7 @@ class Notices(Sharing):
             for payload in payloads(self._sender, [event.seq for event in events]):
                 self._send(payload)
         except SQLAlchemyError as error:
-            logger.warning("other servers are not told of live events: %s", getattr(error, "orig", error))
+            logger.warning("live events do not reach other servers: %s", getattr(error, "orig", error))
 
     def _send(self, payload: str) -> None:
         if self._sending is None:

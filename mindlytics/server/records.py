@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from attrs import Factory, define
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert, select
 
 from ..values import Scalar
 from .apps import App, app_of
@@ -53,7 +53,7 @@ class User:
     traits: dict[str, Scalar]
     traits_json: str = ""
 
-    def to_json(self, app: App) -> dict[str, Any]:
+    def to_json(self, app: App) -> dict[str, object]:
         """The user as the service returns it."""
         return {
             "organization_id": app.organization_id,
@@ -135,7 +135,7 @@ _CONVERSATION = select(conversations).where(
 )
 
 
-def _links(table: Table, name: ColumnElement[str]) -> Any:
+def _links(table: Table, name: ColumnElement[str]) -> Select[Any]:
     names: Any = bindparam("names", expanding=True)
     return select(name, table.c.owner).where(table.c.scope == bindparam("scope"), name.in_(names))
 
@@ -373,8 +373,10 @@ class Records:
                 values = {**row, "aliases": orjson.loads(row["aliases"]), "traits": orjson.loads(row["traits"])}
                 self._users[row["seq"]] = User(**values)
 
-    def _load_links(self, links: dict[Name, int | None], query: Any, scope: int, names: Collection[str]) -> None:
-        rows = dict(self.connection.execute(query, {"scope": scope, "names": names}).all())
+    def _load_links(
+        self, links: dict[Name, int | None], query: Select[Any], scope: int, names: Collection[str]
+    ) -> None:
+        rows: dict[str, int] = dict(self.connection.execute(query, {"scope": scope, "names": names}).all())
         self._load_users(rows.values())
         for name in names:
             links[scope, name] = rows.get(name)

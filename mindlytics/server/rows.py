@@ -42,12 +42,12 @@ class Rows:
         self.devices: dict[tuple[int, str], int] = {}
         """Links of names to users that are to be written."""
 
-    def insert(self, kind: str, records: Sequence[Any]) -> None:
+    def insert(self, kind: str, records: Sequence[object]) -> None:
         """Add rows of new records of one kind."""
         table = _TABLES[kind]
         self._run(("insert", kind), lambda: insert(table), [c.name for c in table.c], self._of(kind, records))
 
-    def update(self, kind: str, records: Sequence[Any]) -> None:
+    def update(self, kind: str, records: Sequence[object]) -> None:
         """Write records of one kind to the rows that they have."""
         table = _TABLES[kind]
         names = [f"new_{column.name}" for column in table.c]
@@ -55,7 +55,7 @@ class Rows:
         statement = update(table).where(table.c.seq == bindparam("new_seq")).values(**values)
         self._run(("update", kind), lambda: statement, names, self._of(kind, records))
 
-    def insert_events(self, found: Sequence[tuple[Any, ...]]) -> None:
+    def insert_events(self, found: Sequence[tuple[object, ...]]) -> None:
         """Add rows of events."""
         values: dict[str, Any] = {name: bindparam(name, type_=events.c[name].type) for name in _EVENT}
         absent = {name: func.nullif(values[name], literal_column(repr(mark))) for name, mark in ABSENT.items()}
@@ -80,7 +80,7 @@ class Rows:
         self.aliases.clear()
         self.devices.clear()
 
-    def _of(self, kind: str, records: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _of(self, kind: str, records: Sequence[object]) -> list[tuple[object, ...]]:
         values, places = _VALUES[kind]
         rows = []
         for record in records:
@@ -95,7 +95,7 @@ class Rows:
         name: tuple[str, str],
         statement: Callable[[], Any],
         columns: Sequence[str],
-        rows: Sequence[tuple[Any, ...]],
+        rows: Sequence[tuple[object, ...]],
     ) -> None:
         """Run a statement for each row, whose values are in the order of these columns."""
         if name not in self._statements:

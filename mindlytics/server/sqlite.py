@@ -63,7 +63,7 @@ class SQLiteFile(Database):
         if str(path) in ("", ":memory:") or str(path).startswith("file:"):
             raise StoreError(
                 f'the database must be a file, named by its path, got "{path}"'
-                " (LocalServer takes a temporary file where it is given none)"
+                " (LocalServer makes a temporary file by default)"
             )
         self.path = Path(path).absolute()  # connections are opened one by one, the last of them in any directory
         self.name = str(self.path)

@@ -13,7 +13,7 @@ from .query import event_id
 from .schema import conversations, events, iso, sessions, users
 from .timeline import Key
 
-ABSENT: Mapping[str, Any] = {"conversation": -1, "origin": -1, "user_traits": "", "message_index": -1}
+ABSENT: Mapping[str, object] = {"conversation": -1, "origin": -1, "user_traits": "", "message_index": -1}
 """What stands for NULL in a :class:`StoredEvent`."""
 
 
@@ -39,9 +39,9 @@ class StoredEvent(NamedTuple):
     event_id: str
     origin_event_id: str | None
 
-    def to_json(self, app: App) -> dict[str, Any]:
+    def to_json(self, app: App) -> dict[str, object]:
         """The event as the service returns it."""
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "organization_id": app.organization_id,
             "app_id": app.app_id,
             "session_id": self.session_id,

@@ -45,7 +45,7 @@ class Trace:
     """The spans of a trace by id, so that a resent span counts once."""
 
     since: float
-    spans: dict[Any, Span] = field(factory=dict)
+    spans: dict[str, Span] = field(factory=dict)
 
 
 class Traces:
@@ -130,7 +130,7 @@ class Written:
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        self.id: Any = None
+        self.id: object = None
         self.events: list[Event] = []
 
     def track_function_call(self, *, args: object, result: object, **fields: Any) -> None:

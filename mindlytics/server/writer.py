@@ -151,7 +151,7 @@ class Writer:
         for job in jobs:
             job.done.set_exception(error)
 
-    def _attempt(self, job: _Job[Any]) -> tuple[Any, Exception | None]:
+    def _attempt(self, job: _Job[Any]) -> tuple[object, Exception | None]:
         """Run one job behind a savepoint. Returns its result, or its error after undoing its writes.
 
         :raises sqlalchemy.exc.OperationalError: the database undid the whole transaction.

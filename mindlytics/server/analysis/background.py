@@ -119,7 +119,7 @@ class Background:
 
     @property
     def holds_since(self) -> int:
-        """The end of a session waits for a conversation that ended after this moment, as it is stored, if at all."""
+        """The end of a session waits for a conversation that ended after this time (as stored), if at all."""
         return max(self._began, now() - int(HOLD_SECONDS * 1_000_000))
 
     async def findings(self, stored: Sequence[StoredEvent]) -> list[StoredEvent]:

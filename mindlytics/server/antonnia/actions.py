@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
-from typing import Any
 
 from ...antonnia.calls import PAGE, mapping, one_of, shaped, text, timestamp_param, whole
 from ...antonnia.codec import CONFIGS, CONTENTS, from_json
@@ -149,12 +148,12 @@ def search_sessions(documents: Documents, body: Document) -> list[Document]:
     return [session_to_json(documents, session) for session in _page(fitting, body)]
 
 
-def _changed_session(documents: Documents, session: Document, **fields: Any) -> Document:
+def _changed_session(documents: Documents, session: Document, **fields: object) -> Document:
     """Store the changed fields of a session. Returns it as the API returns it."""
     return session_to_json(documents, documents.put("session", {**session, **fields, "updated_at": timestamp()}))
 
 
-def _wanted(body: Document) -> Mapping[str, Any]:
+def _wanted(body: Document) -> Mapping[str, object]:
     """Check the metadata to search for. Names must be few and short, since a lookup takes the square of their
     length.
     """
@@ -164,12 +163,12 @@ def _wanted(body: Document) -> Mapping[str, Any]:
     return wanted
 
 
-def _has(metadata: Mapping[str, Any], wanted: Any) -> bool:
+def _has(metadata: object, wanted: Mapping[str, object]) -> bool:
     """Whether the metadata has these values. A name may be a path with dots."""
     return all(any(_same(value, found) for found in _at(metadata, name)) for name, value in wanted.items())
 
 
-def _at(metadata: Any, path: str) -> Iterator[Any]:
+def _at(metadata: object, path: str) -> Iterator[object]:
     if not isinstance(metadata, dict):
         return
     if path in metadata:
