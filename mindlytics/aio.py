@@ -6,12 +6,12 @@ Importing it imports all that sending needs, so that your loop never waits for t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from . import wire as mindlytics  # noqa: F401
-from .annotations import Awaited, Self
+from .annotations import Awaited, JsonObject, Self
 from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.account import FlushResult
@@ -33,8 +33,9 @@ class AsyncSession(BaseSession[Awaited[None], Awaited[str]]):
 
     __slots__ = ()
     _client: AsyncClient
+    _live: TaskListening | None
 
-    def _all(self, done: list[Any]) -> Awaited[None]:
+    def _all(self, done: list[Awaited[None]]) -> Awaited[None]:
         return _All(done)
 
     def _answer(self, done: Awaited[None], id: str) -> Awaited[str]:
@@ -64,10 +65,11 @@ class AsyncSession(BaseSession[Awaited[None], Awaited[str]]):
 
     async def _see_its_end(self, timeout: float) -> None:
         """After the last flush, wait for the session's end as a live event, then stop listening."""
-        if self._is_to_see_its_end():
-            await self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
-            if self._live.subscription.has_ended:
-                await self._live.stop()
+        live = self._live
+        if live is not None and self._is_to_see_its_end():
+            await live.wait_for_end(min(timeout, self._client.settings.live_timeout))
+            if live.subscription.has_ended:
+                await live.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +109,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
 
     async def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Identify a user, or merge traits into a known one's, at once and outside of any session.
 
         :param id: the user's id. This or ``device_id`` is required.
@@ -119,7 +121,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         return await self._direct().identify(self._identify_body(id, device_id, traits))
 
     @reports_missing
-    async def user_alias(self, *, id: str, previous_id: str) -> dict[str, Any]:
+    async def user_alias(self, *, id: str, previous_id: str) -> JsonObject:
         """Give a user a new id, at once and outside of any session. The earlier ones stay as aliases.
 
         :param id: the new id.
@@ -230,23 +232,29 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         await self.close()
 
 
-class _Queued(Coroutine[Any, Any, T]):
+class _Queued(Awaited[T]):
     """What a call returns whose event is queued already: a coroutine that you need not await."""
 
     __slots__ = ("_steps",)
 
-    _steps: Generator[Any, Any, T]
+    _steps: Generator[object, object, T]
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> object:
         return self._begun().send(value)
 
-    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:
-        return self._begun().throw(kind if value is None else value)
+    def throw(
+        self,
+        kind: type[BaseException] | BaseException,
+        value: object = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> object:
+        return self._begun().throw(value if isinstance(value, BaseException) else kind)
 
     def close(self) -> None:
         self._begun().close()
 
-    def _begun(self) -> Generator[Any, Any, T]:
+    def _begun(self) -> Generator[object, object, T]:
         if not hasattr(self, "_steps"):
             self._steps = self.__await__()
         return self._steps
@@ -261,7 +269,7 @@ class _Answer(_Queued[str]):
         self._done = done
         self._id = id
 
-    def __await__(self) -> Generator[Any, Any, str]:
+    def __await__(self) -> Generator[object, object, str]:
         yield from self._done.__await__()
         return self._id
 
@@ -271,9 +279,9 @@ class _All(_Queued[None]):
 
     __slots__ = ("_done",)
 
-    def __init__(self, done: list[Awaited[Any]]) -> None:
+    def __init__(self, done: list[Awaited[None]]) -> None:
         self._done = done
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[object, object, None]:
         for each in self._done:
             yield from each.__await__()

@@ -14,9 +14,12 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import Self, Unpack
 
-__all__ = ["Awaited", "Self", "Unpack"]
+__all__ = ["Awaited", "JsonObject", "Self", "Unpack"]
 
 T = TypeVar("T")
 
 Awaited = Coroutine[Any, Any, T]
 """What a call of the asyncio face returns: to be awaited, or to be passed to ``create_task``."""
+
+JsonObject = dict[str, Any]
+"""A JSON object of a service's reply, whose names and values the service decides."""

@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from inspect import Parameter, signature
-from typing import Any, TypeVar, cast
+from types import FunctionType
+from typing import TypeVar, cast
 
 from .cleaning import Report
 from .cleaning.containers import as_json
@@ -19,6 +20,7 @@ from .cleaning.conversions import MAX_BITS, Unfit, exact_text, scalar_of
 from .cleaning.numbers import whole_number
 from .cleaning.wrappers import unwrapped
 from .errors import MISSING
+from .validators import check_name
 from .values import UTC, Timestamp, normalise_timestamp, valid_text
 
 EXACT = 2**53
@@ -32,18 +34,19 @@ def reports_missing(call: F) -> F:
 
     Type checkers, ``help`` and documentation see the keyword without a default. Python sees ``MISSING`` as its default.
     """
-    seen: Any = call
-    seen.__signature__ = signature(call)
+    function = cast("FunctionType", call)
+    seen = signature(call)
+    function.__dict__["__signature__"] = seen
     required = [
         name
-        for name, parameter in seen.__signature__.parameters.items()
+        for name, parameter in seen.parameters.items()
         if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty
     ]
-    seen.__kwdefaults__ = {**(seen.__kwdefaults__ or {}), **dict.fromkeys(required, MISSING)}
+    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), **dict.fromkeys(required, MISSING)}
     return call
 
 
-def as_name(value: Any) -> object:
+def as_name(value: object) -> object:
     """A name, such as an event's. An enum or a proxy becomes the text inside."""
     if value is None or type(value) is str:
         return value
@@ -54,7 +57,7 @@ def as_name(value: Any) -> object:
         return value
 
 
-def as_id(name: str, value: object, report: Report) -> Any:
+def as_id(name: str, value: object, report: Report) -> object:
     """An id as text: the digits of a whole number, the text of a UUID or similar, None for a missing value."""
     if value is None or type(value) is str:
         return value
@@ -75,7 +78,16 @@ def as_id(name: str, value: object, report: Report) -> Any:
     return digits
 
 
-def as_timestamp(value: Any, report: Report) -> Timestamp:
+def checked_id(name: str, value: object, report: Report) -> str | None:
+    """An id as text, or None for a missing one.
+
+    :raises InvalidEvent: it is not a text of 1 to 100 characters.
+    """
+    text = as_id(name, value, report)
+    return None if text is None else check_name(name, text)
+
+
+def as_timestamp(value: object, report: Report) -> Timestamp:
     """A timestamp. None becomes the current time. Times of NumPy and pandas without a time zone are in UTC."""
     if value is None or type(value) is str or type(value) is datetime:
         return normalise_timestamp(value)
@@ -96,7 +108,7 @@ def as_timestamp(value: Any, report: Report) -> Timestamp:
     return normalise_timestamp(inner)
 
 
-def as_text(name: str, value: Any, report: Report) -> Any:
+def as_text(name: str, value: object, report: Report) -> str | None:
     """Arguments and results of functions as text. Other values become JSON."""
     if value is None or type(value) is str:
         return value if value is None else valid_text(value)
@@ -115,12 +127,13 @@ def as_text(name: str, value: Any, report: Report) -> Any:
     return text
 
 
-def _dumped(value: Any) -> Any:
+def _dumped(value: object) -> object:
     """The dict of a pydantic model. Other values stay as they are."""
-    return value.model_dump() if hasattr(type(value), "model_dump") else value
+    dump = getattr(type(value), "model_dump", None)
+    return value if dump is None else dump(value)
 
 
-def as_milliseconds(value: Any) -> Any:
+def as_milliseconds(value: object) -> object:
     """A duration in milliseconds. None becomes 0."""
     if type(value) is float or type(value) is int:
         return value

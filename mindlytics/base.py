@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet, finalize
 
 from .annotations import Unpack
-from .arguments import as_id
+from .arguments import as_id, checked_id
 from .cleaning import clean_scalars
 from .delivery.account import Account, APIResponse, Stats
 from .delivery.privacy import redaction
 from .delivery.verdict import Wire
-from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
+from .errors import MISSING, ClientClosed, DeliveryError, InvalidEvent, InvalidSetting, OnError
 from .live.event import MLEvent
 from .pipeline import fork
 from .pipeline.base import Pipeline
@@ -79,7 +79,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         }
         self._begin(Settings.load({**arguments, **settings}), fitting)
 
-    def _begin(self, settings: Settings, destinations: tuple[Any, ...]) -> None:
+    def _begin(self, settings: Settings, destinations: tuple[ServiceClient[P], ...]) -> None:
         self.destinations = destinations
         self._open(settings, _wire)
         self._origin = settings.origin
@@ -87,12 +87,12 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         self._listenings: WeakSet[L] | None = None
         self._started: list[L] = []
 
-    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+    def _copied(self, settings: Settings, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self.__dict__.pop("_http", None)
-        self._begin(settings, state["destinations"])
+        self._begin(settings, self.destinations)
 
-    def _pickled(self) -> dict[str, Any]:
+    def _pickled(self) -> dict[str, object]:
         return {"destinations": self.destinations, "is_closed": self.is_closed}
 
     def create_session(
@@ -133,7 +133,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             on_error=on_error,
         )
 
-    def _fit(self, destinations: object) -> tuple[object, ...]:
+    def _fit(self, destinations: object) -> tuple[ServiceClient[P], ...]:
         """Check the destinations. They must be of this client's face, which waits for them."""
         chosen = tuple(destinations) if isinstance(destinations, (list, tuple)) else (destinations,)
         for each in chosen:
@@ -207,16 +207,14 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         self,
         session_id: str | None,
         on_event: Callable[[MLEvent], object] | None,
-        on_error: Callable[[Any], object] | None,
+        on_error: OnError | None,
     ) -> L:
         """Make the listener for ``start_listening`` or ``events``, from now on. The caller starts it.
 
         :raises InvalidEvent: an argument breaks a rule.
         :raises ClientClosed: the client is closed.
         """
-        session_id = as_id("session_id", session_id, self.pipeline.report_change)
-        if session_id is not None:
-            check_name("session_id", session_id)
+        session_id = checked_id("session_id", session_id, self.pipeline.report_change)
         if on_error is not None and not callable(on_error):
             raise InvalidEvent("on_error", "a function or None", on_error)
         if self.is_closed:
@@ -228,7 +226,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         session_id: str | None,
         since: Timestamp,
         on_event: Callable[[MLEvent], object] | None,
-        on_error: Callable[[Any], object] | None,
+        on_error: OnError | None,
         *,
         of_session: bool = True,
     ) -> L:
@@ -250,7 +248,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             return list(self._listenings or ())
 
     def _start_listening(
-        self, session_id: str | None, on_event: Callable[[MLEvent], object], on_error: Callable[[Any], object] | None
+        self, session_id: str | None, on_event: Callable[[MLEvent], object], on_error: OnError | None
     ) -> L:
         """Start the listener of ``start_listening``, which then waits for its connection."""
         if not callable(on_event):
@@ -272,15 +270,13 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
 
     def _identify_body(
         self, id: str | None, device_id: str | None, traits: Mapping[str, object] | None
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Check the arguments of a direct identify request, and make its body."""
         report = self.pipeline.report_change
-        id, device_id = as_id("id", id, report), as_id("device_id", device_id, report)
-        if id is None and device_id is None:
+        ids = {"id": checked_id("id", id, report), "device_id": checked_id("device_id", device_id, report)}
+        body: dict[str, object] = {name: value for name, value in ids.items() if value is not None}
+        if not body:
             raise InvalidEvent("id", "given, or device_id", MISSING)
-        body = {
-            name: check_name(name, value) for name, value in (("id", id), ("device_id", device_id)) if value is not None
-        }
         cleaned = None if traits is None else clean_scalars("traits", traits, report)
         redact = redaction(self.settings)
         if cleaned and redact is not None:
@@ -289,13 +285,13 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
             cleaned = redacted_map(cleaned, redact)
         return body if cleaned is None else {**body, "traits": cleaned}
 
-    def _alias_body(self, id: str, previous_id: str) -> dict[str, Any]:
+    def _alias_body(self, id: str, previous_id: str) -> dict[str, object]:
         """Check the arguments of a direct alias request, and make its body."""
         ids = {"id": id, "previous_id": previous_id}
         return {name: check_name(name, as_id(name, each, self.pipeline.report_change)) for name, each in ids.items()}
 
 
-def _cancel(listenings: WeakSet[Any]) -> None:
+def _cancel(listenings: WeakSet[L]) -> None:
     """Cancel the listeners of a client that was garbage-collected."""
     for listening in list(listenings):
         listening.cancel()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-async def call(handler: Callable[[Any], object], argument: object) -> None:
+async def call(handler: Callable[[T], object], argument: T) -> None:
     """Call a handler, and await its result if that is awaitable."""
     outcome = handler(argument)
     if inspect.isawaitable(outcome):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from .annotations import Self
+from .annotations import JsonObject, Self
 from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.account import FlushResult
@@ -30,7 +30,7 @@ class Session(BaseSession[None, str]):
     __slots__ = ()
     _client: Client
 
-    def _all(self, done: list[Any]) -> None: ...
+    def _all(self, done: list[None]) -> None: ...
 
     def _answer(self, done: None, id: str) -> str:
         return id
@@ -59,10 +59,11 @@ class Session(BaseSession[None, str]):
 
     def _see_its_end(self, timeout: float) -> None:
         """After the last flush, wait for the session's end as a live event, then stop listening."""
-        if self._is_to_see_its_end():
-            self._live.wait_for_end(min(timeout, self._client.settings.live_timeout))
-            if self._live.subscription.has_ended:
-                self._live.stop()
+        live = cast("ThreadListening | None", self._live)
+        if live is not None and self._is_to_see_its_end():
+            live.wait_for_end(min(timeout, self._client.settings.live_timeout))
+            if live.subscription.has_ended:
+                live.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +99,11 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
 
     _pipeline_type = BlockingPipeline
     _session_type = Session
-    _http: Any = None  # an HTTPClient, which frameworks that read the hints could not import
+    _http: object = None  # an HTTPClient, which frameworks that read the hints could not import
 
     def user_identify(
         self, *, id: str | None = None, device_id: str | None = None, traits: Properties | None = None
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Identify a user, or merge traits into a known one's, at once and outside of any session.
 
         :param id: the user's id. This or ``device_id`` is required.
@@ -114,7 +115,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
         return self._direct().identify(self._identify_body(id, device_id, traits))
 
     @reports_missing
-    def user_alias(self, *, id: str, previous_id: str) -> dict[str, Any]:
+    def user_alias(self, *, id: str, previous_id: str) -> JsonObject:
         """Give a user a new id, at once and outside of any session. The earlier ones stay as aliases.
 
         :param id: the new id.
@@ -189,7 +190,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
             timeout = self.settings.shutdown_timeout
         until = time.monotonic() + timeout
         if self._http is not None:
-            self._http.close()
+            self._direct().close()
         result = total([each._close(left, ending=ending) for each, left in self._each(timeout)])
         self._hang_up(until)
         return result
@@ -222,8 +223,7 @@ class Client(BaseClient[BlockingPipeline, Session, "ThreadListening"]):
 
         if self._http is None:
             self._http = HTTPClient._of(self.settings)
-        http: HTTPClient = self._http
-        return http
+        return cast("HTTPClient", self._http)
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,11 @@ Messages name fields, types and rules. They never quote an event's content or th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+OnError = Callable[[Any], object]
+"""A program's handler of errors. It takes those of its kind: a ``DeliveryError``, a ``LiveError``, or any exception."""
 
 MISSING: Any = object()
 """The value of an argument that was left out."""

@@ -34,7 +34,7 @@ ML_ERROR = "MLError"
 """The names of stored events that are not tracked under them: the service makes these."""
 
 
-def _usage(_: object, attribute: Attribute[Any], value: object) -> None:
+def _usage(_: object, attribute: Attribute[Usage], value: object) -> None:
     if value is None and attribute.default is None:
         return
     if not isinstance(value, (TokenBasedCost, Cost)):
@@ -84,7 +84,7 @@ class Event(AnyEvent):
     event: ClassVar[str | None] = None
     own_properties: ClassVar[tuple[str, ...]] = ()
     """The fields that are sent among the properties. Callers cannot use these names for properties."""
-    texts: ClassVar[Mapping[str, Any]] = {}
+    texts: ClassVar[Mapping[str, str | None]] = {}
     """The fields with what people and functions said, and the values that replace them."""
 
     session_id: str = field(validator=validators.name)
@@ -232,7 +232,7 @@ class ConversationTurn(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Turn"
     own_properties: ClassVar[tuple[str, ...]] = ("user", "assistant", "assistant_id")
-    texts: ClassVar[Mapping[str, Any]] = {"user": "", "assistant": ""}
+    texts: ClassVar[Mapping[str, str | None]] = {"user": "", "assistant": ""}
 
     conversation_id: str = field(validator=validators.name)
     user: str = field(validator=validators.text)
@@ -264,7 +264,7 @@ class ConversationFunction(TrackedEvent):
 
     event: ClassVar[str] = "Conversation Function"
     own_properties: ClassVar[tuple[str, ...]] = ("name", "args", "result", "runtime")
-    texts: ClassVar[Mapping[str, Any]] = {"args": None, "result": None}
+    texts: ClassVar[Mapping[str, str | None]] = {"args": None, "result": None}
 
     conversation_id: str = field(validator=validators.name)
     name: str = field(validator=validators.name)
@@ -282,9 +282,9 @@ E = TypeVar("E", bound=Event)
 
 def trusted(
     event_type: type[E],
-    fields: dict[str, Any],
+    fields: Mapping[str, object],
     properties: dict[str, Scalar] | None = None,
-    own: dict[str, object] | None = None,
+    own: Mapping[str, Scalar] | None = None,
     usage: Usage | None = None,
 ) -> E:
     """An event of values that are checked already. It sets ``__dict__``, so the classes have no slots.

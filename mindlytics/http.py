@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Union, cast
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import orjson
 
-from .annotations import Self, Unpack
+from .annotations import JsonObject, Self, Unpack
 from .copying import Copied
 from .delivery.reply import message
 from .errors import MLHTTPError
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE"})
 """Methods whose data goes into the query string."""
 
-R = TypeVar("R")
+Data = Union[Mapping[str, object], Sequence[object], None]
+"""What a request sends: JSON for the body, or the names and values of a query."""
 
 
 class _Requests(Copied):
@@ -57,7 +58,7 @@ class _Requests(Copied):
         made._take(settings)
         return made
 
-    def _copied(self, settings: Settings, state: dict[str, Any]) -> None:
+    def _copied(self, settings: Settings, state: dict[str, object]) -> None:
         self._take(settings)
 
     def _settings_of_copy(self) -> Settings:
@@ -68,7 +69,7 @@ class _Requests(Copied):
         self._settings = settings
         self._headers = credentials(settings.api_key, settings.project_id)
 
-    def _prepare(self, method: str, url: str, data: Any) -> tuple[str, str, bytes | None, Headers, float]:
+    def _prepare(self, method: str, url: str, data: Data) -> tuple[str, str, bytes | None, Headers, float]:
         """The arguments for :meth:`BlockingTransport.request`.
 
         :raises ValueError: the address is of another host, which must not see the credentials.
@@ -79,7 +80,7 @@ class _Requests(Copied):
         if urlsplit(whole)[:2] != urlsplit(base)[:2]:
             raise ValueError(f"url must be a path, or an address that begins with {base}")
         body = None
-        if data is not None and method in IN_QUERY:
+        if isinstance(data, Mapping) and method in IN_QUERY:
             pairs = {
                 name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in data.items()
             }
@@ -89,7 +90,7 @@ class _Requests(Copied):
         return method, whole, body, self._headers, self._settings.request_timeout
 
 
-def _read(reply: Reply | NoReply, key: Secret) -> Any:
+def _read(reply: Reply | NoReply, key: Secret) -> object:
     """The JSON of a successful reply, or None if it has no body.
 
     :raises MLHTTPError: it is an error, or not JSON.
@@ -108,7 +109,7 @@ def _read(reply: Reply | NoReply, key: Secret) -> Any:
         raise MLHTTPError(reply.status, "the reply is not JSON") from None
 
 
-def _as_errored(error: MLHTTPError) -> dict[str, Any]:
+def _as_errored(error: MLHTTPError) -> JsonObject:
     return {"errored": True, "status": error.status, "message": error.message}
 
 
@@ -117,7 +118,7 @@ class HTTPClient(_Requests):
 
     _is_async = False
 
-    def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
+    def send_request(self, *, method: str, url: str, data: Data = None) -> Any:
         """Send one request.
 
         :param method: GET, POST, PUT, PATCH or DELETE.
@@ -130,21 +131,19 @@ class HTTPClient(_Requests):
         except MLHTTPError as error:
             return _as_errored(error)
 
-    def identify(self, body: dict[str, Any]) -> dict[str, Any]:
+    def identify(self, body: Mapping[str, object]) -> JsonObject:
         """Identify a user.
 
         :raises MLHTTPError: the service refused, or could not be reached.
         """
-        user: dict[str, Any] = self._call("POST", IDENTIFY_PATH, body)
-        return user
+        return cast(JsonObject, self._call("POST", IDENTIFY_PATH, body))
 
-    def alias(self, body: dict[str, Any]) -> dict[str, Any]:
+    def alias(self, body: Mapping[str, object]) -> JsonObject:
         """Give a user a new id.
 
         :raises MLHTTPError: the service refused, or could not be reached.
         """
-        user: dict[str, Any] = self._call("POST", ALIAS_PATH, body)
-        return user
+        return cast(JsonObject, self._call("POST", ALIAS_PATH, body))
 
     def close(self) -> None:
         """Close the kept-alive connections."""
@@ -162,7 +161,7 @@ class HTTPClient(_Requests):
         self._idle: list[BlockingTransport] = []
         self._process = os.getpid()
 
-    def _call(self, method: str, url: str, data: Any) -> Any:
+    def _call(self, method: str, url: str, data: Data) -> object:
         from .transport.blocking import BlockingTransport  # noqa: PLC0415  requests takes a while to import
 
         request = self._prepare(method, url, data)
@@ -183,7 +182,7 @@ class AsyncHTTPClient(_Requests):
         super()._take(settings)
         self._kept: AsyncTransport | None = None
 
-    async def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
+    async def send_request(self, *, method: str, url: str, data: Data = None) -> Any:
         """Send one request.
 
         :param method: GET, POST, PUT, PATCH or DELETE.
@@ -196,21 +195,19 @@ class AsyncHTTPClient(_Requests):
         except MLHTTPError as error:
             return _as_errored(error)
 
-    async def identify(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def identify(self, body: Mapping[str, object]) -> JsonObject:
         """Identify a user.
 
         :raises MLHTTPError: the service refused, or could not be reached.
         """
-        user: dict[str, Any] = await self._call("POST", IDENTIFY_PATH, body)
-        return user
+        return cast(JsonObject, await self._call("POST", IDENTIFY_PATH, body))
 
-    async def alias(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def alias(self, body: Mapping[str, object]) -> JsonObject:
         """Give a user a new id.
 
         :raises MLHTTPError: the service refused, or could not be reached.
         """
-        user: dict[str, Any] = await self._call("POST", ALIAS_PATH, body)
-        return user
+        return cast(JsonObject, await self._call("POST", ALIAS_PATH, body))
 
     async def close(self) -> None:
         """Close the kept-alive connections."""
@@ -227,7 +224,7 @@ class AsyncHTTPClient(_Requests):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _call(self, method: str, url: str, data: Any) -> Any:
+    async def _call(self, method: str, url: str, data: Data) -> object:
         from .transport.asyncio import AsyncTransport  # noqa: PLC0415  aiohttp takes a while to import
 
         request = self._prepare(method, url, data)

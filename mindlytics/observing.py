@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, overload
 
 from .context import AnySession, current_session
 from .integrations.quiet import quiet
 from .integrations.recording import NoTurn, Recorder, active_turn, adopt
 from .integrations.texts import text_of
-from .session import BaseSession
 
 if TYPE_CHECKING:
     from .integrations.recording import Call, Turn
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
+Arguments = tuple[object, ...]
+Keywords = dict[str, object]
 Kind = Literal["tool", "turn"]
 
 MOST_PIECES = 10_000
@@ -29,13 +30,13 @@ def observe(function: F, /) -> F: ...
 @overload
 def observe(*, kind: Kind = "tool", name: str | None = None, session: AnySession | None = None) -> Callable[[F], F]: ...
 def observe(
-    function: object = None,
+    function: Callable[..., object] | None = None,
     /,
     *,
     kind: Kind = "tool",
     name: str | None = None,
-    session: BaseSession[Any, Any] | None = None,
-) -> Any:
+    session: AnySession | None = None,
+) -> object:
     """Record each call of a function, of a coroutine function, or of a generator function of either kind.
 
     Otherwise the function works as before: recording neither raises nor waits.
@@ -55,9 +56,15 @@ def observe(
     return _observed(function, kind, name, session)
 
 
-def _observed(function: object, kind: Kind, name: str | None, session: object) -> Any:
+def _observed(function: Callable[..., object], kind: Kind, name: str | None, session: AnySession | None) -> object:
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_observed(function.__func__, kind, name, session))
+        return type(function)(_recorded(function.__func__, kind, name, session))
+    return _recorded(function, kind, name, session)
+
+
+def _recorded(
+    function: Callable[..., object], kind: Kind, name: str | None, session: AnySession | None
+) -> Callable[..., object]:
     begin = functools.partial(_Tool if kind == "tool" else _Answer, function, name, session)
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, begin)
@@ -68,9 +75,9 @@ def _observed(function: object, kind: Kind, name: str | None, session: object) -
     return _plain(function, begin)
 
 
-def _async_generator(function: Any, begin: Any) -> object:
+def _async_generator(function: Callable[..., AsyncGenerator[object, object]], begin: Begin) -> Callable[..., object]:
     @functools.wraps(function)
-    async def observed_async_generator(*args: object, **kwargs: object) -> AsyncIterator[Any]:
+    async def observed_async_generator(*args: object, **kwargs: object) -> AsyncIterator[object]:
         seen, inner = begin(args, kwargs), function(*args, **kwargs)
         step = inner.__anext__
         while True:
@@ -97,9 +104,9 @@ def _async_generator(function: Any, begin: Any) -> object:
     return observed_async_generator
 
 
-def _generator(function: Any, begin: Any) -> object:
+def _generator(function: Callable[..., Generator[object, object, object]], begin: Begin) -> Callable[..., object]:
     @functools.wraps(function)
-    def observed_generator(*args: object, **kwargs: object) -> Generator[Any, Any, Any]:
+    def observed_generator(*args: object, **kwargs: object) -> Generator[object, object, object]:
         seen, inner = begin(args, kwargs), function(*args, **kwargs)
         step = functools.partial(next, inner)
         while True:
@@ -126,9 +133,9 @@ def _generator(function: Any, begin: Any) -> object:
     return observed_generator
 
 
-def _coroutine(function: Any, begin: Any) -> object:
+def _coroutine(function: Callable[..., Awaitable[object]], begin: Begin) -> Callable[..., object]:
     @functools.wraps(function)
-    async def observed_coroutine(*args: object, **kwargs: object) -> Any:
+    async def observed_coroutine(*args: object, **kwargs: object) -> object:
         seen = begin(args, kwargs)
         try:
             with seen.active():
@@ -142,9 +149,9 @@ def _coroutine(function: Any, begin: Any) -> object:
     return observed_coroutine
 
 
-def _plain(function: Any, begin: Any) -> object:
+def _plain(function: Callable[..., object], begin: Begin) -> Callable[..., object]:
     @functools.wraps(function)
-    def observed(*args: object, **kwargs: object) -> Any:
+    def observed(*args: object, **kwargs: object) -> object:
         seen = begin(args, kwargs)
         try:
             with seen.active():
@@ -162,9 +169,9 @@ class _Seen:
     """One call of an observed function."""
 
     def __init__(self) -> None:
-        self._pieces: list[Any] = []
+        self._pieces: list[object] = []
 
-    def active(self) -> AbstractContextManager[Any]:
+    def active(self) -> AbstractContextManager[object]:
         return nullcontext()
 
     def piece(self, item: object) -> None:
@@ -177,19 +184,36 @@ class _Seen:
     def end(self, result: object) -> None:
         raise NotImplementedError
 
+    def fail(self, error: BaseException) -> None:
+        raise NotImplementedError
+
     @quiet
     def _all(self) -> object:
-        texts = all(isinstance(each, str) for each in self._pieces)
-        return "".join(self._pieces) if texts else self._pieces
+        texts = [each for each in self._pieces if isinstance(each, str)]
+        return "".join(texts) if len(texts) == len(self._pieces) else self._pieces
 
 
 class _Tool(_Seen):
-    def __init__(self, function: object, name: str | None, session: object, args: object, kwargs: object) -> None:
+    def __init__(
+        self,
+        function: Callable[..., object],
+        name: str | None,
+        session: AnySession | None,
+        args: Arguments,
+        kwargs: Keywords,
+    ) -> None:
         super().__init__()
         self._call = self._begun(function, name, session, args, kwargs)
 
     @quiet
-    def _begun(self, function: object, name: str | None, session: Any, args: Any, kwargs: Any) -> Call:
+    def _begun(
+        self,
+        function: Callable[..., object],
+        name: str | None,
+        session: AnySession | None,
+        args: Arguments,
+        kwargs: Keywords,
+    ) -> Call:
         called = str(name or getattr(function, "__name__", type(function).__name__))
         turn = active_turn()
         where = session if session is not None else current_session() if turn is None else turn.session
@@ -213,14 +237,21 @@ class _Tool(_Seen):
 
 
 class _Answer(_Seen):
-    def __init__(self, function: Any, name: str | None, session: Any, args: Any, kwargs: Any) -> None:
+    def __init__(
+        self,
+        function: Callable[..., object],
+        name: str | None,
+        session: AnySession | None,
+        args: Arguments,
+        kwargs: Keywords,
+    ) -> None:
         super().__init__()
         arguments = (arguments_of(function, args, kwargs) or {}).values()
         self._turn: Turn = Recorder(session).turn(
             next((each for each in arguments if isinstance(each, str)), ""), assistant_id=name
         )
 
-    def active(self) -> AbstractContextManager[Any]:
+    def active(self) -> AbstractContextManager[object]:
         return self._turn.active()
 
     def piece(self, item: object) -> None:
@@ -234,14 +265,18 @@ class _Answer(_Seen):
         self._turn.fail(error, quiet(text_of)(self._pieces) or "")
 
 
+Begin = Callable[[Arguments, Keywords], _Seen]
+"""Begins to record a call with these arguments."""
+
+
 @quiet
-def arguments_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def arguments_of(function: Callable[..., object], args: Arguments, kwargs: Keywords) -> dict[str, object]:
     """The arguments of a call by name, without ``self`` and ``cls``."""
     bound = inspect.signature(function).bind(*args, **kwargs)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in bound.arguments.items():
         if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-            found.update(cast("dict[str, Any]", value))
+            found.update(cast("Mapping[str, object]", value))
         elif name not in ("self", "cls"):
             found[name] = value
     return found

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Redact = Callable[[str], str]
 
@@ -47,7 +49,7 @@ _PHONE = re.compile(
 
 
 @lru_cache(maxsize=100)
-def redactor(chosen: tuple[Any, ...]) -> Redact:
+def redactor(chosen: tuple[str | re.Pattern[str], ...]) -> Redact:
     """Make a function that redacts a text: first by the program's own patterns, then by these kinds."""
     own = [_replacing(each, INSTEAD) for each in chosen if isinstance(each, re.Pattern)]
     steps = [*own, *(step for kind, step in _STEPS.items() if kind in chosen)]
@@ -60,12 +62,12 @@ def redactor(chosen: tuple[Any, ...]) -> Redact:
     return redact
 
 
-def redacted_map(scalars: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
+def redacted_map(scalars: Mapping[str, T], redact: Redact) -> dict[str, T | str]:
     """A map of scalars with redacted texts. A number that needs redaction becomes a text."""
     return {name: _scalar(value, redact) for name, value in scalars.items()}
 
 
-def _scalar(value: Any, redact: Redact) -> Any:
+def _scalar(value: T, redact: Redact) -> T | str:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, (int, float)) and abs(value) >= LEAST_DIGITS and value == int(value):

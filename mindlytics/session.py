@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from os import urandom
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from .arguments import as_id, as_milliseconds, as_name, as_text, as_timestamp, reports_missing
+from .arguments import as_milliseconds, as_name, as_text, as_timestamp, checked_id, reports_missing
 from .cleaning import clean_scalars
 from .cleaning.numbers import whole_number
 from .delivery.account import ENTRY_SIZE, Account, APIResponse, Reason
 from .delivery.privacy import is_sampled
-from .errors import MISSING, DeliveryError, InvalidEvent
+from .errors import MISSING, DeliveryError, InvalidEvent, OnError
 from .events import (
     FEEDBACK,
     FEEDBACK_TYPES,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .delivery.ledger import Ledger
     from .destinations import Mirror
     from .events import AnyEvent
+    from .live.subscription import Listening
     from .settings import Settings
 
 Done = TypeVar("Done")
@@ -52,7 +53,9 @@ Done = TypeVar("Done")
 Id = TypeVar("Id")
 """What a call that makes an id returns: a str, or an awaitable of it."""
 
-Properties = Mapping[str, Any]
+T = TypeVar("T")
+
+Properties = Mapping[str, object]
 """Names and values. A value that cannot become a string, number or boolean is left out with a warning."""
 TURN_NAMES = ConversationTurn.own_properties
 FUNCTION_NAMES = ConversationFunction.own_properties
@@ -104,9 +107,15 @@ class SessionClient(HasQueue, Protocol):
         self,
         session_id: str | None,
         since: Timestamp,
-        on_event: Callable[[MLEvent], Any] | None,
-        on_error: Callable[[Any], Any] | None,
-    ) -> Any: ...
+        on_event: Callable[[MLEvent], object] | None,
+        on_error: OnError | None,
+    ) -> Listening: ...
+
+
+class MakesSessions(Protocol):
+    """The client of a session, as a copy of the session sees it."""
+
+    def create_session(self, **ids: str | None) -> object: ...
 
 
 class BaseSession(Generic[Done, Id]):
@@ -175,13 +184,12 @@ class BaseSession(Generic[Done, Id]):
         self._encode: Encode | None = None  # until the first event
         self._mirrors: Sequence[Mirror] = client._mirrors(self._account)
         self._on_event = on_event
-        self._live: Any = None  # the listener for its live events, once it has started
+        self._live: Listening | None = None  # the listener for its live events, once it has started
 
     @property
     def session_id(self) -> str:
         """The session's id: yours, or a uuid4. You may assign it, like :attr:`id` and :attr:`device_id`."""
-        session_id: str = self._common["session_id"]
-        return session_id
+        return self._common["session_id"]
 
     @session_id.setter
     def session_id(self, session_id: str) -> None:
@@ -217,7 +225,7 @@ class BaseSession(Generic[Done, Id]):
         return self._conversations[-1] if self._conversations else None
 
     @abstractmethod
-    def _all(self, done: list[Any]) -> Done:
+    def _all(self, done: list[Done]) -> Done:
         """Combine the results of several calls into one."""
 
     @abstractmethod
@@ -442,7 +450,7 @@ class BaseSession(Generic[Done, Id]):
         :raises InvalidEvent: an argument breaks a rule.
         """
         report = self._client.pipeline.report_change
-        own = _present(
+        own: dict[str, Scalar] = _present(
             name=check_name("name", as_name(name)),
             args=None if args is None else as_text("args", args, report),
             result=None if result is None else as_text("result", result, report),
@@ -562,10 +570,10 @@ class BaseSession(Generic[Done, Id]):
     def _record(  # noqa: PLR0917  positional arguments are fastest, here and in the next two
         self,
         event_type: type[Event],
-        fields: dict[str, Any],
+        fields: Mapping[str, object],
         timestamp: Timestamp | None,
         properties: dict[str, Scalar] | None = None,
-        own: dict[str, Any] | None = None,
+        own: Mapping[str, Scalar] | None = None,
         usage: Usage | None = None,
     ) -> Done:
         """Submit an event of checked values, none of which is None.
@@ -586,10 +594,10 @@ class BaseSession(Generic[Done, Id]):
     def _record_first(  # noqa: PLR0917
         self,
         event_type: type[Event],
-        fields: dict[str, Any],
+        fields: Mapping[str, object],
         at: Timestamp,
         properties: dict[str, Scalar] | None,
-        own: dict[str, object] | None,
+        own: Mapping[str, Scalar] | None,
         usage: Usage | None,
     ) -> Done:
         """Submit the first event of a session, after the session's start if that has attributes."""
@@ -612,10 +620,10 @@ class BaseSession(Generic[Done, Id]):
     def _submit(  # noqa: PLR0917
         self,
         event_type: type[Event],
-        fields: dict[str, object],
+        fields: Mapping[str, object],
         at: Timestamp,
         properties: dict[str, Scalar] | None,
-        own: dict[str, object] | None,
+        own: Mapping[str, Scalar] | None,
         usage: Usage | None,
     ) -> Done:
         """Submit an event to the pipeline: encoded, unless ``before_send`` or a destination has to see it first."""
@@ -678,9 +686,8 @@ class BaseSession(Generic[Done, Id]):
             self._conversations.remove(conversation_id)
 
     def _id(self, name: str, value: object) -> str | None:
-        """Check an id, see :func:`~mindlytics.arguments.as_id`."""
-        text = as_id(name, value, self._client.pipeline.report_change)
-        return None if text is None else check_name(name, text)
+        """Check an id, see :func:`~mindlytics.arguments.checked_id`."""
+        return checked_id(name, value, self._client.pipeline.report_change)
 
     def _timestamp(self, value: Timestamp | None) -> Timestamp:
         at = as_timestamp(value, self._client.pipeline.report_change)
@@ -713,7 +720,7 @@ def _text(name: str, value: object) -> str:
     return valid_text(check_text(name, as_name(value)))
 
 
-def _present(**fields: object) -> dict[str, Any]:
+def _present(**fields: T | None) -> dict[str, T]:
     """Leave out the fields that are None."""
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -722,7 +729,7 @@ _PROGRESS = ("_attributes", "_ended", "_id_is_given", "_unannounced", "_used")
 """The state of a session that a copy takes over, besides its conversations."""
 
 
-def _gone_on(client: Any, ids: dict[str, str | None], state: dict[str, Any]) -> object:
+def _gone_on(client: MakesSessions, ids: dict[str, str | None], state: dict[str, object]) -> object:
     session = client.create_session(**ids)
     for name, value in state.items():
         setattr(session, name, value)

@@ -9,14 +9,16 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeGuard, TypeVar, cast
 from urllib.parse import urlsplit
 
 from attrs import Attribute
 
 from .errors import InvalidSetting
 from .secret import Secret
+
+T = TypeVar("T")
 
 LONGEST = 1_000_000_000
 """Most seconds for a setting. A longer time is a mistake, and overflows system calls."""
@@ -31,12 +33,12 @@ REDACTABLE = ("card", "email", "iban", "key", "phone")
 """The kinds of personal data that ``redact`` knows, see ``redaction.py``."""
 
 
-def variable(attribute: Attribute[object]) -> str:
+def variable(attribute: Attribute[T]) -> str:
     """The environment variable of a setting."""
     return attribute.metadata["variable"] or f"MLSDK_{attribute.name.upper()}"
 
 
-def label(attribute: Attribute[Any]) -> str:
+def label(attribute: Attribute[T]) -> str:
     """A setting's name in error messages: the argument, and the environment variable if it has one."""
     argument = attribute.metadata["argument"] or attribute.name
     return argument if attribute.metadata["read"] is None else f"{argument} (environment: {variable(attribute)})"
@@ -63,16 +65,16 @@ def _wrong(attribute: Attribute[object], rule: str, value: object) -> InvalidSet
     return InvalidSetting(f"{label(attribute)} must be {rule}, got {shown}")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def seconds(_: object, attribute: Attribute[object], value: Any) -> None:
+def seconds(_: object, attribute: Attribute[object], value: object) -> None:
     if not _is_number(value) or not 0 <= value <= LONGEST:
         raise _wrong(attribute, f"a number of seconds from 0 to {LONGEST:_}", value)
 
 
-def positive_seconds(_: object, attribute: Attribute[object], value: Any) -> None:
+def positive_seconds(_: object, attribute: Attribute[object], value: object) -> None:
     if not _is_number(value) or not 0 < value <= LONGEST:
         raise _wrong(attribute, f"a number of seconds above 0, up to {LONGEST:_}", value)
 
@@ -108,7 +110,7 @@ def directory_or_none(_: object, attribute: Attribute[object], value: object) ->
         raise _wrong(attribute, 'the path of a directory or "auto"', value)
 
 
-def share(_: Any, attribute: Attribute[object], value: Any) -> None:
+def share(_: object, attribute: Attribute[object], value: object) -> None:
     if not _is_number(value) or not 0 <= value <= 1:
         raise _wrong(attribute, "a number from 0 to 1", value)
 
@@ -118,7 +120,7 @@ def label_or_none(_: object, attribute: Attribute[object], value: object) -> Non
         raise _wrong(attribute, f"a str of 1 to {LABEL} printable characters", value)
 
 
-def as_redact(value: Any) -> object:
+def as_redact(value: object) -> object:
     """Patterns and kinds, each once and in one order. True is all kinds, and so is ``"all"``."""
     if value is None or isinstance(value, bool):
         return REDACTABLE if value else ()
@@ -127,7 +129,7 @@ def as_redact(value: Any) -> object:
     elif isinstance(value, re.Pattern):
         value = [value]
     try:
-        chosen = list(dict.fromkeys(value))
+        chosen = list(dict.fromkeys(cast("Iterable[object]", value)))
     except TypeError:
         return value
     patterns = [each for each in chosen if not isinstance(each, str)]
@@ -173,7 +175,7 @@ def _is_one_word(text: str) -> bool:
     return text.isprintable() and " " not in text
 
 
-def stripped(value: object) -> Any:
+def stripped(value: object) -> object:
     """Strip whitespace, which mounted secrets and variables often have at the end."""
     return value.strip() if isinstance(value, str) else value
 
@@ -196,14 +198,19 @@ def one_word(_: object, attribute: Attribute[object], value: object) -> None:
 
 
 def address(*schemes: str) -> Callable[[object, Attribute[object], object], None]:
-    def check(_: object, attribute: Attribute[object], value: Any) -> None:
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except (ValueError, AttributeError, TypeError):
-            usable = False
-        if not usable or parts.query or parts.fragment or parts.username is not None or not _is_one_word(value):
+    def check(_: object, attribute: Attribute[object], value: object) -> None:
+        if not isinstance(value, str) or not _is_address(value, schemes):
             example = f"{schemes[0]}://host[:port][/path]"
             raise InvalidSetting(f"{label(attribute)} must be of the form {example}")
 
     return check
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    is_bare = not parts.query and not parts.fragment and parts.username is None
+    return parts.scheme in schemes and has_host and is_bare and _is_one_word(text)

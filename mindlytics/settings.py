@@ -42,6 +42,9 @@ from .setting_rules import (
     variable,
 )
 
+BeforeSend = Callable[[Any], object]
+"""A program's ``before_send``, which takes the events of its client's service."""
+
 PRODUCTION = "https://app.mindlytics.ai"
 
 
@@ -64,8 +67,8 @@ class Options(TypedDict, total=False):
     enabled: bool | None
     verify: bool | str | None
     trust_env: bool | None
-    http_client: Any
-    before_send: Callable[[Any], Any] | None
+    http_client: object
+    before_send: BeforeSend | None
     content_mode: str | None
     redact: bool | str | re.Pattern[str] | Iterable[str | re.Pattern[str]] | None
     sample_rate: float | None
@@ -76,10 +79,10 @@ class Options(TypedDict, total=False):
     spool_max_bytes: int | None
     spool_max_age: float | None
     spool_sync: float | None
-    on_error: Callable[[DeliveryError], Any] | None
+    on_error: Callable[[DeliveryError], object] | None
 
 
-def as_directory(value: object) -> Any:
+def as_directory(value: object) -> object:
     """The absolute path of a directory. ``"auto"`` is a directory for the state of the user's programs."""
     if value == "auto":
         state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
@@ -91,20 +94,31 @@ def as_directory(value: object) -> Any:
 
 
 def _setting(
-    default: object, validator: Any, help: str, *, read: object = None, name: str = "", argument: str = "", **more: Any
+    default: object,
+    validator: Callable[..., None],
+    help: str,
+    *,
+    read: object = None,
+    name: str = "",
+    argument: str = "",
+    repr: bool = True,
+    converter: Callable[[object], object] | None = None,
 ) -> Any:
     return field(
         default=default,
         validator=validator,
         metadata={"help": help, "read": read, "variable": name, "argument": argument},
         kw_only=True,
-        **more,
+        repr=repr,
+        converter=converter,
     )
 
 
-def credential(help: str, variable: str, **more: Any) -> Any:
+def credential(
+    help: str, variable: str, *, repr: bool = True, converter: Callable[[object], object] | None = None
+) -> Any:
     """The field of a key or other credential, which may come from the environment."""
-    return _setting("", one_word, help, read=str, name=variable, **more)
+    return _setting("", one_word, help, read=str, name=variable, repr=repr, converter=converter)
 
 
 def base_address(default: str, variable: str, argument: str = "") -> Any:
@@ -119,7 +133,7 @@ def base_address(default: str, variable: str, argument: str = "") -> Any:
         read=str,
         name=variable,
         argument=argument,
-        converter=lambda value: stripped(value).rstrip("/") if isinstance(value, str) else value,
+        converter=lambda value: value.strip().rstrip("/") if isinstance(value, str) else value,
     )
 
 
@@ -198,7 +212,7 @@ class Settings:
         session_or_none,
         "A `requests.Session` or `aiohttp.ClientSession` of your own. The client uses it and leaves it open.",
     )
-    before_send: Callable[[Any], Any] | None = _setting(
+    before_send: BeforeSend | None = _setting(
         None,
         plain_function,
         "Called with every event before it is sent. Return the event or a changed copy, or None to drop it.",
@@ -263,7 +277,7 @@ class Settings:
         "Seconds between two syncs of the spool to the disk: what a loss of power can cost. 0: before each request.",
         read=float,
     )
-    on_error: Callable[[DeliveryError], Any] | None = _setting(
+    on_error: Callable[[DeliveryError], object] | None = _setting(
         None,
         function_or_none,
         "A function or a coroutine function. It is called with a `DeliveryError` for every loss.",

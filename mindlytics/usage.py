@@ -94,21 +94,21 @@ class PromptTokens(Protocol):
     """An object with token counts under these names, as in OpenAI's library."""
 
     @property
-    def prompt_tokens(self) -> Any: ...
+    def prompt_tokens(self) -> object: ...
     @property
-    def completion_tokens(self) -> Any: ...
+    def completion_tokens(self) -> object: ...
 
 
 class InputTokens(Protocol):
     """An object with token counts under these names, as in Anthropic's library."""
 
     @property
-    def input_tokens(self) -> Any: ...
+    def input_tokens(self) -> object: ...
     @property
-    def output_tokens(self) -> Any: ...
+    def output_tokens(self) -> object: ...
 
 
-UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, Any], SupportsFloat, PromptTokens, InputTokens]
+UsageArgument = Union[TokenBasedCost, Cost, Mapping[str, object], SupportsFloat, PromptTokens, InputTokens]
 
 
 def as_usage(usage: object, report: Report, field_name: str = "usage") -> Usage | None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from math import isfinite
-from typing import Any
+from typing import TypeVar
 
 from attrs import Attribute
 
 from .cleaning.numbers import plain_number, whole_number
 from .errors import InvalidEvent
-from .values import INT64, UTC, check_timestamp, plain_datetime, valid_text
+from .values import INT64, UTC, Scalar, Timestamp, check_timestamp, plain_datetime, valid_text
+
+N = TypeVar("N", bound=float)
 
 MAX_NAME = 100
 """Ids, event names and model names are 1 to 100 characters (Mindlytics API description)."""
@@ -37,12 +39,12 @@ def check_name(field_name: str, value: object) -> str:
     raise InvalidEvent(field_name, _NAME, value)
 
 
-def name(_: Any, attribute: Attribute[Any], value: object) -> None:
+def name(_: object, attribute: Attribute[str], value: object) -> None:
     if type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isascii():
         check_name(attribute.name, value)
 
 
-def optional_name(_: Any, attribute: Attribute[Any], value: object) -> None:
+def optional_name(_: object, attribute: Attribute[str | None], value: object) -> None:
     if value is not None and (type(value) is not str or not 0 < len(value) <= MAX_NAME or not value.isascii()):
         check_name(attribute.name, value)
 
@@ -57,23 +59,23 @@ def check_text(field_name: str, value: object) -> str:
     return value
 
 
-def text(_: Any, attribute: Attribute[Any], value: object) -> None:
+def text(_: object, attribute: Attribute[str], value: object) -> None:
     check_text(attribute.name, value)
 
 
-def optional_text(_: Any, attribute: Attribute[Any], value: object) -> None:
+def optional_text(_: object, attribute: Attribute[str | None], value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise InvalidEvent(attribute.name, "a str or None", value)
 
 
-def timestamp(event: Any, attribute: Attribute[Any], value: object) -> None:
+def timestamp(event: object, attribute: Attribute[Timestamp], value: object) -> None:
     if type(value) is not datetime or value.tzinfo is not UTC:
         check_timestamp(attribute.name, value)
         if isinstance(value, datetime) and type(value) is not datetime:
             _set(event, attribute.name, plain_datetime(value))
 
 
-def scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
+def scalars(_: object, attribute: Attribute[Mapping[str, Scalar]], value: object) -> None:
     if value == {} or (value is None and attribute.default is None):
         return
     if not isinstance(value, Mapping):
@@ -85,7 +87,7 @@ def scalars(_: Any, attribute: Attribute[Any], value: object) -> None:
             raise InvalidEvent(f"{attribute.name}.{key}", "a string, a number or a boolean", item)
 
 
-def count(usage: Any, attribute: Attribute[Any], value: object) -> None:
+def count(usage: object, attribute: Attribute[int], value: object) -> None:
     if type(value) is not int or not 0 <= value <= MAX_INT:
         plain = whole_number(value)
         if type(plain) is not int or not 0 <= plain <= MAX_INT:
@@ -117,11 +119,11 @@ def check_milliseconds(field_name: str, value: object) -> int | float:
     return plain
 
 
-def finite(holder: Any, attribute: Attribute[Any], value: object) -> None:
+def finite(holder: object, attribute: Attribute[float], value: object) -> None:
     _set(holder, attribute.name, check_finite(attribute.name, value))
 
 
-def milliseconds(event: Any, attribute: Attribute[Any], value: object) -> None:
+def milliseconds(event: object, attribute: Attribute[N], value: object) -> None:
     _set(event, attribute.name, check_milliseconds(attribute.name, value))
 
 

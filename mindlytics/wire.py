@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from attrs import NOTHING, fields_dict
@@ -37,7 +37,7 @@ class _Form(NamedTuple):
     """The JSON form of one class of events."""
 
     event_type: type[Event]
-    constant: dict[str, Any]
+    constant: dict[str, object]
     """Fields with the same value in all of them."""
     outside: tuple[str, ...]
     """The fields in the event itself."""
@@ -52,7 +52,7 @@ class _Form(NamedTuple):
 
 def _form(event_type: type[Event]) -> _Form:
     attributes, inside = fields_dict(event_type), event_type.own_properties
-    constant = {"type": event_type.type}
+    constant: dict[str, object] = {"type": event_type.type}
     if event_type is not CustomEvent and event_type.event is not None:
         constant["event"] = event_type.event
     return _Form(
@@ -82,11 +82,11 @@ def encode(event: Event) -> bytes:
 
 def encode_parts(  # noqa: PLR0917  positional arguments are fastest
     event_type: type[Event],
-    common: dict[str, Any],
+    common: Mapping[str, object],
     timestamp: Timestamp,
-    fields: dict[str, Any],
+    fields: Mapping[str, object],
     properties: Mapping[str, Scalar] | None = None,
-    own: Mapping[str, Any] | None = None,
+    own: Mapping[str, Scalar] | None = None,
     usage: Usage | None = None,
 ) -> bytes:
     """Like :func:`encode`, from the parts of an event. None of them may be None.
@@ -110,7 +110,7 @@ def properties_of(event: TrackedEvent) -> Mapping[str, Scalar]:
 
 
 def _merged(
-    properties: Mapping[str, Scalar], own: Mapping[str, Any] | None, usage: Usage | None
+    properties: Mapping[str, Scalar], own: Mapping[str, Scalar] | None, usage: Usage | None
 ) -> Mapping[str, Scalar]:
     if own:
         properties = {**properties, **own} if properties else own
@@ -162,7 +162,7 @@ def decode(document: object) -> Event:
     return form.event_type(**wire)
 
 
-def _unfold_properties(form: _Form, wire: dict[str, Any]) -> None:
+def _unfold_properties(form: _Form, wire: dict[str, object]) -> None:
     """Move an event's own fields, and its usage if complete, out of ``properties``."""
     properties = wire.get("properties", {})
     if not isinstance(properties, dict):

@@ -53,7 +53,7 @@ def test_every_setting_is_documented(conf: dict[str, Any]) -> None:
     assert [attribute.name for attribute in fields(Settings)] == list(table)
     assert all(meaning.endswith(".") for *_, meaning in table.values())
     assert ["`MLSDK_FLUSH_INTERVAL`", "`float`", "`0.5`"] == table["flush_interval"][:3]
-    assert ["", r"`Callable[[DeliveryError], Any] \| None`", "`None`"] == table["on_error"][:3]
+    assert ["", r"`Callable[[DeliveryError], object] \| None`", "`None`"] == table["on_error"][:3]
 
 
 def test_every_reason_for_a_drop_is_documented(conf: dict[str, Any]) -> None:

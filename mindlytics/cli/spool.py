@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
     given = parser().parse_args(arguments)
     try:
-        spool = Path(Settings.load({"enabled": False, "spool": given.spool}).spool or as_directory("auto"))
+        spool = Path(Settings.load({"enabled": False, "spool": given.spool}).spool or str(as_directory("auto")))
         if not spool.is_dir():
             fail(f"{spool} is not a directory", 2)
         if given.command == "send":

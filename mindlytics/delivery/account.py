@@ -8,11 +8,11 @@ from __future__ import annotations
 import enum
 import itertools
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Union
+from typing import Union
 
 from attrs import Factory, define, frozen
 
+from ..errors import OnError
 from ..events import AnyEvent
 
 Entry = tuple[int, int, int, Union[bytes, AnyEvent]]
@@ -153,8 +153,8 @@ class Account:
     number: int = Factory(_numbers.__next__)
     reasons: dict[Reason, int] = Factory(dict)
     errors: deque[APIResponse] | None = None
-    on_error: Callable[[Any], object] | None = None
-    clients_on_error: Callable[[Any], object] | None = None
+    on_error: OnError | None = None
+    clients_on_error: OnError | None = None
     """The handler of the session's client, if the pipeline belongs to another client."""
 
     @property

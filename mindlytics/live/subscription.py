@@ -6,11 +6,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
-from ..errors import LiveError
+from ..errors import LiveError, OnError
 from ..events import SESSION_ENDED
 from ..values import Timestamp, parse_timestamp
 from .event import MLEvent
@@ -58,8 +58,8 @@ class Subscription:
 
     session_id: str | None
     since: datetime = field(converter=_as_datetime)
-    on_event: Callable[[MLEvent], Any] | None = None
-    on_error: Callable[[Any], Any] | None = None
+    on_event: Callable[[MLEvent], object] | None = None
+    on_error: OnError | None = None
     of_session: bool = False
 
     is_connected: bool = False

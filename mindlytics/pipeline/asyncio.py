@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
+from types import TracebackType
 from typing import Any
 
+from ..annotations import Awaited
 from ..callbacks import call, is_to_end
 from ..delivery import retry  # noqa: F401  what the sender imports is imported with this module
 from ..delivery.account import Account, FlushResult
@@ -30,7 +32,7 @@ TURN = 16
 """While a batch is pending, one of so many awaited calls gives the loop a turn. Once the queue is half full, all do."""
 
 
-class Done(Coroutine[Any, Any, None]):
+class Done(Awaited[None]):
     """What a call returns. The event is queued already, and awaiting this costs nothing.
 
     It is a coroutine, since ``create_task`` requires one. All calls return the same one, and awaiting it is optional.
@@ -43,8 +45,14 @@ class Done(Coroutine[Any, Any, None]):
     def send(self, value: object) -> None:
         raise StopIteration
 
-    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> None:
-        raise kind if value is None else value
+    def throw(
+        self,
+        kind: type[BaseException] | BaseException,
+        value: object = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None:
+        raise value if isinstance(value, BaseException) else kind
 
     def close(self) -> None: ...
 

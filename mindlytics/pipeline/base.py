@@ -16,7 +16,7 @@ from ..delivery.account import Account, FlushResult, Reason
 from ..delivery.ledger import Ledger
 from ..delivery.outbox import Outbox
 from ..delivery.verdict import Wire
-from ..errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting
+from ..errors import ClientClosed, DeliveryError, InvalidEvent, InvalidSetting, OnError
 from ..events import AnyEvent
 from ..settings import Settings
 from . import fork, sharing, shutdown
@@ -40,7 +40,7 @@ class Pipeline(Sender):
     """What a call returns unless it has to wait."""
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
-        self.owners: WeakSet[Any] = WeakSet()
+        self.owners: WeakSet[object] = WeakSet()
         self.is_open = settings.enabled
         """Whether events are accepted for delivery."""
         self._blocks = settings.on_full == "block"
@@ -274,7 +274,7 @@ class Pipeline(Sender):
             except BaseException as failure:
                 self._handler_failed(failure)
 
-    def _losses(self) -> Iterator[tuple[Callable[[Any], object], DeliveryError]]:
+    def _losses(self) -> Iterator[tuple[OnError, DeliveryError]]:
         """The handlers to call for the losses since the last time. Logs each kind of loss once."""
         cause = self.ledger.last_cause
         for account, error in self.ledger.take_losses():

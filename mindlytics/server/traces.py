@@ -134,8 +134,8 @@ class Written:
         self.events: list[Event] = []
 
     def track_function_call(self, *, args: object, result: object, **fields: Any) -> None:
-        texts = {"args": as_text("args", args, _ignored), "result": as_text("result", result, _ignored)}
-        self._add(ConversationFunction, **texts, **fields)
+        args, result = as_text("args", args, _ignored), as_text("result", result, _ignored)
+        self._add(ConversationFunction, args=args, result=result, **fields)
 
     def track_conversation_usage(self, **fields: Any) -> None:
         self._add(ConversationUsage, **fields)

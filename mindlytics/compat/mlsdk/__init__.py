@@ -6,7 +6,7 @@ This is the asyncio face with the behaviour of that client that programs rely on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import evolve
@@ -15,7 +15,7 @@ from ...aio import AsyncClient, AsyncSession
 from ...annotations import Awaited
 from ...delivery.account import APIResponse, FlushResult
 from ...errors import DeliveryError, MLHTTPError
-from ...http import AsyncHTTPClient
+from ...http import AsyncHTTPClient, Data
 from ...live.event import MLEvent
 from ...session import Properties, SessionClient
 from ...usage import Cost, TokenBasedCost
@@ -122,7 +122,7 @@ class Client(AsyncClient):
 class HTTPClient(AsyncHTTPClient):
     """Requests to any endpoint of the service."""
 
-    async def send_request(self, *, method: str, url: str, data: Mapping[str, Any] | list[Any] | None = None) -> Any:
+    async def send_request(self, *, method: str, url: str, data: Data = None) -> Any:
         """Send one request.
 
         :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status -1 without a reply.
