@@ -231,7 +231,7 @@ class Spooler:
         """Begin the run and its porch, for the first event."""
         with self._lock:
             if not self._is_carrying and not self.intake.is_opened:
-                self._is_carrying = self.intake.is_opened = True
+                self._is_carrying = True
                 try:
                     if self._log is None:
                         self._begin()
@@ -240,7 +240,7 @@ class Spooler:
                 except (OSError, Unusable) as error:
                     self._went_wrong(error)
                 finally:
-                    self._is_carrying = False
+                    self._is_carrying, self.intake.is_opened = False, True  # only now: other threads wait for it
 
     def _begin(self) -> None:
         self._log = self.directory.begin()

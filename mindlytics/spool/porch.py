@@ -120,9 +120,15 @@ def remove_stale() -> None:
     with contextlib.suppress(OSError):
         for path in PLACE.glob(f"{NAME}*"):
             if time.time() - path.lstat().st_mtime > STALE and path.lstat().st_uid == os.geteuid():
-                run = _read(path)[8:HEADER].rstrip(b"\0")
-                if not os.path.exists(run):
+                run = run_of(path)
+                if run is None or not run.exists():
                     path.unlink()
+
+
+def run_of(path: Path) -> Path | None:
+    """The directory of the run that a porch belongs to, or None if its process ended before it said so."""
+    name = os.fsdecode(_read(path)[8:HEADER].rstrip(b"\0"))
+    return Path(name) if name else None
 
 
 def _read(path: Path) -> bytes:

@@ -1,35 +1,100 @@
 """Processes that are killed in the midst of recording, and what became of the calls that had returned.
 
-A program of its own, since it forks: ``python -m tests.spool.kills FACE KILLS``. It prints what it found as JSON.
-Each child records numbered events of a session of its own, and says over a pipe how many calls have returned. The
-service fails now and then, at times after it has stored a batch. At the end, a process that is left alone delivers what
-is left.
+Each child records numbered events in sessions of its own, and says over a pipe after each that its call has returned.
+The service fails now and then, at times after it has stored a batch. At the end of a round, a process that is left
+alone delivers what is left. A program of its own, since it forks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import itertools
 import os
 import random
-import shutil
 import signal
-import sys
-import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import mindlytics
+from mindlytics import align
 from mindlytics.spool.directory import runs
 
 from .. import sink as faults
 from ..sink import Sink
+from .found import Found, scratch, seeded
 
+ROUND = 100
+"""Processes that are killed before what they left is delivered and checked."""
 DEADLINE = 120.0
-"""Seconds that the last processes are given."""
+"""Seconds for the process that delivers it."""
+LONG = {"Client": 5000, "AsyncClient": 5000, "AlignAI": 1000}
+SHORT = {"Client": 40, "AsyncClient": 35, "AlignAI": 25}
 
 
-def misbehave(at_random: random.Random) -> faults.Fault:
+def long(seed: int, kills: dict[str, int] = LONG) -> Iterator[Found]:
+    for face, count in kills.items():
+        yield run(face, count, seed)
+
+
+def short(seed: int) -> Iterator[Found]:
+    return long(seed, SHORT)
+
+
+def run(face: str, kills: int, seed: int) -> Found:
+    """Kill that many processes that record with a client of that name."""
+    at_random = seeded(seed, face)
+    import_all()
+    found = Found(f"{face} killed", {})
+    for first in range(0, kills, ROUND):
+        found += one_round(face, min(ROUND, kills - first), at_random)
+    return found
+
+
+def import_all() -> None:
+    """Import in the parent what each child would import by itself, which takes far longer than its life."""
+    import aiohttp  # noqa: F401
+    import requests  # noqa: F401
+
+    import mindlytics.align.wire
+    import mindlytics.delivery.retry
+    import mindlytics.pipeline.durable
+    import mindlytics.pipeline.leftovers
+    import mindlytics.pipeline.spooler
+    import mindlytics.transport.blocking
+    import mindlytics.transport.loop
+    import mindlytics.wire  # noqa: F401
+
+
+def one_round(face: str, kills: int, at_random: random.Random) -> Found:
+    sink = Sink()
+    sink.always = misbehaving(random.Random(at_random.random()))
+    returned: Counter[str] = Counter()
+    try:
+        with scratch() as spool:
+            for number in range(kills):
+                returned.update(kill_one(face, sink.url, spool, number, at_random))
+            (folder,) = spool.iterdir()
+            left = len(runs(folder))
+            drain(face, sink.url, spool)
+            return Found(
+                face,
+                {**judge(sink, returned), "undelivered runs": len(runs(folder))},
+                {
+                    "kills": kills,
+                    "calls": returned.total(),
+                    "runs left": left,
+                    "batches resent under a known key": resent(sink),
+                },
+            )
+    finally:
+        sink.close()
+
+
+def misbehaving(at_random: random.Random) -> faults.Fault:
     def fault(exchange: faults.Exchange) -> None:
         chosen = at_random.random()
         if chosen < 0.15:
@@ -42,109 +107,105 @@ def misbehave(at_random: random.Random) -> faults.Fault:
     return fault
 
 
-def make(face: str, url: str, spool: str) -> Any:
-    import mindlytics
-    from mindlytics import align
-
+def make(face: str, url: str, spool: Path) -> Any:
     settings: dict[str, Any] = {"spool": spool, "max_retry_wait": 0.02, "flush_interval": 0.005, "max_batch_events": 50}
     if "Align" in face:
         return getattr(align, face)(project_id="p", api_key="k", api_host=url, **settings)
     return getattr(mindlytics, face)(api_key="k", project_id="p", server_endpoint=url, **settings)
 
 
-def record(client: Any, session: str, said: int, pause: float) -> None:
-    """Record one event after the other, and say after each that its call has returned."""
-    number = 0
+def kill_one(face: str, url: str, spool: Path, number: int, at_random: random.Random) -> Counter[str]:
+    """Start a process, kill it soon after its first call, and return how many calls of each session have returned."""
+    pause, sessions = at_random.choice([0, 0.0005, 0.002]), at_random.choice(["a", "a", "ab"])
+    ear, said = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            os.close(ear)
+            child(make(face, url, spool), number, sessions, said, pause)
+        finally:
+            os._exit(1)
+    os.close(said)
+    heard = os.read(ear, 1)  # the first call has returned
+    time.sleep(at_random.uniform(0, 0.08))
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    while data := os.read(ear, 65536):
+        heard += data
+    os.close(ear)
+    return Counter(f"{number}{letter}" for letter in heard.decode())
+
+
+def child(client: Any, number: int, sessions: str, said: int, pause: float) -> None:
+    """Record in all sessions at once, each on a thread or in a task, until the process is killed."""
+    if type(client).__name__.startswith("Async"):
+
+        async def main() -> None:
+            await asyncio.gather(*(arecord(client, number, letter, said, pause) for letter in sessions))
+
+        asyncio.run(main())
+    threads = [threading.Thread(target=record, args=(client, number, letter, said, pause)) for letter in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def tracking(client: Any, session: str) -> Callable[[int], Any]:
+    """A function that records the event of that number."""
     if hasattr(client, "create_message"):
+        return lambda count: client.create_message(session, count + 1, "user", f"{session}/{count}")
+    recording = client.create_session(id="u", session_id=session)
+    return lambda count: recording.track_event(event=f"{session}/{count}")
 
-        def track() -> None:
-            client.create_message(session, number + 1, "user", f"{session}/{number}")
-    else:
-        recording = client.create_session(id="u", session_id=session)
 
-        def track() -> None:
-            recording.track_event(event=f"{session}/{number}")
-
-    while True:
-        track()
-        number += 1
-        os.write(said, b".")
-        if pause and number % 5 == 0:
+def record(client: Any, number: int, letter: str, said: int, pause: float) -> None:
+    track = tracking(client, f"{number}{letter}")
+    for count in itertools.count():
+        track(count)
+        os.write(said, letter.encode())
+        if pause and count % 5 == 4:
             time.sleep(pause)
 
 
-def child(face: str, url: str, spool: str, session: str, said: int) -> None:
-    try:
-        client = make(face, url, spool)
-        pause = random.Random(session).choice([0, 0.0005, 0.002])
-        if face.startswith("Async"):
-
-            async def main() -> None:
-                await asyncio.to_thread(record, client, session, said, pause)
-
-            asyncio.run(main())
-        record(client, session, said, pause)
-    finally:
-        os._exit(1)
+async def arecord(client: Any, number: int, letter: str, said: int, pause: float) -> None:
+    track = tracking(client, f"{number}{letter}")
+    for count in itertools.count():
+        await track(count)
+        os.write(said, letter.encode())
+        if count % 5 == 4:
+            await asyncio.sleep(pause)
 
 
-def run(face: str, kills: int, seed: int) -> dict[str, Any]:
-    """Kill that many processes. Returns what was lost, doubled and out of order."""
-    at_random = random.Random(seed)
-    import mindlytics.align.wire
-    import mindlytics.wire  # noqa: F401  once for all children
-
-    sink = Sink()
-    sink.always = misbehave(random.Random(seed))
-    spool = tempfile.mkdtemp()
-    returned: dict[str, int] = {}
-    try:
-        for number in range(kills):
-            session = f"s{number}"
-            ear, said = os.pipe()
-            process = os.fork()
-            if process == 0:
-                os.close(ear)
-                child(face, sink.url, spool, session, said)
-            os.close(said)
-            count = len(os.read(ear, 1))  # the first call has returned
-            time.sleep(at_random.uniform(0, 0.08))
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-            while data := os.read(ear, 65536):
-                count += len(data)
-            os.close(ear)
-            returned[session] = count
-        left = len([name for name in os.listdir(f"{spool}/{os.listdir(spool)[0]}") if name != "about.json"])
-        until = time.monotonic() + DEADLINE
-        process = os.fork()
-        if process == 0:
-            client = make(face, sink.url, spool)
+def drain(face: str, url: str, spool: Path) -> None:
+    """Deliver what is left, in a process that is left alone."""
+    until = time.monotonic() + DEADLINE
+    process = os.fork()
+    if process == 0:
+        try:
+            client = make(face, url, spool)
             while runs(client.pipeline.spooler.directory.path) and time.monotonic() < until:
-                time.sleep(0.05)
+                time.sleep(0.01)
+        finally:
             os._exit(0)
-        os.waitpid(process, 0)
-        return {**judge(sink, returned), "kills": kills, "left": left}
-    finally:
-        shutil.rmtree(spool)
-        sink.close()
+    os.waitpid(process, 0)
 
 
 def judge(sink: Sink, returned: dict[str, int]) -> dict[str, int]:
+    """Compare what is stored with how many calls of each session have returned."""
     stored: dict[str, list[int]] = {session: [] for session in returned}
     for name in sink.names():
         if "/" in name:
             session, number = name.split("/")
-            stored[session].append(int(number))
-    times = Counter(request.key for request in sink.requests)
+            stored.setdefault(session, []).append(int(number))
     return {
-        "returned": sum(returned.values()),
         "lost": sum(len(set(range(count)) - set(stored[session])) for session, count in returned.items()),
         "doubled": sum(len(numbers) - len(set(numbers)) for numbers in stored.values()),
-        "disordered": sum(numbers != sorted(numbers) for numbers in stored.values()),
-        "resent": sum(count > 1 for count in times.values()),
+        "out of order": sum(numbers != sorted(numbers) for numbers in stored.values()),
     }
 
 
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1)))
+def resent(sink: Sink) -> int:
+    """How many batches the service got more than once."""
+    times = Counter(request.key for request in sink.requests)
+    return sum(count > 1 for count in times.values())

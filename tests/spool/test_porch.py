@@ -6,11 +6,13 @@ import dis
 import errno
 import os
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mindlytics import Client
 from mindlytics.pipeline import spooler
 from mindlytics.pipeline.durable import DurableIntake
 from mindlytics.spool import format, porch
@@ -218,6 +220,14 @@ def test_the_porch_of_a_run_that_is_gone_is_removed(place: Path, writer: Writer,
     assert not path.exists()
 
 
+def test_so_is_one_whose_process_ended_before_it_said_whose_it_is(place: Path) -> None:
+    path = place / f"{porch.NAME}1"
+    path.write_bytes(bytes(porch.HEADER))
+    os.utime(path, (0, 0))
+    porch.remove_stale()
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("lack", ["posix_fallocate", "room", "place"])
 async def test_without_shared_memory_events_are_written_a_moment_later(
     face: Face,
@@ -246,6 +256,35 @@ async def test_without_shared_memory_events_are_written_a_moment_later(
     assert ["x", "x"] == sink.names()
     assert 1 == caplog.text.count("there is no shared memory")
     assert [] == porches(place)
+
+
+def test_other_threads_wait_until_the_first_call_has_made_it(sink: Sink, tmp_path: Path) -> None:
+    sink.always = faults.status(503)
+    client = Client(api_key="k", project_id="p", server_endpoint=sink.url, spool=tmp_path / "spool")
+    intake, directory = client.pipeline.intake, client.pipeline.spooler.directory
+    opening, begin, put, kinds = threading.Event(), directory.begin, intake._put, []
+    other = threading.Thread(target=client.create_session(id="u").track_event, kwargs={"event": "other"})
+
+    def open_porch(ask: Any = intake.open_porch) -> None:
+        opening.set()
+        ask()
+
+    def begin_slowly() -> Any:
+        opening.clear()
+        other.start()
+        while other.is_alive() and not opening.wait(0.01):
+            pass
+        return begin()
+
+    def noted(entry: Any) -> None:
+        kinds.append(type(intake.porch))
+        put(entry)
+
+    intake.open_porch, directory.begin, intake._put = open_porch, begin_slowly, noted
+    client.create_session(id="u").track_event(event="first")
+    other.join(20)
+    client.close(0.1)
+    assert [Porch, Porch] == kinds
 
 
 async def test_it_is_removed_once_the_client_is_closed(face: Face, sink: Sink, tmp_path: Path, place: Path) -> None:

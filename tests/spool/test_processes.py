@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from .. import sink as faults
 from ..programs import ALIGN, ASYNC, ASYNC_ALIGN, ATRACK, BLOCKING, FORKING, STRICT, TRACK, environment, run
 from ..sink import Sink
+from .found import remove_porches
 
 SCRIPTS = {
     "blocking": BLOCKING + TRACK,
@@ -21,8 +22,13 @@ SCRIPTS = {
     "Align AI": ALIGN + TRACK,
     "Align AI, asyncio": ASYNC_ALIGN + ATRACK + "asyncio.run(main())",
 }
-ROOT = Path(__file__).parents[2]
 NAMES = [str(number) for number in range(50)]
+
+
+@pytest.fixture(autouse=True)
+def no_porches(tmp_path: Path) -> Iterator[None]:
+    yield
+    remove_porches(tmp_path)
 
 
 def runs(spool: Path) -> list[Path]:
@@ -70,6 +76,11 @@ def test_what_is_in_the_spool_survives_every_end(sink: Sink, tmp_path: Path, sta
 
 
 ENDS = ["os._exit(0)", "os.kill(os.getpid(), 9)"]
+UNTIL_EMPTY = """
+import time
+folder, until = client.pipeline.spooler.directory.path, time.monotonic() + 20
+while list(folder.glob('*-*')) and time.monotonic() < until: time.sleep(0.01)
+"""
 STARTS = {"blocking": BLOCKING, "asyncio": ASYNC, "Align AI": ALIGN, "Align AI, asyncio": ASYNC_ALIGN}
 
 
@@ -80,9 +91,7 @@ def test_an_event_whose_call_has_returned_survives(sink: Sink, tmp_path: Path, s
         sink.events.clear()
         record = f"import os\nfor n in range({count}): session.track_event(event=str(n))\n"
         assert "" == run(sink, start + record + ending, MLSDK_SPOOL=str(tmp_path)).stderr
-        wait = "import time\nuntil = time.monotonic() + 20\n"
-        wait += f"while client.stats().recovered < {count} and time.monotonic() < until: time.sleep(0.01)\n"
-        taken = run(sink, start + wait, *STRICT, MLSDK_SPOOL=str(tmp_path))
+        taken = run(sink, start + UNTIL_EMPTY, *STRICT, MLSDK_SPOOL=str(tmp_path))
         assert (0, "") == (taken.returncode, taken.stderr)
         assert [str(n) for n in range(count)] == sink.names()
         assert [] == runs(tmp_path)
@@ -156,13 +165,3 @@ def test_many_starts_with_the_service_down_stay_within_the_bound(sink: Sink, tmp
     run(sink, program, MLSDK_SPOOL=str(tmp_path), MLSDK_SPOOL_MAX_BYTES=str(1024 * 1024))
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.log"))
     assert 512 * 1024 < size <= 1024 * 1024 + 256 * 1024
-
-
-@pytest.mark.parametrize(("face", "kills"), [("Client", "40"), ("AsyncClient", "35"), ("AlignAI", "25")])
-def test_what_killed_processes_leave_is_stored_once_and_in_order(face: str, kills: str) -> None:
-    command = [sys.executable, "-m", "tests.spool.kills", face, kills]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True, cwd=ROOT)
-    found = json.loads(ran.stdout)
-    assert (0, 0, 0) == (found["lost"], found["doubled"], found["disordered"])
-    assert found["returned"] > 0
-    assert found["resent"] > 0 or face == "AlignAI"
