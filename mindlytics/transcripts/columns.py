@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 _WORDS: Mapping[str, str] = {
     "conversation_id": "conversation_id conversation conversationid chat_id chatid thread_id threadid dialogue_id "
@@ -44,16 +43,19 @@ def meanings(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def renamed(value: Any, names: Mapping[str, str]) -> Any:
+def renamed(value: object, names: Mapping[str, str]) -> object:
     """A record with the usual names of keys.
 
     :param names: what the usual keys are called here. Of keys in lists of objects, those of the objects count too.
     """
-    usual = {theirs: USUAL.get(ours, ours) for ours, theirs in names.items()}
-    return _renamed(value, usual)
+    return _renamed(value, _usual(names))
 
 
-def _renamed(value: Any, usual: Mapping[str, str]) -> Any:
+def _usual(names: Mapping[str, str]) -> dict[str, str]:
+    return {theirs: USUAL.get(ours, ours) for ours, theirs in names.items()}
+
+
+def _renamed(value: object, usual: Mapping[str, str]) -> object:
     if isinstance(value, dict):
         return {usual.get(name, name): _renamed(each, usual) for name, each in value.items()}
     if isinstance(value, list):
@@ -61,10 +63,11 @@ def _renamed(value: Any, usual: Mapping[str, str]) -> Any:
     return value
 
 
-def is_table(names: list[str], given: Mapping[str, str]) -> bool:
+def is_table(columns: list[str], names: Mapping[str, str]) -> bool:
     """Whether these are columns of a table of messages or of turns.
 
-    :param given: what the usual ones are called here.
+    :param names: what the usual ones are called here.
     """
-    found = meanings(renamed(dict.fromkeys(names), given))
-    return len(names) > 1 and (("role" in found and "text" in found) or ("user" in found and "assistant" in found))
+    usual = _usual(names)
+    found = meanings(usual.get(name, name) for name in columns)
+    return len(columns) > 1 and (("role" in found and "text" in found) or ("user" in found and "assistant" in found))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from ..errors import InvalidEvent
 from .context import Context
+from .fields import JsonObject, text_or_none
 from .talk import NOTHING, Called, Item, Returned, Said, Usage, merged
 
 TEXTS = frozenset({"text", "input_text", "output_text"})
@@ -85,10 +85,12 @@ def _part(where: str, part: object, context: Context) -> Iterator[Item]:
     elif kind == "refusal":
         yield Said(_str(f"{where}.refusal", part.get("refusal")))
     elif kind in CALLS:
-        yield Called(name(f"{where}.name", part.get("name")), arguments(part.get("input")), _id(part.get("id")))
+        yield Called(
+            name(f"{where}.name", part.get("name")), arguments(part.get("input")), text_or_none(part.get("id"))
+        )
     elif kind in RESULTS:
         returned = result(f"{where}.content", part.get("content"), context)
-        yield Returned(returned, _id(part.get("tool_use_id")))
+        yield Returned(returned, text_or_none(part.get("tool_use_id")))
     elif kind is None:
         yield from _amazon(where, part, context)
     elif kind in THOUGHTS:
@@ -99,16 +101,20 @@ def _part(where: str, part: object, context: Context) -> Iterator[Item]:
         context.unread(f"parts of type {kind}")
 
 
-def _amazon(where: str, part: dict[str, Any], context: Context) -> Iterator[Item]:
+def _amazon(where: str, part: JsonObject, context: Context) -> Iterator[Item]:
     """A part that is known by its only key."""
     if isinstance(guarded := part.get("guardContent"), dict):
         if isinstance(inner := guarded.get("text"), dict):
             yield Said(_str(f"{where}.guardContent.text.text", inner.get("text")))
     elif isinstance(use := part.get("toolUse"), dict):
-        yield Called(name(f"{where}.toolUse.name", use.get("name")), arguments(use.get("input")), use.get("toolUseId"))
-    elif isinstance(given := part.get("toolResult"), dict):
-        returned = result(f"{where}.toolResult.content", given.get("content"), context)
-        yield Returned(returned, _id(given.get("toolUseId")))
+        yield Called(
+            name(f"{where}.toolUse.name", use.get("name")),
+            arguments(use.get("input")),
+            text_or_none(use.get("toolUseId")),
+        )
+    elif isinstance(value := part.get("toolResult"), dict):
+        returned = result(f"{where}.toolResult.content", value.get("content"), context)
+        yield Returned(returned, text_or_none(value.get("toolUseId")))
     elif THOUGHTS & part.keys():
         context.leave("thinking")
     elif kinds := MEDIA & part.keys():
@@ -132,29 +138,25 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def arguments(given: object) -> str | None:
+def arguments(value: object) -> str | None:
     """The arguments of a call as text, as they mostly are; JSON otherwise."""
-    return given if given is None or isinstance(given, str) else as_json(given)
+    return value if value is None or isinstance(value, str) else as_json(value)
 
 
-def name(where: str, given: object) -> str:
+def name(where: str, value: object) -> str:
     """The name of a function.
 
     :raises InvalidEvent: it is none.
     """
-    if not isinstance(given, str) or not given:
-        raise InvalidEvent(where, "a str of 1 to 100 characters", given)
-    return given
+    if not isinstance(value, str) or not value:
+        raise InvalidEvent(where, "a str of 1 to 100 characters", value)
+    return value
 
 
-def _str(where: str, given: object) -> str:
-    if not isinstance(given, str):
-        raise InvalidEvent(where, "a str", given)
-    return given
-
-
-def _id(given: object) -> str | None:
-    return given if isinstance(given, str) else None
+def _str(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidEvent(where, "a str", value)
+    return value
 
 
 def count(value: object) -> int | None:
@@ -162,23 +164,23 @@ def count(value: object) -> int | None:
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
 
-def openai_usage(given: object) -> Usage:
+def openai_usage(value: object) -> Usage:
     """Usage as OpenAI has it, of either API."""
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         return NOTHING
-    prompt, completion = count(given.get("prompt_tokens")), count(given.get("completion_tokens"))
-    details = given.get("prompt_tokens_details")
+    prompt, completion = count(value.get("prompt_tokens")), count(value.get("completion_tokens"))
+    details = value.get("prompt_tokens_details")
     if prompt is None and completion is None:
-        prompt, completion = count(given.get("input_tokens")), count(given.get("output_tokens"))
-        details = given.get("input_tokens_details")
+        prompt, completion = count(value.get("input_tokens")), count(value.get("output_tokens"))
+        details = value.get("input_tokens_details")
     return Usage(prompt, completion, count(details.get("cached_tokens")) if isinstance(details, dict) else None)
 
 
-def anthropic_usage(given: object) -> Usage:
+def anthropic_usage(value: object) -> Usage:
     """Usage as Anthropic has it: tokens that are read from and written to the cache are counted apart."""
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         return NOTHING
     names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    read = [count(given.get(name)) for name in names]
+    read = [count(value.get(name)) for name in names]
     prompt = None if read[0] is None else sum(each or 0 for each in read)
-    return Usage(prompt, count(given.get("output_tokens")), read[2])
+    return Usage(prompt, count(value.get("output_tokens")), read[2])

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
-from typing import Any
 
 from attrs import Factory, define, frozen
 
 from ..errors import InvalidEvent
 from ..values import UTC
+from .fields import JsonObject, an_object
 from .model import Problem
-from .moments import moment
+from .times import read_time
 
 MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 """What reading a record raises that has another form than those of its format."""
@@ -51,10 +51,18 @@ class Record:
     :param between: what stands between this and a field: ``": "`` or ``"."``.
     """
 
-    value: Any
+    value: object
     number: int = 0
     place: str = ""
     between: str = ": "
+
+    @property
+    def fields(self) -> JsonObject:
+        """What it holds.
+
+        :raises InvalidEvent: it is no JSON object.
+        """
+        return an_object("", self.value)
 
     def where(self, field: str = "") -> str:
         """The place of a field."""
@@ -72,7 +80,7 @@ class Context:
 
     options: Options = Options()
     name: str = ""
-    beside: Mapping[str, Any] = Factory(dict)
+    beside: Mapping[str, object] = Factory(dict)
     problems: list[Problem] = Factory(list)
     left: Counter[str] = Factory(Counter)
     missed: Counter[str] = Factory(Counter)
@@ -105,46 +113,9 @@ class Context:
         except MALFORMED as error:
             self.report(malformed(error))
 
-    def moment(self, name: str, value: object) -> datetime | None:
-        """The moment that a value names.
+    def time(self, name: str, value: object) -> datetime | None:
+        """The time that a value names.
 
         :raises InvalidEvent: it names none.
         """
-        return moment(name, value, self.options.timezone)
-
-
-def needs(where: str, value: object, kind: type, words: str) -> Any:
-    """The value, if it is of that kind.
-
-    :raises InvalidEvent: it is not.
-    """
-    if not isinstance(value, kind):
-        raise InvalidEvent(where, words, value)
-    return value
-
-
-def an_object(where: str, value: object) -> dict[str, Any]:
-    """The value, if it is a JSON object."""
-    found: dict[str, Any] = needs(where, value, dict, "an object")
-    return found
-
-
-def object_or_empty(value: object) -> dict[str, Any]:
-    """The value if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def a_list(where: str, value: object) -> list[Any]:
-    """The value, if it is a list."""
-    found: list[Any] = needs(where, value, list, "a list")
-    return found
-
-
-def an_id(*given: object) -> str | None:
-    """The first of these that is an id: a text or a whole number."""
-    for value in given:
-        if isinstance(value, str) and value:
-            return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-    return None
+        return read_time(name, value, self.options.timezone)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from typing import Any
+from typing import Any, Union
 
+from .context import Context
+from .fields import JsonObject
 from .shapes import (
+    AnyShape,
     Shape,
     ai_sdk_ui,
     anthropic_messages,
@@ -39,8 +42,9 @@ from .shapes import (
     wildchat_rows,
     zendesk_tickets,
 )
+from .talk import Talk
 
-SHAPES: tuple[Shape, ...] = (
+SHAPES: tuple[AnyShape, ...] = (
     botframework_transcript.SHAPE,
     chatgpt_export.SHAPE,
     claude_code.SHAPE,
@@ -74,10 +78,12 @@ SHAPES: tuple[Shape, ...] = (
     openai_chat.SHAPE,
 )
 """In the order in which they are asked: the ones with the clearest marks first."""
+Plugged = Union[JsonObject, Iterable[JsonObject], None]
+"""What a function of the user's own makes of a record."""
 BY_NAME = {shape.name: shape for shape in SHAPES}
 
 
-def detect(record: Any) -> Shape | None:
+def detect(record: object) -> AnyShape | None:
     """The shape of a record, if it is of a known one."""
     for shape in SHAPES:
         if shape.detects(record):
@@ -85,7 +91,7 @@ def detect(record: Any) -> Shape | None:
     return None
 
 
-def named(name: str) -> Shape:
+def named(name: str) -> AnyShape:
     """The shape of that name, or the function ``package.module:function`` as one.
 
     Such a function takes a record, and returns one in the project's own format, several, or None.
@@ -106,10 +112,10 @@ def named(name: str) -> Shape:
     return plugged(made)
 
 
-def plugged(function: Callable[[Any], Any]) -> Shape:
+def plugged(function: Callable[[Any], Plugged]) -> Shape:
     """A shape of a function that turns a record into one of the project's own format, or several, or None."""
 
-    def read(record: Any, context: Any) -> Any:
+    def read(record: object, context: Context) -> Iterator[Talk]:
         found = function(record)
         for each in [found] if isinstance(found, dict) else found or []:
             yield from openai_chat.read(each, context)

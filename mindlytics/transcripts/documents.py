@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
 
 import orjson
 
@@ -70,19 +69,28 @@ def line_records(lines: Iterator[bytes]) -> Iterator[Record | Problem]:
     """A record a line. Empty lines are passed over, and counted."""
     for number, line in enumerate(lines, 1):
         text = line.strip(b" \t\r\n\x1e\xef\xbb\xbf" if number == 1 else b" \t\r\n\x1e")
-        if not text:
-            continue
-        place = f"line {number}"
-        if len(text) > MAX_LINE:
-            yield Problem(number, f"is longer than {MAX_LINE} bytes", place)
-            continue
-        try:
-            yield Record(parse(text), number, place)
-        except ValueError as error:
-            yield Problem(number, str(error), place)
+        if text:
+            yield from line_record(text, number)
 
 
-def records_of(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
+def line_record(text: bytes, number: int) -> Iterator[Record | Problem]:
+    """The record of a line."""
+    place = f"line {number}"
+    if len(text) > MAX_LINE:
+        yield Problem(number, f"is longer than {MAX_LINE} bytes", place)
+        return
+    try:
+        yield Record(parse(text), number, place)
+    except ValueError as error:
+        yield Problem(number, str(error), place)
+
+
+def encoded(line: str | bytes) -> bytes:
+    """A line as bytes, whatever is in it."""
+    return line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+
+
+def records_of(stream: Peeked, is_message_list: Callable[[object], bool]) -> Iterator[Record | Problem]:
     """The records of a stream of JSON.
 
     :param is_message_list: whether a row of an array is a message, so that the array is one conversation.
@@ -126,10 +134,10 @@ def _is_whole(line: bytes) -> bool:
         return False
 
 
-def _array(stream: Peeked, is_message_list: Any) -> Iterator[Record | Problem]:
+def _array(stream: Peeked, is_message_list: Callable[[object], bool]) -> Iterator[Record | Problem]:
     head = stream.peek(PEEK)[:PEEK].translate(None, _SPACE)
     rows = _values(stream, 1)
-    messages: list[Any] | None = None
+    messages: list[object] | None = None
     index = -1
     for index, text in enumerate(rows):
         place = f"[{index}]"
@@ -184,7 +192,7 @@ def _document(text: bytes | None, place: str, number: int) -> Iterator[Record | 
         yield Record(row, index + 1, f"{place}: {name}[{index}]" if place else f"{name}[{index}]", ".")
 
 
-def envelope(value: Any) -> tuple[str, list[Any]] | None:
+def envelope(value: object) -> tuple[str, list[object]] | None:
     """The rows of an API's answer that holds several, if it is one, with their key."""
     if not isinstance(value, dict) or str(value.get("object", "")).startswith("thread") or "run_type" in value:
         return None

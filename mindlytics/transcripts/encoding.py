@@ -26,14 +26,14 @@ ChangeReport = Callable[[str, object, str], None]
 def digest(transcript: Transcript) -> bytes:
     """A digest that is the same for the same conversation, however often and wherever it is read."""
     ids = transcript.session
-    given = {
+    content = {
         "session": {name: value for name, value in ids.items() if value is not None},
         "steps": [(type(step).__name__, astuple(step)) for step in transcript.steps],
         "feedback": [(each.name, each.value, each.turn, each.comment, dict(each.more)) for each in transcript.feedback],
         "span": (transcript.began, transcript.ended),
         "where": None if ids.get("session_id") else transcript.where,
     }
-    return blake2b(orjson.dumps(given, str, orjson.OPT_NON_STR_KEYS), digest_size=16).digest()
+    return blake2b(orjson.dumps(content, str, orjson.OPT_NON_STR_KEYS), digest_size=16).digest()
 
 
 def events_of(
@@ -48,7 +48,7 @@ def events_of(
     """
     began = transcript.began or now
     steps = tuple(step if step.timestamp else evolve(step, timestamp=began) for step in transcript.steps)
-    session = dict(transcript.session)
+    session = transcript.session.copy()
     if session.get("session_id") is None:
         session["session_id"] = derived("session", key.hex())
         session["conversation_id"] = derived("conversation", key.hex())
@@ -63,7 +63,7 @@ def events_of(
 class _Session(BaseSession[None, str]):
     """A session whose events go into a list."""
 
-    def _all(self, done: list[Any]) -> None:
+    def _all(self, done: list[None]) -> None:
         return None
 
     def _answer(self, done: None, id: str) -> str:
@@ -88,5 +88,5 @@ class _Recorder:
     def _mirrors(self, account: object) -> Sequence[Any]:
         return ()
 
-    def _encoder(self) -> Any:
+    def _encoder(self) -> object:
         return encode_parts

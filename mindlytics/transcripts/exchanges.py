@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from attrs import Factory, define, evolve
 
 from ..errors import InvalidEvent
 from .context import Context, Record
+from .fields import JsonObject, an_object
 from .model import Feedback
-from .shapes import Shape
+from .shapes import GroupedShape
 from .talk import Called, Message, Returned, Said, Talk
 
 
@@ -39,33 +39,33 @@ class Exchange:
     began: datetime | None = None
     ended: datetime | None = None
     failed: Message | None = None
-    attributes: dict[str, Any] = Factory(dict)
+    attributes: JsonObject = Factory(dict)
     feedback: list[Feedback] = Factory(list)
     record: Record = Record(None)
     shape: str | None = None
 
 
 def log_shape(
-    name: str, detects: Callable[[Any], bool], exchange_of: Callable[[dict[str, Any], Context], Exchange]
-) -> Shape:
+    name: str, detects: Callable[[object], bool], exchange_of: Callable[[JsonObject, Context], Exchange]
+) -> GroupedShape:
     """The shape of logs with one exchange per record."""
 
-    def group(record: Any, context: Context) -> str:
-        return _key(exchange_of(record, Context(context.options)))
+    def group(record: object, context: Context) -> str:
+        return _key(exchange_of(an_object("", record), Context(context.options)))
 
-    def read(records: Any, context: Context) -> Iterator[Talk]:
+    def read(records: list[Record], context: Context) -> Iterator[Talk]:
         return talks_of(_exchanges(records, exchange_of, context), context)
 
-    return Shape(name, detects, read, group)
+    return GroupedShape(name, detects, read, group)
 
 
 def _exchanges(
-    records: Iterable[Record], exchange_of: Callable[[dict[str, Any], Context], Exchange], context: Context
+    records: Iterable[Record], exchange_of: Callable[[JsonObject, Context], Exchange], context: Context
 ) -> Iterator[Exchange]:
     for record in records:
         context.record = record
         with context.part():
-            yield evolve(exchange_of(record.value, context), record=record)
+            yield evolve(exchange_of(record.fields, context), record=record)
 
 
 def _key(exchange: Exchange) -> str:
@@ -146,8 +146,8 @@ class _Thread:
         except InvalidEvent as error:
             context.report(error)
             return
-        moments = [each.ended for each in self.exchanges if each.ended]
-        talk.ended = max(moments) if moments else None
+        ends = [each.ended for each in self.exchanges if each.ended]
+        talk.ended = max(ends) if ends else None
         yield talk
 
 
@@ -163,7 +163,7 @@ def _continued(threads: list[_Thread], exchange: Exchange, prints: list[str]) ->
 
 def _print(message: Message) -> str:
     """The key that two messages with the same content share."""
-    parts: list[Any] = [message.role]
+    parts: list[object] = [message.role]
     for item in message.items:
         if isinstance(item, Said):
             parts += [item.text] if item.text else []
@@ -174,7 +174,7 @@ def _print(message: Message) -> str:
     return json.dumps(parts, ensure_ascii=True)
 
 
-def _canonical(args: str | None) -> Any:
+def _canonical(args: str | None) -> object:
     try:
         return json.loads(args or "null")
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Union
+from typing import TypedDict, Union
 
 from attrs import define, frozen
 
@@ -60,10 +60,20 @@ class Feedback:
     """
 
     name: str
-    value: Any
+    value: object
     turn: int | None = None
     comment: str | None = None
-    more: Mapping[str, Any] = {}
+    more: Mapping[str, object] = {}
+
+
+class SessionArguments(TypedDict, total=False):
+    """The arguments for ``create_session``."""
+
+    session_id: str | None
+    conversation_id: str | None
+    user_id: str | None
+    device_id: str | None
+    attributes: Mapping[str, object] | None
 
 
 @frozen(kw_only=True)
@@ -81,7 +91,7 @@ class Transcript:
     """
 
     line: int
-    session: Mapping[str, Any]
+    session: SessionArguments
     steps: tuple[Step, ...]
     began: datetime | None = None
     ended: datetime | None = None

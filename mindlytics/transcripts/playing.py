@@ -7,6 +7,7 @@ from typing import Any
 from ..events import FEEDBACK
 from ..session import BaseSession, Done
 from ..usage import Cost, TokenBasedCost, Usage
+from .fields import JsonObject
 from .model import Call, Feedback, Transcript, Turn
 
 UP = frozenset({"thumbs_up", "thumbsup", "up", "like", "liked", "good", "positive", "+1", "👍", "thumbs up"})
@@ -47,7 +48,7 @@ def _call(session: BaseSession[Done, Any], step: Call) -> Done:
     )
 
 
-def _usage(turn: Turn) -> tuple[Usage | None, dict[str, Any] | None]:
+def _usage(turn: Turn) -> tuple[Usage | None, JsonObject | None]:
     """A turn's tokens and cost, as usage if that is complete, and as properties."""
     counts = {
         "model": turn.model,
@@ -55,7 +56,7 @@ def _usage(turn: Turn) -> tuple[Usage | None, dict[str, Any] | None]:
         "completion_tokens": turn.completion_tokens,
         "cached_tokens": turn.cached_tokens,
     }
-    known = {name: value for name, value in counts.items() if value is not None}
+    known: JsonObject = {name: value for name, value in counts.items() if value is not None}
     if not known and turn.cost is None:
         return None, None
     if turn.cost is not None:
@@ -66,22 +67,22 @@ def _usage(turn: Turn) -> tuple[Usage | None, dict[str, Any] | None]:
     return None, known
 
 
-def _opinion(session: BaseSession[Done, Any], given: Feedback, transcript: Transcript) -> Done:
+def _opinion(session: BaseSession[Done, Any], feedback: Feedback, transcript: Transcript) -> Done:
     """Feedback with the file's own name and value. A clear thumb is recorded as one."""
-    value, word = given.value, str(given.value).lower()
-    properties: dict[str, Any] = {"name": given.name}
+    value, word = feedback.value, str(feedback.value).lower()
+    properties: JsonObject = {"name": feedback.name}
     if word in UP or word in DOWN:
         properties["feedback"] = "thumbs_up" if word in UP else "thumbs_down"
     if isinstance(value, (int, float)):
         properties["value"] = value
     elif isinstance(value, str):
         properties["rating"] = value
-    if given.turn is not None:
-        properties["turn"] = given.turn + 1
-    if given.comment:
-        properties["comment"] = given.comment
+    if feedback.turn is not None:
+        properties["turn"] = feedback.turn + 1
+    if feedback.comment:
+        properties["comment"] = feedback.comment
     at = transcript.ended
     conversation_id = session.conversation_id
     return session.track_event(
-        event=FEEDBACK, properties={**properties, **given.more}, conversation_id=conversation_id, timestamp=at
+        event=FEEDBACK, properties={**properties, **feedback.more}, conversation_id=conversation_id, timestamp=at
     )

@@ -1,4 +1,4 @@
-"""Reads whatever it is given, and counts what it comes to."""
+"""Reads whatever it gets, and counts what it comes to."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from itertools import chain
 from math import isnan
-from typing import Any, Union
+from typing import Any, TypedDict, Union
 
 from attrs import Factory, define, fields
 
 from ..values import UTC
 from .context import Context, Options, Record
-from .detecting import named, plugged
-from .documents import line_records
+from .detecting import Plugged, named, plugged
+from .documents import encoded, line_records
 from .model import Problem, Transcript
 from .reading import conversations
-from .shapes import Shape
+from .shapes import AnyShape
 from .sources import Source, rows_of, sources
 
-Given = Union[str, "os.PathLike[str]", Iterable[Any]]
+Given = Union[str, "os.PathLike[str]", Iterable[object]]
 
 
 @define
@@ -74,9 +74,20 @@ class Summary:
         self.shapes[item.shape] += 1
 
 
+class ReadOptions(TypedDict, total=False):
+    """The options of :func:`read`, beside the format."""
+
+    timezone: tzinfo
+    assistant: str | None
+    gap_hours: float | None
+    names: Mapping[str, str] | None
+    strict: bool
+    summary: Summary | None
+
+
 def read(
     source: Given,
-    format: str | Callable[[Any], Any] | None = None,
+    format: str | Callable[[Any], Plugged] | None = None,
     *,
     timezone: tzinfo = UTC,
     assistant: str | None = None,
@@ -109,42 +120,45 @@ def _sources(source: Given, names: Mapping[str, str]) -> Iterator[Source]:
     return iter([Source("", "", _items(source))])
 
 
-def _items(source: Iterable[Any]) -> Iterator[Record | Problem]:
-    rows: Any = source
-    if hasattr(rows, "iter_rows"):  # polars
-        rows = rows.iter_rows(named=True)
-    elif hasattr(rows, "itertuples"):  # pandas
-        names = list(map(str, rows.columns))
-        rows = (dict(zip(names, map(_known, row), strict=True)) for row in rows.itertuples(index=False, name=None))
-    elif hasattr(rows, "to_batches"):  # pyarrow
-        rows = (row for batch in rows.to_batches() for row in batch.to_pylist())
-    iterator = iter(rows)
+def _items(source: Iterable[object]) -> Iterator[Record | Problem]:
+    iterator = iter(_rows(source))
     first = next(iterator, None)
     if first is None:
         return iter(())
     rows = chain([first], iterator)
-    return line_records(map(_encoded, rows)) if isinstance(first, (str, bytes)) else rows_of(rows)
+    return line_records(map(encoded, rows)) if isinstance(first, (str, bytes)) else rows_of(rows)
 
 
-def _known(value: Any) -> Any:
+def _rows(source: Any) -> Iterable[Any]:
+    """The rows of a table of any of these libraries. None of them has to be installed."""
+    rows: Iterable[Any]
+    if hasattr(source, "iter_rows"):  # polars
+        rows = source.iter_rows(named=True)
+        return rows
+    if hasattr(source, "itertuples"):  # pandas
+        names = list(map(str, source.columns))
+        return (dict(zip(names, map(_known, row), strict=True)) for row in source.itertuples(index=False, name=None))
+    if hasattr(source, "to_batches"):  # pyarrow
+        return (row for batch in source.to_batches() for row in batch.to_pylist())
+    rows = source
+    return rows
+
+
+def _known(value: object) -> object:
     """A value of a frame; None where it is missing."""
     is_missing = type(value).__name__ in ("NaTType", "NAType") or (isinstance(value, float) and isnan(value))
     return None if is_missing else value
 
 
-def _encoded(line: str | bytes) -> bytes:
-    return line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
-
-
 def _read(
-    given: Iterator[Source], options: Options, shape: Shape | None, strict: bool, summary: Summary
+    found: Iterator[Source], options: Options, shape: AnyShape | None, strict: bool, summary: Summary
 ) -> Iterator[Transcript | Problem]:
-    for source in given:
+    for source in found:
         yield from one(source, options, shape, strict, summary)
 
 
 def one(
-    source: Source, options: Options, shape: Shape | None, strict: bool, summary: Summary
+    source: Source, options: Options, shape: AnyShape | None, strict: bool, summary: Summary
 ) -> Iterator[Transcript | Problem]:
     """What one source comes to."""
     before = summary.unread.copy()

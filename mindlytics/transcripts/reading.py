@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from attrs import evolve
 
@@ -14,8 +13,8 @@ from .columns import renamed
 from .context import Context, Record
 from .detecting import detect
 from .gathering import Gathering
-from .model import Problem, Transcript
-from .shapes import Shape
+from .model import Problem, SessionArguments, Transcript
+from .shapes import AnyShape, GroupedShape
 from .talk import Talk
 
 NAMESPACE = uuid.UUID("6f0b54ad-7b33-5d0c-9e3c-2a8c1f1f6f5e")
@@ -27,14 +26,14 @@ SILENT = "has messages, and nothing in them can be read"
 
 
 def conversations(
-    records: Iterable[Record | Problem], context: Context, format: Shape | None = None
+    records: Iterable[Record | Problem], context: Context, format: AnyShape | None = None
 ) -> Iterator[Transcript | Problem]:
     """What the records of one file come to. Records that belong together come at the end.
 
     :param format: the shape of all of them; default: each is looked at.
     """
     gathering = Gathering()
-    shapes: dict[str, Shape] = {}
+    grouped: dict[str, GroupedShape] = {}
     last = format
     unknown = 0
     for record in records:
@@ -51,25 +50,21 @@ def conversations(
                 if unknown <= FEW:
                     context.report(_unknown(record.value))
             else:
-                last = shapes[shape.name] = shape
-                if shape.group is None:
-                    yield from _read(shape, record.value, context)
-                else:
+                last = shape
+                if isinstance(shape, GroupedShape):
+                    grouped[shape.name] = shape
                     parent = None if shape.link is None else shape.link(record.value)
                     gathering.add(shape.name, shape.group(record.value, context), record, parent)
+                else:
+                    yield from _finished(shape.read(record.value, context), shape, context)
         yield from _problems(context)
     if unknown > FEW:
         yield Problem(0, f"{unknown - FEW} more records are of no known format")
     for name, group in gathering.groups():
         context.record = group[0]
         with context.part():
-            yield from _read(shapes[name], group, context)
+            yield from _finished(grouped[name].read(group, context), grouped[name], context)
         yield from _problems(context)
-
-
-def _read(shape: Shape, value: Any, context: Context) -> Iterator[Transcript | Problem]:
-    for talk in shape.read(value, context):
-        yield from _finished(talk, shape, context)
 
 
 def _problems(context: Context) -> Iterator[Problem]:
@@ -77,24 +72,25 @@ def _problems(context: Context) -> Iterator[Problem]:
     context.problems.clear()
 
 
-def _finished(talk: Talk, shape: Shape, context: Context) -> Iterator[Transcript | Problem]:
-    record = context.record
-    steps = talk.finish()
-    if not steps:
-        if talk.heard and not context.problems:
-            yield Problem(record.number, SILENT, record.where(), record.place)
-        return
-    began, ended = talk.span()
-    yield Transcript(
-        line=record.number,
-        session={**_ids(talk), "attributes": talk.attributes or None},
-        steps=steps,
-        began=began,
-        ended=ended,
-        feedback=tuple(talk.feedback),
-        where=record.where(),
-        shape=talk.shape or shape.name,
-    )
+def _finished(talks: Iterable[Talk], shape: AnyShape, context: Context) -> Iterator[Transcript | Problem]:
+    for talk in talks:
+        record = context.record
+        steps = talk.finish()
+        if not steps:
+            if talk.heard and not context.problems:
+                yield Problem(record.number, SILENT, record.where(), record.place)
+            continue
+        began, ended = talk.span()
+        yield Transcript(
+            line=record.number,
+            session=_session(talk),
+            steps=steps,
+            began=began,
+            ended=ended,
+            feedback=tuple(talk.feedback),
+            where=record.where(),
+            shape=talk.shape or shape.name,
+        )
 
 
 def _unknown(value: object) -> str:
@@ -105,20 +101,27 @@ def _unknown(value: object) -> str:
     return str(InvalidEvent("a line", "a JSON object", value))
 
 
-def _ids(talk: Talk) -> dict[str, str | None]:
-    """The ids of a talk. With one of session or conversation, the others are derived and not made up anew.
+def _session(talk: Talk) -> SessionArguments:
+    """A session for a talk. With an id of session or conversation, the others are derived and not made up anew.
 
     :raises InvalidEvent: one is no id.
     """
-    ids = {name: _id(name, getattr(talk, name)) for name in ("session_id", "conversation_id", "user_id", "device_id")}
-    if ids["session_id"] is None and ids["conversation_id"] is not None:
-        ids["session_id"] = derived("session", ids["conversation_id"])
-    if ids["session_id"] is not None:
-        if ids["conversation_id"] is None:
-            ids["conversation_id"] = derived("conversation", f"{ids['session_id']} {talk.finish()}")
-        if ids["user_id"] is None and ids["device_id"] is None:
-            ids["device_id"] = derived("device", ids["session_id"])
-    return ids
+    session_id, conversation_id = _id("session_id", talk.session_id), _id("conversation_id", talk.conversation_id)
+    user_id, device_id = _id("user_id", talk.user_id), _id("device_id", talk.device_id)
+    if session_id is None and conversation_id is not None:
+        session_id = derived("session", conversation_id)
+    if session_id is not None:
+        if conversation_id is None:
+            conversation_id = derived("conversation", f"{session_id} {talk.finish()}")
+        if user_id is None and device_id is None:
+            device_id = derived("device", session_id)
+    return {
+        "session_id": session_id,
+        "conversation_id": conversation_id,
+        "user_id": user_id,
+        "device_id": device_id,
+        "attributes": talk.attributes or None,
+    }
 
 
 def derived(what: str, source: str) -> str:

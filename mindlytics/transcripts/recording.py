@@ -8,13 +8,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from ..annotations import Unpack
 from ..settings import Options as ClientOptions
 from ..settings import Settings
 from ..values import UTC, now
 from .checkpoint import Checkpoint
+from .detecting import Plugged
 from .encoding import digest, events_of
 from .model import Problem, Transcript
-from .reader import Given, Summary, read
+from .reader import Given, ReadOptions, Summary, read
 from .sending import Parcel, Sender
 
 CONNECTIONS = 4
@@ -109,7 +111,7 @@ class Recording:
 
 def record(
     source: Given,
-    format: str | Callable[[Any], Any] | None = None,
+    format: str | Callable[[Any], Plugged] | None = None,
     *,
     api_key: str | None = None,
     project_id: str | None = None,
@@ -117,7 +119,7 @@ def record(
     resume: str | os.PathLike[str] | None = None,
     connections: int = CONNECTIONS,
     on_problem: Report | None = None,
-    **reading: Any,
+    **reading: Unpack[ReadOptions],
 ) -> Summary:
     """Read conversations and record them at the service. The same ones twice are stored once.
 
@@ -130,13 +132,14 @@ def record(
     :param on_problem: called with the place and the reason of each problem.
     :returns: the counts. If the service stopped answering, ``stopped`` names the first unstored place.
     """
-    given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint}
-    settings = Settings.load({**given, **PATIENCE})
-    summary: Summary = reading.pop("summary", None) or Summary()
+    value = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint}
+    settings = Settings.load({**value, **PATIENCE})
+    summary = reading.get("summary") or Summary()
+    reading["summary"] = summary
     report = on_problem or (lambda where, words: None)
     recording = Recording(settings, summary, report, resume, connections)
     try:
-        for item in read(source, format, summary=summary, **reading):
+        for item in read(source, format, **reading):
             if isinstance(item, Problem):
                 report(item.record or item.where, item.reason)
             else:

@@ -7,17 +7,17 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from attrs import Factory, frozen
 
 from .context import Record
-from .documents import MAX_DOCUMENT, parse, records_of
+from .documents import MAX_DOCUMENT, encoded, line_record, parse, records_of
 from .model import Problem
 from .shapes import archives
 from .tables import csv_records, is_csv, parquet_records
 from .texts import is_chat, text_records
-from .unpacking import FAULTS, FREE, MAX_RATIO, PARQUET, PEEK, ZIP, Damaged, Peeked, unpacked
+from .unpacking import FAULTS, FREE, MAX_RATIO, PARQUET, PEEK, ZIP, Damaged, Peeked, Stream, unpacked
 
 MAX_MEMBERS = 100_000
 LOOKED_AT = 20
@@ -46,7 +46,7 @@ class Source:
     path: str
     name: str
     records: Iterator[Record | Problem]
-    beside: Mapping[str, Any] = Factory(dict)
+    beside: Mapping[str, object] = Factory(dict)
 
 
 def sources(path: str | os.PathLike[str], names: Mapping[str, str] | None = None) -> Iterator[Source]:
@@ -105,7 +105,7 @@ class _Rejoined:
         return found
 
 
-def stream_records(file: Any, names: Mapping[str, str]) -> Iterator[Record | Problem]:
+def stream_records(file: Stream, names: Mapping[str, str]) -> Iterator[Record | Problem]:
     """The records of a stream of bytes: JSON, CSV or a chat as text, packed or not."""
     try:
         stream = unpacked(file)
@@ -157,7 +157,7 @@ def looks_like(head: bytes) -> str:
     return "plain text" if lines else ""
 
 
-def is_message_list(value: Any) -> bool:
+def is_message_list(value: object) -> bool:
     """Whether the first row of an array is a message, so that the array is one conversation."""
     if not isinstance(value, dict) or any(
         key in value for key in ("messages", "conversation_id", "session_id", "object")
@@ -216,13 +216,12 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, names: Mapping[st
         yield Problem(0, f"reading failed: {error}", member.filename)
 
 
-def rows_of(rows: Iterable[Any]) -> Iterator[Record | Problem]:
-    """Dicts, or lines of JSON, as records."""
+def rows_of(rows: Iterable[object]) -> Iterator[Record | Problem]:
+    """Dicts and lines of JSON as records."""
     for number, row in enumerate(rows, 1):
         if isinstance(row, Mapping):
             yield Record(dict(row), number, f"row {number}")
+        elif isinstance(row, (str, bytes)):
+            yield from line_record(encoded(row), number)
         else:
-            try:
-                yield Record(parse(row), number, f"line {number}")
-            except ValueError as error:
-                yield Problem(number, str(error), f"line {number}")
+            yield Record(row, number, f"row {number}")

@@ -83,7 +83,7 @@ def parquet_records(file: IO[bytes]) -> Iterator[Record | Problem]:
         yield Problem(0, f"reading failed: {type(error).__name__}", f"row {number + 1}")
 
 
-def _present(value: Any) -> Any:
+def _present(value: object) -> object:
     """A value of a column: in what is nested, a null is a key that is not there."""
     if isinstance(value, dict):
         return {name: _present(each) for name, each in value.items() if each is not None}
@@ -106,16 +106,16 @@ def iso(text: str, day_first: bool) -> str:
     return f"{year}-{month:0>2}-{day:0>2}{match[4]}"
 
 
-def number_of(text: Any) -> Any:
+def number_of(text: object) -> object:
     """A number where a text is one, with a decimal comma too."""
     if not isinstance(text, str):
         return text
-    for given in (text, text.replace(",", ".")):
+    for value in (text, text.replace(",", ".")):
         try:
-            return int(given)
+            return int(value)
         except ValueError:
             try:
-                return float(given)
+                return float(value)
             except ValueError:
                 continue
     return text

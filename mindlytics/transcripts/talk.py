@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Union
+from typing import TypeVar, Union
 
 from attrs import define, evolve, field, frozen
 
 from ..errors import InvalidEvent
 from ..validators import MAX_NAME
+from .fields import JsonObject
 from .model import Call, Feedback, Step, Turn
 
 
@@ -65,9 +66,10 @@ class Usage:
 
 
 NOTHING = Usage()
+N = TypeVar("N", int, float)
 
 
-def _sum(one: Any, other: Any) -> Any:
+def _sum(one: N | None, other: N | None) -> N | None:
     return other if one is None else one if other is None else one + other
 
 
@@ -112,7 +114,7 @@ class Talk:
     model: str | None = None
     began: datetime | None = None
     ended: datetime | None = None
-    attributes: dict[str, Any] = field(factory=dict)
+    attributes: JsonObject = field(factory=dict)
     feedback: list[Feedback] = field(factory=list)
     shape: str | None = None
     """The name of the format, if it differs from the reader's."""
@@ -273,9 +275,9 @@ def merged(parts: Iterable[Item], between: str) -> tuple[Item, ...]:
     return tuple(found)
 
 
-def with_attributes(talk: Talk, *given: Mapping[str, Any] | None, without: Iterable[str] = ()) -> None:
+def with_attributes(talk: Talk, *sources: Mapping[str, object] | None, without: Iterable[str] = ()) -> None:
     """Add a conversation's attributes from a file, except None."""
-    for values in given:
+    for values in sources:
         talk.attributes.update(
             {name: value for name, value in (values or {}).items() if value is not None and name not in set(without)}
         )

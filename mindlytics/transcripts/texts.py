@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
 from .context import Record
 from .model import Problem
-from .unpacking import lines_of
+from .unpacking import Readable, lines_of
 
 _HEAD = re.compile(
     r"\[?(?P<date>\d{1,4}[./-]\d{1,2}[./-]\d{2,4}),? (?P<time>\d{1,2}[:.]\d\d(?:[:.]\d\d)?)"
@@ -18,6 +18,17 @@ _HEAD = re.compile(
 )
 MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202c\ufeff"))
 LONGEST = 1024 * 1024
+
+
+class Line(TypedDict):
+    """A message of a chat, as it stands in the file. ``name`` is None where nobody speaks."""
+
+    line: int
+    date: str
+    time: str
+    half: str | None
+    name: str | None
+    text: str
 
 
 def is_chat(head: bytes) -> bool:
@@ -31,9 +42,9 @@ def _spaced(line: str) -> str:
     return line.replace("\u202f", " ").replace("\xa0", " ")
 
 
-def text_records(stream: Any) -> Iterator[Record | Problem]:
+def text_records(stream: Readable) -> Iterator[Record | Problem]:
     """All messages, as one record."""
-    messages: list[dict[str, Any]] = []
+    messages: list[Line] = []
     for number, raw in enumerate(lines_of(stream, LONGEST), 1):
         line = _spaced(raw.decode("utf-8", "replace").translate(MARKS)).rstrip("\r\n")
         match = _HEAD.match(line)

@@ -9,7 +9,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any, BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 PEEK = 64 * 1024
 MAX_RATIO = 500
@@ -25,6 +25,24 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 PARQUET = b"PAR1"
 FAULTS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a damaged file raises."""
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Stream(Readable, Protocol):
+    """A stream of bytes that says whether it is a file."""
+
+    def seekable(self) -> bool: ...
+
+
+def reader_of(stream: Readable) -> Callable[[int], bytes]:
+    """How to read what there is, even before a fault, instead of waiting for more."""
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    return read
 
 
 class Damaged(ValueError):
@@ -64,8 +82,8 @@ PACKERS: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
 class Peeked(io.BufferedIOBase):
     """A stream whose first bytes can be looked at."""
 
-    def __init__(self, stream: Any, below: Peeked | None = None, *, is_live: bool = False) -> None:
-        self._read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)  # gives what there is
+    def __init__(self, stream: Readable, below: Peeked | None = None, *, is_live: bool = False) -> None:
+        self._read = reader_of(stream)
         self.is_live: bool = is_live or (below is not None and below.is_live)
         """Whether what follows may take its time, as in a pipe."""
         self._below = below
@@ -125,7 +143,7 @@ class _Bounded:
     """Refuses to unpack what is out of all proportion."""
 
     def __init__(self, stream: BinaryIO, packed: Counting) -> None:
-        self._unpack: Callable[[int], bytes] = getattr(stream, "read1", stream.read)  # gives what is before a fault
+        self._unpack = reader_of(stream)
         self._packed = packed
         self._size = 0
 
@@ -140,12 +158,12 @@ class _Bounded:
 class Counting:
     """A file that counts what is read of it."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
         self.count = 0
 
     def read(self, size: int = -1) -> bytes:
-        found: bytes = self._file.read(size)
+        found = self._file.read(size)
         self.count += len(found)
         return found
 
@@ -155,7 +173,7 @@ class Counting:
         return True
 
 
-def unpacked(file: IO[bytes]) -> Peeked:
+def unpacked(file: Stream) -> Peeked:
     """The file without its packing, as UTF-8.
 
     :raises Damaged: it cannot be unpacked here.
@@ -199,7 +217,7 @@ class _Recoded:
                 return text.encode("utf-8", "surrogatepass")
 
 
-def lines_of(stream: Any, longest: int) -> Iterator[bytes]:
+def lines_of(stream: Readable, longest: int) -> Iterator[bytes]:
     """The lines of a stream. One that is too long has a byte more than allowed. One that a fault cuts off is none."""
     rest = b""
     skipping = False

@@ -165,6 +165,11 @@ def test_rows_of_an_array_with_a_broken_one(tmp_path: Path) -> None:
     assert 1 == sum(isinstance(item, Problem) and item.where == "[1]" for item in found)
 
 
+def test_rows_may_be_dicts_and_lines_at_once() -> None:
+    found = list(read([TEA, LINE, LINE.decode(), 3]))
+    assert [Transcript, Transcript, Transcript, Problem] == [type(item) for item in found]
+
+
 def test_integers_beyond_64_bits_stay_whole() -> None:
     (item,) = read(
         ['{"messages": [{"role": "user", "content": "Hi."}], "metadata": {"n": 123456789012345678901234567890}}']

@@ -1,33 +1,48 @@
 """The formats that people have their conversations in, one file each. ``detecting.py`` says which is whose.
 
-A shape knows its records by :attr:`Shape.detects`. Most read each record by itself. Of those with a ``group``, all
-records with the same key are read together, at the end of the file.
+A shape knows its records by ``detects``. A :class:`Shape` reads each record by itself, a :class:`GroupedShape` all
+records with the same key together, at the end of the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Union
 
 from attrs import frozen
 
-from ..context import Context
+from ..context import Context, Record
 from ..talk import Talk
 
 
 @frozen
 class Shape:
-    """A format.
+    """A format whose records are whole conversations.
 
     :param name: as ``--format`` takes it.
     :param detects: whether a record is of it.
-    :param read: the conversations of a record, or of a list of :class:`~mindlytics.transcripts.context.Record`.
-    :param group: the key of the records that are read together; None where each is read by itself.
+    :param read: the conversations of a record.
+    """
+
+    name: str
+    detects: Callable[[object], bool]
+    read: Callable[[object, Context], Iterable[Talk]]
+
+
+@frozen
+class GroupedShape:
+    """A format whose conversations are spread over records.
+
+    :param read: the conversations of the records with the same key.
+    :param group: the key of a record.
     :param link: the key of an earlier record whose group this one belongs to.
     """
 
     name: str
-    detects: Callable[[Any], bool]
-    read: Callable[[Any, Context], Iterable[Talk]]
-    group: Callable[[Any, Context], str] | None = None
-    link: Callable[[Any], str | None] | None = None
+    detects: Callable[[object], bool]
+    read: Callable[[list[Record], Context], Iterable[Talk]]
+    group: Callable[[object, Context], str]
+    link: Callable[[object], str | None] | None = None
+
+
+AnyShape = Union[Shape, GroupedShape]

@@ -7,15 +7,16 @@ from typing import Any
 
 from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, a_list
+from ..context import Context
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, text_or_none
 from ..talk import Message, Talk
 from . import Shape
-from .openai_chat import first_moment, opened, take_all
+from .openai_chat import first_time, opened, take_all
 
 PARTS = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking", "document", "image"})
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """Messages with typed parts of its own, or a model of its own."""
     if not isinstance(record, dict) or not isinstance(messages := record.get("messages"), list):
         return is_response(record)
@@ -25,27 +26,28 @@ def detects(record: Any) -> bool:
     )
 
 
-def is_response(record: Any) -> bool:
+def is_response(record: object) -> bool:
     """Whether it is what the API answers."""
     return isinstance(record, dict) and record.get("type") == "message" and record.get("role") == "assistant"
 
 
-def _parts(messages: list[Any]) -> Iterator[Any]:
+def _parts(messages: list[object]) -> Iterator[Any]:
     for message in messages:
         if isinstance(message, dict) and isinstance(parts := message.get("content"), list):
             yield from parts
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of a request."""
+    record = an_object("", record)
     if is_response(record):
-        talk = Talk(conversation_id=record.get("id"))
+        talk = Talk(conversation_id=an_id(record.get("id")))
         talk.take(response(record, context))
         yield talk
         return
-    metadata = record.get("metadata") if isinstance(record.get("metadata"), dict) else {}
+    metadata = object_or_empty(record.get("metadata"))
     talk = opened({**record, "metadata": {k: v for k, v in metadata.items() if k != "user_id"}}, context)
-    talk.user_id = talk.user_id or metadata.get("user_id")
+    talk.user_id = talk.user_id or an_id(metadata.get("user_id"))
     if record.get("system"):
         context.leave("system messages")
     messages = a_list("messages", record.get("messages"))
@@ -57,18 +59,18 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def response(given: dict[str, Any], context: Context, where: str = "") -> Message:
+def response(fields: JsonObject, context: Context, where: str = "") -> Message:
     """What the API answered.
 
     :raises InvalidEvent: it is no answer.
     """
     return Message(
         "assistant",
-        content.items(f"{where}content", given.get("content"), context, between=""),
-        first_moment(where, given, context),
-        model=given.get("model"),
-        usage=content.anthropic_usage(given.get("usage")),
-        id=given.get("id"),
+        content.items(f"{where}content", fields.get("content"), context, between=""),
+        first_time(where, fields, context),
+        model=text_or_none(fields.get("model")),
+        usage=content.anthropic_usage(fields.get("usage")),
+        id=text_or_none(fields.get("id")),
     )
 
 

@@ -6,9 +6,9 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ..context import Record
+from ..fields import objects_in
 from ..model import Problem
 from ..unpacking import FAULTS
 
@@ -18,7 +18,7 @@ _CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json").fullmatch
 _DAY = re.compile(r".*/\d{4}-\d\d-\d\d\.json").fullmatch
 SLACK = ("channels.json", "groups.json", "dms.json", "mpims.json")
 
-Exported = tuple[Mapping[str, Any], list[zipfile.ZipInfo], "Iterator[Record | Problem] | None"]
+Exported = tuple[Mapping[str, object], list[zipfile.ZipInfo], "Iterator[Record | Problem] | None"]
 
 
 def exported(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Exported | None:
@@ -36,7 +36,7 @@ def exported(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Export
     return None
 
 
-def load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
+def load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> object:
     """The JSON of a member; None where it cannot be read."""
     try:
         with archive.open(member) as file:
@@ -46,24 +46,24 @@ def load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
 
 
 def _slack(
-    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], beside: Mapping[str, Any]
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], beside: Mapping[str, object]
 ) -> Iterator[Record | Problem]:
     channels: dict[str, tuple[int, str]] = {}
     for name in SLACK:
-        for each in beside.get(name) or []:
-            if isinstance(each, dict) and "id" in each:
-                folder = each.get("name") or each["id"]
+        for each in objects_in(beside.get(name)):
+            if "id" in each:
+                folder = str(each.get("name") or each["id"])
                 channels[folder] = (len(channels), str(each["id"]))
     number = 0
     days = [each for each in members if _DAY(each.filename) and each.filename.rpartition("/")[0] in channels]
     for member in sorted(days, key=lambda each: (channels[each.filename.rpartition("/")[0]], each.filename)):
         name = member.filename.rpartition("/")[0]
-        given = load(archive, member)
-        if not isinstance(given, list):
+        messages = load(archive, member)
+        if not isinstance(messages, list):
             yield Problem(0, "must be a list of messages", member.filename)
             continue
         _, id = channels[name]
-        for index, message in enumerate(given):
+        for index, message in enumerate(messages):
             number += 1
             place = f"{member.filename}: [{index}]"
             value = {"slack_channel": id, "slack_name": name, "message": message}

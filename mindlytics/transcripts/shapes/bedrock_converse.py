@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from .. import content
-from ..context import Context, a_list
+from ..context import Context
+from ..fields import JsonObject, a_list, an_object, object_or_empty, text_or_none
 from ..talk import Message, Talk, Usage, with_attributes
 from . import Shape
-from .openai_chat import first_moment, opened, take_all
+from .openai_chat import first_time, opened, take_all
 
 PARTS = frozenset({"toolUse", "toolResult", "guardContent", "reasoningContent"})
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """Parts without a ``type``, or the settings of its own."""
     if not isinstance(record, dict) or "messages" not in record:
         return False
@@ -29,39 +29,39 @@ def detects(record: Any) -> bool:
     )
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of a request."""
+    record = an_object("", record)
     talk = opened(record, context)
     if isinstance(model := record.get("modelId"), str):
         talk.model = model
-    with_attributes(talk, record.get("requestMetadata"))
+    with_attributes(talk, object_or_empty(record.get("requestMetadata")))
     if record.get("system"):
         context.leave("system messages")
     take_all(talk, "messages", a_list("messages", record.get("messages")), context)
     yield talk
 
 
-def is_response(given: dict[str, Any]) -> bool:
+def is_response(fields: JsonObject) -> bool:
     """Whether it is what the API answers."""
-    output = given.get("output")
+    output = fields.get("output")
     return isinstance(output, dict) and isinstance(output.get("message"), dict)
 
 
-def response(given: dict[str, Any], record: dict[str, Any], context: Context) -> Message:
+def response(fields: JsonObject, record: JsonObject, context: Context) -> Message:
     """What the model answered."""
-    usage = given.get("usage") if isinstance(given.get("usage"), dict) else {}
-    assert isinstance(usage, dict)
+    usage = object_or_empty(fields.get("usage"))
     read, written, cached = (
         content.count(usage.get(name)) for name in ("inputTokens", "cacheWriteInputTokens", "cacheReadInputTokens")
     )
     prompt = None if read is None else read + (written or 0) + (cached or 0)
-    request = record.get("request") if isinstance(record.get("request"), dict) else {}
-    assert isinstance(request, dict)
+    request = object_or_empty(record.get("request"))
+    message = object_or_empty(object_or_empty(fields.get("output")).get("message"))
     return Message(
         "assistant",
-        content.items("output.message.content", given["output"]["message"].get("content"), context),
-        first_moment("", record, context),
-        model=record.get("modelId") or request.get("modelId"),
+        content.items("output.message.content", message.get("content"), context),
+        first_time("", record, context),
+        model=text_or_none(record.get("modelId")) or text_or_none(request.get("modelId")),
         usage=Usage(prompt, content.count(usage.get("outputTokens")), cached),
     )
 

@@ -5,32 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from ..content import as_json
-from ..context import Context, an_id, an_object, object_or_empty
+from ..context import Context
+from ..fields import JsonObject, an_id, an_object, number_or_none, object_or_empty, text_or_none
 from ..model import Feedback
 from ..talk import Called, Item, Message, Returned, Said, Talk, with_attributes
 from . import Shape
-from .openai_chat import first_moment
+from .openai_chat import first_time
 from .trees import leave_others, path_to
 
 TEXTS = ("text", "multimodal_text")
 THOUGHTS = ("thoughts", "reasoning_recap")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A ``mapping`` of nodes."""
     return isinstance(record, dict) and "mapping" in record and ("current_node" in record or "create_time" in record)
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation on the way to the current node."""
+    record = an_object("", record)
     nodes = {key: node for key, node in an_object("mapping", record.get("mapping")).items() if isinstance(node, dict)}
     current = record.get("current_node")
     talk = Talk(
         conversation_id=an_id(record.get("conversation_id"), record.get("id")),
-        began=first_moment("", record, context),
+        began=first_time("", record, context),
         user_id=an_id(object_or_empty(context.beside.get("user.json")).get("id")),
     )
     with_attributes(talk, {"title": record.get("title") or None})
@@ -38,13 +39,15 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
         path = path_to(current, {key: node.get("parent") for key, node in nodes.items()})
         leave_others(context, len(nodes), len(path))
     else:
-        path = sorted(nodes, key=lambda key: object_or_empty(nodes[key].get("message")).get("create_time") or 0)
+        path = sorted(
+            nodes, key=lambda key: number_or_none(object_or_empty(nodes[key].get("message")).get("create_time")) or 0
+        )
     called = False
     for key in path:
-        given = nodes[key].get("message")
-        if isinstance(given, dict):
+        value = nodes[key].get("message")
+        if isinstance(value, dict):
             with context.part():
-                message = _message(f"mapping.{key}.message", given, called, record, context)
+                message = _message(f"mapping.{key}.message", value, called, record, context)
                 if message is not None:
                     called = any(isinstance(item, Called) for item in message.items)
                     talk.take(message)
@@ -53,12 +56,10 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def _message(
-    where: str, given: dict[str, Any], called: bool, record: dict[str, Any], context: Context
-) -> Message | None:
-    role = object_or_empty(given.get("author")).get("role")
-    content, metadata = object_or_empty(given.get("content")), object_or_empty(given.get("metadata"))
-    kind, at = content.get("content_type"), first_moment(f"{where}.", given, context)
+def _message(where: str, fields: JsonObject, called: bool, record: JsonObject, context: Context) -> Message | None:
+    role = object_or_empty(fields.get("author")).get("role")
+    content, metadata = object_or_empty(fields.get("content")), object_or_empty(fields.get("metadata"))
+    kind, at = content.get("content_type"), first_time(f"{where}.", fields, context)
     if (
         role == "system"
         or kind in ("user_editable_context", "model_editable_context")
@@ -72,8 +73,8 @@ def _message(
     text = _text(content, context)
     if role == "tool":
         return Message("tool", (Returned(text),), at, where=where) if called else None
-    model, id = metadata.get("model_slug"), an_id(given.get("id"))
-    recipient = given.get("recipient")
+    model, id = text_or_none(metadata.get("model_slug")), an_id(fields.get("id"))
+    recipient = fields.get("recipient")
     if role == "assistant":
         items: tuple[Item, ...] = (Said(text),)
         if recipient not in (None, "all"):
@@ -85,7 +86,7 @@ def _message(
     return Message("user", (Said(text),), at, id=id)
 
 
-def _text(content: dict[str, Any], context: Context) -> str:
+def _text(content: JsonObject, context: Context) -> str:
     parts = content.get("parts")
     if isinstance(parts, list):
         texts = []
@@ -102,8 +103,8 @@ def _text(content: dict[str, Any], context: Context) -> str:
 
 
 def _opinions(talk: Talk, context: Context) -> Iterator[Feedback]:
-    given = context.beside.get("message_feedback.json")
-    for each in given if isinstance(given, list) else []:
+    value = context.beside.get("message_feedback.json")
+    for each in value if isinstance(value, list) else []:
         message = each.get("message_id") or each.get("id")
         if each.get("conversation_id") != talk.conversation_id:
             continue

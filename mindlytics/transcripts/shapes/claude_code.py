@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, an_object
+from ..context import Context, Record
+from ..fields import JsonObject, an_id, an_object, object_or_empty, objects_in, text_or_none
 from ..talk import NOTHING, Message, Said, Talk, Usage, with_attributes
-from . import Shape
+from . import GroupedShape
 
 PROGRAM = ("isSidechain", "isMeta", "isCompactSummary", "isApiErrorMessage")
 MARKS = ("<command-", "<local-command-", "[Request interrupted")
 OTHERS = ("summary", "file-history-snapshot", "queue-operation", "custom-title", "progress")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A line of a session."""
     if not isinstance(record, dict):
         return False
@@ -30,17 +30,18 @@ def detects(record: Any) -> bool:
     return kind in ("user", "assistant", "system") and "sessionId" in record and "uuid" in record
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The whole file: summaries and snapshots name no session."""
+    record = an_object("", record)
     return "file"
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversations of the sessions in a file."""
     talks: dict[str, Talk] = {}
     title = None
-    lines = [(record, each) for record in records for each in record.value.get("loglines", [record.value])]
-    last = {each["message"]["id"]: index for index, (_, each) in enumerate(lines) if _has_id(each)}
+    lines = [(record, each) for record in records for each in objects_in(record.fields.get("loglines", [record.value]))]
+    last = {id: index for index, (_, each) in enumerate(lines) if (id := _response_id(each)) is not None}
     for index, (record, line) in enumerate(lines):
         context.record = record
         if line.get("type") == "summary":
@@ -51,35 +52,36 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
             context.leave("what the program or another agent wrote")
             continue
         with context.part():
-            final = not _has_id(line) or last[line["message"]["id"]] == index
-            message = _message(line, final, context)
+            id = _response_id(line)
+            message = _message(line, id is None or last[id] == index, context)
             if message is not None:
-                talk = talks.setdefault(str(line.get("sessionId")), Talk(conversation_id=line.get("sessionId")))
-                talk.take(message)
+                session = an_id(line.get("sessionId"))
+                talks.setdefault(str(session), Talk(conversation_id=session)).take(message)
     for talk in talks.values():
         with_attributes(talk, {"title": title})
         yield talk
 
 
-def _has_id(line: Any) -> bool:
-    message = line.get("message") if isinstance(line, dict) else None
-    return isinstance(message, dict) and isinstance(message.get("id"), str)
+def _response_id(line: JsonObject) -> str | None:
+    return text_or_none(object_or_empty(line.get("message")).get("id"))
 
 
-def _message(line: dict[str, Any], final: bool, context: Context) -> Message | None:
-    given = an_object("message", line.get("message"))
-    role = {"user": "user", "assistant": "assistant"}.get(str(given.get("role")))
+def _message(line: JsonObject, final: bool, context: Context) -> Message | None:
+    value = an_object("message", line.get("message"))
+    role = {"user": "user", "assistant": "assistant"}.get(str(value.get("role")))
     if role is None:
-        raise InvalidEvent("message.role", "user or assistant", given.get("role"))
-    items = content.items("message.content", given.get("content"), context, "")
+        raise InvalidEvent("message.role", "user or assistant", value.get("role"))
+    items = content.items("message.content", value.get("content"), context, "")
     kept = tuple(item for item in items if not (isinstance(item, Said) and item.text.lstrip().startswith(MARKS)))
     if len(kept) < len(items):
         context.leave("what the program or another agent wrote")
-    usage: Usage = content.anthropic_usage(given.get("usage")) if final else NOTHING
+    usage: Usage = content.anthropic_usage(value.get("usage")) if final else NOTHING
     if not kept and (role == "user" or usage is NOTHING):
         return None
-    model = given.get("model")
-    return Message(role, kept, context.moment("timestamp", line.get("timestamp")), model, usage, id=line.get("uuid"))
+    model = text_or_none(value.get("model"))
+    return Message(
+        role, kept, context.time("timestamp", line.get("timestamp")), model, usage, id=text_or_none(line.get("uuid"))
+    )
 
 
-SHAPE = Shape("claude_code", detects, read, group)
+SHAPE = GroupedShape("claude_code", detects, read, group)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ...errors import InvalidEvent
 from ..content import arguments, as_json, count, name
-from ..context import Context, a_list, an_id, an_object, object_or_empty
+from ..context import Context
 from ..exchanges import Exchange, log_shape
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
 from ..streams import whole
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Usage, merged
-from .openai_chat import first_moment
+from .openai_chat import first_time
+
+ROLES: dict[object, str] = {
+    **dict.fromkeys(("user", "function", "tool"), "user"),
+    None: "user",
+    "model": "assistant",
+}
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """``contents``, of the record or of its request."""
     if not isinstance(record, dict):
         return False
@@ -22,21 +28,26 @@ def detects(record: Any) -> bool:
     return "contents" in record or (isinstance(request, dict) and "contents" in request)
 
 
-def _exchange(record: dict[str, Any], context: Context) -> Exchange:
-    request = record["request"] if isinstance(record.get("request"), dict) else record
+def _exchange(record: JsonObject, context: Context) -> Exchange:
+    request = object_or_empty(record.get("request")) or record
     contents = a_list("contents", request.get("contents"))
     response = object_or_empty(whole(record.get("response")))
     if request.get("systemInstruction") or request.get("system_instruction"):
         context.leave("system messages")
     messages = [_message(f"contents[{index}]", each, context) for index, each in enumerate(contents)]
-    candidates = response.get("candidates")
-    answered = candidates[0].get("content") if isinstance(candidates, list) and candidates else None
-    at = first_moment("", {"created": _get(response, "createTime")}, context) or first_moment("", record, context)
+    candidate = next(iter(objects_in(response.get("candidates"))), {})
+    at = first_time("", {"created": _get(response, "createTime")}, context) or first_time("", record, context)
     answer = None
     if response:
-        said = _message("candidates[0].content", {"role": "model", **(answered or {})}, context)
+        said = _message(
+            "candidates[0].content", {"role": "model", **object_or_empty(candidate.get("content"))}, context
+        )
         usage = _usage(_get(response, "usageMetadata"))
-        answer = [Message("assistant", said.items, at, _get(response, "modelVersion"), usage, failed=not said.items)]
+        answer = [
+            Message(
+                "assistant", said.items, at, text_or_none(_get(response, "modelVersion")), usage, failed=not said.items
+            )
+        ]
     return Exchange(
         messages,
         answer if response else [],
@@ -48,11 +59,9 @@ def _exchange(record: dict[str, Any], context: Context) -> Exchange:
     )
 
 
-def _message(where: str, given: object, context: Context) -> Message:
-    found = an_object(where, given)
-    role = {"user": "user", None: "user", "model": "assistant", "function": "user", "tool": "user"}.get(
-        found.get("role")
-    )
+def _message(where: str, value: object, context: Context) -> Message:
+    found = an_object(where, value)
+    role = ROLES.get(found.get("role"))
     if role is None:
         raise InvalidEvent(f"{where}.role", "user or model", found.get("role"))
     parts = found.get("parts") or []
@@ -65,41 +74,45 @@ def _message(where: str, given: object, context: Context) -> Message:
 
 
 def _part(where: str, part: object, context: Context) -> Iterator[Item]:
-    given = an_object(where, part)
-    if given.get("thought") is True:
+    fields = an_object(where, part)
+    if fields.get("thought") is True:
         context.leave("thinking")
-    elif "text" in given:
-        if not isinstance(given["text"], str):
-            raise InvalidEvent(f"{where}.text", "a str", given["text"])
-        yield Said(given["text"])
-    elif isinstance(call := _get(given, "functionCall"), dict):
-        yield Called(name(f"{where}.functionCall.name", call.get("name")), arguments(call.get("args")), call.get("id"))
-    elif isinstance(found := _get(given, "functionResponse"), dict):
+    elif "text" in fields:
+        if not isinstance(fields["text"], str):
+            raise InvalidEvent(f"{where}.text", "a str", fields["text"])
+        yield Said(fields["text"])
+    elif isinstance(call := _get(fields, "functionCall"), dict):
+        yield Called(
+            name(f"{where}.functionCall.name", call.get("name")),
+            arguments(call.get("args")),
+            text_or_none(call.get("id")),
+        )
+    elif isinstance(found := _get(fields, "functionResponse"), dict):
         value = found.get("response")
         returned = value if value is None or isinstance(value, str) else as_json(value)
-        yield Returned(returned, found.get("id"), found.get("name"))
+        yield Returned(returned, text_or_none(found.get("id")), text_or_none(found.get("name")))
     elif any(
-        _get(given, key) is not None for key in ("inlineData", "fileData", "executableCode", "codeExecutionResult")
+        _get(fields, key) is not None for key in ("inlineData", "fileData", "executableCode", "codeExecutionResult")
     ):
-        context.leave(f"parts with {min(given)}")
+        context.leave(f"parts with {min(fields)}")
     else:
-        context.unread(f"parts with {', '.join(sorted(given))[:100] or 'nothing in them'}")
+        context.unread(f"parts with {', '.join(sorted(fields))[:100] or 'nothing in them'}")
 
 
-def _get(given: dict[str, Any], name: str) -> Any:
+def _get(fields: JsonObject, name: str) -> object:
     """A value by its name in camel case, or in snake case."""
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-    return given.get(name, given.get(snake))
+    return fields.get(name, fields.get(snake))
 
 
-def _usage(given: Any) -> Usage:
-    if not isinstance(given, dict):
+def _usage(value: object) -> Usage:
+    if not isinstance(value, dict):
         return NOTHING
-    written = [count(_get(given, key)) for key in ("candidatesTokenCount", "thoughtsTokenCount")]
+    written = [count(_get(value, key)) for key in ("candidatesTokenCount", "thoughtsTokenCount")]
     return Usage(
-        count(_get(given, "promptTokenCount")),
+        count(_get(value, "promptTokenCount")),
         sum(each or 0 for each in written),
-        count(_get(given, "cachedContentTokenCount")),
+        count(_get(value, "cachedContentTokenCount")),
     )
 
 

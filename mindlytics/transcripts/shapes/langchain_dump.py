@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ...errors import InvalidEvent
 from .. import content
 from ..content import count
-from ..context import Context, a_list, an_id, an_object, object_or_empty
+from ..context import Context
+from ..fields import JsonObject, a_list, an_id, an_object, list_or_empty, object_or_empty, text_or_none
 from ..talk import NOTHING, Called, Message, Returned, Talk, Usage, with_attributes
 from . import Shape
 from .openai_chat import called
@@ -22,38 +22,37 @@ KINDS = {
 }
 
 
-def is_message(given: Any) -> bool:
+def is_message(value: object) -> bool:
     """Whether it is one of LangChain's messages."""
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         return False
-    if given.get("lc") == 1:
-        return isinstance(given.get("id"), list) and str(given["id"][-1]) in KINDS
-    return given.get("type") in KINDS and (isinstance(given.get("data"), dict) or "additional_kwargs" in given)
+    if value.get("lc") == 1:
+        return isinstance(value.get("id"), list) and str(value["id"][-1]) in KINDS
+    return value.get("type") in KINDS and (isinstance(value.get("data"), dict) or "additional_kwargs" in value)
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A list of such messages, alone or under ``messages``."""
     found = _messages(record)
     return isinstance(found, list) and bool(found) and is_message(found[0])
 
 
-def _messages(record: Any) -> Any:
+def _messages(record: object) -> object:
     if isinstance(record, dict):
         values = record.get("values")
         return values.get("messages") if isinstance(values, dict) else record.get("messages")
     return record
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation."""
     outer = object_or_empty(record)
-    config = (outer.get("config") or {}).get("configurable") or {}
-    metadata = outer.get("metadata") if isinstance(outer.get("metadata"), dict) else {}
-    assert isinstance(metadata, dict)
+    config = object_or_empty(object_or_empty(outer.get("config")).get("configurable"))
+    metadata = object_or_empty(outer.get("metadata"))
     talk = Talk(
         conversation_id=an_id(outer.get("thread_id"), config.get("thread_id"), metadata.get("thread_id")),
         user_id=an_id(outer.get("user_id"), config.get("user_id"), metadata.get("user_id")),
-        began=context.moment("created_at", outer.get("created_at")),
+        began=context.time("created_at", outer.get("created_at")),
     )
     with_attributes(talk, metadata, without=("thread_id", "user_id"))
     found = a_list("messages", _messages(record))
@@ -66,26 +65,26 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def unwrapped(given: Any) -> dict[str, Any]:
+def unwrapped(value: object) -> JsonObject:
     """The fields of a message, whatever it is wrapped in, with its kind under ``type``."""
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         return {"type": None}
-    if given.get("lc") == 1:
-        inner = {**(given.get("kwargs") or {}), "type": str((given.get("id") or [None])[-1])}
+    if value.get("lc") == 1:
+        inner = {**(value.get("kwargs") or {}), "type": str((value.get("id") or [None])[-1])}
     else:
-        inner = {**given["data"], "type": given.get("type")} if isinstance(given.get("data"), dict) else given
+        inner = {**value["data"], "type": value.get("type")} if isinstance(value.get("data"), dict) else value
     return {**inner, "type": KINDS.get(str(inner.get("type", inner.get("role"))))}
 
 
-def read_message(where: str, given: Any, context: Context) -> Message | None:
+def read_message(where: str, value: object, context: Context) -> Message | None:
     """A message; None where it says nothing by itself.
 
     :raises InvalidEvent: it is none.
     """
-    found = unwrapped(an_object(where, given))
-    role = found["type"]
+    found = unwrapped(an_object(where, value))
+    role = text_or_none(found["type"])
     if role is None:
-        raise InvalidEvent(f"{where}.type", "human, ai, tool or system", given.get("type"))
+        raise InvalidEvent(f"{where}.type", "human, ai, tool or system", object_or_empty(value).get("type"))
     if role == "remove":
         return None
     if role == "system":
@@ -93,36 +92,42 @@ def read_message(where: str, given: Any, context: Context) -> Message | None:
         return Message("system")
     if role == "tool":
         returned = content.result(f"{where}.content", found.get("content"), context)
-        return Message("tool", (Returned(returned, found.get("tool_call_id"), found.get("name")),), where=where)
+        return Message(
+            "tool",
+            (Returned(returned, text_or_none(found.get("tool_call_id")), text_or_none(found.get("name"))),),
+            where=where,
+        )
     parts = content.items(f"{where}.content", found.get("content"), context)
-    id = found.get("id")
+    id = text_or_none(found.get("id"))
     if role == "user":
         return Message("user", parts, id=id, where=where)
-    more = found.get("additional_kwargs") or {}
-    calls = found.get("tool_calls") or []
-    invalid = found.get("invalid_tool_calls") or []
+    more = object_or_empty(found.get("additional_kwargs"))
+    calls = list_or_empty(found.get("tool_calls"))
+    invalid = list_or_empty(found.get("invalid_tool_calls"))
     if not calls and not invalid:
-        calls = more.get("tool_calls") or ([{"function": more["function_call"]}] if more.get("function_call") else [])
+        calls = list_or_empty(more.get("tool_calls")) or (
+            [{"function": more["function_call"]}] if more.get("function_call") else []
+        )
     read = [called(f"{where}.tool_calls[{index}]", each) for index, each in enumerate([*calls, *invalid])]
     known = {item.id for item in parts if isinstance(item, Called)}
     items = (*parts, *(each for each in read if each.id is None or each.id not in known))
-    response = found.get("response_metadata") or {}
+    response = object_or_empty(found.get("response_metadata"))
     return Message(
         "assistant",
         items,
-        model=response.get("model_name") or response.get("model"),
+        model=text_or_none(response.get("model_name")) or text_or_none(response.get("model")),
         usage=_usage(found.get("usage_metadata")),
         id=id,
         where=where,
     )
 
 
-def _usage(given: Any) -> Usage:
-    if not isinstance(given, dict):
+def _usage(value: object) -> Usage:
+    if not isinstance(value, dict):
         return NOTHING
-    details = given.get("input_token_details")
+    details = value.get("input_token_details")
     cached = details.get("cache_read") if isinstance(details, dict) else None
-    return Usage(count(given.get("input_tokens")), count(given.get("output_tokens")), count(cached))
+    return Usage(count(value.get("input_tokens")), count(value.get("output_tokens")), count(cached))
 
 
 SHAPE = Shape("langchain_dump", detects, read)

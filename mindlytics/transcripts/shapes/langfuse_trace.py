@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from attrs import evolve
 
 from ..content import count
-from ..context import Context, Record, a_list, an_id, an_object, object_or_empty
+from ..context import Context, Record
 from ..exchanges import Exchange, by_time, talks_of
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Message, Said, Talk, Usage
-from . import Shape
+from . import GroupedShape
 from .langchain_dump import is_message, read_message
 from .openai_chat import message as openai_message
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A trace with observations."""
     if not isinstance(record, dict):
         return False
@@ -27,13 +27,14 @@ def detects(record: Any) -> bool:
     )
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The session, or the trace."""
+    record = an_object("", record)
     trace = an_object("trace", record.get("trace", record))
     return str(trace.get("sessionId") or trace.get("id"))
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversations of a session."""
     exchanges: list[Exchange] = []
     for record in records:
@@ -44,36 +45,37 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
 
 
 def _trace(record: Record, context: Context) -> list[Exchange]:
-    trace = an_object("trace", record.value.get("trace", record.value))
+    trace = an_object("trace", record.fields.get("trace", record.value))
     session, user = an_id(trace.get("sessionId")), an_id(trace.get("userId"))
     tags = trace.get("tags") or None
     found: list[Exchange] = []
-    for index, each in enumerate(a_list("observations", record.value.get("observations"))):
-        if each.get("type") != "GENERATION":
-            continue
+    for index, observation in enumerate(a_list("observations", record.fields.get("observations"))):
         where = f"observations[{index}]"
         with context.part():
-            given = messages_of(f"{where}.input", unfolded(each.get("input")), context)
-            if not given:
+            each = an_object(where, observation)
+            if each.get("type") != "GENERATION":
+                continue
+            history = messages_of(f"{where}.input", unfolded(each.get("input")), context)
+            if not history:
                 continue
             answers = messages_of(f"{where}.output", unfolded(each.get("output")), context, "assistant")
-            model, usage = each.get("model"), _usage(each)
+            model, usage = text_or_none(each.get("model")), _usage(each)
             answer = [evolve(m, model=model, usage=usage if m is answers[-1] else m.usage) for m in answers]
             found.append(
                 Exchange(
-                    [m for m in given if m.role != "system"],
+                    [m for m in history if m.role != "system"],
                     answer or None,
                     session,
                     an_id(trace.get("id")),
                     user,
-                    context.moment(f"{where}.startTime", each.get("startTime")),
-                    context.moment(f"{where}.endTime", each.get("endTime")),
+                    context.time(f"{where}.startTime", each.get("startTime")),
+                    context.time(f"{where}.endTime", each.get("endTime")),
                     Message("assistant", model=model),
                     {"tags": tags} if tags else {},
                     record=record,
                 )
             )
-    began = context.moment("trace.timestamp", trace.get("timestamp"))
+    began = context.time("trace.timestamp", trace.get("timestamp"))
     if not found and isinstance(question := unfolded(trace.get("input")), str):
         answer_ = unfolded(trace.get("output"))
         said = [Message("assistant", (Said(answer_),))] if isinstance(answer_, str) else None
@@ -88,15 +90,14 @@ def _trace(record: Record, context: Context) -> list[Exchange]:
                 str(score.get("name")),
                 score.get("stringValue") or score.get("value"),
                 None,
-                score.get("comment") or None,
+                text_or_none(score.get("comment")),
             )
-            for score in trace.get("scores") or []
-            if isinstance(score, dict)
+            for score in objects_in(trace.get("scores"))
         ]
     return found
 
 
-def unfolded(value: Any) -> Any:
+def unfolded(value: object) -> object:
     """What is inside JSON, or inside JSON in JSON."""
     for _ in range(2):
         if not isinstance(value, str) or value[:1] not in '"{[':
@@ -108,8 +109,8 @@ def unfolded(value: Any) -> Any:
     return value
 
 
-def messages_of(where: str, value: Any, context: Context, role: str = "user") -> list[Message]:
-    """The messages of what a model was given or answered: a text, a message, a list, or an object with one."""
+def messages_of(where: str, value: object, context: Context, role: str = "user") -> list[Message]:
+    """The messages of what a model read or answered: a text, a message, a list, or an object with one."""
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         value = value["messages"]
     if isinstance(value, str):
@@ -125,7 +126,7 @@ def messages_of(where: str, value: Any, context: Context, role: str = "user") ->
     return found
 
 
-def _usage(each: dict[str, Any]) -> Usage:
+def _usage(each: JsonObject) -> Usage:
     details = each.get("usageDetails")
     cost = each.get("totalCost") or each.get("calculatedTotalCost") or None
     cost = float(cost) if isinstance(cost, (int, float)) else None
@@ -142,4 +143,4 @@ def _usage(each: dict[str, Any]) -> Usage:
     return Usage(sums["input"], sums["output"], cached, cost)
 
 
-SHAPE = Shape("langfuse_trace", detects, read, group)
+SHAPE = GroupedShape("langfuse_trace", detects, read, group)

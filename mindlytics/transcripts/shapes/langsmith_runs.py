@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, Record, an_id, an_object, object_or_empty
+from ..context import Context, Record
 from ..exchanges import Exchange, by_time, talks_of
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import NOTHING, Message, Talk
-from . import Shape
+from . import GroupedShape
 from .langchain_dump import is_message, read_message
 from .openai_chat import message as openai_message
 
 THREADS = ("session_id", "thread_id", "conversation_id")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A run, or a batch of them."""
     if not isinstance(record, dict):
         return False
@@ -27,29 +27,30 @@ def detects(record: Any) -> bool:
     )
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The thread, or the trace."""
-    first = (
-        next(iter([*(record.get("post") or []), *(record.get("patch") or [])]), {})
-        if "run_type" not in record
-        else record
-    )
+    record = an_object("", record)
+    first = next(iter(_runs(record)), {})
     if first.get("run_type") == "llm":
         an_object("inputs", first.get("inputs"))
     return _thread(first) or str(first.get("trace_id"))
 
 
-def _thread(run: dict[str, Any]) -> str | None:
+def _runs(record: JsonObject) -> list[JsonObject]:
+    """A run by itself, or those of a batch."""
+    return [record] if "run_type" in record else [*objects_in(record.get("post")), *objects_in(record.get("patch"))]
+
+
+def _thread(run: JsonObject) -> str | None:
     metadata = object_or_empty(object_or_empty(run.get("extra")).get("metadata"))
     return an_id(*(metadata.get(name) for name in THREADS))
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversations of a thread."""
-    runs: dict[str, tuple[Record, dict[str, Any]]] = {}
+    runs: dict[str, tuple[Record, JsonObject]] = {}
     for record in records:
-        value = record.value
-        for run in [value] if "run_type" in value else [*(value.get("post") or []), *(value.get("patch") or [])]:
+        for run in _runs(record.fields):
             key = str(run.get("id"))
             before = runs[key][1] if key in runs else {}
             runs[key] = (record, {**before, **{name: each for name, each in run.items() if each is not None}})
@@ -66,32 +67,32 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
         if mine:
             last = max(mine, key=lambda each: (each.ended is not None, each.ended))
             last.feedback += [
-                Feedback(name, each.get("avg"))
-                for name, each in (run.get("feedback_stats") or {}).items()
-                if isinstance(each, dict) and each.get("avg") is not None
+                Feedback(name, average)
+                for name, stats in object_or_empty(run.get("feedback_stats")).items()
+                if (average := object_or_empty(stats).get("avg")) is not None
             ]
             first = min(mine, key=by_time)
-            began = context.moment("start_time", run.get("start_time"))
+            began = context.time("start_time", run.get("start_time"))
             first.began = began or first.began
-            ended = context.moment("end_time", run.get("end_time"))
+            ended = context.time("end_time", run.get("end_time"))
             last.ended = last.ended if ended is None or last.ended is None else max(last.ended, ended)
     for each in exchanges:
         each.attributes.clear()
     yield from talks_of(exchanges, context)
 
 
-def _exchange(run: dict[str, Any], record: Record, context: Context) -> Exchange:
+def _exchange(run: JsonObject, record: Record, context: Context) -> Exchange:
     inputs = an_object("inputs", run.get("inputs"))
-    given = inputs.get("messages") or []
-    if given and isinstance(given[0], list):
-        given = given[0]
+    history = a_list("inputs.messages", inputs.get("messages") or [])
+    if history and isinstance(history[0], list):
+        history = history[0]
     messages = [
-        message for i, each in enumerate(given) if (message := _message(f"inputs.messages[{i}]", each, context))
+        message for i, each in enumerate(history) if (message := _message(f"inputs.messages[{i}]", each, context))
     ]
     metadata = object_or_empty(object_or_empty(run.get("extra")).get("metadata"))
-    model = metadata.get("ls_model_name")
+    model = text_or_none(metadata.get("ls_model_name"))
     answer = _answer(run.get("outputs"), context)
-    began, ended = context.moment("start_time", run.get("start_time")), context.moment("end_time", run.get("end_time"))
+    began, ended = context.time("start_time", run.get("start_time")), context.time("end_time", run.get("end_time"))
     return Exchange(
         [each for each in messages if each.role != "system"],
         None if answer is None else [answer],
@@ -106,11 +107,11 @@ def _exchange(run: dict[str, Any], record: Record, context: Context) -> Exchange
     )
 
 
-def _message(where: str, given: Any, context: Context) -> Message | None:
-    return read_message(where, given, context) if is_message(given) else openai_message(where, given, context)
+def _message(where: str, value: object, context: Context) -> Message | None:
+    return read_message(where, value, context) if is_message(value) else openai_message(where, value, context)
 
 
-def _answer(outputs: Any, context: Context) -> Message | None:
+def _answer(outputs: object, context: Context) -> Message | None:
     if not isinstance(outputs, dict):
         return None
     generations = outputs.get("generations")
@@ -132,4 +133,4 @@ def _answer(outputs: Any, context: Context) -> Message | None:
     raise InvalidEvent("outputs", "an answer of a known kind", outputs)
 
 
-SHAPE = Shape("langsmith_runs", detects, read, group)
+SHAPE = GroupedShape("langsmith_runs", detects, read, group)

@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ..content import count
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context
+from ..fields import JsonObject, a_list, an_id, an_object, list_or_empty, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Message, Said, Talk, Usage, with_attributes
 from . import Shape
-from .openai_chat import first_moment
+from .openai_chat import first_time
 from .trees import leave_others, newest_path
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """Messages with ``messageId``."""
-    messages = record.get("messages") if isinstance(record, dict) else None
-    return (
-        "conversationId" in record
-        and isinstance(messages, list)
-        and bool(messages)
-        and isinstance(messages[0], dict)
-        and "messageId" in messages[0]
-        if isinstance(record, dict)
-        else False
-    )
+    if not isinstance(record, dict) or "conversationId" not in record:
+        return False
+    messages = list_or_empty(record.get("messages"))
+    return bool(messages) and "messageId" in object_or_empty(messages[0])
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation along the newest children."""
+    record = an_object("", record)
     messages = [an_object(f"messages[{i}]", each) for i, each in enumerate(a_list("messages", record.get("messages")))]
-    options = record.get("options") if isinstance(record.get("options"), dict) else {}
-    assert isinstance(options, dict)
-    if options.get("promptPrefix"):
+    if object_or_empty(record.get("options")).get("promptPrefix"):
         context.leave("system messages")
-    talk = Talk(conversation_id=an_id(record.get("conversationId")), began=first_moment("", record, context))
+    talk = Talk(conversation_id=an_id(record.get("conversationId")), began=first_time("", record, context))
     with_attributes(talk, {"title": record.get("title")})
     ids = {each["messageId"] for each in messages}
-    below: dict[Any, list[Any]] = {}
+    below: dict[object, list[JsonObject]] = {}
     for each in messages:
         below.setdefault(each.get("parentMessageId"), []).append(each)
     roots = [each for each in messages if each.get("parentMessageId") not in ids]
 
-    def children(node: Any) -> list[Any]:
-        found = [*(node.get("children") or []), *below.get(node["messageId"], [])]
+    def children(node: JsonObject) -> list[JsonObject]:
+        found = [*objects_in(node.get("children")), *below.get(node["messageId"], [])]
         return [each for each in found if not each.get("error")]
 
     path = newest_path(roots, children, lambda each: str(each.get("createdAt")))
@@ -56,31 +49,31 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def _message(given: dict[str, Any], context: Context) -> Message:
-    where = f"message {given['messageId']}"
-    at = first_moment(f"{where}.", given, context)
-    text = given.get("text")
+def _message(fields: JsonObject, context: Context) -> Message:
+    where = f"message {fields['messageId']}"
+    at = first_time(f"{where}.", fields, context)
+    text = fields.get("text")
     if not isinstance(text, str):
         text = ""
-    parts = given.get("content")
+    parts = fields.get("content")
     if not text and isinstance(parts, list):
         texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
         text = "\n".join(each if isinstance(each, str) else str((each or {}).get("value", "")) for each in texts)
-    if given.get("isCreatedByUser"):
+    if fields.get("isCreatedByUser"):
         return Message("user", (Said(text),), at, where=where)
-    opinion = given.get("feedback")
+    opinion = fields.get("feedback")
     feedback: tuple[Feedback, ...] = ()
     if isinstance(opinion, dict) and opinion.get("rating"):
         more = {"tag": opinion["tag"]} if opinion.get("tag") else {}
-        feedback = (Feedback("rating", opinion["rating"], None, opinion.get("text"), more),)
-    is_agent = given.get("endpoint") == "agents"
+        feedback = (Feedback("rating", opinion["rating"], None, text_or_none(opinion.get("text")), more),)
+    is_agent = fields.get("endpoint") == "agents"
     return Message(
         "assistant",
         (Said(text),),
         at,
-        model=None if is_agent else given.get("model"),
-        usage=Usage(count(given.get("promptTokens")), count(given.get("tokenCount"))),
-        assistant_id=an_id(given.get("model") if is_agent else given.get("sender")),
+        model=None if is_agent else text_or_none(fields.get("model")),
+        usage=Usage(count(fields.get("promptTokens")), count(fields.get("tokenCount"))),
+        assistant_id=an_id(fields.get("model") if is_agent else fields.get("sender")),
         feedback=feedback,
         where=where,
     )

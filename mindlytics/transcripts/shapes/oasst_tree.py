@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from ..context import Context, an_id, an_object
+from ..context import Context, Record
+from ..fields import JsonObject, an_id, an_object, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Message, Said, Talk, with_attributes
-from . import Shape
-from .openai_chat import first_moment
-from .trees import leave_others, newest_path
+from . import GroupedShape
+from .openai_chat import first_time
+from .trees import Rank, leave_others, newest_path
 
 ROLES = {"prompter": "user", "assistant": "assistant"}
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A tree, or a message of one."""
     if not isinstance(record, dict):
         return False
@@ -24,31 +24,29 @@ def detects(record: Any) -> bool:
     )
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The tree."""
+    record = an_object("", record)
     if "prompt" in record:
         an_object("prompt", record["prompt"])
     return str(record.get("message_tree_id"))
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation along the best replies."""
-    tree = records[0].value
+    tree = records[0].fields
+    below: dict[object, list[JsonObject]] = {}
     if "prompt" in tree:
-        roots = [tree["prompt"]]
-        below: dict[Any, list[Any]] = {}
+        roots = [an_object("prompt", tree["prompt"])]
     else:
-        messages = [record.value for record in records]
-        below = {}
-        for each in messages:
-            below.setdefault(each.get("parent_id"), []).append(each)
+        for record in records:
+            below.setdefault(record.fields.get("parent_id"), []).append(record.fields)
         roots = below.get(None, [])
 
-    def children(node: Any) -> list[Any]:
-        found = [*(node.get("replies") or []), *below.get(node.get("message_id"), [])]
-        return [each for each in found if isinstance(each, dict) and not each.get("deleted")]
+    def children(node: JsonObject) -> list[JsonObject]:
+        return [each for each in _replies(node, below) if not each.get("deleted")]
 
-    def rank(node: Any) -> Any:
+    def rank(node: JsonObject) -> Rank:
         place = node.get("rank")
         return (isinstance(place, int), -place if isinstance(place, int) else 0, str(node.get("created_date")))
 
@@ -62,33 +60,35 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def _size(nodes: list[Any], below: dict[Any, list[Any]]) -> int:
+def _replies(node: JsonObject, below: dict[object, list[JsonObject]]) -> list[JsonObject]:
+    return [*objects_in(node.get("replies")), *below.get(node.get("message_id"), [])]
+
+
+def _size(nodes: list[JsonObject], below: dict[object, list[JsonObject]]) -> int:
     count, waiting = 0, list(nodes)
     while waiting:
-        node = waiting.pop()
         count += 1
-        if isinstance(node, dict):
-            waiting += [*(node.get("replies") or []), *below.get(node.get("message_id"), [])]
+        waiting += _replies(waiting.pop(), below)
     return count
 
 
-def _message(node: dict[str, Any], context: Context) -> Message:
+def _message(node: JsonObject, context: Context) -> Message:
     emojis = node.get("emojis")
     opinions = tuple(
         Feedback("emoji", name, None, None, {"count": times})
         for name, times in (emojis.items() if isinstance(emojis, dict) else [])
         if not name.startswith("_")
     )
-    at = context.moment("created_date", node.get("created_date")) or first_moment("", node, context)
+    at = context.time("created_date", node.get("created_date")) or first_time("", node, context)
     role = ROLES.get(str(node.get("role")), "user")
     is_answer = role == "assistant"
     return Message(
         role,
         (Said(str(node.get("text") or "")),),
         at,
-        model=node.get("model_name") if is_answer else None,
+        model=text_or_none(node.get("model_name")) if is_answer else None,
         feedback=opinions if is_answer else (),
     )
 
 
-SHAPE = Shape("oasst_tree", detects, read, group)
+SHAPE = GroupedShape("oasst_tree", detects, read, group)

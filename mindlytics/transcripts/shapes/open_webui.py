@@ -4,57 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from attrs import evolve
 
 from ..content import count, openai_usage
-from ..context import Context, an_id, an_object
+from ..context import Context
+from ..fields import JsonObject, an_id, an_object, list_or_empty, object_or_empty, text_or_none
 from ..model import Feedback
 from ..talk import NOTHING, Message, Said, Talk, Usage, with_attributes
 from . import Shape
-from .openai_chat import first_moment
+from .openai_chat import first_time
 from .openai_responses import message as response_items
 from .trees import leave_others, path_to
 
 FOLDED = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\n?", re.DOTALL)
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """``chat.history``."""
     chat = record.get("chat") if isinstance(record, dict) else None
     return isinstance(chat, dict) and "history" in chat
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation on the way to the current message."""
-    chat = record["chat"]
+    record = an_object("", record)
+    chat = an_object("chat", record.get("chat"))
     history = an_object("chat.history", chat.get("history"))
     messages = an_object("chat.history.messages", history.get("messages"))
-    parents = {key: each.get("parentId") for key, each in messages.items() if isinstance(each, dict)}
+    parents = {key: text_or_none(each.get("parentId")) for key, each in messages.items() if isinstance(each, dict)}
     talk = Talk(
         conversation_id=an_id(record.get("id"), chat.get("id")),
         user_id=an_id(record.get("user_id")),
-        began=first_moment("", record, context),
+        began=first_time("", record, context),
     )
-    tags = (record.get("meta") or {}).get("tags") or chat.get("tags") or None
+    tags = object_or_empty(record.get("meta")).get("tags") or chat.get("tags") or None
     with_attributes(talk, {"title": record.get("title") or chat.get("title"), "tags": tags})
-    if (chat.get("params") or {}).get("system"):
+    if object_or_empty(chat.get("params")).get("system"):
         context.leave("system messages")
     path = path_to(str(history.get("currentId")), parents)
     leave_others(context, len(parents), len(path))
     for key in path:
         with context.part():
-            talk.take_all(_messages(f"chat.history.messages.{key}", messages[key], context))
+            talk.take_all(_messages(f"chat.history.messages.{key}", object_or_empty(messages[key]), context))
     yield talk
 
 
-def _messages(where: str, given: dict[str, Any], context: Context) -> Iterator[Message]:
-    at = first_moment(f"{where}.", given, context)
-    text = given.get("content")
+def _messages(where: str, fields: JsonObject, context: Context) -> Iterator[Message]:
+    at = first_time(f"{where}.", fields, context)
+    text = fields.get("content")
     text = text if isinstance(text, str) else ""
-    if given.get("role") != "assistant":
-        for _ in given.get("files") or []:
+    if fields.get("role") != "assistant":
+        for _ in list_or_empty(fields.get("files")):
             context.leave("attachments")
         yield Message("user", (Said(text),), at, where=where)
         return
@@ -65,30 +66,30 @@ def _messages(where: str, given: dict[str, Any], context: Context) -> Iterator[M
         "assistant",
         (Said(cut),),
         at,
-        model=given.get("model"),
-        usage=_usage(given.get("usage")),
-        feedback=tuple(_opinion(given.get("annotation"))),
-        failed=bool(given.get("error")),
+        model=text_or_none(fields.get("model")),
+        usage=_usage(fields.get("usage")),
+        feedback=tuple(_opinion(fields.get("annotation"))),
+        failed=bool(fields.get("error")),
         where=where,
     )
-    output = given.get("output")
+    output = fields.get("output")
     if isinstance(output, list):
         found = [m for i, each in enumerate(output) for m in response_items(f"{where}.output[{i}]", each, context)]
-        yield from (evolve(each, at=at, model=given.get("model")) for each in found)
+        yield from (evolve(each, at=at, model=text_or_none(fields.get("model"))) for each in found)
         if any(isinstance(item, Said) and item.text for each in found for item in each.items):
             answer = evolve(answer, items=())
     yield answer
 
 
-def _opinion(given: Any) -> Iterator[Feedback]:
-    if isinstance(given, dict) and given.get("rating") is not None:
-        yield Feedback("rating", given["rating"], None, given.get("comment") or None)
+def _opinion(value: object) -> Iterator[Feedback]:
+    if isinstance(value, dict) and value.get("rating") is not None:
+        yield Feedback("rating", value["rating"], None, value.get("comment") or None)
 
 
-def _usage(given: Any) -> Usage:
-    found = openai_usage(given)
-    if isinstance(given, dict) and found in (NOTHING, Usage()):
-        return Usage(count(given.get("prompt_eval_count")), count(given.get("eval_count")))
+def _usage(value: object) -> Usage:
+    found = openai_usage(value)
+    if isinstance(value, dict) and found in (NOTHING, Usage()):
+        return Usage(count(value.get("prompt_eval_count")), count(value.get("eval_count")))
     return found
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
 
 from .. import content
-from ..context import Context, a_list
-from ..talk import Called, Message, Returned, Talk, Usage, with_attributes
-from . import Shape
-from .openai_chat import ROLES, first_moment
+from ..context import Context, Record
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
+from ..talk import Called, Item, Message, Returned, Talk, Usage, with_attributes
+from . import GroupedShape
+from .openai_chat import ROLES, first_time
 
 OBJECTS = ("thread.message", "thread", "thread.run", "thread.run.step")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """An object of a thread, or a list of such."""
     if not isinstance(record, dict):
         return False
@@ -23,72 +24,79 @@ def detects(record: Any) -> bool:
     return record.get("object") in OBJECTS
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The thread's id."""
-    found = record["data"][0] if record.get("object") == "list" else record
+    record = an_object("", record)
+    data = a_list("data", record.get("data")) if record.get("object") == "list" else []
+    found = object_or_empty(data[0]) if data else record
     return str(found.get("thread_id") or found.get("id"))
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation of a thread."""
     talk = Talk()
-    runs: dict[str, dict[str, Any]] = {}
-    messages: list[tuple[Any, Any, Message]] = []
+    runs: dict[str, JsonObject] = {}
+    messages: list[tuple[datetime | None, str, Message]] = []
     for record in records:
         context.record = record
-        value = record.value
-        given = a_list("data", value["data"]) if value.get("object") == "list" else [value, *_inside(value)]
-        for index, each in enumerate(given):
+        is_list = record.fields.get("object") == "list"
+        entries = a_list("data", record.fields.get("data")) if is_list else [record.fields, *_inside(record.fields)]
+        for index, entry in enumerate(entries):
             with context.part():
-                where = f"data[{index}]." if value.get("object") == "list" else ""
-                at = first_moment(where, each, context)
+                where = f"data[{index}]." if is_list else ""
+                each = an_object(where.rstrip("."), entry)
+                at = first_time(where, each, context)
                 kind = each.get("object")
                 if kind == "thread":
-                    talk.conversation_id, talk.began = each.get("id"), at
-                    with_attributes(talk, each.get("metadata"))
+                    talk.conversation_id, talk.began = an_id(each.get("id")), at
+                    with_attributes(talk, object_or_empty(each.get("metadata")))
                     continue
-                talk.conversation_id = talk.conversation_id or each.get("thread_id")
+                talk.conversation_id = talk.conversation_id or an_id(each.get("thread_id"))
                 if kind == "thread.run":
                     runs[str(each.get("id"))] = each
                 elif kind == "thread.run.step":
-                    messages.append((at, each.get("run_id"), Message("assistant", tuple(_steps(each)), at)))
+                    messages.append((at, str(each.get("run_id")), Message("assistant", tuple(_steps(each)), at)))
                 else:
                     role = ROLES.get(str(each.get("role")).lower(), "user")
                     parts = content.items(f"{where}content", each.get("content"), context)
-                    message = Message(role, parts, at, assistant_id=each.get("assistant_id"), id=each.get("id"))
-                    messages.append((at, each.get("run_id"), message))
+                    message = Message(
+                        role,
+                        parts,
+                        at,
+                        assistant_id=text_or_none(each.get("assistant_id")),
+                        id=text_or_none(each.get("id")),
+                    )
+                    messages.append((at, str(each.get("run_id")), message))
     messages.sort(key=lambda each: (each[0] is None, each[0]))
     for _, run_id, message in messages:
-        run = runs.pop(str(run_id), None) if message.role == "assistant" else None
+        run = runs.pop(run_id, None) if message.role == "assistant" else None
         if run is not None:
-            usage = run.get("usage") or {}
+            usage = object_or_empty(run.get("usage"))
             counted = Usage(content.count(usage.get("prompt_tokens")), content.count(usage.get("completion_tokens")))
             talk.take(Message("assistant", (), message.at, usage=counted))
-            talk.model = talk.model or run.get("model")
+            talk.model = talk.model or text_or_none(run.get("model"))
         talk.take(message)
     yield talk
 
 
-def _inside(value: dict[str, Any]) -> list[Any]:
+def _inside(thread: JsonObject) -> list[JsonObject]:
     """The messages, runs and steps in a thread's own object."""
-    found: list[Any] = []
+    found: list[JsonObject] = []
     for name in ("messages", "runs", "steps"):
-        inner = value.get(name)
-        inner = inner.get("data") if isinstance(inner, dict) else inner
-        found += [each for each in inner if isinstance(each, dict)] if isinstance(inner, list) else []
+        inner = thread.get(name)
+        found += objects_in(inner.get("data") if isinstance(inner, dict) else inner)
     return found
 
 
-def _steps(step: dict[str, Any]) -> Iterator[Any]:
-    details = step.get("step_details")
-    for call in (details.get("tool_calls") or []) if isinstance(details, dict) else []:
+def _steps(step: JsonObject) -> Iterator[Item]:
+    for call in objects_in(object_or_empty(step.get("step_details")).get("tool_calls")):
         function = call.get("function")
-        kind = str(call.get("type"))
+        kind, id = str(call.get("type")), text_or_none(call.get("id"))
         if isinstance(function, dict):
-            yield Called(str(function.get("name")), content.arguments(function.get("arguments")), call.get("id"))
-            yield Returned(content.arguments(function.get("output")), call.get("id"))
+            yield Called(str(function.get("name")), content.arguments(function.get("arguments")), id)
+            yield Returned(content.arguments(function.get("output")), id)
         else:
-            yield Called(kind, content.arguments(call.get(kind)), call.get("id"))
+            yield Called(kind, content.arguments(call.get(kind)), id)
 
 
-SHAPE = Shape("openai_assistants_thread", detects, read, group)
+SHAPE = GroupedShape("openai_assistants_thread", detects, read, group)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from attrs import evolve
 
 from ...errors import InvalidEvent
 from ...validators import check_name
 from .. import content
-from ..context import Context, a_list
+from ..context import Context
+from ..fields import JsonObject, a_list, an_object, number_or_none, text_or_none
 from ..model import Feedback
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import Shape
@@ -67,17 +67,18 @@ MESSAGE_KEYS = frozenset(
 """The keys of a message that are read, or known to say nothing of the talk."""
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """Messages with roles, of no other format."""
     if isinstance(record, dict):
         return isinstance(record.get("messages"), list) or "messages" in record
     return isinstance(record, list) and bool(record) and all(isinstance(each, dict) for each in record)
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of a line."""
     if isinstance(record, list):
         record = {"messages": record}
+    record = an_object("", record)
     messages = a_list("messages", record.get("messages"))
     talk = opened(record, context)
     take_all(talk, "messages", messages, context)
@@ -85,7 +86,7 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def opened(record: dict[str, Any], context: Context) -> Talk:
+def opened(record: JsonObject, context: Context) -> Talk:
     """A talk with what a record says of the whole of it."""
     metadata = record.get("metadata")
     if not isinstance(metadata, dict) and metadata is not None:
@@ -95,89 +96,89 @@ def opened(record: dict[str, Any], context: Context) -> Talk:
         session_id=_id(record, "session_id", "sessionId"),
         user_id=_id(record, "user_id", "userId", "user", "safety_identifier"),
         device_id=_id(record, "device_id", "deviceId"),
-        model=record["model"] if isinstance(record.get("model"), str) else None,
-        began=first_moment("", record, context),
-        ended=context.moment("ended_at", record.get("ended_at")),
+        model=text_or_none(record.get("model")),
+        began=first_time("", record, context),
+        ended=context.time("ended_at", record.get("ended_at")),
     )
     title = record.get("title")
     with_attributes(talk, {"title": title} if isinstance(title, str) and title else None, metadata)
     return talk
 
 
-def take_all(talk: Talk, where: str, messages: list[Any], context: Context, between: str = "\n") -> None:
+def take_all(talk: Talk, where: str, messages: list[object], context: Context, between: str = "\n") -> None:
     """Take messages. A bad one costs itself; a result that no call asked for costs the record.
 
     :raises InvalidEvent: there is such a result.
     """
-    for index, given in enumerate(messages):
+    for index, value in enumerate(messages):
         place = f"{where}[{index}]"
         try:
-            found = message(place, given, context, between)
+            found = message(place, value, context, between)
         except InvalidEvent as error:
             context.report(error)
             continue
         talk.take(found)
 
 
-def message(where: str, given: object, context: Context, between: str = "\n") -> Message:
+def message(where: str, value: object, context: Context, between: str = "\n") -> Message:
     """One message.
 
     :raises InvalidEvent: it breaks a rule of the format.
     """
-    if not isinstance(given, dict):
-        raise InvalidEvent(where, "an object", given)
-    role = given.get("role")
+    if not isinstance(value, dict):
+        raise InvalidEvent(where, "an object", value)
+    role = value.get("role")
     known = ROLES.get(role.lower()) if isinstance(role, str) else None
     if known is None:
         raise InvalidEvent(f"{where}.role", f"one of {', '.join(NAMED)}", role)
-    at = first_moment(f"{where}.", given, context)
+    at = first_time(f"{where}.", value, context)
     if known == "system":
         context.leave("system messages")
         return Message("system", at=at)
-    for key in given.keys() - MESSAGE_KEYS:
+    for key in value.keys() - MESSAGE_KEYS:
         context.unread(f"the key {str(key)[:60]} of messages")
     if known == "tool":
-        returned = content.result(f"{where}.content", given.get("content"), context)
+        returned = content.result(f"{where}.content", value.get("content"), context)
         id, name = (
-            given.get("tool_call_id"),
-            given.get("name") if role != "tool" or "tool_call_id" not in given else None,
+            value.get("tool_call_id"),
+            value.get("name") if role != "tool" or "tool_call_id" not in value else None,
         )
-        item = Returned(returned, id if isinstance(id, str) else None, name, _number(given.get("runtime")))
+        item = Returned(returned, id if isinstance(id, str) else None, name, number_or_none(value.get("runtime")))
         if id is not None and not isinstance(id, str):
             raise InvalidEvent(f"{where}.tool_call_id", "the id of a call before it that has no result yet", id)
         return Message("tool", (item,), at, where=where)
-    parts = content.items(f"{where}.content", given.get("content"), context, between)
+    parts = content.items(f"{where}.content", value.get("content"), context, between)
     if known == "user":
-        return Message("user", parts, at, id=_text(given.get("id")), where=where)
-    parts = (*parts, *_refused(given), *_calls(where, given))
+        return Message("user", parts, at, id=text_or_none(value.get("id")), where=where)
+    parts = (*parts, *_refused(value), *_calls(where, value))
     return Message(
         "assistant",
         parts,
         at,
-        model=_text(given.get("model")),
-        usage=_usage(given),
-        assistant_id=_text(given.get("assistant_id")),
-        id=_text(given.get("id")),
-        feedback=tuple(opinions(given)),
+        model=text_or_none(value.get("model")),
+        usage=_usage(value),
+        assistant_id=text_or_none(value.get("assistant_id")),
+        id=text_or_none(value.get("id")),
+        feedback=tuple(opinions(value)),
         where=where,
     )
 
 
-def _refused(given: dict[str, Any]) -> Iterator[Item]:
-    if isinstance(refusal := given.get("refusal"), str):
+def _refused(fields: JsonObject) -> Iterator[Item]:
+    if isinstance(refusal := fields.get("refusal"), str):
         yield Said(refusal)
-    audio = given.get("audio")
+    audio = fields.get("audio")
     if isinstance(audio, dict) and isinstance(transcript := audio.get("transcript"), str):
         yield Said(transcript)
 
 
-def _calls(where: str, given: dict[str, Any]) -> Iterator[Item]:
-    calls = given.get("tool_calls") or []
+def _calls(where: str, fields: JsonObject) -> Iterator[Item]:
+    calls = fields.get("tool_calls") or []
     if not isinstance(calls, list):
         raise InvalidEvent(f"{where}.tool_calls", "a list", calls)
     for index, call in enumerate(calls):
         yield called(f"{where}.tool_calls[{index}]", call)
-    if isinstance(legacy := given.get("function_call"), dict):
+    if isinstance(legacy := fields.get("function_call"), dict):
         yield called(f"{where}.function_call", {"function": legacy})
 
 
@@ -191,54 +192,54 @@ def called(where: str, call: object) -> Called:
         function = {"name": call["name"], "arguments": call.get("args", call.get("arguments"))}
     if not isinstance(call, dict) or not isinstance(function, dict):
         raise InvalidEvent(where, "an object with a function", call)
-    given = function.get("arguments")
-    if not isinstance(given, (dict, list, str, type(None))):
-        raise InvalidEvent(f"{where}.function.arguments", "a str of JSON", given)
+    value = function.get("arguments")
+    if not isinstance(value, (dict, list, str, type(None))):
+        raise InvalidEvent(f"{where}.function.arguments", "a str of JSON", value)
     id = call.get("id")
     if id is not None and not isinstance(id, str):
         raise InvalidEvent(f"{where}.id", "a str", id)
     name = check_name(f"{where}.function.name", function.get("name"))
-    return Called(name, content.arguments(given), id, _number(call.get("runtime")))
+    return Called(name, content.arguments(value), id, number_or_none(call.get("runtime")))
 
 
-def _usage(given: dict[str, Any]) -> Usage:
-    found = content.openai_usage(given.get("usage"))
-    if found is NOTHING and ("prompt_tokens" in given or "completion_tokens" in given):
-        found = content.openai_usage(given)
-    cached = content.count(given.get("cached_tokens"))
-    if cached is None and isinstance(usage := given.get("usage"), dict):
+def _usage(fields: JsonObject) -> Usage:
+    found = content.openai_usage(fields.get("usage"))
+    if found is NOTHING and ("prompt_tokens" in fields or "completion_tokens" in fields):
+        found = content.openai_usage(fields)
+    cached = content.count(fields.get("cached_tokens"))
+    if cached is None and isinstance(usage := fields.get("usage"), dict):
         cached = content.count(usage.get("cached_tokens"))
     if cached is not None:
         found = evolve(found, cached=cached)
-    cost = _number(given.get("cost"))
+    cost = number_or_none(fields.get("cost"))
     return found if cost is None else evolve(found, cost=cost)
 
 
-def opinions(given: dict[str, Any]) -> Iterator[Feedback]:
+def opinions(fields: JsonObject) -> Iterator[Feedback]:
     """Feedback: ``{"feedback": …}``, a list of these, or a ``rating``."""
-    found = given.get("feedback")
+    found = fields.get("feedback")
     for each in found if isinstance(found, list) else [found]:
         if isinstance(each, dict):
-            name = _text(each.get("name")) or "feedback"
+            name = text_or_none(each.get("name")) or "feedback"
             value = next((each[key] for key in ("value", "score", "rating") if key in each), None)
             more = {key: each[key] for key in ("count", "tag") if each.get(key) is not None}
             turn = each.get("turn")
-            yield Feedback(name, value, turn if type(turn) is int else None, _text(each.get("comment")), more)
+            yield Feedback(name, value, turn if type(turn) is int else None, text_or_none(each.get("comment")), more)
         elif isinstance(each, (str, int, float)):
             yield Feedback("feedback", each)
-    if isinstance(rating := given.get("rating"), (str, int, float)):
+    if isinstance(rating := fields.get("rating"), (str, int, float)):
         yield Feedback("rating", rating)
 
 
-def first_moment(prefix: str, given: dict[str, Any], context: Context) -> datetime | None:
-    """The moment under the first of the usual names that there is."""
+def first_time(prefix: str, fields: JsonObject, context: Context) -> datetime | None:
+    """The time under the first of the usual names that there is."""
     for name in TIMES:
-        if (value := given.get(name)) is not None:
-            return context.moment(f"{prefix}{name}", value)
+        if (value := fields.get(name)) is not None:
+            return context.time(f"{prefix}{name}", value)
     return None
 
 
-def _id(record: dict[str, Any], *names: str) -> str | None:
+def _id(record: JsonObject, *names: str) -> str | None:
     for name in names:
         value = record.get(name)
         if value is None or value == "":
@@ -250,14 +251,6 @@ def _id(record: dict[str, Any], *names: str) -> str | None:
         if name not in ("id", "user"):
             raise InvalidEvent(name, "a str of 1 to 100 characters", value)
     return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
 
 
 SHAPE = Shape("openai_chat", detects, read)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import content
-from ..context import Context, a_list, an_id, an_object, object_or_empty
+from ..context import Context
 from ..exchanges import Exchange, log_shape
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, text_or_none
 from ..streams import whole
 from ..talk import Message
 from . import anthropic_messages, bedrock_converse
-from .openai_chat import first_moment, message
+from .openai_chat import first_time, message
 
 IDS = ("conversation_id", "conversationId", "session_id", "sessionId", "thread_id", "threadId")
 HANDLED = frozenset({*IDS, "user_id"})
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A request with messages and a response side by side, or messages with ``choices``."""
     if not isinstance(record, dict):
         return False
@@ -26,7 +25,7 @@ def detects(record: Any) -> bool:
     return isinstance(record.get("messages"), list) and ("choices" in record or "response" in record)
 
 
-def _exchange(record: dict[str, Any], context: Context) -> Exchange:
+def _exchange(record: JsonObject, context: Context) -> Exchange:
     request = record.get("request", record.get("body"))
     if request is None and "messages" in record:
         request = record
@@ -38,7 +37,7 @@ def _exchange(record: dict[str, Any], context: Context) -> Exchange:
         answer = {key: value for key, value in record.items() if key != "messages"}
     answer = whole(answer)
     answered = _answer(answer, record, context)
-    began = first_moment("", record, context)
+    began = first_time("", record, context)
     ended = answered.at if answered and answered.at else None
     between = "\n"
     if request.get("system") or anthropic_messages.detects(request):
@@ -65,7 +64,7 @@ def _exchange(record: dict[str, Any], context: Context) -> Exchange:
     )
 
 
-def _shape(answer: Any, request: dict[str, Any]) -> str | None:
+def _shape(answer: object, request: JsonObject) -> str | None:
     """The name of the service's format, where it is not OpenAI's."""
     if isinstance(answer, dict) and bedrock_converse.is_response(answer):
         return bedrock_converse.SHAPE.name
@@ -74,15 +73,15 @@ def _shape(answer: Any, request: dict[str, Any]) -> str | None:
     return None
 
 
-def _answer(given: Any, record: dict[str, Any], context: Context) -> Message | None:
+def _answer(value: object, record: JsonObject, context: Context) -> Message | None:
     """What the model answered; None where it did not."""
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         return None
-    if bedrock_converse.is_response(given):
-        return bedrock_converse.response(given, record, context)
-    if anthropic_messages.is_response(given):
-        return anthropic_messages.response(given, context)
-    choices = given.get("choices")
+    if bedrock_converse.is_response(value):
+        return bedrock_converse.response(value, record, context)
+    if anthropic_messages.is_response(value):
+        return anthropic_messages.response(value, context)
+    choices = value.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return None
     if len(choices) > 1:
@@ -94,17 +93,17 @@ def _answer(given: Any, record: dict[str, Any], context: Context) -> Message | N
     return Message(
         "assistant",
         said.items,
-        first_moment("response.", given, context),
-        given.get("model"),
-        content.openai_usage(given.get("usage")),
-        id=given.get("id"),
+        first_time("response.", value, context),
+        value.get("model"),
+        content.openai_usage(value.get("usage")),
+        id=text_or_none(value.get("id")),
     )
 
 
-def _response_id(given: Any) -> str | None:
-    if not isinstance(given, dict):
+def _response_id(value: object) -> str | None:
+    if not isinstance(value, dict):
         return None
-    return an_id(given.get("id"), object_or_empty(given.get("ResponseMetadata")).get("RequestId"))
+    return an_id(value.get("id"), object_or_empty(value.get("ResponseMetadata")).get("RequestId"))
 
 
 SHAPE = log_shape("openai_chat_log", detects, _exchange)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from attrs import evolve
 
 from ...errors import InvalidEvent
 from .. import content
-from ..context import Context, a_list, an_id, an_object, object_or_empty
+from ..context import Context, Record
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, text_or_none
 from ..streams import whole
 from ..talk import Called, Message, Returned, Said, Talk, with_attributes
-from . import Shape
-from .openai_chat import ROLES, first_moment
+from . import GroupedShape
+from .openai_chat import ROLES, first_time
 
 HOSTED = (
     "web_search_call",
@@ -26,7 +26,7 @@ HOSTED = (
 FINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A response, a request with ``input`` and no messages, or an event of a stream."""
     if not isinstance(record, dict):
         return False
@@ -38,20 +38,22 @@ def detects(record: Any) -> bool:
     return "input" in record and "model" in record and "messages" not in record and "run_type" not in record
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The response's own id."""
+    record = an_object("", record)
     _, response = _parts(record)
     return str(response.get("id") or "events")
 
 
-def link(record: Any) -> str | None:
+def link(record: object) -> str | None:
     """The id of the response that it goes on with."""
+    record = an_object("", record)
     request, response = _parts(record)
     previous = request.get("previous_response_id") or response.get("previous_response_id")
-    return previous if isinstance(previous, str) else None
+    return text_or_none(previous)
 
 
-def _parts(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _parts(record: JsonObject) -> tuple[JsonObject, JsonObject]:
     if record.get("object") == "response":
         return {}, record
     kind = str(record.get("type", ""))
@@ -63,17 +65,17 @@ def _parts(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return an_object("request", record if request is None else request), object_or_empty(response)
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation of a chain of responses."""
     found = []
     for record in records:
-        request, response = _parts(record.value)
+        request, response = _parts(record.fields)
         if request or response:
             found.append((record, request, response))
     if not found:
         return
-    by_id = {each[2].get("id"): each for each in found}
-    found.sort(key=lambda each: _depth(each, by_id))
+    by_id = {response.get("id"): (request, response) for _, request, response in found}
+    found.sort(key=lambda each: _depth(each[1], each[2], by_id))
     talk = Talk(conversation_id=an_id(found[0][2].get("id")))
     for record, request, response in found:
         context.record = record
@@ -81,33 +83,31 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def _depth(each: Any, by_id: dict[Any, Any]) -> int:
+def _depth(request: JsonObject, response: JsonObject, by_id: dict[object, tuple[JsonObject, JsonObject]]) -> int:
     depth = 0
     while depth < len(by_id):
-        _, request, response = each
         previous = request.get("previous_response_id") or response.get("previous_response_id")
         if previous not in by_id:
             break
-        each, depth = by_id[previous], depth + 1
+        (request, response), depth = by_id[previous], depth + 1
     return depth
 
 
-def _take(talk: Talk, request: dict[str, Any], response: dict[str, Any], context: Context) -> None:
-    at = first_moment("response.", response, context) or first_moment("request.", request, context)
+def _take(talk: Talk, request: JsonObject, response: JsonObject, context: Context) -> None:
+    at = first_time("response.", response, context) or first_time("request.", request, context)
     talk.began = talk.began or at
     talk.user_id = talk.user_id or an_id(request.get("user"), request.get("safety_identifier"), response.get("user"))
     metadata = response.get("metadata") or request.get("metadata")
-    with_attributes(talk, metadata if isinstance(metadata, dict) else None)
+    with_attributes(talk, object_or_empty(metadata))
     if request.get("instructions") or response.get("instructions"):
         context.leave("system messages")
-    given = request.get("input")
-    for index, each in enumerate([given] if isinstance(given, str) else a_list("input", given or [])):
+    value = request.get("input")
+    for index, each in enumerate([value] if isinstance(value, str) else a_list("input", value or [])):
         for each_message in message(f"input[{index}]", each, context):
             talk.take(evolve(each_message, at=at))
-    model = response.get("model")
-    messages = [
-        m for i, each in enumerate(response.get("output") or []) for m in message(f"output[{i}]", each, context)
-    ]
+    model = text_or_none(response.get("model"))
+    output = a_list("output", response.get("output") or [])
+    messages = [m for i, each in enumerate(output) for m in message(f"output[{i}]", each, context)]
     answers = [evolve(each, at=at, model=model) for each in messages]
     if response.get("status") == "failed" or not answers:
         answers.append(Message("assistant", (), at, model, failed=True))
@@ -116,12 +116,12 @@ def _take(talk: Talk, request: dict[str, Any], response: dict[str, Any], context
     talk.take(evolve(answers[-1], usage=usage))
 
 
-def message(where: str, given: object, context: Context) -> Iterator[Message]:
+def message(where: str, value: object, context: Context) -> Iterator[Message]:
     """The messages of an item of ``input`` or ``output``."""
-    if isinstance(given, str):
-        yield Message("user", (Said(given),), where=where)
+    if isinstance(value, str):
+        yield Message("user", (Said(value),), where=where)
         return
-    found = an_object(where, given)
+    found = an_object(where, value)
     kind = found.get("type", "message")
     if kind == "message":
         role = ROLES.get(str(found.get("role")).lower())
@@ -134,16 +134,18 @@ def message(where: str, given: object, context: Context) -> Iterator[Message]:
     elif kind in ("function_call", "custom_tool_call"):
         args = content.arguments(found.get("arguments", found.get("input")))
         yield Message(
-            "assistant", (Called(content.name(f"{where}.name", found.get("name")), args, found.get("call_id")),)
+            "assistant",
+            (Called(content.name(f"{where}.name", found.get("name")), args, text_or_none(found.get("call_id"))),),
         )
     elif kind in ("function_call_output", "custom_tool_call_output"):
         output = content.result(f"{where}.output", found.get("output"), context)
-        yield Message("tool", (Returned(output, found.get("call_id")),), where=where)
+        yield Message("tool", (Returned(output, text_or_none(found.get("call_id"))),), where=where)
     elif kind in HOSTED:
-        args = found.get("action", found.get("arguments", found.get("queries", found.get("code"))))
-        called = Called(str(found.get("name") or kind.removesuffix("_call")), content.arguments(args), found.get("id"))
+        action = found.get("action", found.get("arguments", found.get("queries", found.get("code"))))
+        call_id = text_or_none(found.get("id"))
+        called = Called(str(found.get("name") or str(kind).removesuffix("_call")), content.arguments(action), call_id)
         returned = found.get("output", found.get("results"))
-        items = (called,) if returned is None else (called, Returned(content.arguments(returned), found.get("id")))
+        items = (called,) if returned is None else (called, Returned(content.arguments(returned), call_id))
         yield Message("assistant", items)
     elif kind == "reasoning":
         context.leave("thinking")
@@ -153,4 +155,4 @@ def message(where: str, given: object, context: Context) -> Iterator[Message]:
         context.unread(f"items of type {kind}")
 
 
-SHAPE = Shape("openai_responses", detects, read, group, link)
+SHAPE = GroupedShape("openai_responses", detects, read, group, link)

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from ..content import count
-from ..context import Context, Record, an_id, an_object
+from ..context import Context, Record
 from ..exchanges import Exchange, by_time, talks_of
+from ..fields import JsonObject, an_id, an_object, object_or_empty, objects_in, text_or_none
 from ..talk import Message, Said, Talk, Usage
-from . import Shape
+from . import GroupedShape
 from .openai_chat import message as openai_message
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A span with ``span_kind`` and ``context``."""
     return isinstance(record, dict) and "span_kind" in record and "context" in record
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The session, or the trace."""
+    record = an_object("", record)
     attributes = an_object("attributes", record.get("attributes"))
     return str(attributes.get("session.id") or an_object("context", record.get("context")).get("trace_id"))
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversations of a session."""
     traces: dict[str, list[Record]] = {}
     for record in records:
-        traces.setdefault(str(record.value["context"].get("trace_id")), []).append(record)
+        traces.setdefault(str(object_or_empty(record.fields.get("context")).get("trace_id")), []).append(record)
     exchanges: list[Exchange] = []
     for trace, found in traces.items():
-        spans = [each for each in found if each.value.get("span_kind") == "LLM"]
-        roots = [each for each in found if not each.value.get("parent_id")]
+        spans = [each for each in found if each.fields.get("span_kind") == "LLM"]
+        roots = [each for each in found if not each.fields.get("parent_id")]
         mine: list[Exchange] = []
-        for record in spans or [each for each in roots if each.value.get("span_kind") in ("AGENT", "CHAIN")]:
+        for record in spans or [each for each in roots if each.fields.get("span_kind") in ("AGENT", "CHAIN")]:
             context.record = record
             with context.part():
                 mine.append(_exchange(record, trace, context, bool(spans)))
@@ -42,14 +43,14 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
         if mine and roots:
             mine.sort(key=by_time)
             context.record = roots[0]
-            mine[0].began = context.moment("start_time", roots[0].value.get("start_time")) or mine[0].began
+            mine[0].began = context.time("start_time", roots[0].fields.get("start_time")) or mine[0].began
         exchanges += mine
     yield from talks_of(exchanges, context)
 
 
 def _exchange(record: Record, trace: str, context: Context, is_model: bool) -> Exchange:
-    span = record.value
-    attributes = span["attributes"]
+    span = record.fields
+    attributes = an_object("attributes", span.get("attributes"))
     if is_model:
         messages = _messages("llm.input_messages", attributes, context)
         answers = _messages("llm.output_messages", attributes, context)
@@ -57,7 +58,7 @@ def _exchange(record: Record, trace: str, context: Context, is_model: bool) -> E
             attributes.get(f"llm.token_count.{name}") for name in ("prompt", "completion", "prompt_details.cache_read")
         )
         read, written, cached = (count(each) for each in counts)
-        model = attributes.get("llm.model_name")
+        model = text_or_none(attributes.get("llm.model_name"))
         usage = Usage(read, written, cached)
         answer = [Message("assistant", each.items, model=model, usage=usage) for each in answers[:1]]
     else:
@@ -70,49 +71,49 @@ def _exchange(record: Record, trace: str, context: Context, is_model: bool) -> E
         an_id(attributes.get("session.id")),
         trace,
         an_id(attributes.get("user.id")),
-        context.moment("start_time", span.get("start_time")),
-        context.moment("end_time", span.get("end_time")),
+        context.time("start_time", span.get("start_time")),
+        context.time("end_time", span.get("end_time")),
         record=record,
     )
 
 
-def nested(prefix: str, attributes: dict[str, Any]) -> list[Any]:
+def nested(prefix: str, attributes: JsonObject) -> list[JsonObject]:
     """Attributes such as ``PREFIX.0.message.role`` as a list of nested dicts, by their numbers."""
-    root: dict[str, Any] = {}
+    root: JsonObject = {}
     for name, value in attributes.items():
         if name.startswith(prefix + "."):
             here = root
             *path, last = name[len(prefix) + 1 :].split(".")
             for part in path:
-                here = here.setdefault(part, {})
-                if not isinstance(here, dict):
+                below = here.setdefault(part, {})
+                if not isinstance(below, dict):
                     break
+                here = below
             else:
                 here[last] = value
     return list_of(root)
 
 
-def list_of(given: Any) -> list[Any]:
-    """The values of a dict with numbers for keys, by number."""
-    if not isinstance(given, dict):
-        return []
-    return [given[key] for key in sorted((key for key in given if key.isdigit()), key=int)]
+def list_of(value: object) -> list[JsonObject]:
+    """The objects of a dict with numbers for keys, by number."""
+    found = object_or_empty(value)
+    return objects_in([found[key] for key in sorted((key for key in found if key.isdecimal()), key=int)])
 
 
-def _messages(prefix: str, attributes: dict[str, Any], context: Context) -> list[Message]:
+def _messages(prefix: str, attributes: JsonObject, context: Context) -> list[Message]:
     found = []
     for index, each in enumerate(nested(prefix, attributes)):
-        inner = each.get("message", {})
+        inner = object_or_empty(each.get("message"))
         parts = [part.get("message_content", {}) for part in list_of(inner.get("contents"))]
         calls = [call.get("tool_call", {}) for call in list_of(inner.get("tool_calls"))]
-        given = {
+        message: JsonObject = {
             "role": inner.get("role"),
             "content": inner.get("content", parts or None),
             "tool_calls": calls,
             **({"tool_call_id": inner["tool_call_id"]} if inner.get("tool_call_id") else {}),
         }
-        found.append(openai_message(f"{prefix}.{index}", given, context))
+        found.append(openai_message(f"{prefix}.{index}", message, context))
     return found
 
 
-SHAPE = Shape("openinference_spans", detects, read, group)
+SHAPE = GroupedShape("openinference_spans", detects, read, group)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
 
 from attrs import evolve
 
 from ..content import arguments, count
-from ..context import Context, Record, a_list
+from ..context import Context, Record
 from ..exchanges import Exchange, by_time, talks_of
+from ..fields import JsonObject, a_list, an_object, list_or_empty, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Called, Item, Message, Returned, Said, Talk, Usage
-from . import Shape
+from . import GroupedShape
 from .langfuse_trace import unfolded
 from .openai_chat import message as openai_message
 from .openinference_spans import list_of, nested
@@ -22,22 +23,23 @@ IDS = ("gen_ai.conversation.id", "session.id", "traceloop.association.properties
 ROLES = {"gen_ai.system.message": "system", "gen_ai.user.message": "user", "gen_ai.assistant.message": "assistant"}
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """``resourceSpans``."""
     return isinstance(record, dict) and ("resourceSpans" in record or "resource_spans" in record)
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """All of a file: the spans of a trace come in any lines."""
+    record = an_object("", record)
     a_list("resourceSpans", record.get("resourceSpans", record.get("resource_spans")))
     return "file"
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversations of all traces."""
-    traces: dict[str, list[tuple[Record, dict[str, Any], dict[str, Any]]]] = {}
+    traces: dict[str, list[tuple[Record, JsonObject, JsonObject]]] = {}
     for record in records:
-        for span in _spans(record.value):
+        for span in _spans(record.fields):
             traces.setdefault(str(span.get("traceId")), []).append((record, span, _attributes(span)))
     by_conversation: dict[str, list[Exchange]] = {}
     for trace, spans in traces.items():
@@ -65,41 +67,42 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
         yield from talks_of(exchanges, context)
 
 
-def _dated(message: Message, at: Any) -> Message:
+def _dated(message: Message, at: datetime | None) -> Message:
     return message if message.at else evolve(message, at=at)
 
 
-def _spans(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for resource in value.get("resourceSpans", value.get("resource_spans")) or []:
-        for scope in resource.get("scopeSpans", resource.get("scope_spans")) or []:
-            yield from (span for span in scope.get("spans") or [] if isinstance(span, dict))
+def _spans(value: JsonObject) -> Iterator[JsonObject]:
+    for resource in objects_in(value.get("resourceSpans", value.get("resource_spans"))):
+        for scope in objects_in(resource.get("scopeSpans", resource.get("scope_spans"))):
+            yield from objects_in(scope.get("spans"))
 
 
-def _attributes(holder: dict[str, Any]) -> dict[str, Any]:
-    return {each["key"]: _value(each.get("value")) for each in holder.get("attributes") or [] if isinstance(each, dict)}
+def _attributes(holder: JsonObject) -> JsonObject:
+    return {str(each.get("key")): _value(each.get("value")) for each in objects_in(holder.get("attributes"))}
 
 
-def _value(value: Any) -> Any:
+def _value(value: object) -> object:
     if not isinstance(value, dict):
         return value
     if "intValue" in value:
         return int(value["intValue"])
     if "arrayValue" in value:
-        return [_value(each) for each in (value["arrayValue"] or {}).get("values") or []]
+        return [_value(each) for each in list_or_empty(object_or_empty(value["arrayValue"]).get("values"))]
     if "kvlistValue" in value:
-        return {each["key"]: _value(each.get("value")) for each in (value["kvlistValue"] or {}).get("values") or []}
+        pairs = objects_in(object_or_empty(value["kvlistValue"]).get("values"))
+        return {str(each.get("key")): _value(each.get("value")) for each in pairs}
     return next(iter(value.values()), None)
 
 
-def _times(span: dict[str, Any], context: Context) -> tuple[Any, Any]:
+def _times(span: JsonObject, context: Context) -> tuple[datetime | None, datetime | None]:
     return (
-        context.moment("startTimeUnixNano", span.get("startTimeUnixNano")),
-        context.moment("endTimeUnixNano", span.get("endTimeUnixNano")),
+        context.time("startTimeUnixNano", span.get("startTimeUnixNano")),
+        context.time("endTimeUnixNano", span.get("endTimeUnixNano")),
     )
 
 
-def _exchange(record: Record, span: dict[str, Any], found: dict[str, Any], context: Context) -> Exchange | None:
-    model = found.get("gen_ai.response.model") or found.get("gen_ai.request.model")
+def _exchange(record: Record, span: JsonObject, found: JsonObject, context: Context) -> Exchange | None:
+    model = text_or_none(found.get("gen_ai.response.model")) or text_or_none(found.get("gen_ai.request.model"))
     if model is None and "gen_ai.system" not in found and "gen_ai.provider.name" not in found:
         return None
     messages, answers, feedback = _said(span, found, context)
@@ -117,66 +120,66 @@ def _exchange(record: Record, span: dict[str, Any], found: dict[str, Any], conte
     return Exchange(history, answer or None, began=began, ended=ended, feedback=feedback, record=record)
 
 
-def _said(
-    span: dict[str, Any], found: dict[str, Any], context: Context
-) -> tuple[list[Message], list[Message], list[Feedback]]:
+def _said(span: JsonObject, found: JsonObject, context: Context) -> tuple[list[Message], list[Message], list[Feedback]]:
     messages = [_openllmetry(each, context, "gen_ai.prompt") for each in nested("gen_ai.prompt", found)]
     answers = [_openllmetry(each, context, "gen_ai.completion") for each in nested("gen_ai.completion", found)]
     feedback: list[Feedback] = []
     sources = [found]
-    for event in span.get("events") or []:
-        name, given = str(event.get("name")), _attributes(event)
+    for event in objects_in(span.get("events")):
+        name, details = str(event.get("name")), _attributes(event)
         if name in ROLES or name == "gen_ai.tool.message":
             role = ROLES.get(name, "tool")
-            inner = {
+            inner: JsonObject = {
                 "role": role,
-                "content": given.get("content"),
-                "tool_calls": unfolded(given.get("tool_calls")) or [],
+                "content": details.get("content"),
+                "tool_calls": unfolded(details.get("tool_calls")) or [],
             }
             if role == "tool":
-                inner["tool_call_id"] = given.get("id")
+                inner["tool_call_id"] = details.get("id")
             messages.append(openai_message(name, inner, context))
         elif name == "gen_ai.choice":
-            inner = unfolded(given.get("message"))
-            if isinstance(inner, dict):
-                answers.append(openai_message(name, {"role": "assistant", **inner}, context))
+            answer = unfolded(details.get("message"))
+            if isinstance(answer, dict):
+                answers.append(openai_message(name, {"role": "assistant", **answer}, context))
         elif name.endswith("inference.operation.details"):
-            sources.append(given)
+            sources.append(details)
         elif name.startswith("gen_ai.evaluation"):
-            value = given.get("gen_ai.evaluation.score.value", given.get("gen_ai.evaluation.score.label"))
-            comment = given.get("gen_ai.evaluation.explanation")
-            feedback.append(Feedback(str(given.get("gen_ai.evaluation.name")), value, None, comment))
+            value = details.get("gen_ai.evaluation.score.value", details.get("gen_ai.evaluation.score.label"))
+            comment = text_or_none(details.get("gen_ai.evaluation.explanation"))
+            feedback.append(Feedback(str(details.get("gen_ai.evaluation.name")), value, None, comment))
     for source in sources:
         messages += _parts("gen_ai.input.messages", source, context)
         answers += _parts("gen_ai.output.messages", source, context)
     return messages, answers, feedback
 
 
-def _openllmetry(given: dict[str, Any], context: Context, where: str) -> Message:
+def _openllmetry(fields: JsonObject, context: Context, where: str) -> Message:
     calls = [
         {"id": call.get("id"), "function": {"name": call.get("name"), "arguments": call.get("arguments")}}
-        for call in list_of(given.get("tool_calls"))
+        for call in list_of(fields.get("tool_calls"))
     ]
-    inner = {"role": given.get("role"), "content": unfolded(given.get("content")), "tool_calls": calls}
-    if isinstance(inner["content"], dict):
-        inner["content"] = given.get("content")
-    if given.get("tool_call_id"):
-        inner["tool_call_id"] = given["tool_call_id"]
+    content = unfolded(fields.get("content"))
+    inner: JsonObject = {
+        "role": fields.get("role"),
+        "content": fields.get("content") if isinstance(content, dict) else content,
+        "tool_calls": calls,
+    }
+    if fields.get("tool_call_id"):
+        inner["tool_call_id"] = fields["tool_call_id"]
     return openai_message(where, inner, context)
 
 
-def _parts(name: str, found: dict[str, Any], context: Context) -> Iterator[Message]:
-    given = unfolded(found.get(name))
-    for message in given if isinstance(given, list) else []:
+def _parts(name: str, found: JsonObject, context: Context) -> Iterator[Message]:
+    for message in objects_in(unfolded(found.get(name))):
         items: list[Item] = []
-        for part in message.get("parts") or []:
-            kind = part.get("type")
+        for part in objects_in(message.get("parts")):
+            kind, id = part.get("type"), text_or_none(part.get("id"))
             if kind == "text":
                 items.append(Said(str(part.get("content"))))
             elif kind == "tool_call":
-                items.append(Called(str(part.get("name")), arguments(part.get("arguments")), part.get("id")))
+                items.append(Called(str(part.get("name")), arguments(part.get("arguments")), id))
             elif kind == "tool_call_response":
-                items.append(Returned(arguments(part.get("response", part.get("result"))), part.get("id")))
+                items.append(Returned(arguments(part.get("response", part.get("result"))), id))
             elif kind in ("reasoning", "thinking"):
                 context.leave("thinking")
             else:
@@ -185,4 +188,4 @@ def _parts(name: str, found: dict[str, Any], context: Context) -> Iterator[Messa
         yield Message(role if role in ("user", "assistant", "tool", "system") else "user", tuple(items), where=name)
 
 
-SHAPE = Shape("otlp_genai", detects, read, group)
+SHAPE = GroupedShape("otlp_genai", detects, read, group)

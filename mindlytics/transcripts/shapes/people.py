@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from attrs import frozen
 
@@ -30,7 +29,7 @@ class Speech:
 
 
 def talk_of(
-    conversation_id: str | None, speeches: Sequence[Speech], context: Context, **attributes: Any
+    conversation_id: str | None, speeches: Sequence[Speech], context: Context, **attributes: object
 ) -> Iterator[Talk]:
     """The conversation, if the assistant speaks in it."""
     if not any(each.is_assistant for each in speeches):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from ..context import Context, a_list, an_object
+from ..context import Context, Record
+from ..fields import JsonObject, a_list, an_object
 from ..talk import Called, Message, Said, Talk
-from . import Shape
+from . import GroupedShape
 
 DEFAULT = frozenset(
     f"action_{name}"
@@ -27,37 +27,38 @@ DEFAULT = frozenset(
 )
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A tracker, or an event of one."""
     if not isinstance(record, dict) or "sender_id" not in record:
         return False
     return "events" in record or isinstance(record.get("event"), str)
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The sender."""
+    record = an_object("", record)
     if "events" in record:
         a_list("events", record["events"])
     return str(record.get("sender_id"))
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversations of a sender: each start of a session begins one."""
-    sender = str(records[0].value.get("sender_id"))
+    sender = str(records[0].fields.get("sender_id"))
     sessions: list[list[Message]] = [[]]
     for record in records:
         context.record = record
-        events = record.value.get("events", [record.value])
-        for index, given in enumerate(events):
-            where = f"events[{index}]" if "events" in record.value else "event"
+        events = a_list("events", record.fields.get("events", [record.value]))
+        for index, each in enumerate(events):
+            where = f"events[{index}]" if "events" in record.fields else "event"
             with context.part():
-                event = an_object(where, given)
+                event = an_object(where, each)
                 kind = event.get("event")
                 current = sessions[-1]
                 if kind == "session_started" or event.get("name") == "action_session_start":
                     if any(each.role != "system" for each in current):
                         sessions.append([])
-                    at = context.moment(f"{where}.timestamp", event.get("timestamp"))
+                    at = context.time(f"{where}.timestamp", event.get("timestamp"))
                     sessions[-1].append(Message("system", at=at))
                 elif kind in ("rewind", "undo"):
                     _take_back(current, kind, context)
@@ -72,9 +73,9 @@ def read(records: Any, context: Context) -> Iterator[Talk]:
             yield talk
 
 
-def _messages(where: str, event: dict[str, Any], context: Context) -> Iterator[Message]:
+def _messages(where: str, event: JsonObject, context: Context) -> Iterator[Message]:
     kind, name = event.get("event"), str(event.get("name"))
-    at = context.moment(f"{where}.timestamp", event.get("timestamp"))
+    at = context.time(f"{where}.timestamp", event.get("timestamp"))
     text = event.get("text")
     if kind == "user":
         yield Message("user", (Said(text if isinstance(text, str) else ""),), at)
@@ -93,4 +94,4 @@ def _take_back(messages: list[Message], kind: str, context: Context) -> None:
             return
 
 
-SHAPE = Shape("rasa_tracker", detects, read, group)
+SHAPE = GroupedShape("rasa_tracker", detects, read, group)

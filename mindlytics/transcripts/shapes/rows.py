@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
-from typing import Any
+from datetime import datetime
 
 from ...errors import InvalidEvent
 from ..columns import meanings
 from ..content import count
-from ..context import Context, Record, an_id
+from ..context import Context, Record
+from ..fields import JsonObject, an_id, an_object, object_or_empty
 from ..model import Feedback
 from ..tables import is_day_first, iso, number_of
 from ..talk import Message, Said, Talk, Usage, with_attributes
-from . import Shape
+from . import GroupedShape
 from .openai_chat import ROLES
 
 MORE_ROLES = {
@@ -30,7 +30,7 @@ ROWS = ("role", "text")
 TURNS = ("user", "assistant")
 
 
-def _is_flat(record: Any, wanted: tuple[str, str]) -> dict[str, str] | None:
+def _is_flat(record: object, wanted: tuple[str, str]) -> dict[str, str] | None:
     if not isinstance(record, dict) or "messages" in record:
         return None
     found = meanings(map(str, record))
@@ -41,27 +41,27 @@ def _is_flat(record: Any, wanted: tuple[str, str]) -> dict[str, str] | None:
     return None if any(isinstance(value, (dict, list)) for value in both) else found
 
 
-def is_turn(record: Any) -> bool:
+def is_turn(record: object) -> bool:
     """A row with what both said."""
     return _is_flat(record, TURNS) is not None and not is_message(record)
 
 
-def is_message(record: Any) -> bool:
+def is_message(record: object) -> bool:
     """A row with who said what."""
     found = _is_flat(record, ROWS)
-    return found is not None and isinstance(record.get(found["role"]), (str, type(None)))
+    return found is not None and isinstance(object_or_empty(record).get(found["role"]), (str, type(None)))
 
 
-def _key(record: dict[str, Any], found: dict[str, str], context: Context) -> str:
+def _key(record: JsonObject, found: dict[str, str], context: Context) -> str:
     id = an_id(record.get(found.get("conversation_id", ""))) or _whole(record.get(found.get("conversation_id", "")))
     return id if id else f"alone {context.record.number}"
 
 
-def _whole(value: Any) -> str | None:
+def _whole(value: object) -> str | None:
     return str(int(value)) if isinstance(value, float) and value == int(value) else None
 
 
-def _checked(record: dict[str, Any], found: dict[str, str], context: Context) -> None:
+def _checked(record: JsonObject, found: dict[str, str], context: Context) -> None:
     """Refuse a row whose time or role cannot be read.
 
     :raises InvalidEvent: naming the column.
@@ -71,18 +71,20 @@ def _checked(record: dict[str, Any], found: dict[str, str], context: Context) ->
         certain = is_day_first(value)
         context.day_first = context.day_first or certain
         value = iso(value, certain)
-    context.moment(found.get("at", "at"), value)
+    context.time(found.get("at", "at"), value)
 
 
-def group_turns(record: Any, context: Context) -> str:
+def group_turns(record: object, context: Context) -> str:
     """The conversation's id; a row without one is a conversation by itself."""
+    record = an_object("", record)
     found = meanings(map(str, record))
     _checked(record, found, context)
     return _key(record, found, context)
 
 
-def group_messages(record: Any, context: Context) -> str:
+def group_messages(record: object, context: Context) -> str:
     """The same of rows with who said what."""
+    record = an_object("", record)
     found = meanings(map(str, record))
     role = record.get(found["role"])
     if str(role).strip().lower() not in MORE_ROLES:
@@ -97,7 +99,7 @@ def read_turns(records: list[Record], context: Context) -> Iterator[Talk]:
     for at, row in rows:
         user, assistant = (_text(row.get(found[name])) for name in TURNS)
         talk.take(Message("user", (Said(user),), at))
-        talk.take(Message("assistant", (Said(assistant),), at, **_more(row, found)))
+        talk.take(_answer(row, found, assistant, at))
     yield talk
 
 
@@ -108,24 +110,30 @@ def read_messages(records: list[Record], context: Context) -> Iterator[Talk]:
         found.setdefault("completion_tokens", found["tokens"])
     for at, row in rows:
         role = MORE_ROLES[str(row.get(found["role"])).strip().lower()]
-        if role == "system":
-            context.leave("system messages")
-        more = _more(row, found) if role == "assistant" else {}
-        talk.take(Message("system" if role == "tool" else role, (Said(_text(row.get(found["text"]))),), at, **more))
+        text = _text(row.get(found["text"]))
+        if role == "assistant":
+            talk.take(_answer(row, found, text, at))
+        elif role == "user":
+            talk.take(Message("user", (Said(text),), at))
+        else:
+            context.leave("system messages" if role == "system" else "results of functions")
+            talk.take(Message("system", at=at))
     yield talk
 
 
-def _begun(records: list[Record], context: Context) -> tuple[Talk, dict[str, str], list[tuple[Any, dict[str, Any]]]]:
+def _begun(
+    records: list[Record], context: Context
+) -> tuple[Talk, dict[str, str], list[tuple[datetime | None, JsonObject]]]:
     rows = [
-        {name: value for name, value in each.value.items() if value is not None and value != ""} for each in records
+        {name: value for name, value in each.fields.items() if value is not None and value != ""} for each in records
     ]
-    found = meanings(map(str, records[0].value))
+    found = meanings(map(str, records[0].fields))
     times = [row.get(found.get("at", "")) for row in rows]
     times = [iso(each, context.day_first) if isinstance(each, str) else each for each in times]
-    moments = [context.moment(found.get("at", "at"), each) for each in times]
-    ordered = list(zip(moments, rows, strict=True))
-    if all(each is not None for each in moments):
-        ordered.sort(key=itemgetter(0))
+    instants = [context.time(found.get("at", "at"), each) for each in times]
+    ordered = list(zip(instants, rows, strict=True))
+    if all(each is not None for each in instants):
+        ordered.sort(key=lambda each: (each[0] is None, each[0]))
     first = rows[0]
     id = first.get(found.get("conversation_id", ""))
     user = next((each for row in rows if (each := row.get(found.get("user_id", ""))) is not None), None)
@@ -138,29 +146,31 @@ def _begun(records: list[Record], context: Context) -> tuple[Talk, dict[str, str
     return talk, found, ordered
 
 
-def _more(row: dict[str, Any], found: dict[str, str]) -> dict[str, Any]:
-    given = {meaning: row[name] for meaning, name in found.items() if name in row}
+def _answer(row: JsonObject, found: dict[str, str], text: str, at: datetime | None) -> Message:
+    """What the assistant said, with the columns about it."""
+    cells = {meaning: row[name] for meaning, name in found.items() if name in row}
     read, written, cached = (
-        count(number_of(given.get(name))) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")
+        count(number_of(cells.get(name))) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")
     )
-    cost = number_of(given.get("cost"))
-    opinion: tuple[Feedback, ...] = ()
-    if "feedback" in given:
-        comment = given.get("comment")
-        opinion = (
-            Feedback(found["feedback"], number_of(given["feedback"]), None, _text(comment) if comment else None),
-        )
-    return {
-        "model": an_id(given.get("model")),
-        "usage": Usage(read, written, cached, cost if isinstance(cost, (int, float)) else None),
-        "assistant_id": an_id(given.get("assistant_id")),
-        "feedback": opinion,
-    }
+    cost = number_of(cells.get("cost"))
+    feedback: tuple[Feedback, ...] = ()
+    if "feedback" in cells:
+        comment = _text(cells.get("comment")) or None
+        feedback = (Feedback(found["feedback"], number_of(cells["feedback"]), None, comment),)
+    return Message(
+        "assistant",
+        (Said(text),),
+        at,
+        an_id(cells.get("model")),
+        Usage(read, written, cached, cost if isinstance(cost, (int, float)) else None),
+        assistant_id=an_id(cells.get("assistant_id")),
+        feedback=feedback,
+    )
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else str(value)
 
 
-TURNS_SHAPE = Shape("csv_turns", is_turn, read_turns, group_turns)
-MESSAGES_SHAPE = Shape("csv_messages", is_message, read_messages, group_messages)
+TURNS_SHAPE = GroupedShape("csv_turns", is_turn, read_turns, group_turns)
+MESSAGES_SHAPE = GroupedShape("csv_messages", is_message, read_messages, group_messages)

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from ...errors import InvalidEvent
 from ..content import arguments, name
-from ..context import Context, a_list, an_id, needs
+from ..context import Context
+from ..fields import a_list, an_id, an_object, needs, text_or_none
 from ..talk import Called, Item, Message, Returned, Said, Talk
 from . import Shape
 
@@ -24,16 +24,16 @@ ROLES = {
 MARKS = re.compile(r"<(?:image|video|audio)>")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """``conversations`` of ``from`` and ``value``."""
     talks = record.get("conversations") if isinstance(record, dict) else None
     return isinstance(talks, list) and all(isinstance(each, dict) and "from" in each for each in talks)
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of a record."""
-    model = record.get("model")
-    talk = Talk(conversation_id=an_id(record.get("id")), model=model if isinstance(model, str) else None)
+    record = an_object("", record)
+    talk = Talk(conversation_id=an_id(record.get("id")), model=text_or_none(record.get("model")))
     for index, each in enumerate(a_list("conversations", record.get("conversations"))):
         with context.part():
             found = _message(f"conversations[{index}]", each, context)
@@ -42,27 +42,28 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
     yield talk
 
 
-def _message(where: str, given: dict[str, Any], context: Context) -> Message | None:
-    role = ROLES.get(str(given.get("from")).lower())
+def _message(where: str, value: object, context: Context) -> Message | None:
+    fields = an_object(where, value)
+    role = ROLES.get(str(fields.get("from")).lower())
     if role is None:
-        raise InvalidEvent(f"{where}.from", f"one of {', '.join(ROLES)}", given.get("from"))
-    value = needs(f"{where}.value", given.get("value"), str, "a text")
+        raise InvalidEvent(f"{where}.from", f"one of {', '.join(ROLES)}", fields.get("from"))
+    text = needs(f"{where}.value", fields.get("value"), str, "a text")
     if role == "system":
         context.leave("system messages")
         return None
-    if MARKS.search(value):
+    if MARKS.search(text):
         context.leave("marks of images")
-        value = MARKS.sub("", value)
+        text = MARKS.sub("", text)
     if role == "call":
-        return Message("assistant", tuple(_calls(f"{where}.value", value)), where=where)
-    item: Item = Returned(value) if role == "tool" else Said(value)
+        return Message("assistant", tuple(_calls(f"{where}.value", text)), where=where)
+    item: Item = Returned(text) if role == "tool" else Said(text)
     return Message(role, (item,), where=where)
 
 
 def _calls(where: str, value: str) -> Iterator[Called]:
     with suppress(ValueError):
-        given = json.loads(value)
-        for each in given if isinstance(given, list) else [given]:
+        calls = json.loads(value)
+        for each in calls if isinstance(calls, list) else [calls]:
             if isinstance(each, dict):
                 yield Called(name(where, each.get("name")), arguments(each.get("arguments")))
         return

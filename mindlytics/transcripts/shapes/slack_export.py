@@ -6,12 +6,12 @@ import html
 import re
 from collections.abc import Iterator
 from datetime import timezone
-from typing import Any
 
-from ..context import Context, an_object
+from ..context import Context, Record
+from ..fields import JsonObject, an_object, list_or_empty, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Talk
-from . import Shape
+from . import GroupedShape
 from .people import Speech, talk_of
 
 LEFT = frozenset(
@@ -30,57 +30,62 @@ _MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
 _LINK = re.compile(r"<([^>|]+)(?:\|([^>]*))?>")
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """What ``archives.py`` makes of a message: it knows the channel."""
     return isinstance(record, dict) and "slack_channel" in record
 
 
-def group(record: Any, context: Context) -> str:
+def group(record: object, context: Context) -> str:
     """The thread, or the channel's day."""
+    record = an_object("", record)
     message = an_object("", record["message"])
     channel = record["slack_channel"]
     thread = message.get("thread_ts")
     if thread:
         return f"{channel}/{thread}"
-    at = context.moment("ts", message.get("ts"))
+    at = context.time("ts", message.get("ts"))
     return f"{channel}/{at.astimezone(timezone.utc).date() if at else ''}"
 
 
-def read(records: Any, context: Context) -> Iterator[Talk]:
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation of a thread or a day."""
-    users = {
-        each["id"]: each for each in context.beside.get("users.json") or [] if isinstance(each, dict) and "id" in each
-    }
+    users = {str(each["id"]): each for each in objects_in(context.beside.get("users.json")) if "id" in each}
     speeches: list[Speech] = []
-    for record in sorted(records, key=lambda each: str(each.value["message"].get("ts"))):
+    for record in sorted(records, key=lambda each: str(_message(each).get("ts"))):
         context.record = record
-        given = record.value["message"]
-        if given.get("subtype") in LEFT:
-            context.leave(f"messages of type {given['subtype']}")
+        message = _message(record)
+        if message.get("subtype") in LEFT:
+            context.leave(f"messages of type {message['subtype']}")
             continue
-        user = users.get(given.get("user"), {})
-        name = given.get("username") or user.get("real_name") or user.get("name") or str(given.get("user"))
+        user = users.get(str(message.get("user")), {})
+        name = str(message.get("username") or user.get("real_name") or user.get("name") or message.get("user"))
         wanted = context.options.assistant
-        is_bot = given.get("subtype") == "bot_message" or bool(user.get("is_bot")) or ("bot_id" in given and not user)
-        is_assistant = is_bot if wanted is None else wanted in (name, given.get("user"), user.get("name"))
+        is_bot = (
+            message.get("subtype") == "bot_message" or bool(user.get("is_bot")) or ("bot_id" in message and not user)
+        )
+        is_assistant = is_bot if wanted is None else wanted in (name, message.get("user"), user.get("name"))
         with context.part():
-            at = context.moment("ts", given.get("ts"))
-            opinions = tuple(_opinions(given)) if is_assistant else ()
+            at = context.time("ts", message.get("ts"))
+            opinions = tuple(_opinions(message)) if is_assistant else ()
             speeches.append(
-                Speech(str(given.get("user")), name, _text(given, users, context), at, is_assistant, opinions)
+                Speech(str(message.get("user")), name, _text(message, users, context), at, is_assistant, opinions)
             )
     first = records[0]
-    yield from talk_of(group(first.value, context), speeches, context, channel=first.value["slack_name"])
+    yield from talk_of(group(first.value, context), speeches, context, channel=first.fields["slack_name"])
 
 
-def _text(given: dict[str, Any], users: dict[str, Any], context: Context) -> str:
-    for _ in given.get("files") or []:
+def _message(record: Record) -> JsonObject:
+    return object_or_empty(record.fields.get("message"))
+
+
+def _text(fields: JsonObject, users: dict[str, JsonObject], context: Context) -> str:
+    for _ in list_or_empty(fields.get("files")):
         context.leave("files")
-    text = given.get("text") or _of_blocks(given.get("blocks"))
+    text = text_or_none(fields.get("text")) or _of_blocks(fields.get("blocks"))
 
     def mention(match: re.Match[str]) -> str:
         user = users.get(match[1], {})
-        return f"@{(user.get('profile') or {}).get('display_name') or user.get('real_name') or match[1]}"
+        return f"@{object_or_empty(user.get('profile')).get('display_name') or user.get('real_name') or match[1]}"
 
     def link(match: re.Match[str]) -> str:
         return match[2] or match[1]
@@ -88,18 +93,18 @@ def _text(given: dict[str, Any], users: dict[str, Any], context: Context) -> str
     return html.unescape(_LINK.sub(link, _MENTION.sub(mention, text)))
 
 
-def _of_blocks(blocks: Any) -> str:
+def _of_blocks(blocks: object) -> str:
     texts = []
-    for block in blocks if isinstance(blocks, list) else []:
-        inner = block.get("text") if isinstance(block, dict) else None
-        if isinstance(inner, dict) and isinstance(inner.get("text"), str):
-            texts.append(inner["text"])
+    for block in objects_in(blocks):
+        text = object_or_empty(block.get("text")).get("text")
+        if isinstance(text, str):
+            texts.append(text)
     return "\n".join(texts)
 
 
-def _opinions(given: dict[str, Any]) -> Iterator[Feedback]:
-    for each in given.get("reactions") or []:
+def _opinions(fields: JsonObject) -> Iterator[Feedback]:
+    for each in objects_in(fields.get("reactions")):
         yield Feedback("reaction", each.get("name"), None, None, {"count": each.get("count", 1)})
 
 
-SHAPE = Shape("slack_export", detects, read, group)
+SHAPE = GroupedShape("slack_export", detects, read, group)

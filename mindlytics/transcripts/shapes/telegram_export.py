@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in
 from ..model import Feedback
 from ..talk import Talk
 from . import Shape
 from .people import Speech, talk_of
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A chat with messages of ``from_id``, or a list of chats."""
     if not isinstance(record, dict):
         return False
@@ -26,30 +26,34 @@ def detects(record: Any) -> bool:
     )
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of each chat."""
+    record = an_object("", record)
     if "messages" in record:
-        chats = [("", record)]
+        chats: list[tuple[str, object]] = [("", record)]
     else:
-        chats = [(f"chats.list[{index}].", each) for index, each in enumerate(record["chats"]["list"])]
+        chats = [
+            (f"chats.list[{index}].", each)
+            for index, each in enumerate(a_list("chats.list", object_or_empty(record.get("chats")).get("list")))
+        ]
     for where, chat in chats:
         with context.part():
             yield from _chat(where, an_object(where or "chat", chat), context)
 
 
-def _chat(where: str, chat: dict[str, Any], context: Context) -> Iterator[Talk]:
+def _chat(where: str, chat: JsonObject, context: Context) -> Iterator[Talk]:
     bot = f"user{chat.get('id')}" if chat.get("type") == "bot_chat" else None
     wanted = context.options.assistant
     speeches: list[Speech] = []
-    for index, given in enumerate(a_list(f"{where}messages", chat.get("messages"))):
+    for index, value in enumerate(a_list(f"{where}messages", chat.get("messages"))):
         place = f"{where}messages[{index}]"
         with context.part():
-            each = an_object(place, given)
+            each = an_object(place, value)
             if each.get("type") == "service":
                 context.leave("service messages")
                 continue
             stamp = "date_unixtime" if "date_unixtime" in each or "date" not in each else "date"
-            at = context.moment(f"{place}.{stamp}", each.get(stamp))
+            at = context.time(f"{place}.{stamp}", each.get(stamp))
             if at is None:
                 context.report("has no time", f"{place}.{stamp}")
                 continue
@@ -62,16 +66,16 @@ def _chat(where: str, chat: dict[str, Any], context: Context) -> Iterator[Talk]:
     yield from talk_of(an_id(chat.get("id")), speeches, context)
 
 
-def _text(given: Any) -> str:
+def _text(value: object) -> str:
     """A text, or entities of one."""
-    if isinstance(given, list):
-        return "".join(each if isinstance(each, str) else str(each.get("text", "")) for each in given)
-    return given if isinstance(given, str) else ""
+    if isinstance(value, list):
+        return "".join(each if isinstance(each, str) else str(object_or_empty(each).get("text", "")) for each in value)
+    return value if isinstance(value, str) else ""
 
 
-def _opinions(given: dict[str, Any]) -> Iterator[Feedback]:
-    for each in given.get("reactions") or []:
-        if isinstance(each, dict) and (each.get("emoji") or each.get("document_id")):
+def _opinions(fields: JsonObject) -> Iterator[Feedback]:
+    for each in objects_in(fields.get("reactions")):
+        if each.get("emoji") or each.get("document_id"):
             yield Feedback(
                 "reaction", each.get("emoji") or each.get("document_id"), None, None, {"count": each.get("count", 1)}
             )

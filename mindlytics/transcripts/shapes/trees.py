@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Union
 
 from ..context import Context
+from ..fields import JsonObject
+
+Rank = Union[str, tuple[bool, int, str]]
 
 
 def path_to(leaf: str, parents: Mapping[str, str | None]) -> list[str]:
@@ -20,9 +23,11 @@ def path_to(leaf: str, parents: Mapping[str, str | None]) -> list[str]:
     return path[::-1]
 
 
-def newest_path(roots: list[Any], children: Callable[[Any], list[Any]], rank: Callable[[Any], Any]) -> list[Any]:
+def newest_path(
+    roots: list[JsonObject], children: Callable[[JsonObject], list[JsonObject]], rank: Callable[[JsonObject], Rank]
+) -> list[JsonObject]:
     """The nodes from the root, at each fork the one of the highest rank."""
-    path: list[Any] = []
+    path: list[JsonObject] = []
     level = roots
     while level:
         path.append(max(level, key=rank))

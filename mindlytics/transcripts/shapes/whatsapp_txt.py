@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import cast
 
 from ...errors import InvalidEvent
 from ..context import Context
+from ..fields import a_list, an_object
 from ..talk import Talk
+from ..texts import Line
 from . import Shape
 from .people import Speech, talk_of
 
@@ -30,14 +32,15 @@ DELETED = (
 )
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """What ``texts.py`` makes of a chat."""
     return isinstance(record, dict) and "whatsapp_messages" in record
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversations of a chat."""
-    messages = record["whatsapp_messages"]
+    record = an_object("", record)
+    messages = cast("list[Line]", a_list("whatsapp_messages", record.get("whatsapp_messages")))
     month_first = _month_first(messages)
     speeches: list[Speech] = []
     last: datetime | None = None
@@ -47,7 +50,7 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
             if each["name"] is None:
                 context.leave("lines without a sender")
                 continue
-            at = _moment(each, month_first, context)
+            at = _time(each, month_first, context)
             text = EDITED.sub("", each["text"])
             if text in DELETED:
                 context.leave("deleted messages")
@@ -74,7 +77,7 @@ def _talk(speeches: list[Speech], context: Context) -> Iterator[Talk]:
         yield from talk_of(f"{context.name}/{stamp}", found, context)
 
 
-def _month_first(messages: list[dict[str, Any]]) -> bool:
+def _month_first(messages: list[Line]) -> bool:
     """Whether dates name the month first: dots never do, a number above 12 decides, and so does AM or PM."""
     parts = [re.split(r"[./-]", each["date"]) for each in messages]
     if any("." in each["date"] for each in messages) or any(int(part[0]) > 12 for part in parts):
@@ -82,20 +85,20 @@ def _month_first(messages: list[dict[str, Any]]) -> bool:
     return any(int(part[1]) > 12 for part in parts) or any(each["half"] for each in messages)
 
 
-def _moment(given: dict[str, Any], month_first: bool, context: Context) -> datetime:
-    first, second, third = map(int, re.split(r"[./-]", given["date"]))
+def _time(line: Line, month_first: bool, context: Context) -> datetime:
+    first, second, third = map(int, re.split(r"[./-]", line["date"]))
     if first > 31:
         year, month, day = first, second, third
     else:
         day, month = (second, first) if month_first else (first, second)
         year = third + 2000 if third < 100 else third
-    hour, minute, *rest = map(int, re.split(r"[:.]", given["time"]))
-    if given["half"]:
-        hour = hour % 12 + (12 if given["half"][0] in "pP" else 0)
+    hour, minute, *rest = map(int, re.split(r"[:.]", line["time"]))
+    if line["half"]:
+        hour = hour % 12 + (12 if line["half"][0] in "pP" else 0)
     try:
         return datetime(year, month, day, hour, minute, rest[0] if rest else 0, tzinfo=context.options.timezone)
     except ValueError:
-        raise InvalidEvent(f"line {given['line']}", "begun with a date and a time", given["date"]) from None
+        raise InvalidEvent(f"line {line['line']}", "begun with a date and a time", line["date"]) from None
 
 
 SHAPE = Shape("whatsapp_txt", detects, read)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from ..context import Context, a_list, an_id, an_object
+from ..context import Context
+from ..fields import a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Message, Said, Talk, with_attributes
 from . import Shape
 from .html import text_of
 
 
-def detects(record: Any) -> bool:
+def detects(record: object) -> bool:
     """A ticket with comments, or a ticket alone."""
     if not isinstance(record, dict):
         return False
@@ -21,15 +21,16 @@ def detects(record: Any) -> bool:
     return "requester_id" in record and ("comments" in record or "subject" in record)
 
 
-def read(record: Any, context: Context) -> Iterator[Talk]:
+def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of a ticket."""
-    ticket = record["ticket"] if isinstance(record.get("ticket"), dict) else record
-    given = record.get("comments", ticket.get("comments"))
-    comments = a_list("comments", given if given is not None else [])
-    names = {each.get("id"): each.get("name") for each in record.get("users") or [] if isinstance(each, dict)}
+    record = an_object("", record)
+    ticket = object_or_empty(record.get("ticket")) or record
+    value = record.get("comments", ticket.get("comments"))
+    comments = a_list("comments", value if value is not None else [])
+    names = {each.get("id"): each.get("name") for each in objects_in(record.get("users"))}
     requester = ticket.get("requester_id")
     talk = Talk(
-        an_id(ticket.get("id")), user_id=an_id(requester), began=context.moment("created_at", ticket.get("created_at"))
+        an_id(ticket.get("id")), user_id=an_id(requester), began=context.time("created_at", ticket.get("created_at"))
     )
     title = ticket.get("subject") or None
     known = {
@@ -39,7 +40,7 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
         "tags": ticket.get("tags") or None,
     }
     with_attributes(talk, known)
-    if given is None and ticket.get("description"):
+    if value is None and ticket.get("description"):
         comments = [{"author_id": requester, "body": ticket["description"], "created_at": ticket.get("created_at")}]
     for index, each in enumerate(comments):
         with context.part():
@@ -50,7 +51,7 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
             text = comment.get("plain_body") or comment.get("body")
             if not isinstance(text, str):
                 text = text_of(str(comment.get("html_body") or ""))
-            at = context.moment(f"comments[{index}].created_at", comment.get("created_at"))
+            at = context.time(f"comments[{index}].created_at", comment.get("created_at"))
             author = comment.get("author_id")
             if author == requester:
                 talk.take(Message("user", (Said(text),), at))
@@ -58,7 +59,9 @@ def read(record: Any, context: Context) -> Iterator[Talk]:
                 talk.take(Message("assistant", (Said(text),), at, assistant_id=an_id(names.get(author), author)))
     rating = ticket.get("satisfaction_rating")
     if isinstance(rating, dict) and rating.get("score") not in (None, "unoffered", "offered"):
-        talk.feedback.append(Feedback("satisfaction_rating", rating["score"], None, rating.get("comment") or None))
+        talk.feedback.append(
+            Feedback("satisfaction_rating", rating["score"], None, text_or_none(rating.get("comment")))
+        )
     yield talk
 
 

@@ -19,7 +19,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 _OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$").search
 
 
-def moment(name: str, value: object, zone: tzinfo = UTC) -> datetime | None:
+def read_time(name: str, value: object, zone: tzinfo = UTC) -> datetime | None:
     """The time in a value. None for None or an empty text.
 
     :param zone: the time zone of texts without an offset.
