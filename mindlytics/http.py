@@ -118,17 +118,21 @@ class HTTPClient(_Requests):
 
     _is_async = False
 
-    def send_request(self, *, method: str, url: str, data: Data = None) -> Any:
+    def send_request(self, *, method: str, url: str, data: Data = None, raise_errors: bool = False) -> Any:
         """Send one request.
 
         :param method: GET, POST, PUT, PATCH or DELETE.
         :param url: a path of the service, such as ``/bc/v1/user/list``.
         :param data: JSON for the body. For GET and DELETE, the query's names and values.
+        :param raise_errors: raise instead of returning a failure.
         :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status 0 without a reply.
+        :raises MLHTTPError: with ``raise_errors``: the service refused, or could not be reached.
         """
         try:
             return self._call(method, url, data)
         except MLHTTPError as error:
+            if raise_errors:
+                raise
             return _as_errored(error)
 
     def identify(self, body: Mapping[str, object]) -> JsonObject:
@@ -182,17 +186,21 @@ class AsyncHTTPClient(_Requests):
         super()._take(settings)
         self._kept: AsyncTransport | None = None
 
-    async def send_request(self, *, method: str, url: str, data: Data = None) -> Any:
+    async def send_request(self, *, method: str, url: str, data: Data = None, raise_errors: bool = False) -> Any:
         """Send one request.
 
         :param method: GET, POST, PUT, PATCH or DELETE.
         :param url: a path of the service, such as ``/bc/v1/user/list``.
         :param data: JSON for the body. For GET and DELETE, the query's names and values.
+        :param raise_errors: raise instead of returning a failure.
         :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status 0 without a reply.
+        :raises MLHTTPError: with ``raise_errors``: the service refused, or could not be reached.
         """
         try:
             return await self._call(method, url, data)
         except MLHTTPError as error:
+            if raise_errors:
+                raise
             return _as_errored(error)
 
     async def identify(self, body: Mapping[str, object]) -> JsonObject:

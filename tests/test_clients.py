@@ -161,6 +161,9 @@ async def test_any_endpoint_can_be_reached(kind: Any, sink: Sink) -> None:
     assert {"organization_id": "o"} == sink.requests[1].json
     unreachable = kind(api_key="k", project_id="p", server_endpoint="http://127.0.0.1:9")
     assert (await result(unreachable.send_request(method="GET", url="/")))["errored"]
+    with pytest.raises(MLHTTPError) as caught:
+        await result(unreachable.send_request(method="GET", url="/", raise_errors=True))
+    assert 0 == caught.value.status
 
 
 async def test_equal_clients_share_one_pipeline_until_the_last_is_closed(face: Face, sink: Sink) -> None:

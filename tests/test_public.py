@@ -47,6 +47,7 @@ HOMES = (
     "mindlytics.antonnia.webhooks",
     "mindlytics.compat.mlsdk",
     "mindlytics.events",
+    "mindlytics.testing",
 )
 KEY = "a-secret-key"
 SETTINGS = {"api_key": KEY, "project_id": "p", "server_endpoint": "http://127.0.0.1:9", "retry_for": 7.0}

@@ -6,9 +6,11 @@ request's headers. ``delivery/reply.py`` decides what a reply means, so redirect
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
+
+from ..secret import Headers
 
 
 @frozen
@@ -39,3 +41,10 @@ class NoReply:
     stale: bool = False
     unsent: bool = False
     timed_out: bool = False
+
+
+StandIn = Callable[[str, str, "bytes | None", Headers], Reply]
+"""Answers a request: method, address, body, headers."""
+
+stand_in: StandIn | None = None
+"""Answers every request in place of the network while a program is tested, see ``mindlytics/testing``."""

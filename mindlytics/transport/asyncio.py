@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from .. import transport
 from ..secret import Headers, revealed
 from ..settings import Settings
 from . import NoReply, Reply
@@ -84,6 +85,8 @@ class AsyncTransport:
         :param timeout: seconds for the whole exchange.
         :param limit: most bytes to read of the reply's body.
         """
+        if transport.stand_in is not None:
+            return transport.stand_in(method, url, body, headers)
         bodiless: dict[str, object] = {} if body is not None else {"skip_auto_headers": ("Content-Type",)}
         unsent = True
         try:

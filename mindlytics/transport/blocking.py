@@ -14,6 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 
+from .. import transport
 from ..secret import Headers, revealed
 from ..settings import Settings
 from . import NoReply, Reply
@@ -60,6 +61,8 @@ class BlockingTransport:
             for the reply's head, and for its whole body.
         :param limit: most bytes to read of the reply's body.
         """
+        if transport.stand_in is not None:
+            return transport.stand_in(method, url, body, headers)
         try:
             plain = {**IDENTITY, **revealed(headers)}
             if self._own and not is_replaced():

@@ -122,12 +122,13 @@ class Client(AsyncClient):
 class HTTPClient(AsyncHTTPClient):
     """Requests to any endpoint of the service."""
 
-    async def send_request(self, *, method: str, url: str, data: Data = None) -> Any:
+    async def send_request(self, *, method: str, url: str, data: Data = None, raise_errors: bool = False) -> Any:
         """Send one request.
 
+        :param raise_errors: raise ``MLHTTPError`` instead of returning a failure.
         :returns: the reply's JSON, or ``{"errored": True, "status": …, "message": …}``, with status -1 without a reply.
         """
-        reply = await super().send_request(method=method, url=url, data=data)
+        reply = await super().send_request(method=method, url=url, data=data, raise_errors=raise_errors)
         if isinstance(reply, dict) and reply.get("errored") is True and reply.get("status") == 0:
             reply["status"] = NO_REPLY
         return reply
