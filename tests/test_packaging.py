@@ -50,8 +50,8 @@ OPTIONAL = {
     "PyInstaller",
 }
 """Imported by modules for programs that have it."""
-BROUGHT = {"pytest", "typing_extensions"}
-"""Imported by a plugin of pytest; and on Python 3.10, where cattrs requires it."""
+BROUGHT = {"markupsafe", "pytest", "typing_extensions"}
+"""What Jinja2 requires, what imports a plugin, and what cattrs requires on Python 3.10."""
 LOCAL = requirements(SETUP["options.extras_require"]["local"])
 ALIGN = requirements(SETUP["options.extras_require"]["align"])
 IMPORT = requirements(SETUP["options.extras_require"]["import"])

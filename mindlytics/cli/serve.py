@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import threading
+import webbrowser
 from typing import IO
 
 import click
@@ -68,6 +70,7 @@ from .terminal import fail, printable, show_warnings
     metavar="TEXT",
     help="Misbehave, to test your program: 429:20%,503:5%,latency:2s,reset:1%,lose-ack:5%,truncate:1%,seed:7",
 )
+@click.option("--open", "opens", is_flag=True, help="Open the page in your browser.")
 def serve(  # noqa: PLR0917  click passes them by name
     host: str,
     port: int,
@@ -83,8 +86,11 @@ def serve(  # noqa: PLR0917  click passes them by name
     idle: str,
     read_timeout: float,
     chaos: str,
+    opens: bool,
 ) -> None:
     """Run a local server over one SQLite file, or a PostgreSQL database.
+
+    The server's address shows a page in a browser.
 
     You need a key to listen on an address that other machines can reach.
     """
@@ -113,7 +119,14 @@ def serve(  # noqa: PLR0917  click passes them by name
         click.echo(f"  export MLSDK_SERVER_BASE={_reachable(url)}")
         click.echo(f"  export MLSDK_API_KEY={known}")
         click.echo(f"  export MLSDK_PROJECT_ID={ANY}")
+
+    def show(page: str) -> None:
+        address = _reachable(page)
+        once = ", once" if api_key else ""
+        click.echo(f"\nOpen this address in a browser{once}: {address}")
         click.echo("\nPress Ctrl-C to stop.")
+        if opens:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # it may take a while
 
     if ":" in analysis:
         sys.path.append("")  # finds modules in the current directory; last, so that installed ones win
@@ -139,6 +152,7 @@ def serve(  # noqa: PLR0917  click passes them by name
                 read_timeout=read_timeout,
                 allowed_hosts=allowed_hosts,
                 on_ready=ready,
+                on_page=show,
             )
         except asyncio.CancelledError:
             click.echo("Stopped.")

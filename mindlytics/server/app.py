@@ -52,6 +52,7 @@ from .idle import IDLE_SECONDS, Idle
 from .live import LIVE, LIVE_PATH, Live, realtime, recent
 from .openapi import document
 from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
+from .page import routes as page
 from .query import InvalidQuery
 from .records import Records
 from .refusals import Refusals
@@ -129,6 +130,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     traces.add_routes(app)
     keys.add_routes(app)
     user_reads.add_routes(app)
+    page.add_routes(app)
     app.router.add_get("/bc/v1/db/{collection}/{operation}", _find)
     app.router.add_get(LIVE_PATH, live.listen)
     app.router.add_get("/bc/v1/live-events/realtime", realtime)
@@ -239,6 +241,8 @@ async def _find(request: web.Request) -> web.Response:
 async def _root(request: web.Request) -> web.StreamResponse:
     if "Upgrade" in request.headers:  # clients that know only the base URL connect here for live events
         return await request.app[LIVE].listen(request)
+    if page.wants_html(request):
+        return await page.root(request)
     try:
         number = version("mindlytics")
     except PackageNotFoundError:

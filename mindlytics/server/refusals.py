@@ -49,7 +49,9 @@ class Refusals:
 
 
 def _reason(response: web.StreamResponse) -> str:
-    """The message in the answer, in the shape of its API."""
+    """The message in the answer, in the shape of its API. A page has none."""
+    if response.content_type != "application/json":
+        return str(response.reason)
     body = response.body if isinstance(response, web.Response) else None
     parsed = orjson.loads(body) if isinstance(body, bytes) else {}
     return str(parsed.get("message") or parsed.get("detail") or "")

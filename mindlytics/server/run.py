@@ -30,6 +30,7 @@ from .chaos import CHAOS
 from .connections import Connections, Runner, accepting
 from .guard import GUARD, is_loopback
 from .live import LIVE, LIVE_PATH, create_live_app
+from .page.access import page_address
 from .reads import READ_SECONDS
 from .store import Store
 
@@ -46,10 +47,11 @@ class ServerError(MindlyticsError):
 
 
 class Addresses(NamedTuple):
-    """The addresses of a server: the base URL, and the WebSocket of its live events."""
+    """The addresses of a server: the base URL, the WebSocket of its live events, and the page, which signs one in."""
 
     url: str
     live_url: str
+    page_url: str
 
 
 @asynccontextmanager
@@ -87,7 +89,7 @@ async def listening(
     connections = Connections()
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_answering(app, host, port, connections))
-        addresses = Addresses(url, _ws(url) + LIVE_PATH)
+        addresses = Addresses(url, _ws(url) + LIVE_PATH, page_address(app, url))
         if live_port is None:
             live_port = LIVE_PORTS.get(port)
         if live_port is not None:
@@ -95,7 +97,7 @@ async def listening(
                 live_url = await stack.enter_async_context(
                     _answering(create_live_app(app[LIVE], app[CHAOS], app[GUARD]), host, live_port, connections)
                 )
-                addresses = Addresses(url, _ws(live_url))
+                addresses = addresses._replace(live_url=_ws(live_url))
             except ServerError as error:
                 logger.warning("live events are on %s only: %s", addresses.live_url, error)
         yield addresses
@@ -130,6 +132,7 @@ async def serve(
     live_port: int | None = None,
     read_timeout: float = READ_SECONDS,
     on_ready: Callable[[str], None] | None = None,
+    on_page: Callable[[str], None] | None = None,
     **options: Unpack[Options],
 ) -> None:
     """Run the server until the task is cancelled.
@@ -140,6 +143,8 @@ async def serve(
     :param live_port: see :func:`listening`.
     :param read_timeout: seconds after which a read is cancelled and answered with 503. 0: never.
     :param on_ready: called with the base URL as soon as requests are answered.
+    :param on_page: called after it with the address of the page for people. With ``api_key``, it has a token that signs
+        in one browser.
     :param options: see :func:`~mindlytics.server.app.create_app`.
     :raises ServerError: the address is unusable.
     :raises StoreError: the file is unusable.
@@ -151,6 +156,8 @@ async def serve(
         async with listening(store, host, port, api_key, live_port=live_port, **options) as addresses:
             if on_ready is not None:
                 on_ready(addresses.url)
+            if on_page is not None:
+                on_page(addresses.page_url)
             await asyncio.Event().wait()
     finally:
         gc.set_threshold(*thresholds)
@@ -171,11 +178,13 @@ class LocalServer:
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
         ``chaos``, ``allowed_hosts``, ``idle``.
 
-    ``url`` is the base URL, ``live_url`` the WebSocket of live events.
+    ``url`` is the base URL, ``live_url`` the WebSocket of live events, ``page_url`` the page for people. With
+    ``api_key``, its address has a token that signs in one browser.
     """
 
     url: str
     live_url: str
+    page_url: str
     store: Store
 
     def __init__(
@@ -268,7 +277,7 @@ class LocalServer:
             async with listening(
                 self.store, "127.0.0.1", self._port, self._api_key, live_port=self._live_port, **self._options
             ) as addresses:
-                self.url, self.live_url = addresses
+                self.url, self.live_url, self.page_url = addresses
                 self._stop = asyncio.Event()
                 self._loop = asyncio.get_running_loop()
                 ready.set()

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,25 @@ def test_a_signal_ends_it_and_what_came_in_stays(number: int, tmp_path: Path) ->
 def test_a_key_is_asked_for_where_one_is_given_and_never_printed(tmp_path: Path) -> None:
     with running("serve", "--port", 0, "--api-key", "s3cret", until="Ctrl-C", cwd=tmp_path) as command:
         assert "s3cret" not in command.said
+        page = re.search(r"in a browser, once: (http://127\.0\.0\.1:\d+/\?token=\S+)\n", command.said)
+        assert page is not None
+        assert "<h1>Sessions</h1>" in requests.get(page[1], headers={"Accept": "text/html"}, timeout=20).text
         assert [] == Stored(command.url, api_key="s3cret").find("sessions")
         with HTTPClient(server_endpoint=command.url, api_key="other", project_id="local") as http:
             assert 403 == http.send_request(method="GET", url="/bc/v1/db/sessions/find")["status"]
+
+
+def test_it_opens_the_page_in_a_browser(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" >{opened}.part && mv {opened}.part {opened}\n', "utf-8")
+    browser.chmod(0o755)
+    with running("serve", "--port", 0, "--open", until="Ctrl-C", cwd=tmp_path, BROWSER=f"{browser} %s") as command:
+        until = time.monotonic() + 30
+        while not opened.exists():
+            assert time.monotonic() < until, "no browser was started"
+            time.sleep(0.01)
+        assert f"{command.url}/" == opened.read_text("utf-8")
 
 
 def test_with_a_super_key_keys_are_made_first(tmp_path: Path) -> None:
