@@ -6,7 +6,7 @@ They are imported at run time too, since frameworks read annotations. On 3.10, c
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 if sys.version_info >= (3, 11):
@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import Self, Unpack
 
-__all__ = ["Awaited", "JsonObject", "Self", "Unpack"]
+__all__ = ["Awaited", "JsonMapping", "JsonObject", "Self", "Unpack"]
 
 T = TypeVar("T")
 
@@ -23,3 +23,6 @@ Awaited = Coroutine[Any, Any, T]
 
 JsonObject = dict[str, Any]
 """A JSON object of a service's reply, whose names and values the service decides."""
+
+JsonMapping = Mapping[str, Any]
+"""The same as a field of an immutable object."""

@@ -93,19 +93,19 @@ def as_timestamp(value: object, report: Report) -> Timestamp:
         return normalise_timestamp(value)
     try:
         inner = unwrapped(value)
-        library = type(value).__module__.partition(".")[0]
-        if library in ("numpy", "pandas") and not isinstance(inner, datetime) and isinstance(inner, date):
+        is_of_library = type(value).__module__.partition(".")[0] in ("numpy", "pandas")
+        if is_of_library and not isinstance(inner, datetime) and isinstance(inner, date):
             inner = datetime(inner.year, inner.month, inner.day)
-        is_naive = isinstance(inner, datetime) and inner.tzinfo is None
-        if library in ("numpy", "pandas") and is_naive:
+        lacks_zone = is_of_library and isinstance(inner, datetime) and inner.tzinfo is None
+        if lacks_zone and isinstance(inner, datetime):
             inner = inner.replace(tzinfo=UTC)
     except Exception:  # its own methods may raise anything
         return cast(Timestamp, value)
     if inner is None:
         report("timestamp", value, "replaced by the current time: it is NaT")
-    elif is_naive and inner.tzinfo is not None:
+    elif lacks_zone:
         report("timestamp", value, "taken as UTC: it has no time zone")
-    return normalise_timestamp(inner)
+    return normalise_timestamp(cast("Timestamp | None", inner))
 
 
 def as_text(name: str, value: object, report: Report) -> str | None:

@@ -484,14 +484,14 @@ class BaseSession(Generic[Done, Id]):
         is_left_out = feedback is None and not (value is None and comment is None)
         if not is_left_out and (not isinstance(feedback, str) or feedback not in FEEDBACK_TYPES):
             raise InvalidEvent("feedback", " or ".join(f'"{each}"' for each in FEEDBACK_TYPES), feedback)
-        turn = whole_number(turn)
-        if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool) or turn < 1):
-            raise InvalidEvent("turn", "an int of at least 1, or None", turn)
+        number = whole_number(turn)
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
+            raise InvalidEvent("turn", "an int of at least 1, or None", number)
         return self.track_event(
             event=FEEDBACK,
             properties=_present(
                 feedback=feedback,
-                turn=turn,
+                turn=number,
                 turn_id=self._id("turn_id", turn_id),
                 value=None if value is None else check_finite("value", value),
                 comment=None if comment is None else _text("comment", comment),

@@ -42,9 +42,6 @@ from .setting_rules import (
     variable,
 )
 
-BeforeSend = Callable[[Any], object]
-"""A program's ``before_send``, which takes the events of its client's service."""
-
 PRODUCTION = "https://app.mindlytics.ai"
 
 
@@ -68,7 +65,7 @@ class Options(TypedDict, total=False):
     verify: bool | str | None
     trust_env: bool | None
     http_client: object
-    before_send: BeforeSend | None
+    before_send: Callable[[Any], object] | None
     content_mode: str | None
     redact: bool | str | re.Pattern[str] | Iterable[str | re.Pattern[str]] | None
     sample_rate: float | None
@@ -212,7 +209,7 @@ class Settings:
         session_or_none,
         "A `requests.Session` or `aiohttp.ClientSession` of your own. The client uses it and leaves it open.",
     )
-    before_send: BeforeSend | None = _setting(
+    before_send: Callable[[Any], object] | None = _setting(
         None,
         plain_function,
         "Called with every event before it is sent. Return the event or a changed copy, or None to drop it.",

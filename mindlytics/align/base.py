@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from ..annotations import Unpack
 from ..arguments import as_id
@@ -223,9 +223,9 @@ class BaseAlignAI(ServiceClient[P], Generic[P, Done]):
         added = [each for each in self._origin.items() if each[0] not in own]
         return {**own, **dict(added[: MAX_PROPERTIES - len(own)])}
 
-    def _id(self, name: str, value: object) -> Any:
-        """An id as text, see :func:`~mindlytics.arguments.as_id`."""
-        return as_id(name, value, self.pipeline.report_change)
+    def _id(self, name: str, value: object) -> str:
+        """An id as text, see :func:`~mindlytics.arguments.as_id`. The event refuses what is no text."""
+        return cast(str, as_id(name, value, self.pipeline.report_change))
 
     def _mirror(self, account: Account, settings: Settings) -> Mirror:
         """Copy a session to Align AI. Its client belongs to another service, and has these settings."""

@@ -52,7 +52,7 @@ COUNTRIES = frozenset(
 )
 """The officially assigned codes of ISO 3166-1 alpha-2, as the time zone database lists them (iso3166.tab)."""
 
-Validator = Callable[[Any, "Attribute[Any]", Any], None]
+Validator = Callable[[object, "Attribute[Any]", object], None]
 
 
 def _text(shortest: int, longest: int, *, optional: bool = False) -> Validator:
@@ -81,19 +81,19 @@ def _one_of(*allowed: str) -> Validator:
     return check
 
 
-def _content(_: object, attribute: Attribute[Any], value: Any) -> None:
+def _content(_: object, attribute: Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ValidationError(attribute.name, "a str that is not empty", value)
 
 
-def _index(_: object, attribute: Attribute[Any], value: Any) -> None:
+def _index(_: object, attribute: Attribute[int], value: object) -> None:
     if value is None and attribute.default is None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_INDEX:
         raise ValidationError(attribute.name, f"an int from 1 to {MAX_INDEX}", value)
 
 
-def _ip(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _ip(_: object, attribute: Attribute[str], value: object) -> None:
     if value is None:
         return
     try:
@@ -104,17 +104,17 @@ def _ip(_: Any, attribute: Attribute[Any], value: Any) -> None:
         raise ValidationError(attribute.name, "an IPv4 address such as 192.0.2.7", value) from None
 
 
-def _country(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _country(_: object, attribute: Attribute[str], value: object) -> None:
     if value is not None and (not isinstance(value, str) or value not in COUNTRIES):
         raise ValidationError(attribute.name, "an ISO 3166-1 alpha-2 code such as KR, in capitals", value)
 
 
-def _datetime(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _datetime(_: object, attribute: Attribute[datetime], value: object) -> None:
     if value is not None and type(value) is not datetime:
         raise ValidationError(attribute.name, "a datetime", value)
 
 
-def _aware(value: Any) -> Any:
+def _aware(value: object) -> object:
     """A datetime without a zone is in UTC, as in the service's own client."""
     if not isinstance(value, datetime):
         return value
@@ -143,12 +143,14 @@ def checked_properties(properties: object) -> dict[str, str]:
         raise ValidationError("custom_properties", f"at most {MAX_PROPERTIES} properties, not {len(items)}", properties)
     if not is_whole:
         raise ValidationError("custom_properties", "a mapping whose items can be read", properties)
+    checked: dict[str, str] = {}
     for key, value in items:
         if not isinstance(key, str) or not PROPERTY_NAME.fullmatch(key):
             raise ValidationError("a name in custom_properties", f"of the form ^{PROPERTY_NAME.pattern}$", key)
         if not isinstance(value, str) or len(value) > MAX_PROPERTY:
             raise ValidationError(f"custom_properties.{key}", f"a str of at most {MAX_PROPERTY} characters", value)
-    return {str(key): valid_text(value) for key, value in items}
+        checked[str(key)] = valid_text(value)
+    return checked
 
 
 @frozen(kw_only=True, repr=False)

@@ -56,6 +56,7 @@ USER_FIELDS |= {"country_code": "country_code"}
 """The traits that the service has fields for."""
 
 if TYPE_CHECKING:
+    from ..pipeline.base import Pipeline
     from ..redaction import Redact
 
 Report = Callable[[str, str], None]
@@ -98,9 +99,9 @@ class _Original:
         self.report = report
         self._before_send = before_send
         self._redact = redact
-        self._outcome: Any = None
+        self._outcome: AnyEvent | Suppressed | None = None
 
-    def allowed(self) -> Any:
+    def allowed(self) -> AnyEvent:
         """What the client's ``before_send`` makes of it. It is called once.
 
         :raises Suppressed: ``before_send`` dropped it.
@@ -153,7 +154,7 @@ class Mirror:
     :param settings: those of the client that records.
     """
 
-    def __init__(self, pipeline: Any, account: Account, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, account: Account, settings: Settings) -> None:
         self.account = account
         self._pipeline = pipeline
         self._before_send = settings.before_send
@@ -288,12 +289,11 @@ def _user_recognize(event: Identify, report: Report) -> AlignEvent:
 
 
 def _feedback_create(event: CustomEvent, _: Report) -> AlignEvent:
-    properties: Mapping[str, Any] = event.properties
-    turn = properties.get("turn")
+    turn = event.properties.get("turn")
     return FeedbackCreate(
         session_id=event.session_id,
-        message_index=None if turn is None else index_of_turn(turn),
-        feedback_type=properties.get("feedback", ""),
+        message_index=None if turn is None else index_of_turn(int(turn)),
+        feedback_type=str(event.properties.get("feedback", "")),
         timestamp=_time_of(event),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from attrs import Attribute, field, fields, frozen
@@ -19,15 +20,15 @@ REQUEST_SECONDS = 10
 MAX_RETRIES = 20
 
 
-def _at_least(least: int) -> Any:
-    def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _at_least(least: int) -> Callable[[object, Attribute[int], object], None]:
+    def check(_: object, attribute: Attribute[int], value: object) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InvalidSetting(f"{attribute.name} must be an int of at least {least}")
 
     return check
 
 
-def _seconds(_: Any, attribute: Attribute[Any], value: Any) -> None:
+def _seconds(_: object, attribute: Attribute[float], value: object) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
         raise InvalidSetting(f"{attribute.name} must be a number of seconds of at least 0")
 
@@ -48,12 +49,12 @@ class Config:
 
     flush_interval_ms: int = field(default=3000, validator=_at_least(0))
     flush_batch_size: int = field(default=50, validator=_at_least(1))
-    flush_timeout_seconds: float = field(default=5, validator=_seconds)
+    flush_timeout_seconds: float = field(default=5.0, validator=_seconds)
     max_buffer_size: int = field(default=200, validator=_at_least(1))
     api_max_retries: int = field(default=3, validator=_at_least(0))
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, float]:
         """The same, as settings of the package."""
         retries = min(self.api_max_retries, MAX_RETRIES)
         chosen = {
@@ -62,8 +63,8 @@ class Config:
             "shutdown_timeout": self.flush_timeout_seconds,
             "retry_for": retries * REQUEST_SECONDS + 2 ** max(retries - 1, 0) - 1,
         }
-        least: Any = fields(Settings).max_queue_events.default
-        if self.max_buffer_size > least:
+        least = fields(Settings).max_queue_events.default
+        if least is not None and self.max_buffer_size > least:
             chosen["max_queue_events"] = self.max_buffer_size
         return chosen
 

@@ -7,16 +7,18 @@ to few versions of protobuf. The schema has a pool of its own, so that other pac
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
+from ..annotations import JsonObject
 from ..delivery.reply import judge
 from ..delivery.verdict import Verdict
 from ..errors import ValidationError
+from ..events import AnyEvent
 from ..secret import Headers, Secret
 from ..values import EPOCH
 from .events import (
@@ -32,6 +34,11 @@ from .settings import COLLECT_PATH
 
 KEY_LENGTH = 32
 """Characters of an ``Idempotency-Key``, which is the ``request_id`` too."""
+
+Fields = Any
+"""A message of the schema, which defines its attributes at run time."""
+Shared = dict[str, Any]
+"""The arguments that events of all types share."""
 
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 
@@ -68,9 +75,9 @@ def encode(event: AlignEvent, project_id: str) -> bytes:
     return framed
 
 
-def _own_properties(event: AlignEvent) -> dict[str, Any]:
+def _own_properties(event: AlignEvent) -> dict[str, object]:
     if isinstance(event, MessageCreate):
-        fields: dict[str, Any] = {
+        fields: dict[str, object] = {
             "session_id": event.session_id,
             "message_index_hint": event.message_index,
             "message_role": 1 + ROLES.index(event.role),
@@ -109,7 +116,7 @@ class Undecodable(ValueError):
     """A body is not a ``CollectEventsRequest``."""
 
 
-def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Any]]:
+def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Fields]]:
     """The ``request_id`` and the messages of a body. :func:`decode` reads each of them.
 
     :raises Undecodable: it is not a ``CollectEventsRequest``.
@@ -128,7 +135,7 @@ def decode_request(body: bytes, *, as_json: bool = False) -> tuple[str, list[Any
     return request.request_id, list(request.events)
 
 
-def as_json(framed: bytes) -> list[dict[str, Any]]:
+def as_json(framed: bytes) -> list[JsonObject]:
     """Encoded events as the JSON of this protocol.
 
     :raises Undecodable: they are none.
@@ -136,7 +143,7 @@ def as_json(framed: bytes) -> list[dict[str, Any]]:
     return [json_format.MessageToDict(event) for event in decode_request(framed)[1]]
 
 
-def decode(message: Any) -> AlignEvent:
+def decode(message: Fields) -> AlignEvent:
     """Read one message of a request.
 
     :raises ValidationError: a field breaks a rule. The message names both.
@@ -146,18 +153,17 @@ def decode(message: Any) -> AlignEvent:
     kind, read = _READERS[message.type]
     if message.properties.WhichOneof("what") != kind:
         raise ValidationError("properties", f"{kind} for the type {message.type}", message.properties)
-    shared: dict[str, Any] = {
+    shared: Shared = {
         "custom_properties": {name: it.string_value for name, it in message.properties.custom_properties.items()}
     }
     if message.id:
         shared["event_id"] = message.id
     if message.HasField("create_time"):
         shared["timestamp"] = _to_datetime(message.create_time)
-    event: AlignEvent = read(getattr(message.properties, kind), shared)
-    return event
+    return read(getattr(message.properties, kind), shared)
 
 
-def _read_message(it: Any, shared: dict[str, Any]) -> AlignEvent:
+def _read_message(it: Fields, shared: Shared) -> AlignEvent:
     role = ROLES[it.message_role - 1] if it.message_role in (1, 2) else ""
     return MessageCreate(
         session_id=it.session_id,
@@ -168,7 +174,7 @@ def _read_message(it: Any, shared: dict[str, Any]) -> AlignEvent:
     )
 
 
-def _read_user(it: Any, shared: dict[str, Any]) -> AlignEvent:
+def _read_user(it: Fields, shared: Shared) -> AlignEvent:
     return UserRecognize(
         user_id=it.user_id,
         display_name=it.user_display_name or None,
@@ -180,14 +186,14 @@ def _read_user(it: Any, shared: dict[str, Any]) -> AlignEvent:
     )
 
 
-def _read_feedback(it: Any, shared: dict[str, Any]) -> AlignEvent:
+def _read_feedback(it: Fields, shared: Shared) -> AlignEvent:
     if it.feedback_target not in (1, 2):
         raise ValidationError("feedback_target", "TARGET_SESSION or TARGET_MESSAGE", it.feedback_target)
     index = {"message_index": it.message_index_hint} if it.feedback_target == 2 else {}
     return FeedbackCreate(session_id=it.session_id, feedback_type=it.type, **index, **shared)
 
 
-_READERS: Mapping[str, tuple[str, Any]] = {
+_READERS: Mapping[str, tuple[str, Callable[[Fields, Shared], AlignEvent]]] = {
     SessionOpen.type: (
         "session_properties",
         lambda it, shared: SessionOpen(
@@ -209,7 +215,7 @@ def _to_timestamp(at: datetime) -> dict[str, int]:
     return {"seconds": since // SECOND, "nanos": since % SECOND // MICROSECOND * 1000}
 
 
-def _to_datetime(stamp: Any) -> datetime:
+def _to_datetime(stamp: Fields) -> datetime:
     try:
         return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
     except OverflowError:
@@ -232,8 +238,8 @@ class AlignWire:
         self._headers: Headers = {"Authorization": bearer, "Content-Type": "application/proto"}
         self._project_id = project_id
 
-    def encode(self, event: Any) -> bytes:
-        return encode(event.translated(), self._project_id)
+    def encode(self, event: AnyEvent) -> bytes:
+        return encode(cast(AlignEvent, event.translated()), self._project_id)
 
     def body(self, pieces: Sequence[bytes], *, bare: bool, key: str) -> bytes:
         request_id: bytes = _Request(request_id=key).SerializeToString()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import cast
 
 from attrs import Factory, frozen
 from tenacity import AsyncRetrying
@@ -88,7 +88,7 @@ class AsyncConversations(BaseConversations):
         self.sessions = AsyncSessions(self)
         self.agents = AsyncAgents(self)
 
-    async def _send(self, call: Call[Any]) -> Any:
+    async def _send(self, call: Call[object]) -> object:
         """Send a call and return its answer.
 
         :raises AntonniaError: the service refused, or could not be reached.
@@ -98,10 +98,10 @@ class AsyncConversations(BaseConversations):
         await AsyncRetrying(**exchange.rules(asyncio.sleep))(_post, line, exchange)
         return exchange.answer()
 
-    async def _walk(self, call: Call[Any]) -> AsyncIterator[Any]:
+    async def _walk(self, call: Call[object]) -> AsyncIterator[object]:
         """Iterate over all that a search finds, page by page."""
         offset = 0
-        while page := await self._send(call.at(offset)):
+        while page := cast("list[object]", await self._send(call.at(offset))):
             for item in page:
                 yield item
             offset += len(page)

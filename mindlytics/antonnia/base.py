@@ -43,7 +43,7 @@ _NAMES = {"server_endpoint": "base_url", "request_timeout": "timeout"}
 """The names of settings in this API."""
 
 
-def _renamed(_: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]]:
+def _renamed(_: type, attributes: list[Attribute[object]]) -> list[Attribute[object]]:
     """Settings under this API's names. Only arguments set them."""
     return [
         each.evolve(metadata={**each.metadata, "argument": _NAMES.get(each.name), "read": None}) for each in attributes
@@ -158,7 +158,7 @@ class Exchange:
         again = repeatable and (reply.status in RETRIED or reply.status >= 500 or bool(reply.problem))
         return Verdict(Fate.RETRY if again else Fate.REFUSED, reply.status, wait=_wait(reply) if again else None)
 
-    def rules(self, sleep: object) -> dict[str, Any]:
+    def rules(self, sleep: Callable[[float], object]) -> dict[str, Any]:
         """The arguments of ``tenacity.Retrying`` and ``AsyncRetrying``: delivery's policy, with ``max_retries``."""
         rules = policy(self._settings, sleep=sleep, clock=time.monotonic, spent=lambda: 0.0, deadline=lambda: math.inf)
 
@@ -168,7 +168,7 @@ class Exchange:
 
         return {**rules, "stop": stop}
 
-    def answer(self) -> Any:
+    def answer(self) -> object:
         """The service's answer.
 
         :raises AntonniaError: the call failed, or there was no reply.
@@ -211,7 +211,7 @@ def _encoded(body: Mapping[str, object]) -> bytes:
     return b"{" + b",".join(fields) + b"}"
 
 
-_ERRORS: Mapping[int, Callable[[str, int, Mapping[str, Any]], AntonniaError]] = {
+_ERRORS: Mapping[int, Callable[[str, int, Mapping[str, object]], AntonniaError]] = {
     401: AuthenticationError,
     404: NotFoundError,
     422: ValidationError,

@@ -30,7 +30,7 @@ def record(session: BaseSession[Done, Any], messages: Iterable[Message | Message
     return play(session, Transcript(line=0, session={}, steps=steps, began=began, ended=ended))
 
 
-def _lines(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:
+def _lines(messages: Iterable[Message]) -> Iterable[dict[str, object]]:
     """The messages in the chat format of language-model APIs."""
     running: set[str] = set()
     for message in messages:
@@ -47,6 +47,6 @@ def _lines(messages: Iterable[Message]) -> Iterable[dict[str, Any]]:
             yield {"role": message.role, "content": content.words, "timestamp": at}
 
 
-def _call(id: str, name: str, arguments: str | None, at: str) -> dict[str, Any]:
+def _call(id: str, name: str, arguments: str | None, at: str) -> dict[str, object]:
     call = {"id": id, "function": {"name": name, "arguments": arguments}}
     return {"role": "assistant", "tool_calls": [call], "timestamp": at}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from attrs import evolve, frozen
@@ -21,6 +21,7 @@ from .exceptions import ValidationError
 from .types import MessageContent, ScheduleConfig
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 # What a face returns: the answer, or an awaitable of it.
 One = TypeVar("One")
@@ -50,8 +51,8 @@ class Call(Generic[R]):
 
     method: str
     path: str
-    answer: Any
-    json: Mapping[str, Any] | None = None
+    answer: type[object] | None
+    json: Mapping[str, object] | None = None
     repeatable: bool = False
     key: str | None = None
 
@@ -117,7 +118,7 @@ def key(value: object) -> str | None:
     return value
 
 
-def without_none(**arguments: object) -> dict[str, Any]:
+def without_none(**arguments: T | None) -> dict[str, T]:
     """Leave out the arguments that are None."""
     return {name: value for name, value in arguments.items() if value is not None}
 
@@ -147,7 +148,7 @@ def whole(name: str, value: object, least: int, most: int | None = None) -> int 
     return value
 
 
-def mapping(name: str, value: object) -> Mapping[str, Any] | None:
+def mapping(name: str, value: object) -> Mapping[str, object] | None:
     """Check that a value is None or a mapping."""
     if value is not None and not isinstance(value, Mapping):
         raise ValidationError(f"{name} must be a mapping, got {type(value).__name__}")
@@ -169,7 +170,7 @@ def timestamp_param(name: str, value: object) -> str:
         raise ValidationError(f"{name} must be a time within the years 1 to 9999 in UTC") from None
 
 
-def shaped(name: str, kind: type[MessageContent] | type[ScheduleConfig], value: object) -> dict[str, Any]:
+def shaped(name: str, kind: type[MessageContent] | type[ScheduleConfig], value: object) -> dict[str, object]:
     """The JSON of a value: an instance, or a mapping of the same shape. A mapping stays as it is."""
     try:
         as_json = to_json(value)
@@ -178,4 +179,4 @@ def shaped(name: str, kind: type[MessageContent] | type[ScheduleConfig], value: 
         raise ValidationError(f"{name} must hold only what JSON can hold") from None
     except Misfit as error:
         raise ValidationError(str(error)) from None
-    return dict(as_json)
+    return dict(cast("Mapping[str, object]", as_json))

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 from tenacity import Retrying
 
@@ -59,7 +59,7 @@ class Conversations(BaseConversations):
         self.sessions = Sessions(self)
         self.agents = Agents(self)
 
-    def _send(self, call: Call[object]) -> Any:
+    def _send(self, call: Call[object]) -> object:
         """Send a call and return its answer.
 
         :raises AntonniaError: the service refused, or could not be reached.
@@ -75,7 +75,7 @@ class Conversations(BaseConversations):
     def _walk(self, call: Call[object]) -> Iterator[object]:
         """Iterate over all that a search finds, page by page."""
         offset = 0
-        while page := self._send(call.at(offset)):
+        while page := cast("list[object]", self._send(call.at(offset))):
             yield from page
             offset += len(page)
 

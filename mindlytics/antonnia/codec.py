@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeVar, get_origin
+from typing import Literal, TypeVar, get_origin
 
 import orjson
 from attrs import NOTHING, fields, has
 from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn
 
+from ..annotations import JsonMapping
 from ..cleaning.numbers import plain_number
 from ..values import parse_timestamp
 from . import types
@@ -36,7 +37,11 @@ CONFIGS: Mapping[str, type[ScheduleConfig]] = {
     "node": types.ScheduledNodeConfig,
 }
 
-_KINDS: Mapping[type[Any], Mapping[str, type[Any]]] = {MessageContent: CONTENTS, Agent: AGENTS, ScheduleConfig: CONFIGS}
+_KINDS: Mapping[type[Model], Mapping[str, type[Model]]] = {
+    MessageContent: CONTENTS,
+    Agent: AGENTS,
+    ScheduleConfig: CONFIGS,
+}
 
 
 class Misfit(ValueError):
@@ -47,7 +52,7 @@ class _Wrong(ValueError):
     """A value breaks a rule. The message goes after the field's name."""
 
 
-def parse(text: bytes | str) -> Any:
+def parse(text: bytes | str) -> object:
     """Parse JSON text. ``NaN`` and infinities, which some services write, become None.
 
     :raises ValueError: it is not JSON. The message quotes nothing.
@@ -81,7 +86,7 @@ def from_json(kind: type[T], document: object, name: str = "") -> T:
     raise Misfit("; ".join(messages))
 
 
-def to_json(value: object) -> Any:
+def to_json(value: object) -> object:
     """The JSON of a value that :func:`from_json` made, or of anything else that JSON can hold.
 
     :raises TypeError: it holds a NaN or an infinity, which JSON cannot hold.
@@ -107,7 +112,7 @@ def _words(error: BaseException, _: type[object] | None) -> str:
     return str(error) if isinstance(error, _Wrong) else "has the wrong form"
 
 
-def _model(kind: type[Any]) -> Callable[[Any, object], object]:
+def _model(kind: type[Model]) -> Callable[[object, object], object]:
     """Make a hook that reads a class: its own fields by type (null counts as absent if there is a default), others as
     ``extra``.
     """
@@ -115,7 +120,7 @@ def _model(kind: type[Any]) -> Callable[[Any, object], object]:
     structure = make_dict_structure_fn(kind, _converter)
     kinds = _KINDS.get(kind, {})
 
-    def model_from_json(document: object, _: object) -> Any:
+    def model_from_json(document: object, _: object) -> object:
         if not isinstance(document, Mapping):
             raise _Wrong(f"must be an object, got {type(document).__name__}")
         name = document.get("type")
@@ -138,10 +143,12 @@ def _exactly(kind: type[T], words: str) -> Callable[[object, object], T]:
     return check
 
 
-def _datetime_from(value: Any, _: Any) -> datetime:
+def _datetime_from(value: object, _: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
     try:
-        return value if isinstance(value, datetime) else parse_timestamp(value)
-    except (TypeError, ValueError):
+        return parse_timestamp(value if isinstance(value, str) else "")
+    except ValueError:
         raise _Wrong("must be an ISO 8601 date and time") from None
 
 
@@ -152,5 +159,5 @@ _converter.register_structure_hook(datetime, _datetime_from)
 _converter.register_structure_hook_func(
     lambda kind: getattr(kind, "__origin__", None) is Literal, _exactly(str, "a str")
 )
-_converter.register_structure_hook_func(lambda kind: kind == Mapping[str, Any], _exactly(dict, "an object"))
+_converter.register_structure_hook_func(lambda kind: kind == JsonMapping, _exactly(dict, "an object"))
 _converter.register_structure_hook_factory(lambda kind: has(kind) and issubclass(kind, Model), _model)

@@ -6,12 +6,12 @@ They are plain values. You make them, or ``codec.py`` makes them from the servic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from attrs import field, frozen
 
+from ..annotations import JsonMapping
 from ..values import now
 
 SessionStatus = Literal["open", "closed"]
@@ -29,7 +29,7 @@ class Model:
     :param extra: fields of the service's answer that are new to this version.
     """
 
-    extra: Mapping[str, Any] = field(factory=dict, repr=False)
+    extra: JsonMapping = field(factory=dict, repr=False)
 
 
 # -- agents
@@ -81,7 +81,7 @@ class Session(Model):
     thread_id: str | None = None
     agent: Agent | None = None
     ending_survey_submission_id: str | None = None
-    metadata: Mapping[str, Any] = field(factory=dict, repr=False)
+    metadata: JsonMapping = field(factory=dict, repr=False)
     updated_at: datetime | None = None
 
 
@@ -92,7 +92,7 @@ class SessionUpdateFields(TypedDict, total=False):
     status: SessionStatus
     agent_id: str | None
     ending_survey_submission_id: str | None
-    metadata: Mapping[str, Any] | None
+    metadata: JsonMapping | None
     organization_id: str
 
 
@@ -119,7 +119,7 @@ class MessageContentText(MessageContent):
     type: Literal["text"] = "text"
     text: str = field(repr=False)
     template_id: str | None = None
-    template_parameters: Mapping[str, Any] | None = field(default=None, repr=False)
+    template_parameters: JsonMapping | None = field(default=None, repr=False)
 
     @property
     def words(self) -> str:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar, Union, overload
+from typing import Any, Generic, Literal, TypeVar, Union, cast, overload
 
 from attrs import field, frozen
 
+from ..annotations import JsonMapping
 from .codec import Misfit, from_json
 from .codec import parse as parse_json
 from .exceptions import ValidationError
@@ -27,6 +28,8 @@ from .types import Message, Model, Session
 Done = TypeVar("Done")
 """What a handler returns: anything, or an awaitable."""
 E = TypeVar("E")
+Handler = Callable[[Any], Done]
+"""A program's function, which takes the events of one type."""
 _Add = Callable[[Callable[[E], Done]], Callable[[E], Done]]
 """A decorator that returns the handler itself."""
 
@@ -88,7 +91,7 @@ class UnknownEvent(Event):
     :param data: its ``data``, as it came.
     """
 
-    data: Mapping[str, Any] = field(factory=dict, repr=False)
+    data: JsonMapping = field(factory=dict, repr=False)
 
 
 WebhookEvent = Union[SessionCreated, SessionTransferred, SessionFinished, MessageCreated, UnknownEvent]
@@ -113,22 +116,21 @@ def parse(body: bytes | str | Mapping[str, object]) -> WebhookEvent:
     """
     if not isinstance(body, (bytes, bytearray, str, Mapping)):
         raise ValidationError(f"body must be bytes, a str or a mapping, got {type(body).__name__}")
-    if isinstance(body, Mapping):
-        document: Any = body
-    else:
+    document: object = body
+    if not isinstance(body, Mapping):
         try:
             document = parse_json(body)
         except ValueError:
             raise ValidationError("body must be JSON") from None
-        if not isinstance(document, dict):
-            raise ValidationError(f"body must be a JSON object, got {type(document).__name__}")
+    if not isinstance(document, Mapping):
+        raise ValidationError(f"body must be a JSON object, got {type(document).__name__}")
     try:
         return _event(document)
     except Misfit as error:
         raise ValidationError(str(error)) from None
 
 
-def _event(document: Mapping[str, Any]) -> WebhookEvent:
+def _event(document: Mapping[str, object]) -> WebhookEvent:
     kind, name = _KINDS.get(str(document.get("type")), (UnknownEvent, ""))
     if kind is UnknownEvent:
         return from_json(UnknownEvent, document)
@@ -141,8 +143,7 @@ def _event(document: Mapping[str, Any]) -> WebhookEvent:
         fields["action"] = rest.pop("action")
     if not rest:
         del fields["data"]
-    made: Any = from_json(kind, fields)
-    return made  # type: ignore[no-any-return]
+    return cast(WebhookEvent, from_json(kind, fields))
 
 
 class BaseWebhooks(Generic[Done]):
@@ -151,7 +152,7 @@ class BaseWebhooks(Generic[Done]):
     _is_async: bool
 
     def __init__(self) -> None:
-        self._handlers: dict[str, list[Callable[[Any], Any]]] = {}
+        self._handlers: dict[str, list[Handler[Done]]] = {}
 
     @overload
     def on(self, type: Literal["session.created"]) -> _Add[SessionCreated, Done]: ...
@@ -163,7 +164,7 @@ class BaseWebhooks(Generic[Done]):
     def on(self, type: Literal["message.created"]) -> _Add[MessageCreated, Done]: ...
     @overload
     def on(self, type: Literal["*"]) -> _Add[WebhookEvent, Done]: ...
-    def on(self, type: str) -> Any:
+    def on(self, type: str) -> object:
         """Register a function for a type of event. This is a decorator, which returns the function itself.
 
         :param type: such as ``"message.created"``, or ``"*"`` for events that have no other handler, also of unknown
@@ -173,7 +174,7 @@ class BaseWebhooks(Generic[Done]):
         if type not in _KINDS and type != REST:
             raise ValidationError(f"type must be one of {', '.join([*_KINDS, REST])}")
 
-        def add(handler: Callable[[Any], object]) -> Callable[[Any], Any]:
+        def add(handler: Handler[Done]) -> Handler[Done]:
             if inspect.iscoroutinefunction(handler) and not self._is_async:
                 raise ValidationError("handler must be a plain function; AsyncWebhooks awaits coroutine functions")
             self._handlers.setdefault(type, []).append(handler)
@@ -181,7 +182,7 @@ class BaseWebhooks(Generic[Done]):
 
         return add
 
-    def _wanted(self, event: WebhookEvent) -> list[Callable[[Any], Any]]:
+    def _wanted(self, event: WebhookEvent) -> list[Handler[Done]]:
         return self._handlers.get(event.type) or self._handlers.get(REST) or []
 
 
@@ -190,7 +191,7 @@ class Webhooks(BaseWebhooks[object]):
 
     _is_async = False
 
-    def handle(self, body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
+    def handle(self, body: bytes | str | Mapping[str, object]) -> WebhookEvent:
         """Read a body, call the handlers of its event, and return the event. Exceptions of a handler pass through.
 
         :raises ValidationError: the body holds no event. No handler was called.
@@ -206,7 +207,7 @@ class AsyncWebhooks(BaseWebhooks[Awaitable[object]]):
 
     _is_async = True
 
-    async def handle(self, body: bytes | str | Mapping[str, Any]) -> WebhookEvent:
+    async def handle(self, body: bytes | str | Mapping[str, object]) -> WebhookEvent:
         """Read a body, await the handlers of its event, and return the event. Exceptions of a handler pass through.
 
         :raises ValidationError: the body holds no event. No handler was called.

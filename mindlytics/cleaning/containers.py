@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeGuard, cast
 
 from ..values import Scalar, valid_text
 from .conversions import Unfit, scalar_of
@@ -21,7 +21,7 @@ ATTEMPTS = 5
 """Attempts to read the items of a mapping that another thread changes."""
 
 
-def is_mapping(value: object) -> bool:
+def is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
     """Whether it is a mapping. False if ``isinstance`` raises."""
     try:
         return isinstance(value, Mapping)
@@ -39,7 +39,7 @@ def _is_array(value: object) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def items_of(mapping: Any) -> tuple[list[tuple[object, Any]], bool]:
+def items_of(mapping: Mapping[object, object]) -> tuple[list[tuple[object, object]], bool]:
     """The items of a mapping, and whether these are all of them.
 
     A mapping that computes its items may raise or never end, and another thread may change a mapping during the read.
@@ -93,11 +93,14 @@ class _Copy:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise Unfit(None, f"left out: more than {MAX_DEPTH} containers within each other")
-        copied = self._mapping(inner) if isinstance(inner, Mapping) else [self.of(each) for each in _each(inner)]
+        if isinstance(inner, Mapping):
+            copied: object = self._mapping(inner)
+        else:
+            copied = [self.of(each) for each in _each(cast("Iterable[object]", inner))]
         self._depth -= 1
         return copied
 
-    def _mapping(self, mapping: object) -> dict[str, object]:
+    def _mapping(self, mapping: Mapping[object, object]) -> dict[str, object]:
         items, is_whole = items_of(mapping)
         if not is_whole:
             self.is_whole = False
@@ -136,8 +139,8 @@ class _Copy:
         return scalar
 
 
-def _each(container: Any) -> Iterator[object]:
+def _each(container: Iterable[object]) -> Iterator[object]:
     """The values of a list or similar, and at most one more than fit."""
-    if type(container) in (list, set):
+    if isinstance(container, (list, set)) and type(container) in (list, set):
         container = container.copy()  # atomic
     return itertools.islice(container, MAX_VALUES + 1)

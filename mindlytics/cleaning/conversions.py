@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..values import INT64, Scalar, valid_text
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 MAX_BITS = 2048
 """Most bits of an integer that is sent as text. Writing a larger one is slow, and Python may refuse it."""
@@ -64,12 +67,12 @@ def exact_text(value: object) -> str:
     return str.__str__(value) if issubclass(type(value), str) else str(value)
 
 
-def exact_int(value: Any) -> int:
+def exact_int(value: int) -> int:
     """An exact ``int``. Subclasses may compare slowly or wrongly."""
     return int.__index__(value) if issubclass(type(value), int) else int(value)
 
 
-def exact_float(value: Any) -> float:
+def exact_float(value: float) -> float:
     """An exact ``float``."""
     return float.__float__(value) if issubclass(type(value), float) else float(value)
 
@@ -107,7 +110,7 @@ def _rare_number(value: object) -> Scalar:
     raise Unfit(None, f"left out: a {type(value).__name__} cannot become a scalar")
 
 
-def _of_decimal(value: Any) -> Scalar:
+def _of_decimal(value: Decimal) -> Scalar:
     """An integer if it is whole, else a float. The exponent is checked first, since it may be huge."""
     if not value.is_finite():
         raise Unfit(None, "left out: not a finite number")

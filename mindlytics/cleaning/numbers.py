@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .conversions import scalar_of
 from .wrappers import unwrapped
 
@@ -23,7 +21,7 @@ def plain_number(value: object) -> object:
         return value
 
 
-def whole_number(value: object) -> Any:
+def whole_number(value: object) -> object:
     """Like :func:`plain_number`, and an int for a whole float: pandas turns counts into floats if some are missing."""
     plain = plain_number(value)
     return int(plain) if type(plain) is float and plain.is_integer() else plain

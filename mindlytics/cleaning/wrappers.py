@@ -14,7 +14,7 @@ MAX_WRAPPERS = 8
 """Most wrappers around each other, for example an enum whose value is a path."""
 
 
-def unwrapped(value: object) -> Any:
+def unwrapped(value: object) -> object:
     """The standard value inside, or None for a missing value such as NaT.
 
     :raises Unfit: there are too many wrappers.
@@ -69,7 +69,7 @@ _PER_SECOND = {"ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
 """NumPy's units that are finer than a datetime's."""
 
 
-def _from_timedelta64(value: Any) -> Any:
+def _from_timedelta64(value: Any) -> object:
     """A timedelta, seconds if that cannot hold it, or None for NaT."""
     numpy = sys.modules["numpy"]
     if numpy.isnat(value):
@@ -87,11 +87,11 @@ def _as_datetime(value: Any) -> object:
     return value.as_datetime()
 
 
-def _to_decimal(value: Any) -> Any:
+def _to_decimal(value: Any) -> object:
     return value.to_decimal()
 
 
-_LIBRARIES: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
+_LIBRARIES: Mapping[str, Mapping[str, Callable[[Any], object]]] = {
     "bson": {
         "DatetimeMS": _as_datetime,
         "Decimal128": _to_decimal,

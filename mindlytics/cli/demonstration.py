@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import AsyncClient, Client, HTTPClient, MLHTTPError
+from ..annotations import JsonObject
 from ..delivery.account import Stats
 from ..events import CONVERSATION_SUMMARY
 from ..server.run import LocalServer
@@ -98,7 +99,7 @@ async def _play_asyncio(url: str, scenes: Sequence[Scene], losses: list[Loss]) -
     return client.stats()
 
 
-def _arguments(scene: Scene, face: str, losses: list[Loss]) -> dict[str, Any]:
+def _arguments(scene: Scene, face: str, losses: list[Loss]) -> JsonObject:
     return {
         **scene.whom,
         "attributes": {"assistant": scene.assistant, "face": face},
@@ -109,7 +110,7 @@ def _arguments(scene: Scene, face: str, losses: list[Loss]) -> dict[str, Any]:
 # -- showing
 
 
-def _find(http: HTTPClient, collection: str, **query: Any) -> list[dict[str, Any]]:
+def _find(http: HTTPClient, collection: str, **query: object) -> list[JsonObject]:
     """What the server has stored.
 
     :raises MLHTTPError: it does not say.
@@ -117,11 +118,11 @@ def _find(http: HTTPClient, collection: str, **query: Any) -> list[dict[str, Any
     reply = http.send_request(method="GET", url=f"/bc/v1/db/{collection}/find", data=query)
     if isinstance(reply, dict):
         raise MLHTTPError(reply["status"], reply["message"])
-    rows: list[dict[str, Any]] = reply
+    rows: list[JsonObject] = reply
     return rows
 
 
-def _table(sessions: list[dict[str, Any]]) -> Table:
+def _table(sessions: list[JsonObject]) -> Table:
     table = Table(
         title="What the server has stored",
         title_justify="left",
@@ -149,7 +150,7 @@ def _table(sessions: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _found(conversations: list[dict[str, Any]]) -> str:
+def _found(conversations: list[JsonObject]) -> str:
     """What the server's analysis says of the conversations in which it recognised what was wanted."""
     lines = ["\nWhat it found in them, and how people felt:"]
     for conversation in conversations:
@@ -160,13 +161,13 @@ def _found(conversations: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _name(user: dict[str, Any]) -> str:
+def _name(user: JsonObject) -> str:
     if user["id"].startswith("ml_"):
         return "(anonymous)"
     return f"ml_... -> {user['id']}" if len(user["aliases"]) > 1 else str(user["id"])
 
 
-def _account(console: Console, events: list[dict[str, Any]], accounts: Sequence[Stats], losses: Sequence[Loss]) -> bool:
+def _account(console: Console, events: list[JsonObject], accounts: Sequence[Stats], losses: Sequence[Loss]) -> bool:
     """Show what was lost and how it adds up; whether it does."""
     console.print()
     for assistant, error in losses:

@@ -42,7 +42,7 @@ class _Group(click.Group):
         with _printable_errors():
             return super().make_context(*arguments, **options)
 
-    def invoke(self, context: click.Context) -> Any:
+    def invoke(self, context: click.Context) -> object:
         with _printable_errors():
             return super().invoke(context)
 

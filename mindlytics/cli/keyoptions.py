@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO
 
 import click
 
@@ -45,9 +45,9 @@ def key_of(name: str, given: str | None, file: IO[str] | None) -> str | None:
     return key
 
 
-def _not_empty(_: click.Context, option: click.Parameter, given: Any) -> Any:
-    if given is not None and not given.strip():
+def _not_empty(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not text.strip():
         raise click.BadParameter("it is empty")
-    if given is None and isinstance(option.envvar, str) and option.envvar in os.environ:
+    if text is None and isinstance(option.envvar, str) and option.envvar in os.environ:
         raise click.BadParameter(f"{option.envvar} is empty: unset it or set a value")
-    return given
+    return text

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from ..annotations import JsonObject
 from ..delivery.verdict import Wire
 from ..errors import InvalidSetting
 from ..pipeline.blocking import BlockingPipeline
@@ -127,12 +128,12 @@ def _events(path: Path) -> Iterator[tuple[float, bytes]]:
         pass
 
 
-def _decoded(service: str, data: bytes) -> list[Any]:
+def _decoded(service: str, data: bytes) -> list[object]:
     if service != "align":
         return [json.loads(data)]
     from ..align.wire import as_json  # noqa: PLC0415  it needs protobuf
 
-    return as_json(data)
+    return [*as_json(data)]
 
 
 def _in_utc(wall: float) -> str:
@@ -161,7 +162,7 @@ def _has_left(folder: Path) -> bool:
     return not all(map(is_living, runs(folder)))
 
 
-def _settings(spool: Path, folder: Path, about: dict[str, Any], *, any_key: bool) -> Settings | None:
+def _settings(spool: Path, folder: Path, about: JsonObject, *, any_key: bool) -> Settings | None:
     """The settings for sending a folder, or None to skip it."""
     kind = _settings_type(about["service"])
     place = {"project_id": about["project"], "server_endpoint": about["endpoint"]}

@@ -15,7 +15,6 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from ..events import AnyEvent
 from ..settings import Settings
@@ -183,14 +182,14 @@ class Outbox:
     def ready(self, entry: Entry) -> bytes | None:
         """An event's bytes, or None if it was dropped: by ``before_send``, or because it exceeds a batch."""
         payload = entry[3]
-        data = payload if type(payload) is bytes else self._encoded(entry, payload)
+        data = payload if isinstance(payload, bytes) else self._encoded(entry, payload)
         if data is None or self._batcher.fits(len(data)):
             return data
         words = f"the event has {len(data)} bytes, more than max_batch_bytes allows"
         self._ledger.dropped([entry], Reason.TOO_LARGE, message=words)
         return None
 
-    def _encoded(self, entry: Entry, event: Any) -> bytes | None:
+    def _encoded(self, entry: Entry, event: AnyEvent) -> bytes | None:
         """The bytes of an event that the call left unencoded, or None if it was dropped."""
         try:
             return self.wire.encode(self._allowed(event) if self._holds_back else event)

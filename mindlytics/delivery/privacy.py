@@ -23,7 +23,7 @@ class Suppressed(Exception):
 
 
 def apply_before_send(
-    event: AnyEvent, before_send: Callable[[Any], Any] | None, *, with_texts: bool, redact: Redact | None
+    event: AnyEvent, before_send: Callable[[Any], object] | None, *, with_texts: bool, redact: Redact | None
 ) -> AnyEvent:
     """The event after ``before_send``, without its texts where they stay, and redacted.
 
@@ -31,17 +31,19 @@ def apply_before_send(
     """
     if before_send is not None:
         try:
-            event = before_send(event)
+            returned = before_send(event)
         except KeyboardInterrupt:  # Ctrl-C is meant for the program
             raise
         except BaseException as error:
             raise Suppressed(wanted=False, detail=f"before_send raised {type(error).__name__}") from error
-        if event is None:
+        if returned is None:
             raise Suppressed(wanted=True)
-        if not isinstance(event, AnyEvent):
-            if inspect.iscoroutine(event):
-                event.close()
-            raise Suppressed(wanted=False, detail=f"before_send returned a {type(event).__name__} instead of an event")
+        if not isinstance(returned, AnyEvent):
+            if inspect.iscoroutine(returned):
+                returned.close()
+            kind = type(returned).__name__
+            raise Suppressed(wanted=False, detail=f"before_send returned a {kind} instead of an event")
+        event = returned
     if not with_texts:
         event = event.without_texts()
     return event if redact is None else event.redacted(redact)

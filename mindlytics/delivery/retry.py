@@ -39,7 +39,7 @@ def wait_after(attempt: int, asked: float | None, cap: float) -> float:
 def policy(
     settings: Settings,
     *,
-    sleep: Any,
+    sleep: Callable[[float], object],
     clock: Callable[[], float],
     spent: Callable[[], float],
     deadline: Callable[[], float],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from attrs import field, fields_dict, frozen
+
+from ..annotations import JsonMapping, JsonObject
 
 
 @frozen(kw_only=True)
@@ -27,12 +26,12 @@ class MLEvent:
     user_id: str | None = None
     conversation_id: str | None = None
     origin_event_id: str | None = None
-    properties: Mapping[str, Any] = field(factory=dict, repr=False)
-    user_traits: Mapping[str, Any] = field(factory=dict, repr=False)
-    extra: Mapping[str, Any] = field(factory=dict, repr=False)
+    properties: JsonMapping = field(factory=dict, repr=False)
+    user_traits: JsonMapping = field(factory=dict, repr=False)
+    extra: JsonMapping = field(factory=dict, repr=False)
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> MLEvent:
+    def from_dict(cls, document: JsonMapping) -> MLEvent:
         """Read one from the service's JSON.
 
         :raises ValueError: a field that every stored event has is missing.
@@ -43,7 +42,7 @@ class MLEvent:
             raise ValueError(f"a stored event lacks {', '.join(missing)}")
         return cls(**known, extra={name: value for name, value in document.items() if name not in fields_dict(cls)})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """A dict for JSON, in the service's form. Empty fields are left out."""
         fields = {name: getattr(self, name) for name in fields_dict(type(self)) if name != "extra"}
         return {**{name: value for name, value in fields.items() if value not in (None, {})}, **self.extra}

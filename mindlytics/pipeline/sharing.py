@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from . import shutdown
 
@@ -25,15 +25,14 @@ def acquire(owner: object, key: Hashable, make: Callable[[], P]) -> P:
     """The pipeline of that key, made if there is none. ``owner`` keeps it alive."""
     while True:
         with _lock:
-            pipeline: Any = _shared.get(key)
+            pipeline = _shared.get(key)
             if pipeline is None:
                 _retire_idle()
                 pipeline = _shared.setdefault(key, make())
             pipeline.owners.add(owner)
             was_left = _shared.get(key) is not pipeline  # a finalizer of the last client came in between
         if not was_left:
-            found: P = pipeline
-            return found
+            return cast("P", pipeline)
 
 
 def release(owner: object, pipeline: Pipeline) -> bool:

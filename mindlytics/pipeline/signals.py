@@ -16,8 +16,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 from . import shutdown
 
@@ -26,7 +26,7 @@ AGAIN_AFTER = 0.05
 
 logger = logging.getLogger("mindlytics")
 
-_before: Any = None
+_before: Callable[[int, FrameType | None], object] | int | None = None
 _installed = False
 _delivered = False
 _began = False
@@ -64,7 +64,7 @@ def _deliver(number: int) -> None:
             _send_again(number)
 
 
-def _is_of_a_loop(handler: Any) -> bool:
+def _is_of_a_loop(handler: object) -> bool:
     """Whether an event loop set it. A loop learns of signals in another way."""
     owner = getattr(handler, "__self__", handler)
     return str(getattr(owner, "__module__", "")).partition(".")[0] in {"asyncio", "uvloop"}

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from requests import ConnectionError, Request, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 CUT_OFF: tuple[type[Exception], ...] = (ConnectionError, HTTPError)
 """What is raised if the whole reply does not come."""
@@ -82,7 +86,7 @@ def _make_timed(manager: PoolManager) -> None:
 class _Response(http.client.HTTPResponse):
     """A reply whose time began when the request was sent."""
 
-    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         timeout = sock.gettimeout()
         if timeout is not None:
@@ -115,7 +119,7 @@ class _Lines(io.BufferedReader):
 class _TimedReader(io.RawIOBase):
     """Reads from a socket until a deadline on the monotonic clock."""
 
-    def __init__(self, sock: Any, until: float) -> None:
+    def __init__(self, sock: socket.socket, until: float) -> None:
         super().__init__()
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)
@@ -124,13 +128,12 @@ class _TimedReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         self._sock.settimeout(left)
-        read: int | None = self._raw.readinto(buffer)
-        return read
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()

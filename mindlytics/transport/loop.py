@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from attrs import evolve
 
 from .. import transport
+from ..annotations import Awaited
 from ..secret import Headers
 from ..settings import Settings
 from . import NoReply, Reply
@@ -51,7 +51,7 @@ class LoopTransport:
             return _on(home, lambda: callers.request(*request), timeout + PATIENCE)
         return self._loop.run_until_complete(self._request(request))
 
-    async def _request(self, request: tuple[Any, ...]) -> Reply | NoReply:
+    async def _request(self, request: tuple[str, str, bytes | None, Headers, float]) -> Reply | NoReply:
         for _ in range(2):  # the loop was stopped: let it notice which kept-alive connections have ended
             await asyncio.sleep(0)
         return await self._own.request(*request)
@@ -63,20 +63,20 @@ class LoopTransport:
 
 
 def _on(
-    loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, Reply | NoReply]], timeout: float
+    loop: asyncio.AbstractEventLoop, make: Callable[[], Awaited[Reply | NoReply]], timeout: float
 ) -> Reply | NoReply:
     """Run a coroutine on another thread's loop, which may end at any time, and wait for its result."""
     outcome: concurrent.futures.Future[Reply | NoReply] = concurrent.futures.Future()
-    tasks: list[asyncio.Task[object]] = []
+    tasks: list[asyncio.Task[Reply | NoReply]] = []
+
+    def end(task: asyncio.Task[Reply | NoReply]) -> None:
+        if not outcome.done():
+            outcome.set_result(NoReply("the event loop ended") if task.cancelled() else task.result())
 
     def begin() -> None:
         task = asyncio.Task(make(), loop=loop, name="mindlytics-request")
         tasks.append(task)
         task.add_done_callback(end)
-
-    def end(task: asyncio.Task[Any]) -> None:
-        if not outcome.done():
-            outcome.set_result(NoReply("the event loop ended") if task.cancelled() else task.result())
 
     try:
         loop.call_soon_threadsafe(begin)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -23,9 +23,9 @@ async def in_thread(function: Callable[..., T], *args: object) -> T:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: Any, error: BaseException | None) -> None:
+    def settle(result: T | None, error: BaseException | None) -> None:
         if not outcome.done():
-            outcome.set_result(result) if error is None else outcome.set_exception(error)
+            outcome.set_result(cast("T", result)) if error is None else outcome.set_exception(error)
 
     def work() -> None:
         result, error = None, None

@@ -31,7 +31,7 @@ class WebSocket:
     a dead connection. So pings are sent here, and only while waiting for a message.
     """
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
         self._socket = socket
         self.caught_up_at = datetime.now(UTC)
         """When there was last nothing left to receive. A connection that ends during the work on a message is noticed
