@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Literal, TypeVar, cast, overload
+from functools import partial
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from .context import AnySession, current_session
+from .integrations.calls import adopt
 from .integrations.quiet import quiet
-from .integrations.recording import NoTurn, Recorder, active_turn, adopt
+from .integrations.recording import NoTurn, Recorder, active_turn
 from .integrations.texts import text_of
 
 if TYPE_CHECKING:
-    from .integrations.recording import Call, Turn
+    from .integrations.calls import Call
 
-F = TypeVar("F", bound=Callable[..., object])
-Arguments = tuple[object, ...]
-Keywords = dict[str, object]
+F = TypeVar("F", bound="Callable[..., object]")
 Kind = Literal["tool", "turn"]
+Function = Callable[..., object]
+Begin = Callable[[Function, Sequence[object], Mapping[str, object]], "_Seen"]
+"""Begins to record a call of a function with these arguments."""
 
 MOST_PIECES = 10_000
 """Most values of a generator that are recorded."""
@@ -30,13 +34,13 @@ def observe(function: F, /) -> F: ...
 @overload
 def observe(*, kind: Kind = "tool", name: str | None = None, session: AnySession | None = None) -> Callable[[F], F]: ...
 def observe(
-    function: Callable[..., object] | None = None,
+    function: Function | None = None,
     /,
     *,
     kind: Kind = "tool",
     name: str | None = None,
     session: AnySession | None = None,
-) -> object:
+) -> Function:
     """Record each call of a function, of a coroutine function, or of a generator function of either kind.
 
     Otherwise the function works as before: recording neither raises nor waits.
@@ -51,64 +55,71 @@ def observe(
     """
     if kind not in ("tool", "turn"):
         raise ValueError('kind must be "tool" or "turn"')
-    if function is None:
-        return lambda function: _observed(function, kind, name, session)
-    return _observed(function, kind, name, session)
+    begin = partial(_Tool if kind == "tool" else _Answer, name, session)
+    return partial(_observed, begin) if function is None else _observed(begin, function)
 
 
-def _observed(function: Callable[..., object], kind: Kind, name: str | None, session: AnySession | None) -> object:
+def _observed(begin: Begin, function: Function) -> Function:
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_recorded(function.__func__, kind, name, session))
-    return _recorded(function, kind, name, session)
-
-
-def _recorded(
-    function: Callable[..., object], kind: Kind, name: str | None, session: AnySession | None
-) -> Callable[..., object]:
-    begin = functools.partial(_Tool if kind == "tool" else _Answer, function, name, session)
-    if inspect.isasyncgenfunction(function):
-        return _async_generator(function, begin)
-    if inspect.isgeneratorfunction(function):
-        return _generator(function, begin)
+        return type(function)(_observed(begin, function.__func__))
     if inspect.iscoroutinefunction(function):
-        return _coroutine(function, begin)
-    return _plain(function, begin)
+        return _coroutine_function(begin, function)
+    if inspect.isgeneratorfunction(function):
+        return _generator_function(begin, function)
+    if inspect.isasyncgenfunction(function):
+        return _async_generator_function(begin, function)
+    return _plain_function(begin, function)
 
 
-def _async_generator(function: Callable[..., AsyncGenerator[object, object]], begin: Begin) -> Callable[..., object]:
+def _plain_function(begin: Begin, function: Function) -> Function:
     @functools.wraps(function)
-    async def observed_async_generator(*args: object, **kwargs: object) -> AsyncIterator[object]:
-        seen, inner = begin(args, kwargs), function(*args, **kwargs)
-        step = inner.__anext__
-        while True:
-            try:
-                with seen.active():
-                    item = await step()
-            except StopAsyncIteration:
-                seen.end_of_pieces()
-                return
-            except BaseException as error:
-                seen.fail(error)
-                raise
-            seen.piece(item)
-            try:
-                sent = yield item
-                step = functools.partial(inner.asend, sent)
-            except GeneratorExit as left:
-                await inner.aclose()
-                seen.fail(left)
-                raise
-            except BaseException as error:
-                step = functools.partial(inner.athrow, error)
+    def observed(*args: object, **kwargs: object) -> object:
+        seen = begin(function, args, kwargs)
+        try:
+            with seen.active():
+                result = function(*args, **kwargs)
+        except BaseException as error:
+            seen.fail(error)
+            raise
+        return _followed(seen, result)
 
-    return observed_async_generator
+    return observed
 
 
-def _generator(function: Callable[..., Generator[object, object, object]], begin: Begin) -> Callable[..., object]:
+def _followed(seen: _Seen, result: object) -> object:
+    """The result of a function. A coroutine or generator is recorded while the program runs it."""
+    if isinstance(result, CoroutineType):
+        return _coroutine_function(lambda *_: seen, lambda: result)()
+    if isinstance(result, GeneratorType):
+        return _generator_function(lambda *_: seen, lambda: result)()
+    if isinstance(result, AsyncGeneratorType):
+        return _async_generator_function(lambda *_: seen, lambda: result)()
+    seen.end(result)
+    return result
+
+
+def _coroutine_function(begin: Begin, function: Callable[..., Coroutine[object, object, object]]) -> Function:
+    @functools.wraps(function)
+    async def observed_coroutine(*args: object, **kwargs: object) -> object:
+        inner = function(*args, **kwargs)
+        seen = begin(function, args, kwargs)
+        try:
+            with seen.active():
+                result = await inner
+        except BaseException as error:
+            seen.fail(error)
+            raise
+        return _followed(seen, result)
+
+    return observed_coroutine
+
+
+def _generator_function(begin: Begin, function: Callable[..., Generator[object, object, object]]) -> Function:
     @functools.wraps(function)
     def observed_generator(*args: object, **kwargs: object) -> Generator[object, object, object]:
-        seen, inner = begin(args, kwargs), function(*args, **kwargs)
-        step = functools.partial(next, inner)
+        inner = function(*args, **kwargs)
+        seen = begin(function, args, kwargs)
+        step: Callable[[], object] = partial(next, inner)
         while True:
             try:
                 with seen.active():
@@ -122,47 +133,45 @@ def _generator(function: Callable[..., Generator[object, object, object]], begin
             seen.piece(item)
             try:
                 sent = yield item
-                step = functools.partial(inner.send, sent)
+                step = partial(inner.send, sent)
             except GeneratorExit as left:
                 inner.close()
                 seen.fail(left)
                 raise
             except BaseException as error:
-                step = functools.partial(inner.throw, error)
+                step = partial(inner.throw, error)
 
     return observed_generator
 
 
-def _coroutine(function: Callable[..., Awaitable[object]], begin: Begin) -> Callable[..., object]:
+def _async_generator_function(begin: Begin, function: Callable[..., AsyncGenerator[object, object]]) -> Function:
     @functools.wraps(function)
-    async def observed_coroutine(*args: object, **kwargs: object) -> object:
-        seen = begin(args, kwargs)
-        try:
-            with seen.active():
-                result = await function(*args, **kwargs)
-        except BaseException as error:
-            seen.fail(error)
-            raise
-        seen.end(result)
-        return result
+    async def observed_async_generator(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
+        inner = function(*args, **kwargs)
+        seen = begin(function, args, kwargs)
+        step: Callable[[], Awaitable[object]] = inner.__anext__
+        while True:
+            try:
+                with seen.active():
+                    item = await step()
+            except StopAsyncIteration:
+                seen.end_of_pieces()
+                return
+            except BaseException as error:
+                seen.fail(error)
+                raise
+            seen.piece(item)
+            try:
+                sent = yield item
+                step = partial(inner.asend, sent)
+            except GeneratorExit as left:
+                await inner.aclose()
+                seen.fail(left)
+                raise
+            except BaseException as error:
+                step = partial(inner.athrow, error)
 
-    return observed_coroutine
-
-
-def _plain(function: Callable[..., object], begin: Begin) -> Callable[..., object]:
-    @functools.wraps(function)
-    def observed(*args: object, **kwargs: object) -> object:
-        seen = begin(args, kwargs)
-        try:
-            with seen.active():
-                result = function(*args, **kwargs)
-        except BaseException as error:
-            seen.fail(error)
-            raise
-        seen.end(result)
-        return result
-
-    return observed
+    return observed_async_generator
 
 
 class _Seen:
@@ -179,7 +188,8 @@ class _Seen:
             self._pieces.append(item)
 
     def end_of_pieces(self) -> None:
-        self.end(self._all())
+        texts = [each for each in self._pieces if isinstance(each, str)]
+        self.end("".join(texts) if len(texts) == len(self._pieces) else self._pieces)
 
     def end(self, result: object) -> None:
         raise NotImplementedError
@@ -187,32 +197,27 @@ class _Seen:
     def fail(self, error: BaseException) -> None:
         raise NotImplementedError
 
-    @quiet
-    def _all(self) -> object:
-        texts = [each for each in self._pieces if isinstance(each, str)]
-        return "".join(texts) if len(texts) == len(self._pieces) else self._pieces
-
 
 class _Tool(_Seen):
     def __init__(
         self,
-        function: Callable[..., object],
         name: str | None,
         session: AnySession | None,
-        args: Arguments,
-        kwargs: Keywords,
+        function: Function,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
     ) -> None:
         super().__init__()
-        self._call = self._begun(function, name, session, args, kwargs)
+        self._call = self._begun(name, session, function, args, kwargs)
 
     @quiet
     def _begun(
         self,
-        function: Callable[..., object],
         name: str | None,
         session: AnySession | None,
-        args: Arguments,
-        kwargs: Keywords,
+        function: Function,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
     ) -> Call:
         called = str(name or getattr(function, "__name__", type(function).__name__))
         turn = active_turn()
@@ -239,17 +244,16 @@ class _Tool(_Seen):
 class _Answer(_Seen):
     def __init__(
         self,
-        function: Callable[..., object],
         name: str | None,
         session: AnySession | None,
-        args: Arguments,
-        kwargs: Keywords,
+        function: Function,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
     ) -> None:
         super().__init__()
         arguments = (arguments_of(function, args, kwargs) or {}).values()
-        self._turn: Turn = Recorder(session).turn(
-            next((each for each in arguments if isinstance(each, str)), ""), assistant_id=name
-        )
+        question = next((each for each in arguments if isinstance(each, str)), "")
+        self._turn = Recorder(session).turn(question, assistant_id=name)
 
     def active(self) -> AbstractContextManager[object]:
         return self._turn.active()
@@ -265,18 +269,14 @@ class _Answer(_Seen):
         self._turn.fail(error, quiet(text_of)(self._pieces) or "")
 
 
-Begin = Callable[[Arguments, Keywords], _Seen]
-"""Begins to record a call with these arguments."""
-
-
 @quiet
-def arguments_of(function: Callable[..., object], args: Arguments, kwargs: Keywords) -> dict[str, object]:
+def arguments_of(function: Function, args: Sequence[object], kwargs: Mapping[str, object]) -> Mapping[str, object]:
     """The arguments of a call by name, without ``self`` and ``cls``."""
     bound = inspect.signature(function).bind(*args, **kwargs)
     found: dict[str, object] = {}
     for name, value in bound.arguments.items():
         if bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-            found.update(cast("Mapping[str, object]", value))
+            found.update(value)
         elif name not in ("self", "cls"):
             found[name] = value
     return found

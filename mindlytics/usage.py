@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, SupportsFloat, Union
 
@@ -124,7 +124,7 @@ def as_usage(usage: object, report: Report, field_name: str = "usage") -> Usage 
     is_map = is_mapping(usage)
     rule = _MAPPING if is_map else _USAGE
     try:
-        get: Any = usage.get if is_map else partial(getattr, usage)  # type: ignore[attr-defined]
+        get: Callable[[str, None], Any] = usage.get if is_map else partial(getattr, usage)  # type: ignore[attr-defined]
         cost, model = get("cost", None), get("model", None)
         read = get("prompt_tokens", None)
         if read is None:

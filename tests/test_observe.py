@@ -96,6 +96,47 @@ async def test_an_answer_is_a_turn_and_its_tools_belong_to_it(face: Face, sink: 
     assert "time_to_first_token" in streamed
 
 
+async def test_what_a_plain_function_returns_is_recorded_while_the_program_reads_it(face: Face, sink: Sink) -> None:
+    async def later(question: str) -> str:
+        return question
+
+    def words(question: str) -> Iterator[str]:
+        yield from question.split()
+
+    async def async_words(question: str) -> AsyncIterator[str]:
+        for word in question.split():
+            yield word
+
+    returned: list[Any] = [
+        observe(kind="turn", name=kind.__name__)(lambda question, kind=kind: kind(question))  # type: ignore[misc]
+        for kind in (later, words, async_words)
+    ]
+    with mindlytics.current(face.client().create_session()):
+        assert "a b" == await returned[0]("a b")
+        assert ["a", "b"] == list(returned[1]("a b"))
+        assert ["a", "b"] == [word async for word in returned[2]("a b")]
+    found = await recorded(face, sink)
+    assert [("later", "a b"), ("words", "ab"), ("async_words", "ab")] == [
+        (each["assistant_id"], each["assistant"]) for each in found
+    ]
+
+
+async def test_an_iterator_is_left_to_the_program(face: Face, sink: Sink) -> None:
+    @observe
+    def tool(numbers: Iterator[int]) -> Iterator[int]:
+        return map(abs, numbers)
+
+    @observe(kind="turn")
+    def ask(question: str) -> Iterator[str]:
+        return map(str.upper, question)
+
+    with mindlytics.current(face.client().create_session()):
+        assert [1, 2] == list(tool(iter([-1, 2])))
+        assert ["A", "B"] == list(ask("ab"))
+    call, turn = await recorded(face, sink)
+    assert ("tool", "ab", "") == (call["name"], turn["user"], turn["assistant"])
+
+
 async def test_a_stream_that_is_left_is_cancelled(face: Face, sink: Sink) -> None:
     with mindlytics.current(face.client().create_session()):
         made = stream(9, "Q")

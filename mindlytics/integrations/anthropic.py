@@ -7,18 +7,20 @@ client = wrap(Anthropic())
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from .dialogue import Answer, Asked, Result, Wanted
+from .fields import get, items_of, str_of
 from .recording import Recorder
-from .stainless import Reader, unwrap_client, wrap_client
-from .texts import get, text_of
+from .stainless import Reader, StainlessClient, unwrap_client, wrap_client
+from .texts import text_of
 
 if TYPE_CHECKING:
     from .. import AsyncClient, Client
     from ..context import AnySession
 
-C = TypeVar("C")
+C = TypeVar("C", bound="StainlessClient")
 
 
 def wrap(anthropic_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
@@ -48,7 +50,7 @@ class Messages:
     """Reads requests to ``/v1/messages``."""
 
     def asked(self, body: object) -> Asked:
-        messages = [(get(each, "role"), _blocks(get(each, "content"))) for each in get(body, "messages") or ()]
+        messages = [(get(each, "role"), _blocks(get(each, "content"))) for each in items_of(get(body, "messages"))]
         last = max((at for at, (role, blocks) in enumerate(messages) if role == "user" and _speaks(blocks)), default=-1)
         said = messages[last][1] if last >= 0 else []
         return Asked(
@@ -66,11 +68,11 @@ class Messages:
                 if get(block, "type") == "tool_use"
             ],
             model=get(body, "model"),
-            is_forced=get(get(body, "tool_choice"), "type") == "tool",
+            is_forced=get(body, "tool_choice", "type") == "tool",
         )
 
     def answer(self, reply: object) -> Answer:
-        blocks = get(reply, "content") or ()
+        blocks = items_of(get(reply, "content"))
         return Answer(text_of(blocks), _wanted(blocks), get(reply, "usage"), get(reply, "model"))
 
     def collected(self) -> MessagePieces:
@@ -81,9 +83,9 @@ class MessagePieces:
     """Collects the events of a streamed message."""
 
     def __init__(self) -> None:
-        self._blocks: dict[int, dict[str, Any]] = {}
-        self._usage: dict[str, Any] = {}
-        self._model: Any = None
+        self._blocks: dict[object, dict[str, object]] = {}
+        self._usage: dict[str, object] = {}
+        self._model: object = None
 
     def add(self, piece: object) -> bool:
         kind = get(piece, "type")
@@ -101,8 +103,8 @@ class MessagePieces:
         held = self._blocks.setdefault(index, {"type": "text"})
         for name, into in (("text", "text"), ("partial_json", "input")):
             more = get(delta, name)
-            if more:
-                held[into] = (held.get(into) or "") + more
+            if isinstance(more, str) and more:
+                held[into] = str_of(held.get(into)) + more
         return True
 
     def _count(self, usage: object) -> None:
@@ -114,21 +116,21 @@ class MessagePieces:
         return Answer(text_of(blocks), _wanted(blocks), self._usage, self._model)
 
 
-def _blocks(content: Any) -> list[Any]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+def _blocks(content: object) -> Sequence[object]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else items_of(content)
 
 
-def _speaks(blocks: list[object]) -> bool:
+def _speaks(blocks: Sequence[object]) -> bool:
     """Whether the message holds words or images of the user, and not only results of tools."""
     return any(get(block, "type") != "tool_result" for block in blocks)
 
 
-def _wanted(blocks: Any) -> list[Wanted]:
+def _wanted(blocks: Sequence[object]) -> list[Wanted]:
     results = {get(block, "tool_use_id"): block for block in blocks if get(block, "tool_use_id") is not None}
     return [
         Wanted(
             id=get(block, "id"),
-            name=get(block, "name") or "",
+            name=str_of(get(block, "name")),
             args=get(block, "input"),
             is_done=get(block, "type") != "tool_use",
             result=_plain(get(results.get(get(block, "id")), "content")),

@@ -17,8 +17,11 @@ from .web import COOKIE, HEADER, Find, Visits
 if TYPE_CHECKING:
     from .. import AsyncClient, Client
 
-Scope = MutableMapping[str, Any]
-App = Callable[[Any, Any, Any], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Scope = Message
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class MindlyticsMiddleware:
@@ -41,20 +44,20 @@ class MindlyticsMiddleware:
         app: App,
         *,
         client: Client | AsyncClient | None = None,
-        session_id: Find | None = None,
-        user_id: Find | None = None,
+        session_id: Find[Scope] | None = None,
+        user_id: Find[Scope] | None = None,
         header: str = HEADER,
         cookie: str = COOKIE,
     ) -> None:
         self.app = app
         self._visits = Visits(client, session_id, user_id, header, cookie)
 
-    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = quiet(_headers)(scope) or {}
-        cookies: Any = SimpleCookie()
+        cookies: SimpleCookie = SimpleCookie()
         quiet(cookies.load)(headers.get("cookie", ""))
 
         def cookie(name: str) -> str | None:

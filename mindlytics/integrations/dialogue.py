@@ -6,13 +6,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from datetime import datetime
-from typing import Any
 from weakref import finalize
 
 from attrs import define, field
 
+from .calls import Call
 from .quiet import quiet
-from .recording import Call, Recorder, Turn, Watch
+from .recording import Recorder, Turn
+from .watch import Watch
 
 MOST_WAITING = 1_000
 """Most calls of tools per wrapped client that wait for results."""
@@ -28,7 +29,7 @@ class Result:
     """A tool's result, as the program passes it to the model."""
 
     id: Hashable
-    result: Any = None
+    result: object = None
     is_error: bool = False
 
 
@@ -46,8 +47,8 @@ class Asked:
     user: str = ""
     results: list[Result] = field(factory=list)
     earlier: list[Hashable] = field(factory=list)
-    thread_id: Any = None
-    model: Any = None
+    thread_id: object = None
+    model: object = None
     is_forced: bool = False
     at: datetime | None = None
 
@@ -61,9 +62,9 @@ class Wanted:
 
     id: Hashable
     name: str
-    args: Any = None
+    args: object = None
     is_done: bool = False
-    result: Any = None
+    result: object = None
     error: str | None = None
     since: Watch | None = None
 
@@ -77,8 +78,8 @@ class Answer:
 
     text: str = ""
     wanted: list[Wanted] = field(factory=list)
-    usage: Any = None
-    model: Any = None
+    usage: object = None
+    model: object = None
     error: str | None = None
     at: datetime | None = None
 

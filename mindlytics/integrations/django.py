@@ -5,14 +5,18 @@ MIDDLEWARE = [..., "mindlytics.integrations.django.MindlyticsMiddleware"]
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import TYPE_CHECKING, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from .web import Visit, Visits
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, StreamingHttpResponse
+    from django.http.response import HttpResponseBase
 
 
 class MindlyticsMiddleware:
@@ -26,33 +30,40 @@ class MindlyticsMiddleware:
     sync_capable = True
     async_capable = True
 
-    def __init__(self, get_response: Callable[..., Any]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]) -> None:
         self.get_response = get_response
         chosen = dict(getattr(settings, "MINDLYTICS", None) or {})
         for name in ("client", "session_id", "user_id"):
             if isinstance(chosen.get(name), str):
                 chosen[name] = import_string(chosen[name])
-        self._visits = Visits(**chosen)
+        self._visits = Visits["HttpRequest"](**chosen)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
 
-    def __call__(self, request: Any) -> Any:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self._is_async:
             return self._serve(request)
         with self._visit(request) as visit:
-            return _streamed(self.get_response(request), visit)
+            response = cast("HttpResponseBase", self.get_response(request))
+            _stream(response, visit)
+            return response
 
-    async def _serve(self, request: Any) -> object:
+    async def _serve(self, request: HttpRequest) -> HttpResponseBase:
         with self._visit(request) as visit:
-            return _streamed(await self.get_response(request), visit)
+            response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+            _stream(response, visit)
+            return response
 
-    def _visit(self, request: Any) -> Visit:
+    def _visit(self, request: HttpRequest) -> Visit:
         return self._visits.visit(request, request.headers.get, request.COOKIES.get)
 
 
-def _streamed(response: Any, visit: Visit) -> Any:
-    if visit.session is not None and getattr(response, "streaming", False):
-        is_async = bool(getattr(response, "is_async", False))
-        response.streaming_content = visit.streamed(response.streaming_content, is_async=is_async)
-    return response
+def _stream(response: HttpResponseBase, visit: Visit) -> None:
+    """Keep the session current while the body is made."""
+    if visit.session is None or not getattr(response, "streaming", False):
+        return
+    streaming = cast("StreamingHttpResponse", response)
+    pieces = streaming.streaming_content
+    is_async = isinstance(pieces, AsyncIterable)
+    streaming.streaming_content = visit.async_streamed(pieces) if is_async else visit.streamed(pieces)

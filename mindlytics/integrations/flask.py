@@ -7,7 +7,7 @@ Mindlytics(app)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import g, request
 
@@ -15,7 +15,7 @@ from .quiet import quiet
 from .web import COOKIE, HEADER, Find, Visits
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Request, Response
 
     from .. import AsyncClient, Client
 
@@ -39,8 +39,8 @@ class Mindlytics:
         app: Flask | None = None,
         *,
         client: Client | AsyncClient | None = None,
-        session_id: Find | None = None,
-        user_id: Find | None = None,
+        session_id: Find[Request] | None = None,
+        user_id: Find[Request] | None = None,
         header: str = HEADER,
         cookie: str = COOKIE,
     ) -> None:
@@ -59,12 +59,12 @@ class Mindlytics:
         visit.__enter__()
         g._mindlytics = [*g.get("_mindlytics", ()), visit]
 
-    def _after(self, response: object) -> object:
+    def _after(self, response: Response) -> Response:
         self._stream(response)
         return response
 
     @quiet
-    def _stream(self, response: Any) -> None:
+    def _stream(self, response: Response) -> None:
         visits = g.get("_mindlytics")
         if visits and visits[-1].session is not None and response.is_streamed and not response.direct_passthrough:
             response.response = visits[-1].streamed(response.response)

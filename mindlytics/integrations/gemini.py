@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .dialogue import Answer, Asked, Dialogue, Exchange, Result, Wanted
+from .fields import first_of, get, items_of, str_of
 from .quiet import quiet
-from .recording import Recorder, Watch
-from .streams import AsyncPieces, Heard, Pieces
-from .texts import get, text_of
+from .recording import Recorder
+from .streams import AsyncPieces, Pieces, ReadAlong
+from .texts import text_of
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .. import AsyncClient, Client
     from ..context import AnySession
 
 C = TypeVar("C")
+Generate = Callable[..., object]
+AsyncGenerate = Callable[..., Awaitable[object]]
 
 _ONE, _STREAM = "_generate_content", "_generate_content_stream"
 """Methods that send one request each. The public methods call them, once or more often."""
@@ -43,15 +47,10 @@ def wrap(genai_client: C, *, session: AnySession | None = None, client: Client |
     undo(genai_client)
     dialogue = Dialogue(Recorder(session, client))
     models, async_models = _models(genai_client)
-    vars(models).update(
-        {_ONE: _one(getattr(models, _ONE), dialogue), _STREAM: _stream(getattr(models, _STREAM), dialogue)}
-    )
-    vars(async_models).update(
-        {
-            _ONE: _async_one(getattr(async_models, _ONE), dialogue),
-            _STREAM: _async_stream(getattr(async_models, _STREAM), dialogue),
-        }
-    )
+    setattr(models, _ONE, _one(getattr(models, _ONE), dialogue))
+    setattr(models, _STREAM, _stream(getattr(models, _STREAM), dialogue))
+    setattr(async_models, _ONE, _async_one(getattr(async_models, _ONE), dialogue))
+    setattr(async_models, _STREAM, _async_stream(getattr(async_models, _STREAM), dialogue))
     return genai_client
 
 
@@ -63,11 +62,11 @@ def undo(genai_client: C) -> C:
     return genai_client
 
 
-def _models(client: Any) -> tuple[Any, Any]:
-    return client.models, client.aio.models
+def _models(client: object) -> tuple[object, object]:
+    return get(client, "models"), get(client, "aio", "models")
 
 
-def _one(generate: Callable[..., object], dialogue: Dialogue) -> Callable[..., object]:
+def _one(generate: Generate, dialogue: Dialogue) -> Generate:
     @functools.wraps(generate)
     def generated(*args: object, **kwargs: object) -> object:
         begun = _begun(dialogue, kwargs)
@@ -79,9 +78,9 @@ def _one(generate: Callable[..., object], dialogue: Dialogue) -> Callable[..., o
     return generated
 
 
-def _async_one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+def _async_one(generate: AsyncGenerate, dialogue: Dialogue) -> AsyncGenerate:
     @functools.wraps(generate)
-    async def generated(*args: Any, **kwargs: Any) -> object:
+    async def generated(*args: object, **kwargs: object) -> object:
         begun = _begun(dialogue, kwargs)
         with _failing(begun):
             reply = await generate(*args, **kwargs)
@@ -91,23 +90,23 @@ def _async_one(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[...
     return generated
 
 
-def _stream(generate: Callable[..., object], dialogue: Dialogue) -> Callable[..., object]:
+def _stream(generate: Callable[..., Iterator[object]], dialogue: Dialogue) -> Generate:
     @functools.wraps(generate)
     def generated(*args: object, **kwargs: object) -> object:
         begun = _begun(dialogue, kwargs)
         stream = generate(*args, **kwargs)
-        return stream if begun is None else Pieces(stream, Heard(begun[0], ContentPieces(begun[1])))
+        return stream if begun is None else Pieces(stream, ReadAlong(begun[0], ContentPieces(begun[1])))
 
     return generated
 
 
-def _async_stream(generate: Callable[..., Any], dialogue: Dialogue) -> Callable[..., Any]:
+def _async_stream(generate: Callable[..., Awaitable[AsyncIterator[object]]], dialogue: Dialogue) -> AsyncGenerate:
     @functools.wraps(generate)
-    async def generated(*args: Any, **kwargs: Any) -> object:
+    async def generated(*args: object, **kwargs: object) -> object:
         begun = _begun(dialogue, kwargs)
         with _failing(begun):
             stream = await generate(*args, **kwargs)
-        return stream if begun is None else AsyncPieces(stream, Heard(begun[0], ContentPieces(begun[1])))
+        return stream if begun is None else AsyncPieces(stream, ReadAlong(begun[0], ContentPieces(begun[1])))
 
     return generated
 
@@ -140,12 +139,12 @@ class Request:
     """One request. Its function calls often lack ids, so they are identified by everything before them."""
 
     def __init__(self, contents: object, model: object, config: object) -> None:
-        self._contents = [(get(each, "role") or "user", list(get(each, "parts") or ())) for each in _contents(contents)]
+        self._contents = [(get(each, "role") or "user", items_of(get(each, "parts"))) for each in _contents(contents)]
         self._model = str(model or "").removeprefix("models/")
         self._config = config
 
     def asked(self) -> Asked:
-        last, results, earlier = -1, list[Result](), list[Any]()
+        last, results, earlier = -1, list[Result](), list[Hashable]()
         called: list[tuple[object, object, object]] = []
         for at, (role, parts) in enumerate(self._contents):
             calls = [_part(part, "function_call") for part in parts if _part(part, "function_call") is not None]
@@ -158,7 +157,7 @@ class Request:
                     results.append(_result(found[0], get(response, "response")))
             if role == "user" and any(_part(part, "function_response") is None for part in parts):
                 last, earlier = at, [result.id for result in results] + [each[0] for each in called]
-        choice = get(get(get(self._config, "tool_config"), "function_calling_config"), "mode")
+        choice = get(self._config, "tool_config", "function_calling_config", "mode")
         return Asked(
             user=text_of(self._contents[last][1]) if last >= 0 else "",
             results=results,
@@ -168,15 +167,14 @@ class Request:
         )
 
     def answer(self, reply: object) -> Answer:
-        candidates = get(reply, "candidates") or [None]
-        parts = get(get(candidates[0], "content"), "parts") or ()
+        parts = _parts_of(reply)
         calls = [call for call in (_part(part, "function_call") for part in parts) if call is not None]
         at = len(self._contents)
-        blocked = get(get(reply, "prompt_feedback"), "block_reason")
+        blocked = get(reply, "prompt_feedback", "block_reason")
         return Answer(
             text=text_of(parts),
             wanted=[
-                Wanted(self._key(at, number, call), get(call, "name") or "", get(call, "args"))
+                Wanted(self._key(at, number, call), str_of(get(call, "name")), get(call, "args"))
                 for number, call in enumerate(calls)
             ],
             usage=get(reply, "usage_metadata"),
@@ -184,7 +182,7 @@ class Request:
             error=None if blocked is None else str(blocked),
         )
 
-    def _key(self, at: int, number: int, call: object) -> object:
+    def _key(self, at: int, number: int, call: object) -> Hashable:
         """The key of a call: its id, or the number and texts of the contents before it."""
         id = get(call, "id")
         if id:
@@ -198,15 +196,14 @@ class ContentPieces:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._parts: list[Any] = []
+        self._parts: list[object] = []
         self._called: list[Watch] = []
-        self._last: dict[str, Any] = {}
+        self._last: dict[str, object] = {}
 
     def add(self, piece: object) -> bool:
         for name in ("usage_metadata", "model_version", "prompt_feedback"):
             self._last[name] = get(piece, name) or self._last.get(name)
-        candidates = get(piece, "candidates") or [None]
-        parts = list(get(get(candidates[0], "content"), "parts") or ())
+        parts = _parts_of(piece)
         self._parts += parts
         calls = [part for part in parts if _part(part, "function_call") is not None]
         self._called += [Watch() for _ in calls]  # the library calls them before it reads further
@@ -234,11 +231,16 @@ def _contents(contents: object) -> Iterator[object]:
         yield {"role": "user", "parts": loose}
 
 
+def _parts_of(reply: object) -> Sequence[object]:
+    """The parts of the first candidate."""
+    return items_of(get(first_of(get(reply, "candidates")), "content", "parts"))
+
+
 def _part(part: object, name: str) -> object:
     """A field of a part. Mappings use the names of the library or those of the service."""
     head, _, tail = name.partition("_")
     found = get(part, name)
-    return get(part, head + tail.capitalize()) if found is None and isinstance(part, dict) else found
+    return get(part, head + tail.capitalize()) if found is None and isinstance(part, Mapping) else found
 
 
 def _result(key: object, response: object) -> Result:

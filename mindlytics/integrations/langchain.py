@@ -9,19 +9,20 @@ reads the inputs and outputs of runs. The handler only takes notes in the callin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import var_child_runnable_config
 
 from ..values import now
+from .fields import first_of, get, str_of
 from .langchain_messages import answer_in, calls_of, messages_in, model_named, question_in, usage_in
 from .langchain_runs import Question, Run, Runs, end_call
 from .quiet import quiet
 from .recording import Recorder
 from .sessions import THREADS
-from .texts import as_json, get, text_of
+from .texts import as_json, text_of
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
@@ -55,7 +56,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        **more: Any,
+        **more: object,
     ) -> None:
         """Called when a chain, an agent, a graph or a part of one begins."""
         metadata = more.get("metadata")
@@ -65,7 +66,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         run = self._begin(run_id, parent, more, waiting)
         if run.is_root:
             run.question.text = run.question.text or question_in(inputs)
-        elif metadata and "langgraph_node" in metadata:
+        elif get(metadata, "langgraph_node") is not None:
             self._runs.enter(run)
 
     @quiet
@@ -146,19 +147,19 @@ class MindlyticsCallback(BaseCallbackHandler):
             self.on_llm_new_token(get(get(event, "delta"), "text"), run_id=run_id)
 
     @quiet
-    def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_llm_end(self, response: object, *, run_id: UUID, **_: object) -> None:
         """Called when a model has answered."""
         run = self._runs.get(run_id)
         if run is None:
             return
-        question, output = run.question, response.llm_output
-        generation = response.generations[0][0] if response.generations and response.generations[0] else None
-        message = getattr(generation, "message", None)
-        said = text_of(getattr(generation, "text", None) if message is None else message.content)
+        question, output = run.question, get(response, "llm_output")
+        generation = first_of(first_of(get(response, "generations")))
+        message = get(generation, "message")
+        said = text_of(get(generation, "text") if message is None else get(message, "content"))
         model = model_named(get(message, "response_metadata"), get(generation, "generation_info"), output) or run.model
         self._runs.turn(question).use(usage_in(message, output), model)
         question.words = said or question.words
-        calls = {str(call.id): (call, now()) for call in calls_of(message) if call.id}
+        calls = {call.id: (call, now()) for call in calls_of(message) if call.id}
         question.asked.update(calls)
         if self._runs.end(run_id) is None:
             return
@@ -244,7 +245,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         run.call = self._runs.turn(run.question).call(name, as_json({"query": query}))
 
     @quiet
-    def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_retriever_end(self, documents: Sequence[object], *, run_id: UUID, **_: object) -> None:
         """Called when a retriever has returned."""
         self.on_tool_end([get(each, "page_content") for each in documents], run_id=run_id)
 
@@ -275,7 +276,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         self,
         run_id: UUID,
         parent: Run | None,
-        more: Mapping[str, Any],
+        more: Mapping[str, object],
         waiting: Question | None = None,
     ) -> Run:
         run = self._runs.begin(run_id, parent, waiting)
@@ -307,17 +308,16 @@ class MindlyticsCallback(BaseCallbackHandler):
         return run
 
 
-def _thread_in(metadata: Mapping[str, object] | None) -> object:
+def _thread_in(metadata: object) -> object:
     """The program's own id of the conversation, if it has one."""
-    found = (metadata.get(name) for name in THREADS) if metadata else ()
-    return next((thread_id for thread_id in found if thread_id), None)
+    return next(filter(None, (get(metadata, name) for name in THREADS)), None)
 
 
-def _agent_in(more: Mapping[str, Any]) -> str | None:
+def _agent_in(more: Mapping[str, object]) -> str | None:
     """The name of the agent or graph, if the program gave it one."""
-    metadata = more.get("metadata") or {}
-    name = more.get("name") if metadata.get("ls_integration") == "langgraph" else None
-    return metadata.get("lc_agent_name") or (None if name == "LangGraph" else name)
+    metadata = more.get("metadata")
+    name = str_of(more.get("name")) if get(metadata, "ls_integration") == "langgraph" else ""
+    return str_of(get(metadata, "lc_agent_name")) or (None if name == "LangGraph" else name or None)
 
 
 def _unfinished(question: Question) -> str:

@@ -5,10 +5,11 @@ Messages come as objects, dicts, pairs or plain texts, alone, in lists, or in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from .texts import as_json, get, text_of
+from .fields import get, items_of, str_of
+from .texts import as_json, text_of
 
 HUMAN = frozenset({"human", "user", "HumanMessageChunk"})
 ASSISTANT = frozenset({"ai", "assistant", "AIMessageChunk"})
@@ -23,9 +24,9 @@ ANSWERED = ("output", "answer", "response", "result", "text")
 class ToolCall(NamedTuple):
     """A tool call that a model asked for."""
 
-    id: str | None
+    id: str
     name: str
-    args: Any
+    args: object
 
 
 def kind_of(message: object) -> str:
@@ -77,23 +78,20 @@ def answer_in(value: object) -> str | None:
     return as_json(value) if hasattr(value, "model_dump") else None
 
 
-def _named(value: object, names: Sequence[str], read: Any) -> str | None:
+def _named(value: object, names: Sequence[str], read: Callable[[object], str | None]) -> str | None:
     if not isinstance(value, Mapping):
         return None
     for name in names:
         if value.get(name) is not None:
-            found: str | None = read(value[name])
-            return found
+            return read(value[name])
     only = next(iter(value.values())) if len(value) == 1 else None
     return only or None if isinstance(only, str) else None
 
 
 def calls_of(message: object) -> list[ToolCall]:
     """The calls of tools that a message asks for."""
-    asked = get(message, "tool_calls")
-    if not isinstance(asked, (list, tuple)):
-        return []
-    return [ToolCall(get(each, "id"), str(get(each, "name") or ""), get(each, "args")) for each in asked]
+    asked = items_of(get(message, "tool_calls"))
+    return [ToolCall(str_of(get(each, "id")), str_of(get(each, "name")), get(each, "args")) for each in asked]
 
 
 def results_in(messages: Sequence[object]) -> Iterator[tuple[str, object]]:

@@ -15,8 +15,9 @@ from uuid import UUID
 from attrs import define, field
 
 from ..values import now
+from .calls import Call
 from .langchain_messages import ToolCall, is_failed, results_in, said_by
-from .recording import Call, Recorder, Turn
+from .recording import Recorder, Turn
 from .texts import as_json
 
 MOST_RUNS = 10_000
@@ -53,7 +54,7 @@ class Question:
 
     def id_of(self, name: str, args: object) -> str | None:
         """The id of a call that a model asked for, if LangChain does not say which one a tool answers."""
-        found = (call_id for call_id, (call, _) in list(self.asked.items()) if call[1:] == (name, args))
+        found = (call_id for call_id, (call, _) in list(self.asked.items()) if (call.name, call.args) == (name, args))
         return next(found, None)
 
     def resolve(self, messages: Sequence[object]) -> None:

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from weakref import finalize
 
 from attrs import frozen
@@ -23,11 +23,11 @@ from litellm.integrations.custom_logger import CustomLogger
 
 from ..values import now
 from .dialogue import ABANDONED_AFTER, Asked, Dialogue, Exchange
+from .fields import get
 from .openai_chat import Chat
 from .openai_responses import Responses
 from .quiet import quiet
 from .recording import Recorder
-from .texts import get
 
 if TYPE_CHECKING:
     from .. import AsyncClient, Client
@@ -70,11 +70,11 @@ class MindlyticsCallback(CustomLogger):
         finalize(self, _end_all, self._sent)
 
     @quiet
-    def log_pre_api_call(self, model: object, messages: object, kwargs: dict[str, Any]) -> None:
+    def log_pre_api_call(self, model: object, messages: object, kwargs: dict[str, object]) -> None:
         """Called when a request is sent or retried."""
         reader = _READERS.get(str(kwargs.get("call_type")))
-        id = kwargs.get("litellm_call_id")
-        if reader is None or id is None or id in self._sent:
+        id = str(kwargs.get("litellm_call_id") or "")
+        if reader is None or not id or id in self._sent:
             return
         asked = _asked(reader, model, messages, kwargs)
         self._sent[id] = Sent(now(), reader, self._begin(asked))
@@ -113,8 +113,9 @@ class MindlyticsCallback(CustomLogger):
             exchange = None if sent is None else sent.begin()
             if sent is None or exchange is None:
                 return
-            if kwargs.get("stream") and isinstance(kwargs.get("completion_start_time"), datetime):
-                exchange.piece(cast(datetime, kwargs["completion_start_time"]).astimezone())
+            first_piece = kwargs.get("completion_start_time")
+            if kwargs.get("stream") and isinstance(first_piece, datetime):
+                exchange.piece(first_piece.astimezone())
             answer = sent.reader.answer(response_obj)
             answer.at = end_time.astimezone() if isinstance(end_time, datetime) else None
             exchange.answered(answer)

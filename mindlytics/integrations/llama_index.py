@@ -15,19 +15,24 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from inspect import BoundArguments
+from typing import TYPE_CHECKING
 
 from attrs import define, field
+from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined, unused-ignore]
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.span import BaseSpan
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 
 from ..tokens import tokens_of
 from ..values import now
+from .calls import Call
+from .fields import get, items_of, str_of
 from .quiet import quiet
-from .recording import Call, Recorder, Turn
+from .recording import Recorder, Turn
 from .sessions import THREADS
-from .texts import as_json, get, text_of
+from .texts import as_json, text_of
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
@@ -131,9 +136,9 @@ class _Reader:
 
     @quiet
     def enter(
-        self, span_id: str, arguments: Mapping[str, object], instance: object, parent_id: Any, tags: object
+        self, span_id: str, arguments: Mapping[str, object], instance: object, parent_id: str | None, tags: object
     ) -> None:
-        parent = self._spans.get(parent_id) or self._streaming(arguments)
+        parent = self._spans.get(parent_id or "") or self._streaming(arguments)
         question = parent.question if parent is not None else _question(arguments, instance, tags)
         span = _Span(question, parent, instance)
         self._spans[span_id] = span
@@ -141,7 +146,7 @@ class _Reader:
         if len(self._spans) > MOST_SPANS:
             self._finish(next(iter(self._spans.values())).question, cancelled=True)
         method = span_id.partition("-")[0].rpartition(".")[2]
-        tool = get(get(instance, "metadata"), "name") if method in CALLS else None
+        tool = get(instance, "metadata", "name") if method in CALLS else None
         if isinstance(tool, str) and not span.is_within(lambda around: around.instance is instance):
             args = arguments.get("kwargs") or arguments.get("input") or arguments.get("args")
             span.call = self._turn(question).call(tool, as_json(args))
@@ -193,35 +198,37 @@ class _Reader:
     # -- events --------------------------------------------------------------------------------------------------
 
     @quiet
-    def event(self, event: Any) -> None:
-        span = self._spans.get(event.span_id)
+    def event(self, event: object) -> None:
+        span_id = str_of(get(event, "span_id"))
+        span = self._spans.get(span_id)
         if span is None:
             return
+        response = get(event, "response")
         kind = type(event).__name__
         if kind in ("LLMChatStartEvent", "LLMCompletionStartEvent"):
-            self._model_begins(event, span)
+            self._model_begins(span_id, event, span)
         elif not span.is_model:
             return
         elif kind in ("LLMChatInProgressEvent", "LLMCompletionInProgressEvent"):
             self._turn(span.question).first_token()
             span.question.has_streamed = True
-            span.said = _said_by(event.response) or span.said
+            span.said = _said_by(response) or span.said
         elif kind in ("LLMChatEndEvent", "LLMCompletionEndEvent"):
-            span.said = _said_by(event.response) or span.said
-            raw = get(event.response, "raw")
+            span.said = _said_by(response) or span.said
+            raw = get(response, "raw")
             model = get(raw, "model") or span.model
-            self._turn(span.question).use(_usage_in(raw, event.response), model)
-            self._model_ended(event.span_id, span)
+            self._turn(span.question).use(_usage_in(raw, response), model)
+            self._model_ended(span_id, span)
 
-    def _model_begins(self, event: Any, span: _Span) -> None:
+    def _model_begins(self, span_id: str, event: object, span: _Span) -> None:
         """Note a question to a model. A model that calls its own other method counts once."""
         if span.is_model or span.is_within(lambda around: around.is_model):
             return
         question = span.question
         span.is_model = True
-        span.model = get(event.model_dict, "model") or get(event.model_dict, "model_name")
+        span.model = str_of(get(event, "model_dict", "model")) or str_of(get(event, "model_dict", "model_name"))
         question.models += 1
-        question.answering[event.span_id] = span
+        question.answering[span_id] = span
         if question.prompted is None:
             question.prompted = _asked_in(event)
         self._turn(question)
@@ -271,10 +278,10 @@ def _end(question: _Question, turn: Turn, error: BaseException | None, cancelled
         turn.end(question.answer or words)
 
 
-class _Spans(BaseSpanHandler[Any]):
+class _Spans(BaseSpanHandler[BaseSpan]):
     """Passes spans on without keeping them."""
 
-    _reader: Any = None
+    _reader: _Reader = PrivateAttr()
 
     def __init__(self, reader: _Reader) -> None:
         super().__init__()
@@ -283,20 +290,27 @@ class _Spans(BaseSpanHandler[Any]):
     def span_enter(
         self,
         id_: str,
-        bound_args: Any,
-        instance: Any = None,
-        parent_id: object = None,
+        bound_args: BoundArguments,
+        instance: object = None,
+        parent_id: str | None = None,
         tags: object = None,
         **_: object,
     ) -> None:
         self._reader.enter(id_, bound_args.arguments, instance, parent_id, tags)
 
     def span_exit(
-        self, id_: str, bound_args: object, instance: object = None, result: object = None, **_: object
+        self, id_: str, bound_args: BoundArguments, instance: object = None, result: object = None, **_: object
     ) -> None:
         self._reader.exit(id_, result)
 
-    def span_drop(self, id_: str, bound_args: object, instance: object = None, err: object = None, **_: object) -> None:
+    def span_drop(
+        self,
+        id_: str,
+        bound_args: BoundArguments,
+        instance: object = None,
+        err: BaseException | None = None,
+        **_: object,
+    ) -> None:
         self._reader.drop(id_, err)
 
     def new_span(self, *_: object, **__: object) -> None: ...
@@ -309,7 +323,7 @@ class _Spans(BaseSpanHandler[Any]):
 class _Events(BaseEventHandler):
     """Passes events on."""
 
-    _reader: Any = None
+    _reader: _Reader = PrivateAttr()
 
     def __init__(self, reader: _Reader) -> None:
         super().__init__()
@@ -357,14 +371,13 @@ def _text_of_query(asked: object) -> str:
     """A text, a query with its text, or a message."""
     if isinstance(asked, str):
         return asked
-    found = get(asked, "query_str") or get(asked, "content")
-    return found if isinstance(found, str) else ""
+    return str_of(get(asked, "query_str")) or str_of(get(asked, "content"))
 
 
 def _asked_in(event: object) -> str:
     """The user's last words in the input of a model."""
-    users = (each for each in reversed(get(event, "messages") or ()) if get(each.role, "value") == "user")
-    return next((text_of(each.content) for each in users), get(event, "prompt") or "")
+    users = (each for each in reversed(items_of(get(event, "messages"))) if get(each, "role", "value") == "user")
+    return next((text_of(get(each, "content")) for each in users), str_of(get(event, "prompt")))
 
 
 def _said_by(response: object) -> str:
@@ -387,8 +400,9 @@ def _answer_in(result: object) -> str | None:
     for found in (get(result, "response"), get(result, "message"), get(result, "text")):
         if isinstance(found, str):
             return found
-        if found is not None and isinstance(get(found, "content"), str):
-            return str(found.content)
+        content = get(found, "content")
+        if isinstance(content, str):
+            return content
     return as_json(result) if hasattr(type(result), "model_dump") else None
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 from .openai_chat import Chat
 from .openai_responses import Responses
 from .recording import Recorder
-from .stainless import Reader, unwrap_client, wrap_client
+from .stainless import Reader, StainlessClient, unwrap_client, wrap_client
 
 if TYPE_CHECKING:
     from .. import AsyncClient, Client
     from ..context import AnySession
 
-C = TypeVar("C")
+C = TypeVar("C", bound="StainlessClient")
 
 _READERS: dict[str, Reader] = {"/chat/completions": Chat(), "/responses": Responses()}
 

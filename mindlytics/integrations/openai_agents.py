@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agents.tracing import TracingProcessor
 from attrs import define
 
+from .calls import Call
+from .fields import get, items_of, str_of
 from .quiet import quiet
-from .recording import Call, NoTurn, Recorder, Turn
-from .texts import as_json, get, text_of
+from .recording import NoTurn, Recorder, Turn
+from .texts import as_json, text_of
 
 if TYPE_CHECKING:
+    from agents import Span, SpanData, Trace
+
     from ..aio import AsyncClient
     from ..client import Client
     from ..context import AnySession
@@ -81,24 +84,24 @@ class MindlyticsTraceProcessor(TracingProcessor):
         self._traces: OrderedDict[str, _Trace] = OrderedDict()
 
     @quiet
-    def on_trace_start(self, trace: Any) -> None:
+    def on_trace_start(self, trace: Trace) -> None:
         """Called when a workflow begins."""
-        self._traces[trace.trace_id] = _Trace(getattr(trace, "group_id", None), {})
+        self._traces[trace.trace_id] = _Trace(get(trace, "group_id"), {})
         if len(self._traces) > MOST_TRACES:
             self._end_trace(next(iter(self._traces)), cancelled=True)
 
     @quiet
-    def on_trace_end(self, trace: Any) -> None:
+    def on_trace_end(self, trace: Trace) -> None:
         """Called when a workflow has ended."""
         self._end_trace(trace.trace_id)
 
     @quiet
-    def on_span_start(self, span: Any) -> None:
+    def on_span_start(self, span: Span[SpanData]) -> None:
         """Called when a run, an agent, a model or a tool begins."""
         trace = self._traces.get(span.trace_id)
         if trace is None:
             return
-        kind, parent = span.span_data.type, trace.spans.get(span.parent_id)
+        kind, parent = span.span_data.type, trace.spans.get(span.parent_id or "")
         if kind == "task" and parent is None:
             made = _Span(self._ask(trace), is_root=True)
         elif parent is None:
@@ -108,7 +111,7 @@ class MindlyticsTraceProcessor(TracingProcessor):
             made = _Span(parent.question, is_inner=parent.is_inner or parent.call is not None)
         trace.spans[span.span_id] = made
         if kind == "function":
-            made.call = made.question.turn.call(span.span_data.name, None)
+            made.call = made.question.turn.call(str_of(get(span.span_data, "name")))
             made.block = made.question.turn.active()
         elif kind in MODELS:
             made.block = NoTurn(None).active()  # a wrapped client must not record it again
@@ -116,7 +119,7 @@ class MindlyticsTraceProcessor(TracingProcessor):
             made.block.__enter__()
 
     @quiet
-    def on_span_end(self, span: Any) -> None:
+    def on_span_end(self, span: Span[SpanData]) -> None:
         """Called when it has ended."""
         trace = self._traces.get(span.trace_id)
         ended = None if trace is None else trace.spans.pop(span.span_id, None)
@@ -129,10 +132,10 @@ class MindlyticsTraceProcessor(TracingProcessor):
             _read_model(question, data, is_inner=ended.is_inner)
         elif ended.call is not None:
             _end_call(ended.call, data, span.error)
-            if not ended.is_inner and data.output is not None:
-                question.said = as_json(data.output) or question.said
+            if not ended.is_inner:
+                question.said = as_json(get(data, "output")) or question.said
         elif data.type == "agent" and not ended.is_inner:
-            question.turn.assistant_id = data.name
+            question.turn.assistant_id = str_of(get(data, "name"))
         if ended.is_root:
             _end(question)
 
@@ -178,25 +181,25 @@ def _read_model(question: _Question, data: object, *, is_inner: bool) -> None:
     question.said = "".join(_texts_in(output)) or question.said
 
 
-def _asked_in(messages: Any) -> str:
+def _asked_in(messages: object) -> str:
     """The user's last words."""
     if isinstance(messages, str):
         return messages
-    users = (each for each in reversed(messages or ()) if get(each, "role") == "user")
+    users = (each for each in reversed(items_of(messages)) if get(each, "role") == "user")
     return next((text_of(get(each, "content")) for each in users), "")
 
 
 def _texts_in(output: object) -> list[str]:
     """The model's words: messages among calls and reasoning. A stream's output wraps them in a response."""
-    items: list[object] = list(output) if isinstance(output, (list, tuple)) else []
+    items = items_of(output)
     within = [text for each in items if get(each, "object") == "response" for text in _texts_in(get(each, "output"))]
     return [*within, *(text_of(get(each, "content")) for each in items if get(each, "type") in (None, "message"))]
 
 
-def _end_call(call: Call, data: Any, error: Mapping[str, object] | None) -> None:
-    call.args = data.input
+def _end_call(call: Call, data: object, error: object) -> None:
+    call.args = get(data, "input")
     raised = sys.exc_info()[1]
     if error is not None:
-        call.fail(raised or str(error.get("message") or "error"))
+        call.fail(raised or str(get(error, "message") or "error"))
     else:
-        call.end(as_json(data.output))
+        call.end(as_json(get(data, "output")))

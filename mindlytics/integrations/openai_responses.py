@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .dialogue import Answer, Asked, Result, Wanted
-from .texts import get, text_of
+from .fields import get, items_of, str_of
+from .texts import text_of
 
 _WANTED = ("function_call", "custom_tool_call")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -16,9 +15,9 @@ class Responses:
 
     def asked(self, body: object) -> Asked:
         content = get(body, "input")
-        items = [] if content is None or isinstance(content, str) else list(content)
+        items = items_of(content)
         last = max((at for at, each in enumerate(items) if get(each, "role") == "user"), default=-1)
-        conversation = get(body, "conversation")
+        thread = get(body, "conversation")
         return Asked(
             user=content if isinstance(content, str) else text_of(get(items[last], "content")) if last >= 0 else "",
             results=[
@@ -27,18 +26,18 @@ class Responses:
                 if str(get(each, "type")).endswith("_call_output")
             ],
             earlier=[get(each, "call_id") for each in items[: max(last, 0)] if get(each, "type") in _WANTED],
-            thread_id=conversation if isinstance(conversation, str) else get(conversation, "id"),
+            thread_id=thread if isinstance(thread, str) else get(thread, "id"),
             model=get(body, "model"),
-            is_forced=get(get(body, "tool_choice"), "type") in ("function", "custom"),
+            is_forced=get(body, "tool_choice", "type") in ("function", "custom"),
         )
 
     def answer(self, reply: object) -> Answer:
-        items = get(reply, "output") or ()
+        items = items_of(get(reply, "output"))
         error = get(reply, "error")
         return Answer(
             text="".join(
                 text_of(get(each, "content"))
-                or "".join(filter(None, (get(part, "refusal") for part in get(each, "content") or ())))
+                or "".join(str_of(get(part, "refusal")) for part in items_of(get(each, "content")))
                 for each in items
                 if get(each, "type") == "message"
             ),
@@ -58,8 +57,8 @@ class ResponsePieces:
     def __init__(self, reader: Responses) -> None:
         self._reader = reader
         self._texts: list[str] = []
-        self._reply: Any = None
-        self._model: Any = None
+        self._reply: object = None
+        self._model: object = None
 
     def add(self, piece: object) -> bool:
         kind = str(get(piece, "type"))
@@ -68,7 +67,7 @@ class ResponsePieces:
         if kind in _ENDS:
             self._reply = reply
         if kind in ("response.output_text.delta", "response.refusal.delta"):
-            self._texts.append(get(piece, "delta") or "")
+            self._texts.append(str_of(get(piece, "delta")))
         return kind.endswith(".delta")
 
     def answer(self) -> Answer:
@@ -83,7 +82,7 @@ def _wanted(item: object) -> Wanted:
     args = get(item, "arguments")
     return Wanted(
         id=get(item, "call_id") or get(item, "id"),
-        name=get(item, "name") or kind.removesuffix("_call"),
+        name=str_of(get(item, "name")) or kind.removesuffix("_call"),
         args=get(item, "input") if args is None else args,
         is_done=kind not in _WANTED,
         result=get(item, "output"),

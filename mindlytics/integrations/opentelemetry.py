@@ -12,17 +12,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import nullcontext
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 from opentelemetry.sdk.trace import SpanProcessor
 
 from ..context import current, current_session
+from .fields import get
 from .quiet import quiet
 from .recording import Recorder
 from .traces import Span, record
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import Span as SdkSpan
+    from opentelemetry.trace import SpanContext
+
     from .. import AsyncClient, Client
     from ..context import AnySession
 
@@ -55,9 +61,11 @@ class MindlyticsSpanProcessor(SpanProcessor):
         self._traces: OrderedDict[int, Trace] = OrderedDict()
 
     @quiet
-    def on_start(self, span: Any, parent_context: Any = None) -> None:
+    def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         """Called when a span begins."""
         context = span.get_span_context()
+        if context is None:
+            return
         trace = self._traces.get(context.trace_id)
         if trace is None:
             trace = self._traces[context.trace_id] = Trace(current_session())
@@ -66,18 +74,18 @@ class MindlyticsSpanProcessor(SpanProcessor):
         trace.session = trace.session or current_session()
         trace.open.add(context.span_id)
 
-    def on_end(self, span: object) -> None:
+    def on_end(self, span: ReadableSpan) -> None:
         """Called when a span has ended."""
         self._end(span)
 
     @quiet
-    def _end(self, span: Any) -> None:
+    def _end(self, span: ReadableSpan) -> None:
         context = span.get_span_context()
-        trace = self._traces.get(context.trace_id)
-        if trace is None:
+        trace = None if context is None else self._traces.get(context.trace_id)
+        if context is None or trace is None:
             return
         trace.open.discard(context.span_id)
-        trace.ended.append(_read(span))
+        trace.ended.append(_read(context, span))
         if not trace.open:
             self._record(self._traces.pop(context.trace_id))
         elif len(trace.ended) >= MOST_SPANS:
@@ -99,15 +107,15 @@ class MindlyticsSpanProcessor(SpanProcessor):
         return True
 
 
-def _read(span: Any) -> Span:
+def _read(context: SpanContext, span: ReadableSpan) -> Span:
     attributes = dict(span.attributes or {})
     failed = getattr(span.status.status_code, "name", "") == "ERROR"
     kind = attributes.get("error.type") or next(
-        (event.attributes.get("exception.type") for event in span.events if event.name == "exception"), None
+        (get(event.attributes, "exception.type") for event in span.events if event.name == "exception"), None
     )
     return Span(
-        id=span.get_span_context().span_id,
-        parent=None if span.parent is None else span.parent.span_id,
+        id=str(context.span_id),
+        parent=None if span.parent is None else str(span.parent.span_id),
         name=span.name,
         began=_as_datetime(span.start_time),
         ended=_as_datetime(span.end_time),
@@ -118,5 +126,5 @@ def _read(span: Any) -> Span:
     )
 
 
-def _as_datetime(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc)
+def _as_datetime(nanoseconds: int | None) -> datetime:
+    return datetime.fromtimestamp((nanoseconds or 0) / 1e9, timezone.utc)

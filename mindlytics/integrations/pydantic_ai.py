@@ -12,19 +12,26 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Protocol, cast
 
-from pydantic_ai import Agent
+from pydantic_ai import Agent, DeferredToolRequests
 from pydantic_ai.capabilities import AbstractCapability
 
 from ..values import now
+from .calls import Call
+from .fields import get, items_of, str_of
 from .quiet import quiet
-from .recording import Call, Recorder, Turn
-from .texts import as_json, get, text_of
+from .recording import Recorder, Turn
+from .texts import as_json, text_of
 
 if TYPE_CHECKING:
+    from pydantic_ai import RunContext
+    from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+    from pydantic_ai.run import AgentRun
+    from pydantic_ai.tools import ToolDefinition
+
     from ..aio import AsyncClient
     from ..client import Client
     from ..context import AnySession
@@ -51,7 +58,7 @@ def instrument(session: AnySession | None = None, client: Client | AsyncClient |
     """
     recorder = Recorder(session, client)
     if not _recorders:
-        _set_iter(_wrapped(Agent.iter))
+        _set_iter(_wrapped(cast(_Iter, Agent.iter)))
     _recorders.append(recorder)
 
     def undo() -> None:
@@ -64,23 +71,29 @@ def instrument(session: AnySession | None = None, client: Client | AsyncClient |
     return undo
 
 
+class _Iter(Protocol):
+    """``Agent.iter``: a context manager whose run the program may step through."""
+
+    def __call__(self, *args: object, **kwargs: object) -> AbstractAsyncContextManager[object]: ...
+
+
 def _set_iter(method: object) -> None:
-    Agent.iter = method  # type: ignore[method-assign, unused-ignore]
+    setattr(Agent, "iter", method)  # noqa: B010  a type checker knows the method's overloads
 
 
-def _wrapped(original: Any) -> Any:
+def _wrapped(original: _Iter) -> _Iter:
     @functools.wraps(original)
     @asynccontextmanager
-    async def recorded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def recorded(*args: object, **kwargs: object) -> AsyncIterator[object]:
         if not _recorders:
             async with original(*args, **kwargs) as run:
                 yield run
             return
         question = _Question(_recorders[-1], args, kwargs)
-        kwargs["capabilities"] = [*(kwargs.get("capabilities") or ()), _Tools(question)]
+        kwargs["capabilities"] = [*items_of(kwargs.get("capabilities")), _Tools(question)]
         try:
             async with original(*args, **kwargs) as run:
-                question.begin(run)
+                question.begin(cast("AgentRun", run))
                 with question.active():
                     yield run
         except BaseException as error:
@@ -105,26 +118,26 @@ class _Waiting:
 class _Question:
     """A run of an agent."""
 
-    def __init__(self, recorder: Recorder, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def __init__(self, recorder: Recorder, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
         self._recorder = recorder
         self._agent = args[0]
         self._prompt = args[1] if len(args) > 1 else kwargs.get("user_prompt")
         self._results = kwargs.get("deferred_tool_results")
         self._began = now()
-        self._run: Any = None
+        self._run: AgentRun | None = None
         self.turn: Turn | None = None
 
     @quiet
-    def begin(self, run: Any) -> None:
+    def begin(self, run: AgentRun) -> None:
         """Called before the run's first step."""
         self._run = run
         self.turn = self._continued()
         if self.turn is None:
             asked = _prompt_in(run.all_messages()) if self._prompt is None else self._prompt
-            thread_id = getattr(run, "conversation_id", None)
+            thread_id = get(run, "conversation_id")
             self.turn = self._recorder.turn(text_of(asked), thread_id=thread_id, at=self._began)
 
-    def active(self) -> AbstractContextManager[Any]:
+    def active(self) -> AbstractContextManager[object]:
         """A block in which runs of other agents are parts of this one."""
         return nullcontext() if self.turn is None else self.turn.active()
 
@@ -132,9 +145,9 @@ class _Question:
     def end(self, error: BaseException | None) -> None:
         """Called when the run has ended or was abandoned."""
         turn = self.turn
-        if turn is None:
+        if turn is None or self._run is None:
             return
-        turn.assistant_id = self._agent.name
+        turn.assistant_id = str_of(get(self._agent, "name")) or None
         said = ""
         for message in self._run.new_messages():
             if message.kind == "response":
@@ -152,7 +165,7 @@ class _Question:
 
     def _continued(self) -> Turn | None:
         """The turn of the question that the run continues."""
-        results = {**(get(self._results, "calls") or {}), **(get(self._results, "approvals") or {})}
+        results = {**_mapping(get(self._results, "calls")), **_mapping(get(self._results, "approvals"))}
         waiting = next((_waiting[call_id] for call_id in results if call_id in _waiting), None)
         if waiting is None:
             return None
@@ -164,13 +177,25 @@ class _Question:
         return waiting.turn
 
 
-class _Tools(AbstractCapability[Any]):
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+class _Tools(AbstractCapability[object]):
     """Times the tools of a run."""
 
     def __init__(self, question: _Question) -> None:
         self._question = question
 
-    async def wrap_tool_execute(self, ctx: Any, *, call: Any, tool_def: Any, args: Any, handler: Any) -> Any:
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[object],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: dict[str, object],
+        handler: Callable[[dict[str, object]], Awaitable[object]],
+    ) -> object:
         """Run a tool."""
         turn = self._question.turn
         if turn is None or tool_def.kind == "output":
@@ -188,7 +213,7 @@ class _Tools(AbstractCapability[Any]):
         return result
 
 
-def _wait(turn: Turn, said: str, calls: Sequence[Any], approvals: Sequence[Any]) -> None:
+def _wait(turn: Turn, said: str, calls: Sequence[ToolCallPart], approvals: Sequence[ToolCallPart]) -> None:
     """Keep the question until its results or approvals arrive."""
     turn.pause()
     asked = {call.tool_call_id: turn.call(call.tool_name, as_json(call.args)) for call in calls}
@@ -206,24 +231,27 @@ def _no_longer(waiting: _Waiting) -> None:
         _waiting.pop(call_id, None)
 
 
-def _deferred(output: Any) -> tuple[Sequence[object], Sequence[object]] | None:
+def _deferred(output: object) -> tuple[Sequence[ToolCallPart], Sequence[ToolCallPart]] | None:
     """The calls that wait for results from the program, and those that wait for approval."""
-    return (output.calls, output.approvals) if type(output).__name__ == "DeferredToolRequests" else None
+    return (output.calls, output.approvals) if isinstance(output, DeferredToolRequests) else None
 
 
-def _prompt_in(messages: Sequence[Any]) -> Any:
+def _prompt_in(messages: Sequence[ModelMessage]) -> object:
     """The user's last words."""
     parts = (part for message in reversed(messages) for part in reversed(message.parts))
     return next((part.content for part in parts if part.part_kind == "user-prompt"), "")
 
 
-def _text_in(response: Any) -> str:
+def _text_in(response: ModelResponse) -> str:
     return "".join(part.content for part in response.parts if part.part_kind == "text")
 
 
-def _record_native(turn: Turn, response: Any) -> None:
+def _record_native(turn: Turn, response: ModelResponse) -> None:
     """Tools that the model's provider runs by itself, with unknown runtimes."""
-    results = {part.tool_call_id: part.content for part in response.parts if part.part_kind in NATIVE_RETURNS}
+    results = {
+        get(part, "tool_call_id"): get(part, "content") for part in response.parts if part.part_kind in NATIVE_RETURNS
+    }
     for part in response.parts:
         if part.part_kind in NATIVE_CALLS:
-            turn.call(part.tool_name, as_json(part.args)).end(as_json(results.get(part.tool_call_id)))
+            call = turn.call(str_of(get(part, "tool_name")), as_json(get(part, "args")))
+            call.end(as_json(results.get(get(part, "tool_call_id"))))

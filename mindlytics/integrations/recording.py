@@ -5,23 +5,21 @@ Nothing here raises or waits. The session checks the events.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 from ..session import new_id
 from ..tokens import Tokens, tokens_of
 from ..usage import UNKNOWN_MODEL, TokenBasedCost
 from ..validators import MAX_INT, MAX_NAME
 from ..values import now
+from .calls import Call, Ended, open_calls, outcome_of
 from .quiet import quiet
 from .sessions import Place, as_thread_id, left_alone
+from .watch import Watch
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from ..context import AnySession
 
 _active: ContextVar[Turn | None] = ContextVar("mindlytics_turn", default=None)
-
-_running: WeakKeyDictionary[Any, list[Call]] = WeakKeyDictionary()
-"""The open calls of each session, so that a tool that ``observe`` records too is recorded once."""
 
 
 def active_turn() -> Turn | None:
@@ -75,85 +70,6 @@ class Recorder:
         return Turn(session, user, thread, assistant_id, at, properties=properties, ends_session=ends)
 
 
-class ErrorName(str):
-    """The class name of an error, for libraries that give only that."""
-
-    __slots__ = ()
-
-
-class Watch:
-    """Measures a duration by the caller's own times, or by the monotonic clock."""
-
-    def __init__(self, at: datetime | None = None) -> None:
-        self.began = now() if at is None else at
-        self._tick = time.perf_counter()
-        self._has_own_times = at is not None
-
-    def milliseconds(self, at: datetime | None = None) -> int:
-        """Milliseconds until now or until ``at``."""
-        if at is None and not self._has_own_times:
-            seconds = time.perf_counter() - self._tick
-        else:
-            seconds = ((now() if at is None else at) - self.began).total_seconds()
-        return max(0, round(seconds * 1000))
-
-    def skip(self, since: Watch) -> None:
-        """Subtract the time since ``since`` began."""
-        self.began += now() - since.began
-        self._tick += time.perf_counter() - since._tick
-
-
-Ended = tuple[datetime, "Call", object, int, dict[str, Any]]
-"""When a call ended, the call, its result, its runtime in milliseconds, and its properties."""
-
-
-class Call:
-    """A running tool. Made by :meth:`Turn.call`."""
-
-    def __init__(self, turn: Turn, name: str, args: object, at: datetime | None) -> None:
-        self.turn = turn
-        self.name = name
-        self.args = args
-        self.is_over = False
-        self.is_adopted = False
-        self._watch = Watch(at)
-
-    @quiet
-    def end(self, result: object = None, *, at: datetime | None = None) -> None:
-        """End the call with a result.
-
-        :param result: a text, or a value that becomes JSON.
-        """
-        self._end(result, {}, at)
-
-    @quiet
-    def fail(self, error: BaseException | str, *, at: datetime | None = None) -> None:
-        """End the call with an error or a cancellation."""
-        self._end(_as_result(error), _kind_of(error), at)
-
-    def forget(self) -> None:
-        """Discard the call."""
-        self.is_over = True
-        self._remove()
-
-    def restart(self, since: Watch | None = None) -> None:
-        """Measure the runtime from now or from ``since``, for a call that runs later than the model asked for it."""
-        self._watch = since or Watch()
-
-    def _end(self, result: object, properties: dict[str, object], at: datetime | None) -> None:
-        if self.is_over:
-            return
-        self.is_over = True
-        runtime = self._watch.milliseconds(at)
-        self.turn.take((now() if at is None else at, self, result, runtime, properties))
-        self._remove()
-
-    def _remove(self) -> None:
-        open_calls = _calls_of(self.turn.session)
-        if self in open_calls:
-            open_calls.remove(self)
-
-
 class Turn:
     """A question until its answer. Made by :meth:`Recorder.turn`.
 
@@ -194,10 +110,7 @@ class Turn:
 
         :param args: a text, or a value that becomes JSON.
         """
-        call = Call(self, name, args, at)
-        if self.session is not None:
-            _running.setdefault(self.session, []).append(call)
-        return call
+        return Call(self, name, args, at)
 
     def take(self, ended: Ended) -> None:
         """Keep an ended call, to record it with the turn."""
@@ -234,7 +147,7 @@ class Turn:
 
         :param assistant: the answer so far.
         """
-        self._end(assistant, _kind_of(error), at)
+        self._end(assistant, outcome_of(error), at)
 
     @quiet
     def cancel(self, assistant: str = "", *, at: datetime | None = None) -> None:
@@ -282,15 +195,15 @@ class Turn:
         except IndexError:
             return False
 
-    def _end(self, assistant: str, outcome: dict[str, object], at: datetime | None) -> None:
+    def _end(self, assistant: str, outcome: Mapping[str, object], at: datetime | None) -> None:
         if not self._is_first_end():
             return
         self.resume()
         session = self.session
         if session is None:
             return
-        for call in [call for call in _calls_of(session) if call.turn is self]:
-            call._end(None, {"cancelled": True}, at)
+        for call in open_calls(self):
+            call.cancel(at=at)
         turn_end = now() if at is None else at
         try:
             for ended in self._calls:
@@ -300,7 +213,7 @@ class Turn:
             if self._ends_session:
                 left_alone(session.end_session())
 
-    def _record_call(self, session: Any, ended: Ended, turn_end: datetime) -> None:
+    def _record_call(self, session: AnySession, ended: Ended, turn_end: datetime) -> None:
         at, call, result, runtime, properties = ended
         left_alone(
             session.track_function_call(
@@ -314,7 +227,7 @@ class Turn:
             )
         )
 
-    def _record_usage(self, session: Any, model: str, tokens: Tokens, turn_end: datetime) -> None:
+    def _record_usage(self, session: AnySession, model: str, tokens: Tokens, turn_end: datetime) -> None:
         """Record tokens that came late, or of another model than the answering one."""
         if tokens.prompt or tokens.completion:
             left_alone(
@@ -327,7 +240,7 @@ class Turn:
             )
 
     def _record_turn(
-        self, session: Any, turn_end: datetime, assistant: str, outcome: dict[str, Any], latency: int
+        self, session: AnySession, turn_end: datetime, assistant: str, outcome: Mapping[str, object], latency: int
     ) -> None:
         used_by: dict[str, Tokens] = {}
         for called, used in self._used:  # the last model gave the answer, so it comes last
@@ -372,7 +285,7 @@ class Part(Turn):
     def first_token(self, *, at: datetime | None = None) -> None:
         self.outer.first_token(at=at)
 
-    def _end(self, assistant: str, outcome: dict[str, object], at: datetime | None) -> None:
+    def _end(self, assistant: str, outcome: Mapping[str, object], at: datetime | None) -> None:
         self.is_over = True
         outer = self.outer
         outer.user = outer.user or self.user
@@ -388,48 +301,9 @@ class NoTurn(Turn):
 
     def take(self, ended: Ended) -> None:
         if self.session is not None:
-            self._record_call(self.session, ended, ended[0])
-
-
-def adopt(session: object, name: str, args: object) -> Call | None:
-    """Take over a call of that name that a model asked for in the session, and that is about to run now.
-
-    If there are several, prefer one with these arguments.
-    """
-    waiting = [call for call in _calls_of(session) if call.name == name and not call.is_adopted]
-    if not waiting:
-        return None
-    call = next((call for call in waiting if _read(call.args) == args), waiting[0])
-    call.is_adopted = True
-    call.restart()
-    return call
-
-
-def _read(args: object) -> object:
-    try:
-        return json.loads(args) if isinstance(args, str) else args
-    except ValueError:
-        return args
-
-
-def _calls_of(session: object) -> list[Call]:
-    return [] if session is None else _running.get(session, [])
+            self._record_call(self.session, ended, ended.at)
 
 
 def _cost(model: str, tokens: Tokens) -> TokenBasedCost:
     parts = {name: min(count, MAX_INT) for name, count in tokens.details.items()}
     return TokenBasedCost(model, min(tokens.prompt, MAX_INT), min(tokens.completion, MAX_INT), **parts)
-
-
-def _kind_of(error: BaseException | str) -> dict[str, object]:
-    """The properties for an error: its class. Its message may hold what people said, so it is left out."""
-    if isinstance(error, (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)):
-        return {"cancelled": True}
-    if isinstance(error, ErrorName):
-        return {"error": str(error)[:MAX_NAME]}
-    return {"error": "error" if isinstance(error, str) else type(error).__name__}
-
-
-def _as_result(error: BaseException | str) -> str:
-    """An error as text, in place of a result."""
-    return error if isinstance(error, str) else f"{type(error).__name__}: {error}"

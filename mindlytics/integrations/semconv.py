@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ..tokens import Tokens
 
-Attributes = Mapping[str, Any]
+Attributes = Mapping[str, object]
 
 MODEL, TOOL, AGENT = "model", "tool", "agent"
 
@@ -99,16 +98,20 @@ def tool_of(attributes: Attributes, span_name: str) -> tuple[str, object, object
     return str(name), args, _first(attributes, "gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
 
 
-def agent_of(attributes: Attributes) -> Any:
-    return _first(attributes, "gen_ai.agent.name", "agent.name")
+def agent_of(attributes: Attributes) -> str | None:
+    return _text_or_none(_first(attributes, "gen_ai.agent.name", "agent.name"))
 
 
-def conversation_of(attributes: Attributes) -> Any:
+def conversation_of(attributes: Attributes) -> object:
     return _first(attributes, "gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id")
 
 
-def user_of(attributes: Attributes) -> Any:
-    return _first(attributes, "user.id", "enduser.id", "traceloop.association.properties.user_id")
+def user_of(attributes: Attributes) -> str | None:
+    return _text_or_none(_first(attributes, "user.id", "enduser.id", "traceloop.association.properties.user_id"))
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _first(attributes: Attributes, *names: str) -> object:

@@ -8,13 +8,38 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import ParamSpec, Protocol, TypeVar, cast
 
 from .dialogue import Answer, Asked, Dialogue, Exchange
+from .fields import get, str_of
 from .quiet import quiet
 from .recording import Recorder
-from .streams import AsyncPieces, Collected, Heard, Pieces
+from .streams import AsyncPieces, Collected, Pieces, ReadAlong
+
+
+class StainlessClient(Protocol):
+    """A client of either library, of either face."""
+
+    @property
+    def request(self) -> Callable[..., object]: ...
+    @property
+    def copy(self) -> Callable[..., StainlessClient]: ...
+    @property
+    def with_options(self) -> Callable[..., StainlessClient]: ...
+
+
+class Stream(Protocol):
+    """A streamed reply of either face."""
+
+    response: object
+    _iterator: Iterator[object] | AsyncIterator[object]
+
+
+class RawResponse(Protocol):
+    """A response that the program parses later."""
+
+    parse: Callable[..., object]
 
 
 class Reader(Protocol):
@@ -25,18 +50,21 @@ class Reader(Protocol):
     def collected(self) -> Collected: ...
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
 ReaderFor = Callable[[str], "Reader | None"]
 """The reader for requests to an address."""
 
 
-def wrap_client(client: Any, recorder: Recorder, reader_for: ReaderFor) -> None:
+def wrap_client(client: StainlessClient, recorder: Recorder, reader_for: ReaderFor) -> None:
     """Record a client from now on, instead of an earlier wrapping."""
     unwrap_client(client)
     dialogue = Dialogue(recorder)
-    replaced = {"request": _recording(client.request, dialogue, reader_for)}
-    for name in ("copy", "with_options"):
-        replaced[name] = _copying(getattr(client, name), recorder, reader_for)
-    vars(client).update(replaced)
+    vars(client).update(
+        request=_recording(client.request, dialogue, reader_for),
+        copy=_copying(client.copy, recorder, reader_for),
+        with_options=_copying(client.with_options, recorder, reader_for),
+    )
 
 
 def unwrap_client(client: object) -> None:
@@ -46,80 +74,85 @@ def unwrap_client(client: object) -> None:
             del vars(client)[name]
 
 
-def _copying(copy: Callable[..., object], recorder: Recorder, reader_for: ReaderFor) -> Callable[..., object]:
+def _copying(
+    copy: Callable[..., StainlessClient], recorder: Recorder, reader_for: ReaderFor
+) -> Callable[..., StainlessClient]:
     @functools.wraps(copy)
-    def copied(*args: object, **kwargs: object) -> object:
+    def copied(*args: object, **kwargs: object) -> StainlessClient:
         made = copy(*args, **kwargs)
         quiet(wrap_client)(made, recorder, reader_for)
         return made
 
-    copied._mindlytics = True  # type: ignore[attr-defined]
-    return copied
+    return _marked(copied)
 
 
-def _recording(request: Callable[..., Any], dialogue: Dialogue, reader_for: ReaderFor) -> Callable[..., Any]:
+def _recording(request: Callable[..., object], dialogue: Dialogue, reader_for: ReaderFor) -> Callable[..., object]:
     @quiet
-    def begun(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Exchange, Reader] | None:
+    def begun(args: Sequence[object], kwargs: Mapping[str, object]) -> tuple[Exchange, Reader] | None:
         options = kwargs["options"] if "options" in kwargs else args[1]
-        reader = reader_for(options.url.partition("?")[0]) if options.method.lower() == "post" else None
-        exchange = None if reader is None else dialogue.begin(reader.asked(options.json_data))
+        path = str_of(get(options, "url")).partition("?")[0]
+        reader = reader_for(path) if str_of(get(options, "method")).lower() == "post" else None
+        exchange = None if reader is None else dialogue.begin(reader.asked(get(options, "json_data")))
         return None if reader is None or exchange is None else (exchange, reader)
 
     if inspect.iscoroutinefunction(request):
+        send: Callable[..., Awaitable[object]] = request
 
         @functools.wraps(request)
         async def async_request(*args: object, **kwargs: object) -> object:
             seen = begun(args, kwargs)
             if seen is None:
-                return await request(*args, **kwargs)
+                return await send(*args, **kwargs)
             try:
-                reply = await request(*args, **kwargs)
+                reply = await send(*args, **kwargs)
             except BaseException as error:
                 seen[0].failed(error)
                 raise
             observe(reply, *seen)
             return reply
 
-        recording: Any = async_request
-    else:
+        return _marked(async_request)
 
-        @functools.wraps(request)
-        def blocking_request(*args: object, **kwargs: object) -> object:
-            seen = begun(args, kwargs)
-            if seen is None:
-                return request(*args, **kwargs)
-            try:
-                reply = request(*args, **kwargs)
-            except BaseException as error:
-                seen[0].failed(error)
-                raise
-            observe(reply, *seen)
-            return reply
+    @functools.wraps(request)
+    def blocking_request(*args: object, **kwargs: object) -> object:
+        seen = begun(args, kwargs)
+        if seen is None:
+            return request(*args, **kwargs)
+        try:
+            reply = request(*args, **kwargs)
+        except BaseException as error:
+            seen[0].failed(error)
+            raise
+        observe(reply, *seen)
+        return reply
 
-        recording = blocking_request
-    recording._mindlytics = True
-    return recording  # type: ignore[no-any-return]
+    return _marked(blocking_request)
+
+
+def _marked(method: Callable[P, R]) -> Callable[P, R]:
+    method._mindlytics = True  # type: ignore[attr-defined]
+    return method
 
 
 @quiet
 def observe(reply: object, exchange: Exchange, reader: Reader) -> None:
     """Read a reply: a model, a stream, or a raw response that is parsed later."""
     if hasattr(reply, "parse") and hasattr(reply, "http_response"):
-        _observe_raw(reply, exchange, reader)
+        _observe_raw(cast(RawResponse, reply), exchange, reader)
     elif hasattr(reply, "_iterator"):
-        _observe_stream(reply, exchange, reader)
+        _observe_stream(cast(Stream, reply), exchange, reader)
     else:
         exchange.answered(reader.answer(reply))
 
 
-def _observe_raw(raw: Any, exchange: Exchange, reader: Reader) -> None:
+def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
     """Read along when the program parses a response of ``with_raw_response`` or ``with_streaming_response``."""
     parse = raw.parse
     if inspect.iscoroutinefunction(parse):
 
         @functools.wraps(parse)
         async def async_parsed(*args: object, **kwargs: object) -> object:
-            reply = await parse(*args, **kwargs)
+            reply = await cast("Awaitable[object]", parse(*args, **kwargs))
             observe(reply, exchange, reader)
             return reply
 
@@ -135,10 +168,9 @@ def _observe_raw(raw: Any, exchange: Exchange, reader: Reader) -> None:
     raw.parse = parsed
 
 
-def _observe_stream(stream: Any, exchange: Exchange, reader: Reader) -> None:
-    kind = AsyncPieces if hasattr(stream, "__anext__") else Pieces
-    pieces = kind(stream._iterator, Heard(exchange, reader.collected()))
-    stream._iterator = pieces
-    response, heard = stream.response, pieces._heard
-    close = "aclose" if isinstance(pieces, AsyncPieces) else "close"
-    setattr(response, close, heard.closing(getattr(response, close)))
+def _observe_stream(stream: Stream, exchange: Exchange, reader: Reader) -> None:
+    along = ReadAlong(exchange, reader.collected())
+    inner, response = stream._iterator, stream.response
+    close = "close" if isinstance(inner, Iterator) else "aclose"
+    stream._iterator = Pieces(inner, along) if isinstance(inner, Iterator) else AsyncPieces(inner, along)
+    setattr(response, close, along.closing(getattr(response, close)))

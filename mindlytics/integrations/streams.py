@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from .dialogue import Answer, Exchange
 from .quiet import quiet
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Inner = TypeVar("Inner")
 
 
 class Collected(Protocol):
@@ -20,7 +24,7 @@ class Collected(Protocol):
         """The answer so far."""
 
 
-class Heard:
+class ReadAlong:
     """Collects a streamed answer while the program reads it."""
 
     def __init__(self, exchange: Exchange, collected: Collected) -> None:
@@ -41,70 +45,69 @@ class Heard:
     def fail(self, error: BaseException) -> None:
         self.exchange.failed(error, self.collected.answer())
 
-    def closing(self, close: Callable[..., object]) -> Callable[..., object]:
+    def closing(self, close: Callable[P, R]) -> Callable[P, R]:
         """The method that closes the connection. If nothing is being read then, the program has left the stream."""
-        heard = self
 
         @functools.wraps(close)
-        def closed(*args: object, **kwargs: object) -> object:
-            if not heard.is_reading:
-                heard.fail(GeneratorExit())
+        def closed(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not self.is_reading:
+                self.fail(GeneratorExit())
             return close(*args, **kwargs)
 
         return closed
 
 
-class _Reading:
+class _Reading(Generic[Inner]):
     """Wraps a stream's iterator and reads along. Its other methods still work."""
 
-    def __init__(self, inner: Any, heard: Heard) -> None:
+    def __init__(self, inner: Inner, along: ReadAlong) -> None:
         self._inner = inner
-        self._heard = heard
+        self.along = along
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
     def __del__(self) -> None:
-        self._heard.fail(GeneratorExit())
+        self.along.fail(GeneratorExit())
 
 
-class Pieces(_Reading):
-    def __iter__(self) -> Any:
+class Pieces(_Reading[Iterator[object]]):
+    def __iter__(self) -> Iterator[object]:
         return self
 
     def __next__(self) -> object:
-        heard = self._heard
-        heard.is_reading = True
+        along = self.along
+        along.is_reading = True
         try:
             piece = next(self._inner)
         except StopIteration:
-            heard.end()
+            along.end()
             raise
         except BaseException as error:
-            heard.fail(error)
+            along.fail(error)
             raise
         finally:
-            heard.is_reading = False
-        heard.piece(piece)
+            along.is_reading = False
+        along.piece(piece)
         return piece
 
 
-class AsyncPieces(_Reading):
-    def __aiter__(self) -> object:
+class AsyncPieces(_Reading[AsyncIterator[object]]):
+    def __aiter__(self) -> AsyncIterator[object]:
         return self
 
     async def __anext__(self) -> object:
-        heard = self._heard
-        heard.is_reading = True
+        along = self.along
+        along.is_reading = True
         try:
             piece = await anext(self._inner)
         except StopAsyncIteration:
-            heard.end()
+            along.end()
             raise
         except BaseException as error:
-            heard.fail(error)
+            along.fail(error)
             raise
         finally:
-            heard.is_reading = False
-        heard.piece(piece)
+            along.is_reading = False
+        along.piece(piece)
         return piece

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+
+from .fields import get
 
 
 def text_of(content: object) -> str:
@@ -14,7 +15,7 @@ def text_of(content: object) -> str:
         return ""
     if isinstance(content, str):
         return content
-    if isinstance(content, Mapping) or not isinstance(content, Iterable):
+    if isinstance(content, Mapping) or not isinstance(content, Collection):  # an iterator is left alone
         return _text_of_block(content)
     return "".join(_text_of_block(block) for block in content)
 
@@ -33,11 +34,6 @@ def _text_of_block(block: object) -> str:
     return ""
 
 
-def get(holder: object, name: str) -> Any:
-    """An entry of a mapping or an attribute of an object, or None."""
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-
-
 def as_json(value: object) -> str | None:
     """A value as text: itself, or its JSON, if it has one."""
     if value is None or isinstance(value, str):
@@ -48,9 +44,10 @@ def as_json(value: object) -> str | None:
         return f"<{type(value).__name__}>"
 
 
-def _plain(value: Any) -> object:
-    if hasattr(type(value), "model_dump"):
-        return value.model_dump()
+def _plain(value: object) -> object:
+    dump = getattr(type(value), "model_dump", None)
+    if dump is not None:
+        return dump(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return str(value)

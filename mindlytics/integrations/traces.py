@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from attrs import define, field, frozen
 
 from . import semconv
-from .recording import ErrorName, Recorder, Turn
+from .calls import ErrorName
+from .recording import Recorder, Turn
 from .semconv import AGENT, MODEL, TOOL, Attributes
 
 
@@ -23,8 +23,8 @@ class Span:
     :param error: the class name of an error, or another name for it.
     """
 
-    id: Any
-    parent: Any
+    id: str
+    parent: str | None
     name: str
     began: datetime
     ended: datetime
@@ -76,15 +76,15 @@ def questions(spans: list[Span]) -> Iterator[Question]:
         yield found
 
 
-def _depths(spans: list[Span]) -> dict[object, int]:
+def _depths(spans: list[Span]) -> dict[str, int]:
     """How many spans of models, tools and agents are above each span, by id. Each span is visited once."""
     by_id = {span.id: span for span in spans}
-    above: dict[object, int] = {}
+    above: dict[str, int] = {}
     for span in spans:
         way = [span]
         met = {span.id}
         while way[-1].id not in above:
-            parent = by_id.get(way[-1].parent)
+            parent = by_id.get(way[-1].parent or "")
             if parent is None or parent.id in met:
                 above[way[-1].id] = 0
                 break

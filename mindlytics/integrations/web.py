@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..context import current
 from .quiet import quiet
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
 HEADER = "X-Session-ID"
 COOKIE = "session_id"
 
-Find = Callable[[Any], Any]
-"""Finds an id in a request of the framework."""
+R = TypeVar("R")
+"""A request of the framework."""
+T = TypeVar("T")
+Find = Callable[[R], object]
+"""Finds an id in a request."""
+Look = Callable[[str], "str | None"]
+"""Returns the header or cookie of that name, or None."""
 
 
-class Visits:
+class Visits(Generic[R]):
     """Finds or makes the session of each request.
 
     :param client: makes the sessions. Default: a client with the environment's settings. Without either, there is no
@@ -35,8 +41,8 @@ class Visits:
     def __init__(
         self,
         client: Client | AsyncClient | None = None,
-        session_id: Find | None = None,
-        user_id: Find | None = None,
+        session_id: Find[R] | None = None,
+        user_id: Find[R] | None = None,
         header: str = HEADER,
         cookie: str = COOKIE,
     ) -> None:
@@ -47,7 +53,7 @@ class Visits:
         self.cookie = cookie
         self._sessions = OpenSessions()
 
-    def visit(self, request: object, header: Find, cookie: Find) -> Visit:
+    def visit(self, request: R, header: Look, cookie: Look) -> Visit:
         """Serve a request. In the ``with`` block of the result, its session is the current one.
 
         :param header: returns the header of that name, or None.
@@ -56,12 +62,13 @@ class Visits:
         session, is_own = quiet(self.find)(request, header, cookie) or (None, False)
         return Visit(session, is_own)
 
-    def find(self, request: object, header: Find, cookie: Find) -> tuple[AnySession | None, bool]:
+    def find(self, request: R, header: Look, cookie: Look) -> tuple[AnySession | None, bool]:
         """The session, and whether it is for this request alone."""
-        client: Any = self.client if self.client is not None else default_client()
+        client = self.client if self.client is not None else default_client()
         if client is None:
             return None, False
-        user = None if self.user_id is None else quiet(self.user_id)(request)
+        found_user = None if self.user_id is None else quiet(self.user_id)(request)
+        user = None if found_user is None else str(found_user)
         if self.session_id is not None:
             found = quiet(self.session_id)(request)
         else:
@@ -69,7 +76,7 @@ class Visits:
         id = as_thread_id(found)
         if id is None:
             return client.create_session(id=user), True
-        session = self._sessions.of(id, lambda: client.create_session(session_id=id, id=user))
+        session = self._sessions.of(id, partial(client.create_session, session_id=id, id=user))
         if user is not None and session.id is None:
             session.id = user
         return session, False
@@ -81,7 +88,7 @@ class Visit:
     def __init__(self, session: AnySession | None, is_own: bool) -> None:
         self.session = session
         self._is_own = is_own
-        self._current: Any = nullcontext() if session is None else current(session)
+        self._current: AbstractContextManager[object] = nullcontext() if session is None else current(session)
 
     def __enter__(self) -> Visit:
         self._current.__enter__()
@@ -91,17 +98,24 @@ class Visit:
         self._current.__exit__(None, None, None)
         self._end()
 
-    def streamed(self, pieces: Any, *, is_async: bool = False) -> Any:
+    def streamed(self, pieces: Iterable[T]) -> Iterator[T]:
         """The pieces of a streamed body, each made while the session is current. The session ends after them."""
+        return self._continued()._pieces(pieces)
+
+    def async_streamed(self, pieces: AsyncIterable[T]) -> AsyncIterator[T]:
+        """The same for an asynchronous body."""
+        return self._continued()._async_pieces(pieces)
+
+    def _continued(self) -> Visit:
         visit = Visit(self.session, self._is_own)
         self._is_own = False
-        return visit._async_pieces(pieces) if is_async else visit._pieces(pieces)
+        return visit
 
     def _end(self) -> None:
         if self._is_own and self.session is not None:
             end(self.session)
 
-    def _pieces(self, pieces: Iterable[object]) -> Iterator[object]:
+    def _pieces(self, pieces: Iterable[T]) -> Iterator[T]:
         iterator = iter(pieces)
         try:
             while True:
@@ -115,7 +129,7 @@ class Visit:
             _close(iterator)
             self._end()
 
-    async def _async_pieces(self, pieces: AsyncIterable[object]) -> AsyncIterator[object]:
+    async def _async_pieces(self, pieces: AsyncIterable[T]) -> AsyncIterator[T]:
         iterator = aiter(pieces)
         try:
             while True:

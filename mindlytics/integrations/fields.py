@@ -1,0 +1,27 @@
+"""Reads the objects and mappings of libraries, whose types are unknown here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def get(holder: object, *names: str) -> object:
+    """An entry of a mapping or an attribute of an object, or None. Further names lead into what was found."""
+    for name in names:
+        holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+    return holder
+
+
+def items_of(value: object) -> Sequence[object]:
+    """The items of a list or tuple, else none. An iterator belongs to the program and is left alone."""
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def str_of(value: object) -> str:
+    """A text, or an empty one for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def first_of(value: object) -> object:
+    """The first item of a list or tuple, or None."""
+    return next(iter(items_of(value)), None)
