@@ -56,6 +56,7 @@ from .page import routes as page
 from .query import InvalidQuery
 from .records import Records
 from .refusals import Refusals
+from .search import routes as search
 from .store import Store
 from .users import alias, identify
 
@@ -128,6 +129,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_post(IDENTIFY_PATH, _user_identify)
     app.router.add_post(ALIAS_PATH, _user_alias)
     traces.add_routes(app)
+    search.add_routes(app)
     keys.add_routes(app)
     user_reads.add_routes(app)
     page.add_routes(app)

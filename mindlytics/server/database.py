@@ -1,7 +1,7 @@
 """What the store asks of a database: to be opened, created or migrated, written by one connection, read by others.
 
 A path is a SQLite file (``sqlite.py``), and a URL a PostgreSQL database (``postgres.py``). SQL that depends on the
-database is in ``dialects.py``.
+database is in ``dialects.py``, and that of the search in files of the same names in ``search/``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 
 from .keyhash import new_salt
 from .schema import REVISION, StoreError, alembic_version, metadata, store
+from .search.fulltext import full_text
 from .unavailable import Unavailable
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def database_at(place: str | Path) -> Database:
 def create(connection: Connection) -> None:
     """Make the present tables in a database that has none, within the transaction that is open."""
     metadata.create_all(connection, checkfirst=False)
+    full_text(connection).create()
     connection.execute(insert(store).values(salt=new_salt(), ids=urandom(IDS_BYTES).hex(), version=0, last=0))
     connection.execute(insert(alembic_version).values(version_num=REVISION))
 

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from sqlalchemy import (
     Connection,
     FromClause,
+    Select,
     Table,
     Text,
     and_,
@@ -354,19 +355,45 @@ def find(connection: Connection, app: App, query: Query) -> list[Row]:
     return [query.project(row) for row in rows]
 
 
+def rows_of(
+    connection: Connection,
+    app: App,
+    collection: Collection,
+    condition: Condition,
+    budget: Budget,
+    *,
+    number: Expression,
+) -> list[tuple[int, Row]]:
+    """The app's rows under a condition, each with its number, in no order.
+
+    :param number: the column of the number.
+    :raises InvalidQuery: there are more than one answer may hold.
+    """
+    statement = _statement(collection).add_columns(number).where(collection.visible(set()), condition)
+    rows = budget.spend(connection.execute(statement, _owner(app)))
+    return [(row[-1], _row_to_json(row[:-1], collection)) for row in rows]
+
+
 def _select(connection: Connection, app: App, query: Query, budget: Budget) -> list[Row]:
     collection = query.collection
     order = [*query.order, *((query.in_time and collection.in_time) or collection.order)]
     statement = (
-        select(*[_expression(column).label(name) for name, column in collection.columns.items()])
-        .select_from(collection.source)
+        _statement(collection)
         .where(collection.visible(query.filter.names | query.sorts), query.filter.condition)
         .order_by(*order)
         .offset(query.skip or None)
         .limit(query.limit or None)
     )
-    owner = {"organization_id": app.organization_id, "app_id": app.app_id, "scope": app.scope}
-    return [_row_to_json(row, collection) for row in budget.spend(connection.execute(statement, owner))]
+    return [_row_to_json(row, collection) for row in budget.spend(connection.execute(statement, _owner(app)))]
+
+
+def _statement(collection: Collection) -> Select[Any]:
+    columns = [_expression(column).label(name) for name, column in collection.columns.items()]
+    return select(*columns).select_from(collection.source)
+
+
+def _owner(app: App) -> dict[str, str | int]:
+    return {"organization_id": app.organization_id, "app_id": app.app_id, "scope": app.scope}
 
 
 def _expression(column: Column) -> Expression:

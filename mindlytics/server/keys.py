@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 
 from aiohttp import WSCloseCode, web
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from ..errors import InvalidEvent
 from ..validators import check_name
@@ -22,6 +22,7 @@ from .keyhash import ID_DIGITS, shown
 from .live import LIVE
 from .records import Records
 from .schema import alembic_version, metadata, now, orgkeys, store
+from .search.fulltext import full_text
 
 ORGKEYS_PATH = "/bc/v1/orgkeys"
 CLEANUP_PATH = "/bc/v1/db/_cleanup"
@@ -115,6 +116,8 @@ async def _cleanup(request: web.Request) -> web.Response:
         raise Problem(403, "forbidden", "only the super key that the server was started with can empty it")
 
     def work(records: Records) -> None:
+        full_text(records.connection).clear()
+        records.connection.execute(update(store).values(indexed=0))
         for table in metadata.sorted_tables:
             if table not in (store, alembic_version):
                 records.connection.execute(delete(table))

@@ -301,6 +301,8 @@ class Records:
                 of_kind = [record for record in records.values() if type(record) is kind]
                 if of_kind:
                     put(kind.__name__, of_kind)
+                    if kind is User:
+                        self._rows.note_users(of_kind)
             records.clear()
         self._rows.flush_links()
         if self._events:

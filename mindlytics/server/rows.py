@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Connection, Table, bindparam, func, insert, literal_column, update
 
 from .dialects import upsert
-from .schema import aliases, conversations, devices, events, sessions, users
+from .schema import aliases, conversations, devices, events, sessions, unindexed, users
 from .stored import ABSENT
 
 _TABLES: Mapping[str, Table] = {"User": users, "Session": sessions, "Conversation": conversations}
@@ -54,6 +54,11 @@ class Rows:
         values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=c.type) for c in table.c if c.name != "seq"}
         statement = update(table).where(table.c.seq == bindparam("new_seq")).values(**values)
         self._run(("update", kind), lambda: statement, names, self._of(kind, records))
+
+    def note_users(self, users: Sequence[Any]) -> None:
+        """Note that the words of users are to be put into the index."""
+        noted = upsert(self._connection, unindexed).on_conflict_do_nothing()
+        self._run(("insert", "unindexed"), lambda: noted, ["seq"], [(user.seq,) for user in users])
 
     def insert_events(self, found: Sequence[tuple[object, ...]]) -> None:
         """Add rows of events."""

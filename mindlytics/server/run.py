@@ -32,6 +32,7 @@ from .guard import GUARD, is_loopback
 from .live import LIVE, LIVE_PATH, create_live_app
 from .page.access import page_address
 from .reads import READ_SECONDS
+from .search.indexing import index_all
 from .store import Store
 
 SHUTDOWN_SECONDS = 5.0
@@ -248,7 +249,7 @@ class LocalServer:
         self._remove_temporary()
 
     def settle(self, timeout: float = 10.0) -> bool:
-        """Wait until all ended conversations are analysed. Returns whether they are.
+        """Wait until all ended conversations are analysed, and all is found by searches. Returns whether they are.
 
         It does not wait for events of other processes that are still to come.
 
@@ -260,6 +261,7 @@ class LocalServer:
         while self._loop is not None:
             left = asyncio.run_coroutine_threadsafe(self.store.read(unanalysed), self._loop).result()
             if not left or time.monotonic() > until:
+                index_all(self.store)
                 return not left
             time.sleep(0.005)
         return False

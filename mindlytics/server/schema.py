@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import EPOCH, UTC, parse_timestamp
 
-REVISION = "0007"
+REVISION = "0008"
 """The version of the tables below, the last one in ``migrations/``."""
 
 MICROSECOND = timedelta(microseconds=1)
@@ -79,7 +79,9 @@ store = Table(
     _text("ids"),
     _number("version"),
     _number("last"),
-    comment="One row: the salt of the keys, how ids of events begin, the number of commits, and the last number taken.",
+    _number("indexed", server_default="0"),
+    comment="One row: the salt of the keys, how ids of events begin, the number of commits, the last number taken, and"
+    " the last number whose event is in the index of words.",
 )
 alembic_version = Table(
     "alembic_version", metadata, Column("version_num", String(32), primary_key=True, nullable=False)
@@ -232,6 +234,7 @@ unanalysed = Table(
     _number("timestamp"),
     _number("noted_at"),
 )
+unindexed = Table("unindexed", metadata, _seq(), comment="Users whose words are to be put into the index.")
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from .database import Database, Log, create, migrate
 from .schema import REVISION, StoreError
+from .search.sqlite import teach
 from .unavailable import Unavailable
 
 APPLICATION_ID = 0x4D4C5953
@@ -209,7 +210,9 @@ def _engine(path: Path, begin: str) -> Engine:
     """Connections to a file, with transactions that begin with this statement instead of sqlite3's own."""
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        driver = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        teach(driver)
+        return driver
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))

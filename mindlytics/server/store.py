@@ -58,6 +58,11 @@ class Store:
     def on_commit(self, publish: Callable[[Sequence[StoredEvent]], None]) -> None:
         self._writer.on_commit = publish
 
+    @property
+    def problem(self) -> str | None:
+        """Why the last commit failed, or None."""
+        return self._writer.problem
+
     def hashed(self, api_key: str) -> str:
         """The hash of an API key, which names it here."""
         return hashed(api_key, self._salt)
@@ -122,7 +127,7 @@ class Store:
         """
         self.database.check()
         self.database.check_room()
-        if self._writer.problem is not None:
+        if self.problem is not None:
             await self.write(_write_probe)
             await self.write(_remove_probe)
 

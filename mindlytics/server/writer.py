@@ -133,7 +133,7 @@ class Writer:
             connection.rollback()
             self._failed(self._database.unavailable(error) or error, jobs)
             return
-        if self.problem is not None:
+        if self.problem is not None and any(problem is None for _, problem in outcomes):
             logger.warning("%s can be written again", self._database.name)
             self.problem = None
         self.on_commit(records.written)

@@ -119,6 +119,8 @@ def test_a_file_of_version_4_is_migrated(old: Path) -> None:
     with LocalServer(old, api_key=GIVEN, super_key="super") as server:
         with (caller := Caller(server.url, GIVEN)).http:
             assert ["of the app", "yes"] == [message["content"] for message in caller.find("messages")]
+            (result,) = caller.get("/bc/v1/search", q="app").json()["results"]
+            assert ("turn", "of the app") == (result["kind"], result["snippet"])
         with (caller := Caller(server.url, ISSUED)).http:
             assert ["issued", "yes"] == [message["content"] for message in caller.find("messages")]
             caller.take(track())
@@ -191,6 +193,7 @@ def test_alembic_has_the_present_tables_last() -> None:
 def shape(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
     """The columns and indexes of each table."""
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+    connection.create_function("search_words", 2, str)
     return {
         name: connection.execute(f'SELECT name, type, "notnull", pk FROM pragma_table_info({name!r})').fetchall()
         + sorted(connection.execute(f'SELECT name, "unique" FROM pragma_index_list({name!r})').fetchall())

@@ -131,6 +131,30 @@ def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.Log
     assert SECRET not in caplog.text
 
 
+def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> None:
+    import psycopg
+
+    with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
+        caller.take(turn("Where is my parcel?", ""), event("identify", id="u", traits={"plan": "gold"}))
+    former = (
+        "DROP TRIGGER event_words_of_deleted ON events",
+        "DROP TRIGGER user_words_of_deleted ON users",
+        "DROP FUNCTION forget_event_words, forget_user_words",
+        "DROP TABLE event_words, user_words, unindexed",
+        "ALTER TABLE store DROP COLUMN indexed",
+        "UPDATE alembic_version SET version_num = '0007'",
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in former:
+            connection.execute(statement)
+    with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
+        for words, kind in (("parcel", "turn"), ("gold", "user")):
+            (result,) = caller.get("/bc/v1/search", q=words).json()["results"]
+            assert kind == result["kind"]
+        caller.take(turn("a parcel", ""))
+        assert 2 == len(caller.get("/bc/v1/search", q="parcel").json()["results"])
+
+
 def test_a_database_of_another_program_is_left_as_it_is(url: str) -> None:
     import psycopg
 

@@ -17,9 +17,13 @@ from ...wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
 from ..find import COLLECTIONS
 from ..keys import CLEANUP_PATH, ORGKEYS_PATH
 from ..live import LIVE_PATH, RECENT
+from ..search.filters import FILTERS
+from ..search.finding import LIMIT, MOST, ORDERS
+from ..search.routes import SEARCH_PATH
+from ..search.texts import KINDS
 from ..user_reads import PAGE, USER
 from .operation import Operation
-from .shapes import HEADER, NAME, NULL, SCALAR, TEXTS, Schema, array, given, or_null, record, ref, whole
+from .shapes import HEADER, MOMENT, NAME, NULL, SCALAR, TEXTS, Schema, array, given, or_null, record, ref, whole
 from .types import row_name, row_schema, schemas
 
 __all__ = ["EVENT_PATH", "EVENT_PATHS", "OPERATIONS", "schemas"]
@@ -56,6 +60,18 @@ _SESSION = {
 _INSIGHT = {
     **dict.fromkeys(("user_id", "session_id", "conversation_id", "started_at", "sentiment", "summary"), TEXTS),
     **{name: {"type": "number"} for name in ("duration", "successful_intents", "unsuccessful_intents")},
+}
+_RESULT: Schema = {
+    "type": "object",
+    "properties": {
+        "kind": {"enum": [*KINDS.values(), "user"]},
+        "field": or_null(TEXTS),
+        "snippet": TEXTS,
+        "matches": array({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}),
+        "timestamp": MOMENT,
+    },
+    "required": ["kind", "field", "snippet", "matches", "timestamp", "user_id"],
+    "description": "Beside these fields, those of the event or of the user.",
 }
 
 
@@ -147,6 +163,17 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "GET /bc/v1/user/event": Operation(
         "An event", ref("StoredEvent"), query={"event_id": TEXTS}, required=["event_id"], others=[404]
+    ),
+    f"GET {SEARCH_PATH}": Operation(
+        "Search turns, calls, feedback and users, the latest first",
+        record(results=array(_RESULT), next=or_null(TEXTS)),
+        query={
+            "q": {**TEXTS, "description": "Words, all of which have to be in a text. You may omit it with a filter."},
+            **dict.fromkeys(FILTERS, TEXTS),
+            "order": {"type": "string", "enum": list(ORDERS), "default": "time"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT},
+            "cursor": {**TEXTS, "description": "The next of the previous page."},
+        },
     ),
     f"GET {ORGKEYS_PATH}": Operation(
         "The keys of the organization, by their ends",

@@ -1,0 +1,99 @@
+"""The filters of a search. Those of user and time are about an event, all others about its conversation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import ColumnElement, Text, and_, exists, literal, or_, select
+
+from ...events import CONVERSATION_SUMMARY, FEEDBACK, FEEDBACK_TYPES, ConversationFunction, ConversationTurn
+from ..dialects import json_string
+from ..query import Condition, InvalidQuery, time_of
+from ..schema import aliases, conversations, events, intents, sessions
+
+_others = events.alias("others")
+_SAME_SESSION = _others.c.session == events.c.session
+_SAME = and_(_SAME_SESSION, _others.c.conversation == events.c.conversation)
+
+
+def _property(name: str, value: str) -> ColumnElement[bool]:
+    return json_string(_others.c.properties, literal(name, Text())) == value
+
+
+def _user(scope: int, name: str) -> Condition:
+    owner = select(aliases.c.owner).where(aliases.c.scope == scope, aliases.c.alias == name).scalar_subquery()
+    return events.c.session.in_(select(sessions.c.seq).where(sessions.c.owner == owner))
+
+
+def _assistant(_: int, name: str) -> Condition:
+    turn = _others.c.event == ConversationTurn.event
+    return exists(select(1).where(_SAME, turn, _property("assistant_id", name)))
+
+
+def _intent(_: int, name: str) -> Condition:
+    same = and_(intents.c.session == events.c.session, intents.c.conversation == events.c.conversation)
+    return exists(select(1).where(same, intents.c.intent == name))
+
+
+def _sentiment(_: int, name: str) -> Condition:
+    summary = and_(_others.c.event == CONVERSATION_SUMMARY, _others.c.origin.is_not(None))
+    return exists(select(1).where(_SAME, summary, _property("sentiment", name)))
+
+
+def _feedback(_: int, name: str) -> Condition:
+    if name not in FEEDBACK_TYPES:
+        raise InvalidQuery("feedback", f"must be {' or '.join(FEEDBACK_TYPES)}")
+    same = and_(_SAME_SESSION, or_(_others.c.conversation.is_(None), _others.c.conversation == events.c.conversation))
+    return exists(select(1).where(same, _others.c.event == FEEDBACK, _property("feedback", name)))
+
+
+def _function(_: int, name: str) -> Condition:
+    call = _others.c.event == ConversationFunction.event
+    return exists(select(1).where(_SAME, call, _property("name", name)))
+
+
+def _min_cost(_: int, text: str) -> Condition:
+    mine = conversations.c.seq == events.c.conversation
+    return exists(select(1).where(mine, conversations.c.cost >= _dollars("min_cost", text)))
+
+
+def _max_cost(_: int, text: str) -> Condition:
+    mine = conversations.c.seq == events.c.conversation
+    return exists(select(1).where(mine, conversations.c.cost <= _dollars("max_cost", text)))
+
+
+def _since(_: int, text: str) -> Condition:
+    return events.c.timestamp >= time_of({"since": text}, "since")
+
+
+def _until(_: int, text: str) -> Condition:
+    return events.c.timestamp < time_of({"until": text}, "until")
+
+
+FILTERS: Mapping[str, Callable[[int, str], Condition]] = {
+    "user": _user,
+    "since": _since,
+    "until": _until,
+    "assistant": _assistant,
+    "intent": _intent,
+    "sentiment": _sentiment,
+    "feedback": _feedback,
+    "function": _function,
+    "min_cost": _min_cost,
+    "max_cost": _max_cost,
+}
+"""The condition of each filter, made of the number of the app and the value."""
+
+OF_USERS = frozenset({"user", "since", "until"})
+"""With other filters than these, no users are found."""
+
+
+def _dollars(name: str, text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidQuery(name, "must be a number of dollars")
+    return found

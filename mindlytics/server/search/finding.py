@@ -1,0 +1,185 @@
+"""Runs a search: pages of results, each with a snippet, the latest or the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from attrs import evolve, frozen
+from sqlalchemy import Connection, func, select
+
+from .. import cursors
+from ..apps import App
+from ..find import COLLECTIONS, Row, rows_of
+from ..query import InvalidQuery, time_of, whole
+from ..reads import Budget
+from ..schema import aliases, events, users
+from .filters import FILTERS, OF_USERS
+from .fulltext import FullText, Place, Wanted, full_text
+from .texts import KINDS, SEARCHED, texts_of_user
+from .words import Word, searched, snippet
+
+LIMIT, MOST = 50, 200
+"""Results of a page: by default, and at most."""
+
+RANKED = 2_000
+"""Only so many of the latest matches are put into the order of their rank."""
+
+MAX_QUERY = 500
+"""Characters of ``q``."""
+
+ORDERS = ("time", "rank")
+PARAMETERS = ("q", *FILTERS, "order", "limit", "cursor")
+
+
+class Page(NamedTuple):
+    """Results, and the cursor of the next page. None: this is the last one."""
+
+    results: list[Row]
+    next: str | None
+
+
+@frozen
+class Search:
+    """One checked search. :func:`parse` documents the parameters."""
+
+    words: Sequence[Word]
+    filters: Mapping[str, str]
+    order: str
+    limit: int
+    cursor: str | None
+
+    @property
+    def question(self) -> list[object]:
+        """What a cursor belongs to."""
+        return [[word.text for word in self.words], dict(self.filters), self.order]
+
+
+def parse(parameters: Mapping[str, str]) -> Search:
+    """Read a search from the text parameters of a request.
+
+    :param parameters: ``q``, the words. All of them have to be in a text. Then filters (``FILTERS``), ``order``
+        (``time``, the latest first, or ``rank``, the best first), ``limit`` (1 to 200, default 50) and ``cursor``.
+    :raises InvalidQuery: a parameter breaks a rule. The message names both.
+    """
+    for name in parameters:
+        if name not in PARAMETERS:
+            raise InvalidQuery(name, f"is no parameter of a search: there are {', '.join(PARAMETERS)}")
+    text = parameters.get("q", "")
+    if len(text) > MAX_QUERY:
+        raise InvalidQuery("q", f"must have at most {MAX_QUERY} characters")
+    words = searched(text)
+    filters = {name: parameters[name] for name in FILTERS if parameters.get(name)}
+    if text.strip() and not words:
+        raise InvalidQuery("q", "must hold a letter or a digit")
+    if not words and not filters:
+        raise InvalidQuery("q", "must hold a word, unless there is a filter")
+    for name, value in filters.items():
+        FILTERS[name](0, value)
+    order = parameters.get("order") or ("time")
+    if order not in ORDERS:
+        raise InvalidQuery("order", f"must be {' or '.join(ORDERS)}")
+    if order == "rank" and not words:
+        raise InvalidQuery("order", "cannot be rank without q")
+    limit = whole(parameters, "limit", LIMIT)
+    if not 0 < limit <= MOST:
+        raise InvalidQuery("limit", f"must be 1 to {MOST}")
+    return Search(words, filters, order, limit, parameters.get("cursor") or None)
+
+
+def run(connection: Connection, app: App, search: Search) -> Page:
+    """One page of a search among what an app recorded.
+
+    :raises InvalidQuery: the cursor is that of another search.
+    """
+    conditions = [FILTERS[name](app.scope, value) for name, value in search.filters.items()]
+    wanted = Wanted(app.scope, search.words, conditions, narrow="user" in search.filters)
+    words = full_text(connection)
+    if search.order == "rank":
+        places, place = _ranked(words, wanted, search)
+    else:
+        places, place = _in_time(words, wanted, search)
+    results = _results(connection, app, search.words, places)
+    return Page(results, None if place is None else cursors.encode(search.question, place))
+
+
+Found = tuple[Place, bool]
+"""A place, and whether it is that of a user."""
+
+
+def _in_time(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Found], Place | None]:
+    if search.cursor is not None:
+        wanted = evolve(wanted, before=_numbers(search))
+    found = [(place, False) for place in words.newest(wanted, search.limit + 1)]
+    if wanted.words and OF_USERS.issuperset(search.filters):
+        found += [(place, True) for place in _users(words, wanted, search)]
+        found.sort(reverse=True)
+    page = found[: search.limit]
+    return page, page[-1][0] if len(found) > search.limit else None
+
+
+def _ranked(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Found], Place | None]:
+    """What was stored before the first page, from an offset on. So new events move no page."""
+    if search.cursor is None:
+        newest, skip = words.connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one(), 0
+    else:
+        newest, skip = _numbers(search)
+    found = [(place, False) for place in words.best(evolve(wanted, newest=newest), RANKED)]
+    page = found[skip : skip + search.limit]
+    return page, (newest, skip + search.limit) if len(found) > skip + search.limit else None
+
+
+def _numbers(search: Search) -> Place:
+    assert search.cursor is not None
+    place = cursors.decode(search.question, search.cursor)
+    if len(place) != 2 or not isinstance(place[0], int) or not isinstance(place[1], int):
+        raise InvalidQuery("cursor", "must be the next of an earlier answer")
+    return place[0], place[1]
+
+
+def _users(words: FullText, wanted: Wanted, search: Search) -> list[Place]:
+    """Users that are found by their ids and traits, within the same filters."""
+    found = words.users(wanted, search.limit + 1)
+    filters = search.filters
+    if "since" in filters:
+        found = [place for place in found if place[0] >= time_of(filters, "since")]
+    if "until" in filters:
+        found = [place for place in found if place[0] < time_of(filters, "until")]
+    if "user" in filters:
+        owner = select(aliases.c.owner).where(aliases.c.scope == wanted.scope, aliases.c.alias == filters["user"])
+        number = words.connection.execute(owner).scalar()
+        found = [place for place in found if place[1] == number]
+    return found
+
+
+def _results(connection: Connection, app: App, words: Sequence[Word], found: Sequence[Found]) -> list[Row]:
+    """The rows of these places, in their order."""
+    budget = Budget(connection)
+    rows: dict[tuple[int, bool], Row] = {}
+    for name, table, is_user in (("events", events, False), ("users", users, True)):
+        numbers = [seq for (_, seq), of_user in found if of_user == is_user]
+        if numbers:
+            here = rows_of(connection, app, COLLECTIONS[name], table.c.seq.in_(numbers), budget, number=table.c.seq)
+            rows.update(((seq, is_user), row) for seq, row in here)
+    return [(_user if is_user else _event)(rows[seq, is_user], words) for (_, seq), is_user in found]
+
+
+def _event(row: Row, words: Sequence[Word]) -> Row:
+    properties = row["properties"]
+    texts = [(name, properties[name]) for name in SEARCHED[row["event"]] if isinstance(properties.get(name), str)]
+    return {"kind": KINDS[row["event"]], **_shown(texts, words), **row}
+
+
+def _user(row: Row, words: Sequence[Word]) -> Row:
+    texts = [("traits", text) for text in texts_of_user(row["aliases"], row["traits"])]
+    return {"kind": "user", **_shown(texts, words), "timestamp": row["created_at"], **row}
+
+
+def _shown(texts: Sequence[tuple[str, str]], words: Sequence[Word]) -> Row:
+    """The field that most of the words are in, and the part of it around the first."""
+    best: Row = {"field": texts[0][0] if texts else None, "snippet": "", "matches": []}
+    for field, text in texts:
+        part = snippet(text, words)
+        if not best["snippet"] or len(part.matches) > len(best["matches"]):
+            best = {"field": field, "snippet": part.text, "matches": part.matches}
+    return best

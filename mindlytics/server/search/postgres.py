@@ -1,0 +1,100 @@
+"""The index of words in a PostgreSQL database: a ``tsvector`` for each event and user that is searched.
+
+The words are those of ``words.py``. So the server's own dictionaries and parsers play no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, TableClause, column, exists, func, literal, select, table, text
+from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
+
+from ..schema import events, users
+from .fulltext import NEWEST, NEWEST_USERS, FullText, Place, Wanted
+from .texts import SEARCHED, words_of_event, words_of_user
+from .words import Word
+
+_TABLES = (
+    "CREATE TABLE event_words (seq bigint PRIMARY KEY, words tsvector NOT NULL)",
+    "CREATE INDEX event_words_found ON event_words USING gin (words)",
+    "CREATE TABLE user_words (seq bigint PRIMARY KEY, words tsvector NOT NULL)",
+    "CREATE INDEX user_words_found ON user_words USING gin (words)",
+    "CREATE FUNCTION forget_event_words() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN DELETE FROM event_words WHERE seq = OLD.seq; RETURN NULL; END'",
+    "CREATE FUNCTION forget_user_words() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN DELETE FROM user_words WHERE seq = OLD.seq; RETURN NULL; END'",
+    "CREATE TRIGGER event_words_of_deleted AFTER DELETE ON events FOR EACH ROW EXECUTE FUNCTION forget_event_words()",
+    "CREATE TRIGGER user_words_of_deleted AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION forget_user_words()",
+)
+_PUT = (
+    "INSERT INTO {} (seq, words) VALUES (%s, array_to_tsvector(%s))"
+    " ON CONFLICT (seq) DO UPDATE SET words = EXCLUDED.words"
+)
+
+_event_words = table("event_words", column("seq"), column("words", TSVECTOR))
+_user_words = table("user_words", column("seq"), column("words", TSVECTOR))
+
+
+class PostgreSQLWords(FullText):
+    """The index of a PostgreSQL database."""
+
+    def create(self) -> None:
+        for statement in _TABLES:
+            self.connection.exec_driver_sql(statement)
+
+    def clear(self) -> None:
+        self.connection.execute(text("TRUNCATE event_words, user_words"))
+
+    def compact(self) -> None:
+        """Do nothing: VACUUM does it."""
+
+    def add_events(self, after: int, last: int) -> None:
+        found = select(events.c.seq, events.c.event, events.c.properties).where(
+            events.c.seq > after, events.c.seq <= last, events.c.event.in_(SEARCHED)
+        )
+        rows = self.connection.execute(found)
+        self._put("event_words", [(seq, words_of_event(event, properties) or "") for seq, event, properties in rows])
+
+    def put_users(self, numbers: Sequence[int]) -> None:
+        found = select(users.c.seq, users.c.aliases, users.c.traits).where(users.c.seq.in_(numbers))
+        rows = self.connection.execute(found)
+        self._put("user_words", [(seq, words_of_user(aliases, traits)) for seq, aliases, traits in rows])
+
+    def newest(self, wanted: Wanted, limit: int) -> list[Place]:
+        if not wanted.words:
+            return self._places(NEWEST.where(wanted.of_events(), events.c.event.in_(SEARCHED)), limit)
+        return self._places(NEWEST.where(wanted.of_events(), _holds(wanted, _event_words, events.c.seq)), limit)
+
+    def best(self, wanted: Wanted, most: int) -> list[Place]:
+        matches = (
+            NEWEST.add_columns(func.ts_rank(_event_words.c.words, _query(wanted.words)).label("rank"))
+            .join(_event_words, _event_words.c.seq == events.c.seq)
+            .where(wanted.of_events(), _event_words.c.words.bool_op("@@")(_query(wanted.words)))
+            .order_by(None)
+            .order_by(events.c.seq.desc())
+            .limit(most)
+        )
+        rows = self.connection.execute(matches).all()
+        return [(at, seq) for at, seq, rank in sorted(rows, key=lambda row: (-row[2], -row[0], -row[1]))]
+
+    def users(self, wanted: Wanted, limit: int) -> list[Place]:
+        return self._places(NEWEST_USERS.where(wanted.of_users(), _holds(wanted, _user_words, users.c.seq)), limit)
+
+    def _put(self, name: str, rows: Sequence[tuple[int, str]]) -> None:
+        if rows:
+            values = [(seq, list(dict.fromkeys(words.split()))) for seq, words in rows]
+            self.connection.exec_driver_sql(_PUT.format(name), values)
+
+    def _places(self, statement: Select[int, int], limit: int) -> list[Place]:
+        return [(at, number) for at, number in self.connection.execute(statement.limit(limit))]
+
+
+def _holds(wanted: Wanted, index: TableClause, number: ColumnElement[int]) -> ColumnElement[bool]:
+    return exists(select(1).where(index.c.seq == number, index.c.words.bool_op("@@")(_query(wanted.words))))
+
+
+def _query(words: Sequence[Word]) -> ColumnElement[object]:
+    """The search for all of these words, which consist of letters and digits."""
+    found = " & ".join(f"'{word.text}'{':*' if word.begins else ''}" for word in words)
+    return literal(found).cast(TSQUERY)

@@ -1,0 +1,121 @@
+"""Words: what a text and a search have in common, whatever the script, the case and the accents.
+
+A word is a run of letters and digits. Scripts that put no spaces between words are split into pairs of neighbouring
+letters, so any part of a text is found by its pairs. The index holds words as they are made here, for each database.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+MAX_LENGTH = 64
+"""Characters of a word that count."""
+
+MAX_WORDS = 20_000
+"""Words of one text that are indexed."""
+
+SNIPPET = 160
+"""Characters of a snippet, about."""
+
+LEAD = 40
+"""Characters of a snippet in front of the first word that was searched for, about."""
+
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese. Korean has spaces, and words that grow endings."""
+
+_GAP = re.compile(r"[\W_]+")
+_RUN = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff"
+"""Accents, vowel signs and the scripts of India, whose signs are no letters to ``re``."""
+
+_SHOWN = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W_]|[{_MARKS}])+")
+
+
+class Snippet(NamedTuple):
+    """A part of a text, and the places in it of the words that were searched for, as pairs of begin and end."""
+
+    text: str
+    matches: list[tuple[int, int]]
+
+
+class Word(NamedTuple):
+    """A word of a search. ``begins``: a longer word that begins with it counts as well."""
+
+    text: str
+    begins: bool = False
+
+
+def folded(text: str) -> str:
+    """The text in small letters, without accents."""
+    if text.isascii():
+        return text.lower()
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFC", "".join(filter(_is_no_mark, letters)))
+
+
+def _is_no_mark(letter: str) -> bool:
+    return letter.isascii() or unicodedata.category(letter)[0] != "M"
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in order."""
+    plain = folded(text)
+    found = _GAP.sub(" ", plain).split()
+    if not plain.isascii():
+        found = [part for word in found for part in _parts(word)]
+    if len(plain) > MAX_LENGTH:
+        found = [word[:MAX_LENGTH] for word in found[:MAX_WORDS]]
+    return found
+
+
+def _parts(word: str) -> Iterator[str]:
+    for run in _RUN.findall(word):
+        if _IS_UNSPACED.match(run):
+            yield from (run[place : place + 2] for place in range(len(run)))
+        else:
+            yield run
+
+
+def searched(text: str) -> list[Word]:
+    """The words of a search, each once. Whatever is no letter or digit separates them."""
+    found = []
+    for word in _GAP.sub(" ", folded(text)).split():
+        for run in _RUN.findall(word):
+            if not _IS_UNSPACED.match(run):
+                found.append(Word(run[:MAX_LENGTH]))
+            elif len(run) == 1:
+                found.append(Word(run, begins=True))
+            else:
+                found += [Word(run[place : place + 2]) for place in range(len(run) - 1)]
+    return list(dict.fromkeys(found))
+
+
+def snippet(text: str, words: Collection[Word]) -> Snippet:
+    """The part of a text around the first of these words."""
+    whole = {letter for word in words for letter in (word.text if _IS_UNSPACED.match(word.text) else (word.text,))}
+    places = [found.span() for found in _SHOWN.finditer(text) if folded(found[0])[:MAX_LENGTH] in whole]
+    first = max(0, (places[0][0] if places else 0) - LEAD)
+    if first:
+        first = min(text.find(" ", first, first + LEAD) + 1 or first, places[0][0])
+    last = min(len(text), first + SNIPPET)
+    if last < len(text):
+        last = max(text.rfind(" ", last - LEAD, last), 0) or last
+    before, after = "…" if first else "", "…" if last < len(text) else ""
+    moved = len(before) - first
+    shown = [(begin + moved, end + moved) for begin, end in places if first <= begin and end <= last]
+    return Snippet(f"{before}{text[first:last]}{after}", _joined(shown))
+
+
+def _joined(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The places, with those that touch made one."""
+    found: list[tuple[int, int]] = []
+    for begin, end in places:
+        if found and found[-1][1] == begin:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((begin, end))
+    return found
