@@ -44,6 +44,9 @@ from .setting_rules import (
 
 PRODUCTION = "https://app.mindlytics.ai"
 
+DOTENV = "MLSDK_DOTENV"
+"""The variable that names a file with further variables."""
+
 
 class Options(TypedDict, total=False):
     """The settings that a client takes as keyword arguments, besides credentials and addresses."""
@@ -287,10 +290,11 @@ class Settings:
         :raises InvalidSetting: a value breaks a rule, or a credential is missing.
         """
         values: dict[str, Any] = {}
+        environment = read_environment()
         for attribute in fields(cls):
             value = arguments.get(attribute.name)
             if value is None:
-                value = _from_environment(attribute)
+                value = _from_environment(attribute, environment)
             if value is not None:
                 values[attribute.name] = as_secret(value) if attribute.name == "api_key" else value
         missing = []
@@ -307,6 +311,21 @@ class Settings:
             raise TypeError(f"unknown setting: {', '.join(sorted(unknown))}")
         return cls(**values)
 
+    @classmethod
+    def sources(cls) -> dict[str, str]:
+        """Where each setting that has a variable comes from: its name, with that of the file if it is there, or
+        nothing.
+
+        :raises InvalidSetting: the file cannot be read.
+        """
+        environment = read_environment()
+        named = {each.name: variable(each) for each in fields(cls) if each.metadata["read"] is not None}
+        in_file = f" in {os.environ.get(DOTENV)}"
+        return {
+            setting: (name if os.environ.get(name) else name + in_file) if environment.get(name) else ""
+            for setting, name in named.items()
+        }
+
     def without_key(self) -> dict[str, object]:
         """The arguments from which :meth:`load` makes these settings in another process, whose
         environment holds the key.
@@ -317,7 +336,7 @@ class Settings:
         if self.http_client is not None:
             raise TypeError("a client with its own http_client cannot be pickled; make one in each process")
         attribute = fields(type(self)).api_key
-        if self.enabled and as_secret(_from_environment(attribute)) != self.api_key:
+        if self.enabled and as_secret(_from_environment(attribute, read_environment())) != self.api_key:
             name = variable(attribute)
             raise TypeError(f"a client is pickled without its API key: set {name} in the environment to that key")
         return {each.name: getattr(self, each.name) for each in fields(type(self)) if each.name != attribute.name}
@@ -350,9 +369,22 @@ def check_face(http_client: object, *, is_async: bool) -> None:
         raise InvalidSetting(f"http_client must be {'an asyncio' if is_async else 'a blocking'} client")
 
 
-def _from_environment(attribute: Attribute[object]) -> object:
+def read_environment() -> Mapping[str, str]:
+    """The environment, and below it the variables of the file that ``MLSDK_DOTENV`` names.
+
+    :raises InvalidSetting: the file cannot be read, or python-dotenv is missing.
+    """
+    file = os.environ.get(DOTENV)
+    if not file:
+        return os.environ
+    from .dotenv_file import read  # noqa: PLC0415  few programs have one
+
+    return {**os.environ, **{name: text for name, text in read(file).items() if not os.environ.get(name)}}
+
+
+def _from_environment(attribute: Attribute[object], environment: Mapping[str, str]) -> object:
     read = attribute.metadata["read"]
-    text = os.environ.get(variable(attribute)) if read is not None else None
+    text = environment.get(variable(attribute)) if read is not None else None
     if text is None or text == "":
         return None
     try:

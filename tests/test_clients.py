@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -343,3 +345,28 @@ def test_no_thread_is_started_before_the_first_event(sink: Sink) -> None:
     client.create_session(id="u")
     assert threading.active_count() == before
     client.close()
+
+
+def test_a_file_gives_what_the_environment_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("MLSDK_API_KEY='of the file'\nMLSDK_PROJECT_ID=file\nMLSDK_FLUSH_INTERVAL=7\n".replace(" ", "-"))
+    monkeypatch.setenv("MLSDK_DOTENV", str(file))
+    monkeypatch.setenv("MLSDK_PROJECT_ID", "environment")
+    monkeypatch.delenv("MLSDK_API_KEY", raising=False)
+    settings = Settings.load({"flush_interval": None})
+    assert ("of-the-file", "environment", 7.0) == (
+        settings.api_key.reveal(), settings.project_id, settings.flush_interval,
+    )  # fmt: skip
+    assert "MLSDK_API_KEY" not in os.environ
+
+
+def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLSDK_DOTENV", str(tmp_path))
+    with pytest.raises(InvalidSetting, match=r"MLSDK_DOTENV: cannot read .*: Is a directory"):
+        Settings.load({})
+    file = tmp_path / ".env"
+    file.write_text("")
+    monkeypatch.setenv("MLSDK_DOTENV", str(file))
+    monkeypatch.setitem(sys.modules, "dotenv", None)
+    with pytest.raises(InvalidSetting, match="needs python-dotenv"):
+        Settings.load({})

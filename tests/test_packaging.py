@@ -40,6 +40,7 @@ OPTIONAL = {
     "agents",
     "asgiref",
     "django",
+    "dotenv",
     "flask",
     "langchain_core",
     "litellm",

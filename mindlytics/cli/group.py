@@ -15,6 +15,7 @@ import click
 import rich  # noqa: F401  where it is missing, no command starts
 
 from .. import __version__
+from .keyoptions import dotenv_option
 from .terminal import printable
 
 
@@ -28,9 +29,10 @@ class _Commands(UserDict[str, Any]):
 
 COMMANDS = {
     "demo": "demo.demo",
+    "doctor": "plain.doctor",
     "import": "importing.import_",
     "serve": "serve.serve",
-    "spool": "spooling.spool",
+    "spool": "plain.spool",
     "tail": "tail.tail",
 }
 
@@ -59,5 +61,6 @@ def _printable_errors() -> Iterator[None]:
 
 @click.group(cls=_Group, commands=_Commands(COMMANDS), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mindlytics")
+@dotenv_option
 def main() -> None:
     """Telemetry for conversations between people and AI assistants, on your own machine."""

@@ -11,6 +11,10 @@ from typing import IO
 
 import click
 
+from ..dotenv_file import read
+from ..errors import InvalidSetting
+from ..settings import DOTENV
+
 
 def key_option(name: str, envvar: str, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The option for a key. An empty environment variable is an error, like an empty argument."""
@@ -25,6 +29,28 @@ def key_file_option(name: str) -> Callable[[Callable[..., None]], Callable[..., 
         metavar="FILE",
         help=f"Read the {name[2:].replace('-', ' ')} from this file (-: stdin).",
     )
+
+
+def dotenv_option(command: Callable[..., None]) -> Callable[..., None]:
+    """The option for a file of variables. A variable of the environment wins over the file's."""
+    return click.option(
+        "--dotenv",
+        envvar=DOTENV,
+        metavar="FILE",
+        help=f"Read variables such as MLSDK_API_KEY from this file. Or set {DOTENV}.",
+        expose_value=False,
+        callback=_fill_environment,
+    )(command)
+
+
+def _fill_environment(_: click.Context, __: click.Parameter, file: str | None) -> None:
+    if file:
+        try:
+            variables = read(file)
+        except InvalidSetting as error:
+            raise click.UsageError(str(error)) from None
+        for name, value in variables.items():
+            os.environ.setdefault(name, value)
 
 
 def key_of(name: str, given: str | None, file: IO[str] | None) -> str | None:

@@ -5,16 +5,13 @@ It runs in production, without the extra ``local``, so it works without click.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
 
 from ..annotations import JsonObject
-from ..delivery.verdict import Wire
 from ..errors import InvalidSetting
 from ..pipeline.blocking import BlockingPipeline
 from ..pipeline.spooler import origin_of
@@ -23,24 +20,18 @@ from ..spool.directory import Directory, Unusable, folders, is_living, runs
 from ..spool.porch import left_by
 from ..spool.reading import UnknownVersion, size_of, survey, unsettled
 from ..values import UTC
-from .terminal import fail, leave_stdout, printable, say, show_warnings
+from .services import settings_type, wire_of
+from .terminal import Parser, fail, leave_stdout, printable, say, show_warnings
 
 COLUMNS = ("FOLDER", "ADDRESS", "PROJECT", "EVENTS", "RUNNING", "BYTES", "OLDEST")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Escapes control characters in messages about bad arguments."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The commands and their options."""
     about = "Show, send or export the events that a spool holds."
-    whole = _Parser(prog="mindlytics spool", description=about)
+    whole = Parser(prog="mindlytics spool", description=about)
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    where = _Parser(add_help=False)
+    where = Parser(add_help=False)
     where.add_argument("--spool", metavar="DIRECTORY", help='The spool. Default: MLSDK_SPOOL, else "auto".')
     commands.add_parser("status", parents=[where], help="Show what the spool holds, and change nothing.")
     commands.add_parser("export", parents=[where], help="Write the events to stdout, one JSON object a line.")
@@ -164,7 +155,7 @@ def _has_left(folder: Path) -> bool:
 
 def _settings(spool: Path, folder: Path, about: JsonObject, *, any_key: bool) -> Settings | None:
     """The settings for sending a folder, or None to skip it."""
-    kind = _settings_type(about["service"])
+    kind = settings_type(about["service"])
     place = {"project_id": about["project"], "server_endpoint": about["endpoint"]}
     settings = kind.load({**place, "spool": str(spool), "enabled": True})
     origin = origin_of(settings)
@@ -183,7 +174,7 @@ def _settings(spool: Path, folder: Path, about: JsonObject, *, any_key: bool) ->
 
 def _deliver(settings: Settings, folder: Path, patience: float) -> bool:
     """Send what is left for these settings. Returns whether all of it was sent."""
-    pipeline = BlockingPipeline(settings, lambda: _wire(settings))
+    pipeline = BlockingPipeline(settings, lambda: wire_of(settings))
     try:
         pipeline.deliver_leftovers(patience)
     finally:
@@ -196,22 +187,3 @@ def _deliver(settings: Settings, folder: Path, patience: float) -> bool:
     if not is_all:
         say(f"{folder.name}: some events are left")
     return is_all
-
-
-def _settings_type(service: str) -> type[Settings]:
-    if service != "align":
-        return Settings
-    from ..align.settings import AlignSettings  # noqa: PLC0415
-
-    return AlignSettings
-
-
-def _wire(settings: Settings) -> Wire:
-    place = settings.server_endpoint, settings.api_key, settings.project_id
-    if settings.service == "align":
-        from ..align.wire import AlignWire  # noqa: PLC0415  it needs protobuf
-
-        return AlignWire(*place)
-    from ..wire import MindlyticsWire  # noqa: PLC0415
-
-    return MindlyticsWire(*place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -30,6 +31,13 @@ class PrintableFormatter(logging.Formatter):
 
     def formatException(self, exc_info: object) -> str:
         return "\n".join(map(printable, super().formatException(exc_info).split("\n")))  # type: ignore[arg-type]
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads the arguments of a command that runs without click. Its messages escape control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def fail(error: object, status: int) -> NoReturn:

@@ -11,7 +11,7 @@ from mindlytics.cli import main
 
 from .processes import environment, mindlytics
 
-FILES = {"demo": "demo", "import": "importing", "serve": "serve", "spool": "spooling", "tail": "tail"}
+FILES = {"demo": "demo", "doctor": "plain", "import": "importing", "serve": "serve", "spool": "plain", "tail": "tail"}
 """The file of each command."""
 
 

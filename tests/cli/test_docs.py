@@ -14,9 +14,9 @@ from mindlytics.transcripts import Call, Transcript, Turn, read
 from .processes import ROOT, mindlytics
 
 
-def usage_of(command: str) -> str:
-    """What ``mindlytics spool`` takes, which does not come by click."""
-    return mindlytics("spool", command, "--help").stdout.partition("\n\n")[0]
+def usage_of(*command: str) -> str:
+    """What a command takes that reads its arguments itself."""
+    return mindlytics(*command, "--help").stdout.partition("\n\n")[0]
 
 
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -29,7 +29,10 @@ def test_each_command_has_its_section_and_each_option_its_row(name: str) -> None
     options = [parameter for parameter in main.commands[name].params if isinstance(parameter, click.Option)]
     expected = {option.opts[0] for option in options}
     if name == "spool":
-        expected = set(re.findall(r"--[\w-]+", "".join(map(usage_of, ("status", "send", "export")))))
+        parts = "".join(usage_of(name, command) for command in ("status", "send", "export"))
+        expected = set(re.findall(r"--[\w-]+", parts))
+    elif name == "doctor":
+        expected = set(re.findall(r"--[\w-]+", usage_of(name)))
     assert expected == set(re.findall(r"(?m)^\| `(--[\w-]+)", sections[name]))
 
 
