@@ -23,7 +23,8 @@ from .live.task import TaskListening
 from .pipeline.asyncio import AsyncPipeline
 from .pipeline.waiting import LONGEST_TIMEOUT
 from .service import total
-from .session import BaseSession, Properties
+from .session import BaseSession
+from .session_state import Properties
 
 T = TypeVar("T")
 

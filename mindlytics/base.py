@@ -25,7 +25,8 @@ from .pipeline import fork
 from .pipeline.base import Pipeline
 from .pipeline.waiting import LONGEST_TIMEOUT, clock
 from .service import ServiceClient
-from .session import BaseSession, Properties
+from .session import BaseSession
+from .session_state import Properties
 from .settings import Options, Settings
 from .validators import check_name
 from .values import UTC, Timestamp

@@ -16,7 +16,8 @@ from .live.event import MLEvent
 from .pipeline.blocking import BlockingPipeline
 from .pipeline.waiting import LONGEST_TIMEOUT
 from .service import total
-from .session import BaseSession, Properties
+from .session import BaseSession
+from .session_state import Properties
 
 if TYPE_CHECKING:
     from .http import HTTPClient

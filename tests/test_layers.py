@@ -11,12 +11,20 @@ PACKAGE = Path(__file__).parent.parent / "mindlytics"
 
 DRIVERS = {"requests", "urllib3", "aiohttp", "asyncio", "threading", "queue", "socket", "time", "ssl"}
 FORBIDDEN = {
-    "delivery": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "mindlytics.session"},
+    "delivery": DRIVERS
+    | {
+        "mindlytics.wire",
+        "mindlytics.pipeline",
+        "mindlytics.transport",
+        "mindlytics.session",
+        "mindlytics.session_state",
+    },
     "wire.py": DRIVERS
     | {
         "mindlytics.pipeline",
         "mindlytics.transport",
         "mindlytics.session",
+        "mindlytics.session_state",
         "mindlytics.settings",
         "mindlytics.setting_rules",
     },
@@ -29,12 +37,30 @@ FORBIDDEN = {
     "values.py": DRIVERS
     | {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.events", "cattrs"},
     "session.py": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
-    "transport": {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.session", "threading"},
-    "live": {"requests", "aiohttp", "mindlytics.session", "mindlytics.client", "mindlytics.aio", "mindlytics.server"},
+    "session_state.py": DRIVERS
+    | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
+    "transport": {
+        "mindlytics.delivery",
+        "mindlytics.wire",
+        "mindlytics.pipeline",
+        "mindlytics.session",
+        "mindlytics.session_state",
+        "threading",
+    },
+    "live": {
+        "requests",
+        "aiohttp",
+        "mindlytics.session",
+        "mindlytics.session_state",
+        "mindlytics.client",
+        "mindlytics.aio",
+        "mindlytics.server",
+    },
     "live/subscription.py": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport"},
     "pipeline": {
         "mindlytics.wire",
         "mindlytics.session",
+        "mindlytics.session_state",
         "mindlytics.client",
         "mindlytics.aio",
         "mindlytics.server",
@@ -66,7 +92,14 @@ FORBIDDEN = {
     "antonnia/messages.py": DRIVERS | {"mindlytics.transport", "tenacity"},
     "antonnia/agents.py": DRIVERS | {"mindlytics.transport", "tenacity"},
     "antonnia/types.py": DRIVERS | {"mindlytics.transport", "cattrs", "orjson"},
-    "server": {"mindlytics.pipeline", "mindlytics.client", "mindlytics.aio", "mindlytics.session", "requests"},
+    "server": {
+        "mindlytics.pipeline",
+        "mindlytics.client",
+        "mindlytics.aio",
+        "mindlytics.session",
+        "mindlytics.session_state",
+        "requests",
+    },
 }
 
 

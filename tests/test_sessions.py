@@ -236,7 +236,7 @@ async def test_what_a_stopped_clock_and_before_send_give_is_sent(
     def add(event: Any) -> Any:
         return evolve(event, properties={"n": numpy.float64(0.5)})
 
-    monkeypatch.setattr("mindlytics.session.datetime", Moment)
+    monkeypatch.setattr("mindlytics.session_state.datetime", Moment)
     client = face.client(before_send=add)
     await result(client.create_session(id="u").track_event(event="e"))
     assert 1 == (await result(client.flush(20))).delivered

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..session import BaseSession, Done
+from ..session import BaseSession
+from ..session_state import Done
 from ..transcripts import Transcript, chat, play
 from . import types
 from .types import Message

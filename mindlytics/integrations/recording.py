@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..session import new_id
+from ..session_state import new_id
 from ..tokens import Tokens, tokens_of
 from ..usage import UNKNOWN_MODEL, TokenBasedCost
 from ..validators import MAX_INT, MAX_NAME

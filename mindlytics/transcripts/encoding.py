@@ -14,7 +14,8 @@ from typing import Any, cast
 import orjson
 from attrs import astuple, evolve
 
-from ..session import BaseSession, SessionClient
+from ..session import BaseSession
+from ..session_state import SessionClient
 from ..wire import encode_parts
 from .model import Transcript
 from .playing import play

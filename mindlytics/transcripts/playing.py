@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..events import FEEDBACK
-from ..session import BaseSession, Done
+from ..session import BaseSession
+from ..session_state import Done
 from ..usage import Cost, TokenBasedCost, Usage
 from .fields import JsonObject
 from .model import Call, Feedback, Transcript, Turn

@@ -17,7 +17,7 @@ from ...delivery.account import APIResponse, FlushResult
 from ...errors import DeliveryError, MLHTTPError
 from ...http import AsyncHTTPClient, Data
 from ...live.event import MLEvent
-from ...session import Properties, SessionClient
+from ...session_state import Properties, SessionClient
 from ...usage import Cost, TokenBasedCost
 from ...values import Timestamp
 
