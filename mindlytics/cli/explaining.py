@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..transcripts import Problem, Summary, Transcript, Turn
+from ..transcripts import Event, Problem, Summary, Transcript, Turn
 from .importing import STDIN, place, sources_of
 from .terminal import printable
 
@@ -50,6 +50,8 @@ def _show(where: str, item: Transcript) -> None:
             tokens = "" if step.prompt_tokens is None else f" ({step.prompt_tokens} + {step.completion_tokens} tokens)"
             _say(f"  user: {_short(step.user)}")
             _say(f"  assistant: {_short(step.assistant)}{f' [{step.model}]' if step.model else ''}{tokens}")
+        elif isinstance(step, Event):
+            _say(f"  event: {_short(step.name)}")
         else:
             _say(f"  call: {step.name}({_short(step.args)}) = {_short(step.result)}")
     for each in item.feedback:

@@ -30,6 +30,7 @@ class _Commands(UserDict[str, Any]):
 COMMANDS = {
     "demo": "demo.demo",
     "doctor": "plain.doctor",
+    "export": "exporting.export",
     "import": "importing.import_",
     "serve": "serve.serve",
     "spool": "plain.spool",

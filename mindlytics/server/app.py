@@ -30,6 +30,7 @@ from .apps import find_app
 from .chaos import CHAOS, CHAOS_PATH, Chaos
 from .database import Publish
 from .decoding import one_by_one, quick, taken
+from .export import EXPORT_PATH, export
 from .find import COLLECTIONS, find, parse
 from .guard import GUARD, Guard
 from .http import (
@@ -134,6 +135,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     user_reads.add_routes(app)
     page.add_routes(app)
     app.router.add_get("/bc/v1/db/{collection}/{operation}", _find)
+    app.router.add_get(EXPORT_PATH, export)
     app.router.add_get(LIVE_PATH, live.listen)
     app.router.add_get("/bc/v1/live-events/realtime", realtime)
     app.router.add_get("/bc/v1/live-events/events", recent)

@@ -57,6 +57,12 @@ class Database(ABC):
         :raises StoreError: it is none of ours, or cannot be written.
         """
 
+    def check_present(self) -> None:  # noqa: B027  where opening it does not make it
+        """Check that the database is there.
+
+        :raises StoreError: it is not.
+        """
+
     @abstractmethod
     def reading(self, over: Callable[[], bool]) -> Connection:
         """A connection that cannot write.

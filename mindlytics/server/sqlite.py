@@ -118,6 +118,10 @@ class SQLiteFile(Database):
                 driver.execute("VACUUM")  # frees the space of the former tables
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # clears the log of earlier data
 
+    def check_present(self) -> None:
+        if not self.path.is_file():
+            raise StoreError(f"there is no file {self.path}")
+
     def reading(self, over: Callable[[], bool]) -> Connection:
         connection = self._reader.connect()
         driver = _driver(connection)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .._lazy import lazy
 from .context import Context
-from .model import Call, Feedback, Problem, Step, Transcript, Turn
+from .model import Call, Event, Feedback, Problem, Recorded, Step, Transcript, Turn
 from .playing import play
 from .shapes import openai_chat
 from .talk import Talk
@@ -33,8 +33,10 @@ _HOMES = {"MAX_LINE": ".documents", "Summary": ".reader", "read": ".reader", "re
 __all__ = [
     "MAX_LINE",
     "Call",
+    "Event",
     "Feedback",
     "Problem",
+    "Recorded",
     "Step",
     "Summary",
     "Transcript",

@@ -85,6 +85,8 @@ BY_NAME = {shape.name: shape for shape in SHAPES}
 
 def detect(record: object) -> AnyShape | None:
     """The shape of a record, if it is of a known one."""
+    if openai_chat.is_export(record):
+        return openai_chat.SHAPE
     for shape in SHAPES:
         if shape.detects(record):
             return shape

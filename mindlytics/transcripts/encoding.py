@@ -32,6 +32,7 @@ def digest(transcript: Transcript) -> bytes:
         "steps": [(type(step).__name__, astuple(step)) for step in transcript.steps],
         "feedback": [(each.name, each.value, each.turn, each.comment, dict(each.more)) for each in transcript.feedback],
         "span": (transcript.began, transcript.ended),
+        "recorded": transcript.recorded and astuple(transcript.recorded),
         "where": None if ids.get("session_id") else transcript.where,
     }
     return blake2b(orjson.dumps(content, str, orjson.OPT_NON_STR_KEYS), digest_size=16).digest()

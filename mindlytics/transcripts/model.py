@@ -19,6 +19,7 @@ class Turn:
     :param cached_tokens: tokens read from a cache.
     :param cost: the cost of all these calls.
     :param assistant_id: the id of the assistant.
+    :param properties: its other properties.
     """
 
     user: str
@@ -30,6 +31,7 @@ class Turn:
     cached_tokens: int | None = None
     cost: float | None = None
     assistant_id: str | None = None
+    properties: Mapping[str, object] = {}
 
 
 @define
@@ -37,6 +39,7 @@ class Call:
     """A function that the assistant called. ``result`` is filled in by the tool's message.
 
     :param runtime: its runtime in milliseconds.
+    :param properties: its other properties.
     """
 
     name: str
@@ -44,9 +47,19 @@ class Call:
     result: str | None = None
     timestamp: datetime | None = None
     runtime: float | None = None
+    properties: Mapping[str, object] = {}
 
 
-Step = Union[Turn, Call]
+@frozen
+class Event:
+    """An event of the application's own."""
+
+    name: str
+    properties: Mapping[str, object] = {}
+    timestamp: datetime | None = None
+
+
+Step = Union[Turn, Call, Event]
 
 
 @frozen
@@ -77,6 +90,29 @@ class SessionArguments(TypedDict, total=False):
 
 
 @frozen(kw_only=True)
+class Recorded:
+    """What an export says of a conversation besides its steps, so that an import repeats it.
+
+    :param session_began: where the line begins the session, when that was.
+    :param session_ended: where the line ends the session, when that was.
+    :param began: when the conversation began. None: the line has events outside of conversations.
+    :param ended: when the conversation ended. None: it is open.
+    :param properties: those of the conversation, and so are the ``attributes``.
+    :param aliases: the user's other ids.
+    :param traits: the user's traits.
+    """
+
+    session_began: datetime | None = None
+    session_ended: datetime | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+    properties: Mapping[str, object] = {}
+    attributes: Mapping[str, object] = {}
+    aliases: tuple[str, ...] = ()
+    traits: Mapping[str, object] = {}
+
+
+@frozen(kw_only=True)
 class Transcript:
     """One conversation, read.
 
@@ -88,6 +124,7 @@ class Transcript:
     :param feedback: ratings of it.
     :param where: its place in the file, in words.
     :param shape: the name of its format.
+    :param recorded: what a line of an export says besides.
     """
 
     line: int
@@ -98,6 +135,7 @@ class Transcript:
     feedback: tuple[Feedback, ...] = ()
     where: str = ""
     shape: str = ""
+    recorded: Recorded | None = None
 
     @property
     def turns(self) -> int:
@@ -107,7 +145,7 @@ class Transcript:
     @property
     def calls(self) -> int:
         """How many function calls it holds."""
-        return len(self.steps) - self.turns
+        return sum(isinstance(step, Call) for step in self.steps)
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..events import FEEDBACK
@@ -9,7 +10,7 @@ from ..session import BaseSession
 from ..session_state import Done
 from ..usage import Cost, TokenBasedCost, Usage
 from .fields import JsonObject
-from .model import Call, Feedback, Transcript, Turn
+from .model import Call, Event, Feedback, Recorded, Step, Transcript, Turn
 
 UP = frozenset({"thumbs_up", "thumbsup", "up", "like", "liked", "good", "positive", "+1", "👍", "thumbs up"})
 DOWN = frozenset(
@@ -22,30 +23,66 @@ def play(session: BaseSession[Done, Any], transcript: Transcript) -> Done:
 
     :returns: None, or on the asyncio face an awaitable of all calls, in their order.
     """
+    if transcript.recorded is not None:
+        return session._all([*_repeat(session, transcript, transcript.recorded)])
     done: list[Any] = [session.start_session(timestamp=transcript.began)]
-    for step in transcript.steps:
-        if isinstance(step, Turn):
-            usage, properties = _usage(step)
-            said = session.track_conversation_turn(
-                user=step.user,
-                assistant=step.assistant,
-                assistant_id=step.assistant_id,
-                usage=usage,
-                properties=properties,
-                timestamp=step.timestamp,
-            )
-        else:
-            said = _call(session, step)
-        done.append(said)
+    done += [_record(session, step) for step in transcript.steps]
     done += [_opinion(session, each, transcript) for each in transcript.feedback]
     done.append(session.end_session(timestamp=transcript.ended))
     return session._all(done)
 
 
-def _call(session: BaseSession[Done, Any], step: Call) -> Done:
-    runtime = step.runtime or 0
-    return session.track_function_call(
-        name=step.name, args=step.args, result=step.result, runtime=runtime, timestamp=step.timestamp
+def _repeat(session: BaseSession[Done, Any], transcript: Transcript, recorded: Recorded) -> Iterator[Any]:
+    """Record what an export says. Only the first line of a session begins it, and only the last one may end it."""
+    if recorded.session_began is not None:
+        yield session.start_session(timestamp=recorded.session_began)
+        yield from _introduce(session, recorded)
+    if session.conversation_id is not None:
+        yield session.start_conversation(
+            conversation_id=session.conversation_id,
+            timestamp=recorded.began,
+            properties=recorded.properties,
+            attributes=recorded.attributes,
+        )
+    for step in transcript.steps:
+        yield _record(session, step)
+    if session.conversation_id is not None and recorded.ended is not None:
+        yield session.end_conversation(timestamp=recorded.ended)
+    if recorded.session_ended is not None:
+        yield session.end_session(timestamp=recorded.session_ended)
+
+
+def _introduce(session: BaseSession[Done, Any], recorded: Recorded) -> Iterator[Any]:
+    """Record the user's traits and other ids. The main id comes last, since the last one is the main one."""
+    at, name = recorded.session_began, session.id
+    if recorded.traits:
+        yield session.user_identify(traits=recorded.traits, timestamp=at)
+    if name is not None and recorded.aliases:
+        for alias in recorded.aliases:
+            yield session.user_alias(id=alias, previous_id=name, timestamp=at)
+        yield session.user_alias(id=name, previous_id=recorded.aliases[-1], timestamp=at)
+
+
+def _record(session: BaseSession[Done, Any], step: Step) -> Done:
+    if isinstance(step, Event):
+        return session.track_event(event=step.name, properties=step.properties, timestamp=step.timestamp)
+    if isinstance(step, Call):
+        return session.track_function_call(
+            name=step.name,
+            args=step.args,
+            result=step.result,
+            runtime=0 if step.runtime is None else step.runtime,
+            properties=step.properties,
+            timestamp=step.timestamp,
+        )
+    usage, properties = _usage(step)
+    return session.track_conversation_turn(
+        user=step.user,
+        assistant=step.assistant,
+        assistant_id=step.assistant_id,
+        usage=usage,
+        properties={**step.properties, **(properties or {})},
+        timestamp=step.timestamp,
     )
 
 

@@ -76,7 +76,7 @@ def _finished(talks: Iterable[Talk], shape: AnyShape, context: Context) -> Itera
     for talk in talks:
         record = context.record
         steps = talk.finish()
-        if not steps:
+        if not steps and talk.recorded is None:
             if talk.heard and not context.problems:
                 yield Problem(record.number, SILENT, record.where(), record.place)
             continue
@@ -90,6 +90,7 @@ def _finished(talks: Iterable[Talk], shape: AnyShape, context: Context) -> Itera
             feedback=tuple(talk.feedback),
             where=record.where(),
             shape=talk.shape or shape.name,
+            recorded=talk.recorded,
         )
 
 
@@ -111,7 +112,7 @@ def _session(talk: Talk) -> SessionArguments:
     if session_id is None and conversation_id is not None:
         session_id = derived("session", conversation_id)
     if session_id is not None:
-        if conversation_id is None:
+        if conversation_id is None and talk.recorded is None:
             conversation_id = derived("conversation", f"{session_id} {talk.finish()}")
         if user_id is None and device_id is None:
             device_id = derived("device", session_id)

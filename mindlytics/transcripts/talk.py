@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 from ..errors import InvalidEvent
 from ..validators import MAX_NAME
 from .fields import JsonObject
-from .model import Call, Feedback, Step, Turn
+from .model import Call, Event, Feedback, Recorded, Step, Turn
 
 
 @frozen
@@ -32,6 +32,15 @@ class Called:
     args: str | None = None
     id: str | None = None
     runtime: float | None = None
+    properties: Mapping[str, object] = {}
+
+
+@frozen
+class Happened:
+    """An event of the application's own."""
+
+    name: str
+    properties: Mapping[str, object] = {}
 
 
 @frozen
@@ -44,7 +53,7 @@ class Returned:
     runtime: float | None = None
 
 
-Item = Union[Said, Called, Returned]
+Item = Union[Said, Called, Returned, Happened]
 
 
 @frozen
@@ -77,7 +86,9 @@ def _sum(one: N | None, other: N | None) -> N | None:
 class Message:
     """One message, with its texts, calls and results in their order.
 
-    :param role: ``user``, ``assistant``, ``tool`` or ``system``.
+    :param role: ``user``, ``assistant``, ``tool``, ``system`` or ``event``.
+    :param turn: the number of its turn. It counts in an export, which says which messages are a turn.
+    :param properties: the other properties of its turn.
     :param failed: the assistant failed to answer.
     :param where: its place, for messages about problems.
     """
@@ -90,6 +101,8 @@ class Message:
     assistant_id: str | None = None
     id: str | None = None
     feedback: tuple[Feedback, ...] = ()
+    turn: int | None = None
+    properties: Mapping[str, object] = {}
     failed: bool = False
     where: str = ""
 
@@ -116,6 +129,7 @@ class Talk:
     ended: datetime | None = None
     attributes: JsonObject = field(factory=dict)
     feedback: list[Feedback] = field(factory=list)
+    recorded: Recorded | None = None
     shape: str | None = None
     """The name of the format, if it differs from the reader's."""
     heard: int = 0
@@ -131,8 +145,8 @@ class Talk:
     _user: list[str] = field(factory=list)
     _assistant: list[str] = field(factory=list)
     _said: datetime | None = None
-    _later: list[Call] = field(factory=list)
-    """Calls since the assistant's text. They follow its turn, unless it says more."""
+    _later: list[Step] = field(factory=list)
+    """Calls and events since the assistant's text. They follow its turn, unless it says more."""
     _open: list[tuple[str | None, Call]] = field(factory=list)
     _answered: set[str] = field(factory=set)
     _ids: list[str] = field(factory=list)
@@ -140,7 +154,10 @@ class Talk:
     _model_used: str | None = None
     _assistant_id: str | None = None
     _usage: Usage = NOTHING
+    _properties: Mapping[str, object] = {}
     _failed: bool = False
+    _number: int | None = None
+    """The number of the turn, where the file has one."""
 
     def __attrs_post_init__(self) -> None:
         self._now = self.began
@@ -156,13 +173,20 @@ class Talk:
             self._last = max(self._last or message.at, message.at)
         if message.role == "system":
             return
+        number = None if self.recorded is None else message.turn
+        if number != self._number:
+            self._end_turn()
+            self._number = number
         if message.role == "assistant":
             self.heard += 1
             self._answer(message)
         else:
             results = [item for item in message.items if isinstance(item, Returned)]
-            for item in results:
-                self._return(message.where, item)
+            for returned in results:
+                self._return(message.where, returned)
+            for item in message.items:
+                if isinstance(item, Happened):
+                    self._happen(item)
             if message.role == "user" and (not results or message.text):
                 self.heard += 1
                 self._ask(message.text)
@@ -199,7 +223,7 @@ class Talk:
         said = False
         for item in message.items:
             if isinstance(item, Said):
-                if item.text.strip():
+                if item.text.strip() or self._number is not None:
                     said = True
                     self._steps += self._later
                     self._later.clear()
@@ -207,7 +231,7 @@ class Talk:
                     self._said = self._now
             elif isinstance(item, Called):
                 self._call(item)
-            else:
+            elif isinstance(item, Returned):
                 self._return(message.where, item)
         if message.failed:
             self._said = self._now
@@ -217,11 +241,13 @@ class Talk:
             self._assistant_id = message.assistant_id
         if message.usage is not NOTHING:
             self._usage += message.usage
+        if message.properties:
+            self._properties = {**self._properties, **message.properties}
         self._failed = message.failed
 
     def _end_turn(self) -> None:
         user, assistant = ("\n".join(filter(None, texts)) for texts in (self._user, self._assistant))
-        if user or assistant:
+        if user or assistant or self._number is not None:
             usage = self._usage
             self._steps.append(
                 Turn(
@@ -234,6 +260,7 @@ class Talk:
                     usage.cached,
                     usage.cost,
                     self._assistant_id,
+                    self._properties,
                 )
             )
             self.feedback += [evolve(each, turn=self._turns) for each in self._opinions]
@@ -244,11 +271,16 @@ class Talk:
         for texts in (self._user, self._assistant, self._later, self._ids, self._opinions):
             texts.clear()
         self._model_used, self._assistant_id, self._usage, self._failed = None, None, NOTHING, False
+        self._properties, self._number = {}, None
 
     def _call(self, item: Called) -> None:
-        call = Call(item.name[:MAX_NAME], item.args, None, self._now, item.runtime)
+        call = Call(item.name[:MAX_NAME], item.args, None, self._now, item.runtime, item.properties)
         (self._later if self._assistant else self._steps).append(call)
         self._open.append((item.id, call))
+
+    def _happen(self, item: Happened) -> None:
+        event = Event(item.name, item.properties, self._now)
+        (self._later if self._assistant else self._steps).append(event)
 
     def _return(self, where: str, item: Returned) -> None:
         for index, (number, call) in enumerate(self._open):

@@ -11,7 +11,15 @@ from mindlytics.cli import main
 
 from .processes import environment, mindlytics
 
-FILES = {"demo": "demo", "doctor": "plain", "import": "importing", "serve": "serve", "spool": "plain", "tail": "tail"}
+FILES = {
+    "demo": "demo",
+    "doctor": "plain",
+    "export": "exporting",
+    "import": "importing",
+    "serve": "serve",
+    "spool": "plain",
+    "tail": "tail",
+}
 """The file of each command."""
 
 

@@ -107,7 +107,7 @@ def test_bad_lines_are_reported_with_their_place_and_the_rest_goes_through(
     second = written(tmp_path / "second.jsonl", COFFEE, {"messages": None})
     ended = mindlytics("import", "--server", server.url, "--project-id", project, first, second)
     assert 1 == ended.returncode
-    roles = "user, assistant, tool, function, system, developer"
+    roles = "user, assistant, tool, function, system, developer, event"
     assert [
         f"{first}:1: is no JSON: Expecting value at character 1",
         f"{first}:4: messages[0].role must be one of {roles}, got str of 4 characters",

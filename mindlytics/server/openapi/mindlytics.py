@@ -14,6 +14,7 @@ from ...events import (
     TrackedEvent,
 )
 from ...wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
+from ..export import EXPORT_PATH
 from ..find import COLLECTIONS
 from ..keys import CLEANUP_PATH, ORGKEYS_PATH
 from ..live import LIVE_PATH, RECENT
@@ -23,7 +24,22 @@ from ..search.routes import SEARCH_PATH
 from ..search.texts import KINDS
 from ..user_reads import PAGE, USER
 from .operation import Operation
-from .shapes import HEADER, MOMENT, NAME, NULL, SCALAR, TEXTS, Schema, array, given, or_null, record, ref, whole
+from .shapes import (
+    HEADER,
+    MOMENT,
+    NAME,
+    NULL,
+    OBJECT,
+    SCALAR,
+    TEXTS,
+    Schema,
+    array,
+    given,
+    or_null,
+    record,
+    ref,
+    whole,
+)
 from .types import row_name, row_schema, schemas
 
 __all__ = ["EVENT_PATH", "EVENT_PATHS", "OPERATIONS", "schemas"]
@@ -203,6 +219,12 @@ OPERATIONS: Mapping[str, Operation] = {
         for name in COLLECTIONS
         for operation in ("find", "findOne")
     },
+    f"GET {EXPORT_PATH}": Operation(
+        "Sessions by time of their start, a line of an export for each conversation",
+        record(results=array(OBJECT), next=or_null(TEXTS)),
+        query={"since": _DATE, "until": _DATE, "user": TEXTS, "cursor": TEXTS},
+        others=[404],
+    ),
     f"GET {LIVE_PATH}": Operation(
         "The WebSocket of live events, opened with an authorization_key", NULL, app=False, others=[101, 426]
     ),

@@ -11,9 +11,9 @@ from ...errors import InvalidEvent
 from ...validators import check_name
 from .. import content
 from ..context import Context
-from ..fields import JsonObject, a_list, an_object, number_or_none, text_or_none
-from ..model import Feedback
-from ..talk import NOTHING, Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
+from ..fields import JsonObject, a_list, an_object, number_or_none, object_or_empty, text_or_none
+from ..model import Feedback, Recorded
+from ..talk import NOTHING, Called, Happened, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import Shape
 
 ROLES = {
@@ -23,7 +23,7 @@ ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),
 }
 """How roles are spelled, and what they are."""
-NAMED = ("user", "assistant", "tool", "function", "system", "developer")
+NAMED = ("user", "assistant", "tool", "function", "system", "developer", "event")
 
 TIMES = ("timestamp", "created_at", "createdAt", "create_time", "created", "date", "time")
 MESSAGE_KEYS = frozenset(
@@ -58,6 +58,8 @@ MESSAGE_KEYS = frozenset(
         "prompt_tokens",
         "completion_tokens",
         "token_count",
+        "turn",
+        "properties",
         "prefix",
         "logprobs",
         "experimental_attachments",
@@ -72,6 +74,11 @@ def detects(record: object) -> bool:
     if isinstance(record, dict):
         return isinstance(record.get("messages"), list) or "messages" in record
     return isinstance(record, list) and bool(record) and all(isinstance(each, dict) for each in record)
+
+
+def is_export(record: object) -> bool:
+    """Whether it is a line of an export, which says what it says of the session apart."""
+    return isinstance(record, dict) and isinstance(record.get("session"), dict) and "messages" in record
 
 
 def read(record: object, context: Context) -> Iterator[Talk]:
@@ -99,6 +106,7 @@ def opened(record: JsonObject, context: Context) -> Talk:
         model=text_or_none(record.get("model")),
         began=first_time("", record, context),
         ended=context.time("ended_at", record.get("ended_at")),
+        recorded=_recorded(record, context),
     )
     title = record.get("title")
     with_attributes(talk, {"title": title} if isinstance(title, str) and title else None, metadata)
@@ -128,7 +136,7 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
     if not isinstance(value, dict):
         raise InvalidEvent(where, "an object", value)
     role = value.get("role")
-    known = ROLES.get(role.lower()) if isinstance(role, str) else None
+    known = "event" if role == "event" else ROLES.get(role.lower()) if isinstance(role, str) else None
     if known is None:
         raise InvalidEvent(f"{where}.role", f"one of {', '.join(NAMED)}", role)
     at = first_time(f"{where}.", value, context)
@@ -137,6 +145,9 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
         return Message("system", at=at)
     for key in value.keys() - MESSAGE_KEYS:
         context.unread(f"the key {str(key)[:60]} of messages")
+    if known == "event":
+        happened = Happened(check_name(f"{where}.name", value.get("name")), object_or_empty(value.get("properties")))
+        return Message("event", (happened,), at, where=where)
     if known == "tool":
         returned = content.result(f"{where}.content", value.get("content"), context)
         id, name = (
@@ -149,7 +160,7 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
         return Message("tool", (item,), at, where=where)
     parts = content.items(f"{where}.content", value.get("content"), context, between)
     if known == "user":
-        return Message("user", parts, at, id=text_or_none(value.get("id")), where=where)
+        return Message("user", parts, at, id=text_or_none(value.get("id")), turn=_turn(value), where=where)
     parts = (*parts, *_refused(value), *_calls(where, value))
     return Message(
         "assistant",
@@ -160,7 +171,31 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
         assistant_id=text_or_none(value.get("assistant_id")),
         id=text_or_none(value.get("id")),
         feedback=tuple(opinions(value)),
+        turn=_turn(value),
+        properties=object_or_empty(value.get("properties")),
         where=where,
+    )
+
+
+def _turn(fields: JsonObject) -> int | None:
+    number = fields.get("turn")
+    return number if type(number) is int else None
+
+
+def _recorded(record: JsonObject, context: Context) -> Recorded | None:
+    """What a line of an export says of the session and the user."""
+    if not is_export(record):
+        return None
+    session, conversation = object_or_empty(record["session"]), object_or_empty(record.get("conversation"))
+    return Recorded(
+        session_began=context.time("session.timestamp", session.get("timestamp")),
+        session_ended=context.time("session.ended_at", session.get("ended_at")),
+        began=context.time("timestamp", record.get("timestamp")),
+        ended=context.time("ended_at", record.get("ended_at")),
+        properties=object_or_empty(conversation.get("properties")),
+        attributes=object_or_empty(conversation.get("attributes")),
+        aliases=tuple(check_name("aliases", alias) for alias in a_list("aliases", record.get("aliases") or [])),
+        traits=object_or_empty(record.get("traits")),
     )
 
 
@@ -199,7 +234,8 @@ def called(where: str, call: object) -> Called:
     if id is not None and not isinstance(id, str):
         raise InvalidEvent(f"{where}.id", "a str", id)
     name = check_name(f"{where}.function.name", function.get("name"))
-    return Called(name, content.arguments(value), id, number_or_none(call.get("runtime")))
+    properties = object_or_empty(call.get("properties"))
+    return Called(name, content.arguments(value), id, number_or_none(call.get("runtime")), properties)
 
 
 def _usage(fields: JsonObject) -> Usage:

@@ -1,0 +1,85 @@
+"""``mindlytics export``: writes what is recorded as JSON lines, CSV or Parquet, by ``recorded/files.py``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .. import MindlyticsError
+from ..recorded.files import FORMATS, write, write_directory, write_file
+from ..recorded.rows import TABLES
+from ..recorded.source import Filters
+from .placeoptions import place_options, source_of
+from .terminal import fail, leave_stdout, say
+
+STDOUT = "-"
+
+
+@click.command("export")
+@click.option(
+    "--format",
+    "format",
+    type=click.Choice(FORMATS),
+    help="Default: that of the output's name, or jsonl, which `mindlytics import` reads.",
+)
+@click.option(
+    "--output",
+    default=STDOUT,
+    metavar="PATH",
+    help="A file, or a directory, which gets a file for each day. Default: stdout.",
+)
+@click.option(
+    "--table",
+    type=click.Choice([*TABLES]),
+    help="The rows of a single CSV or Parquet file. Default: turns. A directory gets all tables.",
+)
+@click.option("--since", metavar="TIME", help="Only sessions that started at this date or time, or later.")
+@click.option("--until", metavar="TIME", help="Only sessions that started before this date or time.")
+@click.option("--user", metavar="ID", help="Only sessions of this user, by any id.")
+@place_options
+def export(
+    *,
+    format: str | None,
+    output: str,
+    table: str | None,
+    since: str | None,
+    until: str | None,
+    user: str | None,
+    server: str | None,
+    db: str | None,
+    api_key: str | None,
+    project_id: str | None,
+) -> None:
+    """Write what is recorded to a file, a directory or stdout."""
+    path = Path(output)
+    suffix = path.suffix.removeprefix(".")
+    format = format or (suffix if suffix in FORMATS else "jsonl")
+    is_directory = output != STDOUT and (output.endswith("/") or path.is_dir())
+    if table is not None and (format == "jsonl" or is_directory):
+        raise click.UsageError("--table is for a single file of CSV or Parquet")
+    if output == STDOUT and format == "parquet":
+        raise click.UsageError("--output is missing: Parquet does not go to stdout")
+    source = source_of(server, db, api_key, project_id)
+    try:
+        lines = source.lines(Filters().narrowed(since, until, user))
+        if is_directory:
+            count = write_directory(lines, format, path)
+        elif output != STDOUT:
+            count = write_file(lines, format, table or "turns", path)
+        else:
+            count = write(lines, format, table or "turns", sys.stdout.buffer)
+    except KeyboardInterrupt:
+        fail("stopped", 130)
+    except BrokenPipeError:
+        leave_stdout()
+        return
+    except MindlyticsError as error:
+        fail(error, 1)
+    except OSError as error:
+        if output == STDOUT:
+            leave_stdout()
+        fail(f"cannot write {output}: {error.strerror or error}", 1)
+    if output != STDOUT:
+        say(f"{output}: {count} sessions")

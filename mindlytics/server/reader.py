@@ -1,0 +1,67 @@
+"""Reading a database without a server, beside those that may use it. It is neither made nor migrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
+
+from .apps import App
+from .database import Database, database_at, revision_of
+from .schema import REVISION, StoreError, apps
+
+
+@contextmanager
+def reader(place: str | Path) -> Iterator[Connection]:
+    """A connection that cannot write. Begin a transaction for each read.
+
+    :raises StoreError: there is no database, or it is another program's or version's.
+    """
+    database = database_at(place)
+    database.check_present()
+    try:
+        connection = database.reading(_never)
+        with connection.begin():
+            revision = revision_of(connection)
+    except DBAPIError as error:
+        raise _error(database, error) from None
+    try:
+        if revision != REVISION:
+            raise StoreError(
+                f"{database.name} is of another version of mindlytics: start `mindlytics serve` on it once"
+            )
+        yield connection
+    except DBAPIError as error:
+        raise StoreError(str(database.unavailable(error) or error.orig)) from None
+    finally:
+        connection.close()
+        database.dispose()
+
+
+def app_of_project(connection: Connection, project: str | None) -> App:
+    """The project's app. Without a name, the only one that there is.
+
+    :raises StoreError: there is none, or several.
+    """
+    query = select(apps.c.scope, apps.c.organization_id, apps.c.app_id).order_by(apps.c.app_id)
+    if project is not None:
+        query = query.where(apps.c.app_id == project)
+    found = [App(*row) for row in connection.execute(query)]
+    if len(found) == 1:
+        return found[0]
+    if project is not None:
+        raise StoreError(f"{len(found) or 'no'} organizations have a project {project}")
+    names = ", ".join(app.app_id for app in found[:10])
+    raise StoreError(f"name one of the projects: {names}" if found else "there is nothing in the database")
+
+
+def _never() -> bool:
+    return False
+
+
+def _error(database: Database, error: DBAPIError) -> StoreError:
+    reason = str(error.orig).strip().partition("\n")[0]
+    return StoreError(f"{database.name} is no database of mindlytics, or cannot be read: {reason}")

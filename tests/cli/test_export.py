@@ -1,0 +1,110 @@
+"""``mindlytics export``: of a server, of a file and of PostgreSQL, into files that an import reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from mindlytics import Client
+from mindlytics.server.run import LocalServer
+
+from .. import postgres
+from .processes import Running, mindlytics
+
+
+def fill(url: str, project: str, users: str = "ab") -> None:
+    with Client(api_key="local", project_id=project, server_endpoint=url) as client:
+        for number, user in enumerate(users, 3):
+            at = f"2025-04-0{number}T10:00:00Z"
+            with client.create_session(session_id=f"s{number}", id=user, attributes={"shop": "Mill"}) as session:
+                session.start_session(timestamp=at)
+                session.track_conversation_turn(user=f"I am {user}", assistant="Welcome", timestamp=at)
+                session.end_session(timestamp=at)
+
+
+def exported(*arguments: object, **more: str) -> str:
+    ended = mindlytics("export", *arguments, **more)
+    assert 0 == ended.returncode, ended.stderr
+    return ended.stdout
+
+
+def test_lines_of_a_server_by_time_and_user(server: Running, project: str) -> None:
+    fill(server.url, project)
+    asked = ("--server", server.url, "--project-id", project)
+    lines = [json.loads(line) for line in exported(*asked).splitlines()]
+    assert ["s3", "s4"] == [line["session_id"] for line in lines]
+    assert ({"shop": "Mill"}, "I am a") == (lines[0]["metadata"], lines[0]["messages"][0]["content"])
+    assert exported(*asked, "--user", "a") == exported(*asked, "--until", "2025-04-04")
+    assert exported(*asked, "--user", "b") == exported(*asked, "--since", "2025-04-03T10:00:00.5+00:00")
+
+
+def test_a_file_is_read_beside_its_server(tmp_path: Path) -> None:
+    place = tmp_path / "m.db"
+    with LocalServer(place) as server:
+        fill(server.url, "shop")
+        server.settle()
+        lines = exported("--server", server.url, "--project-id", "shop")
+        assert lines == exported("--db", place)
+        analysed = json.loads(lines.splitlines()[0])["analysis"]
+        assert {"intents", "summary", "sentiment"} == set(analysed)
+        fill(server.url, "other")
+        ended = mindlytics("export", "--db", place)
+        assert (1, "mindlytics: name one of the projects: other, shop\n") == (ended.returncode, ended.stderr)
+        assert lines == exported("--db", place, "--project-id", "shop")
+    said = exported("--db", place, "--project-id", "shop", "--output", tmp_path / "turns.csv")
+    assert "" == said
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "turns.csv").read_text(), newline="")))
+    assert [("a", "I am a"), ("b", "I am b")] == [(row["user_id"], row["user"]) for row in rows]
+
+
+def test_postgresql_comes_to_the_same(tmp_path: Path) -> None:
+    with postgres.cluster() as cluster:
+        url = cluster.database("export")
+        with LocalServer(url) as server:
+            fill(server.url, "shop")
+            server.settle()
+            assert exported("--server", server.url, "--project-id", "shop") == exported("--db", url)
+
+
+def test_an_export_is_imported_again(server: Running, project: str, tmp_path: Path) -> None:
+    fill(server.url, project)
+    asked = ("--server", server.url, "--project-id")
+    exported(*asked, project, "--output", tmp_path / "out/")
+    exported(*asked, project, "--output", tmp_path / "talks.jsonl")
+    for place in ("out", "talks.jsonl"):
+        again = f"{project}-{place}"
+        ended = mindlytics("import", *asked, again, tmp_path / place)
+        assert (0, "") == (ended.returncode, ended.stderr)
+        assert (tmp_path / "talks.jsonl").read_text() == exported(*asked, again)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--db", "nowhere.db"), 1, "there is no file"),
+        (("--db", "text.db"), 1, "is no database of mindlytics"),
+        (("--db", "x", "--server", "http://127.0.0.1:1"), 2, "cannot be used together"),
+        (("--server", "127.0.0.1:1"), 2, "write http://127.0.0.1:1"),
+        (("--server", "https://example.invalid"), 2, "api_key is missing"),
+        (("--format", "parquet"), 2, "Parquet does not go to stdout"),
+        (("--table", "calls"), 2, "--table is for"),
+        (("--since", "noon"), 1, "since must be an ISO 8601 date"),
+    ],
+)
+def test_what_is_wrong_is_reported(arguments: tuple[str, ...], status: int, words: str, tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database, but text " * 100)
+    ended = mindlytics("export", *arguments, cwd=tmp_path)
+    assert (status, "") == (ended.returncode, ended.stdout)
+    assert words in ended.stderr
+    assert ["text.db"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_user_whom_nobody_knows(server: Running, project: str) -> None:
+    fill(server.url, project)
+    ended = mindlytics("export", "--server", server.url, "--project-id", project, "--user", "nobody")
+    assert (1, "") == (ended.returncode, ended.stdout)
+    assert "no user has this id" in ended.stderr
