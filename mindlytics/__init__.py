@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .http import HTTPClient as HTTPClient
     from .live.event import MLEvent as MLEvent
     from .observing import observe as observe
+    from .recorded.reading import read as read
     from .usage import Cost as Cost
     from .usage import TokenBasedCost as TokenBasedCost
 
@@ -63,6 +64,7 @@ _HOMES = {
     "current": ".context",
     "current_session": ".context",
     "observe": ".observing",
+    "read": ".recorded.reading",
 }
 
 __all__ = [  # noqa: PLE0604  the names of the table above

@@ -16,7 +16,7 @@ from ..values import UTC, parse_timestamp
 from .lines import Line
 
 Time = Union[str, date, datetime]
-Place = Union[str, "os.PathLike[str]"]
+Place = Union[str, os.PathLike[str]]
 
 EXPORT_PATH = "/bc/v1/export"
 LOCAL = "local"

@@ -1,0 +1,163 @@
+"""``mindlytics.read``: rows of a server and of its file, as tables and in notebooks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, timezone
+from itertools import islice
+from pathlib import Path
+
+import pandas
+import pytest
+
+import mindlytics
+from mindlytics import Client, InvalidEvent, MLHTTPError
+from mindlytics.recorded import Recorded, SessionRow, TurnRow
+from mindlytics.recorded.frames import MissingLibrary, library
+from mindlytics.server.export import PAGE_BYTES
+from mindlytics.server.run import LocalServer
+from mindlytics.server.schema import StoreError
+
+AT = datetime(2025, 4, 3, 10, tzinfo=timezone.utc)
+EVIL = "<script>alert('&')</script>"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("read") / "m.db"
+
+
+@pytest.fixture(scope="module")
+def server(place: Path) -> Iterator[LocalServer]:
+    with LocalServer(place, idle=None) as server:
+        with Client(api_key="k", project_id="p", server_endpoint=server.url) as client:
+            for day, user in ((3, "ada"), (4, "bob")):
+                at = AT.replace(day=day)
+                session = client.create_session(session_id=user, id=user, attributes={"shop": EVIL})
+                session.start_session(timestamp=at)
+                usage = {"model": "m", "prompt_tokens": 7, "completion_tokens": 5, "cached_tokens": 2}
+                session.track_conversation_turn(
+                    user=EVIL, assistant="Tea.", usage=usage, timestamp=at, assistant_id="x"
+                )
+                session.track_function_call(name="pour", args={"cups": 2}, result="", runtime=1.5, timestamp=at)
+                session.track_feedback("thumbs_up", timestamp=at)
+                session.track_conversation_usage(cost=0.5, timestamp=at)
+                session.end_session(timestamp=at.replace(hour=11))
+        server.settle()
+        yield server
+
+
+@pytest.fixture(params=["server", "file"])
+def recorded(server: LocalServer, place: Path, request: pytest.FixtureRequest) -> Recorded:
+    return mindlytics.read(server.url if request.param == "server" else place, project_id="p")
+
+
+def test_rows_have_types(recorded: Recorded) -> None:
+    (session, _) = recorded.sessions()
+    counts = {"conversations": 1, "turns": 1, "calls": 1, "prompt_tokens": 7, "completion_tokens": 5, "cost": 0.5}
+    assert counts == {name: getattr(session, name) for name in counts}
+    assert ("ada", AT, AT.replace(hour=11), {"shop": EVIL}) == (
+        session.user_id,
+        session.started_at,
+        session.ended_at,
+        session.attributes,
+    )
+    turn = next(recorded.turns())
+    expected = TurnRow(
+        session_id="ada",
+        conversation_id=turn.conversation_id,
+        user_id="ada",
+        number=1,
+        timestamp=AT,
+        user=EVIL,
+        assistant="Tea.",
+        assistant_id="x",
+        model="m",
+        prompt_tokens=7,
+        completion_tokens=5,
+        cached_tokens=2,
+    )
+    assert expected == turn
+    (call, _) = recorded.calls()
+    assert ("pour", {"cups": 2}, "", 1.5) == (call.name, json.loads(call.args or ""), call.result, call.runtime)
+    assert ["Feedback", "Conversation Usage"] == [event.event for event in recorded.events(user="bob")]
+    (talk, _) = recorded.conversations()
+    assert (1, 0.5, True) == (talk.turns, talk.cost, talk.summary is not None)
+
+
+def test_filters_may_be_texts_dates_and_times(recorded: Recorded) -> None:
+    def found(**filters: object) -> list[str]:
+        return [session.session_id for session in recorded.sessions(**filters)]  # type: ignore[arg-type]
+
+    assert ["ada", "bob"] == found()
+    assert ["bob"] == found(since="2025-04-04") == found(since=date(2025, 4, 4)) == found(user="bob")
+    assert ["ada"] == found(until=AT.replace(day=4)) == found(until="2025-04-04T10:00:00Z")
+    assert [] == found(since="2025-04-04", user="ada")
+    with pytest.raises(InvalidEvent, match="since must be an ISO 8601 date"):
+        found(since="noon")
+
+
+def test_rows_may_be_read_again_and_one_by_one(recorded: Recorded) -> None:
+    turns = recorded.turns()
+    assert ["ada", "bob"] == [turn.session_id for turn in turns] == [turn.session_id for turn in turns]
+    assert ["ada", "bob"] == [next(turns).session_id, next(turns).session_id]
+    with pytest.raises(StopIteration):
+        next(turns)
+
+
+def test_frames_have_the_rows(recorded: Recorded) -> None:
+    frame = recorded.to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert ["ada", "bob"] == list(frame["session_id"])
+    assert [AT, AT.replace(day=4)] == list(frame["timestamp"])
+    assert 2 == recorded.calls().to_arrow().num_rows
+    assert 0 == recorded.calls(since="2026-01-01").to_arrow().num_rows
+
+
+def test_polars_has_the_rows(recorded: Recorded) -> None:
+    pytest.importorskip("polars")
+    assert ["ada", "bob"] == recorded.to_polars()["session_id"].to_list()
+
+
+def test_a_library_that_is_missing_is_named() -> None:
+    with pytest.raises(MissingLibrary, match="no_such is not installed: pip install no_such"):
+        library("no_such")
+
+
+def test_notebooks_show_escaped_tables(recorded: Recorded) -> None:
+    shown = recorded.turns()._repr_html_()
+    assert "2 turns of " in shown
+    escaped = "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;"
+    for html in (shown, recorded._repr_html_(), next(recorded.sessions())._repr_html_()):
+        assert "<script>" not in html
+        assert escaped in html
+
+
+def test_a_long_text_is_cut_in_a_notebook() -> None:
+    row = SessionRow(session_id="s", user_id="u" * 1000, started_at=AT)
+    assert f"{'u' * 200}…<" in row._repr_html_()
+
+
+def test_what_cannot_be_read_is_named(server: LocalServer, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no file"):
+        list(mindlytics.read(tmp_path / "none.db").sessions())
+    with pytest.raises(StoreError, match="no organizations have a project q"):
+        list(mindlytics.read(server.store.database.name, project_id="q").sessions())
+    with pytest.raises(MLHTTPError, match="no user has this id"):
+        list(mindlytics.read(server.url, project_id="p", user="nobody").sessions())
+
+
+def test_many_sessions_come_page_by_page(tmp_path: Path) -> None:
+    text = "t" * (PAGE_BYTES // 100)
+    with LocalServer(tmp_path / "m.db", analysis=None) as server:
+        with Client(api_key="k", project_id="p", server_endpoint=server.url) as client:
+            for number in range(450):
+                session = client.create_session(session_id=f"s{number}", id="u")
+                long = text if number < 250 else ""
+                session.track_conversation_turn(user=long, assistant="", timestamp=AT, conversation_id="c")
+        expected = [f"s{number}" for number in range(450)]
+        turns = mindlytics.read(server.url, project_id="p").turns()
+        assert expected[:3] == [turn.session_id for turn in islice(turns, 3)]
+        assert expected == [turn.session_id for turn in turns]
+        assert expected == [turn.session_id for turn in mindlytics.read(tmp_path / "m.db").turns()]
