@@ -33,6 +33,10 @@ def requirements(text: str) -> dict[str, Requirement]:
     return {found.name: found for found in map(Requirement, lines)}
 
 
+def lowest(found: Requirement) -> Version:
+    return Version(next(iter(found.specifier)).version)
+
+
 SETUP = read("setup.cfg")
 TOX = read("tox.ini")
 RUN_TIME = requirements(SETUP["options"]["install_requires"])
@@ -70,9 +74,18 @@ def test_few_things_are_needed_at_run_time_and_none_has_an_upper_bound() -> None
 
 
 def test_the_lowest_versions_that_are_allowed_are_those_that_are_tested() -> None:
-    allowed = {name: Version(next(iter(found.specifier)).version) for name, found in BOUNDED.items()}
+    allowed = {name: lowest(found) for name, found in BOUNDED.items()}
     pinned = requirements(TOX["testenv:lowest"]["deps"])
-    assert allowed == {name: Version(next(iter(found.specifier)).version) for name, found in pinned.items()}
+    assert allowed == {name: lowest(found) for name, found in pinned.items()}
+
+
+def test_the_lowest_versions_of_recorded_libraries_are_those_that_are_tested() -> None:
+    recorded = ("anthropic", "django", "flask", "gemini", "langchain", "litellm", "llama_index", "openai")
+    recorded += ("openai_agents", "opentelemetry", "pydantic_ai")
+    extras = [requirements(SETUP["options.extras_require"][name]) for name in recorded]
+    allowed = {name: lowest(found) for extra in extras for name, found in extra.items()}
+    pinned = requirements(TOX["testenv:integrations-lowest"]["deps"])
+    assert allowed == {name: lowest(pinned[name]) for name in allowed}
 
 
 def test_the_versions_of_python_that_are_named_are_those_that_are_tested() -> None:

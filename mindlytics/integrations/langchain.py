@@ -17,7 +17,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from ..values import now
 from .fields import first_of, get, str_of
-from .langchain_messages import answer_in, calls_of, messages_in, model_named, question_in, usage_in
+from .langchain_messages import answer_in, calls_of, messages_in, model_named, question_in, speaker_in, usage_in
 from .langchain_runs import Question, Run, Runs, end_call
 from .quiet import quiet
 from .recording import Recorder
@@ -78,6 +78,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         question.text = question.text or question_in(inputs)
         messages = messages_in(outputs)
         question.resolve(messages)
+        question.assistant_id = question.assistant_id or speaker_in(messages)
         is_halted, question.is_halted = question.is_halted, False
         is_halted = is_halted or bool(messages and calls_of(messages[-1]))
         if any(run.pieces is not None for run in question.runs.values()):

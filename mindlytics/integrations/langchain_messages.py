@@ -78,6 +78,11 @@ def answer_in(value: object) -> str | None:
     return as_json(value) if hasattr(value, "model_dump") else None
 
 
+def speaker_in(messages: Sequence[object]) -> str | None:
+    """The name of the agent that spoke last, if its messages bear it."""
+    return str_of(get(messages[-1], "name")) or None if messages and kind_of(messages[-1]) in ASSISTANT else None
+
+
 def _named(value: object, names: Sequence[str], read: Callable[[object], str | None]) -> str | None:
     if not isinstance(value, Mapping):
         return None

@@ -144,6 +144,7 @@ class Runs:
         """Record a question's turn."""
         turn = self.turn(question)
         turn.user = question.text or question.prompted or ""
+        turn.assistant_id = turn.assistant_id or question.assistant_id
         answer = question.words if answer is None else answer
         if error is not None:
             turn.fail(error, answer)

@@ -226,7 +226,7 @@ class _Reader:
             return
         question = span.question
         span.is_model = True
-        span.model = str_of(get(event, "model_dict", "model")) or str_of(get(event, "model_dict", "model_name"))
+        span.model = _model_named(get(event, "model_dict")) or _model_of(span.instance)
         question.models += 1
         question.answering[span_id] = span
         if question.prompted is None:
@@ -378,6 +378,16 @@ def _asked_in(event: object) -> str:
     """The user's last words in the input of a model."""
     users = (each for each in reversed(items_of(get(event, "messages"))) if get(each, "role", "value") == "user")
     return next((text_of(get(each, "content")) for each in users), str_of(get(event, "prompt")))
+
+
+def _model_named(described: object) -> str:
+    return str_of(get(described, "model")) or str_of(get(described, "model_name"))
+
+
+@quiet
+def _model_of(llm: object) -> str:
+    """The name in the metadata of a model, which compute it and may raise."""
+    return str_of(get(llm, "metadata", "model_name"))
 
 
 def _said_by(response: object) -> str:

@@ -53,7 +53,7 @@ def conversations(sink: Sink) -> Counter[str | None]:
 def only(things: Iterable[dict[str, Any]], **expected: Any) -> None:
     """There is one, and it holds at least this."""
     (thing,) = things
-    assert expected == {name: thing.get(name) for name in expected}
+    assert expected == {name: thing.get(name) for name in expected}, thing
 
 
 def code_of(page: str) -> list[str]:

@@ -90,6 +90,7 @@ async def test_functions_that_the_library_calls_are_recorded(
         time.sleep(0.05)
         return f"21 in {city}"
 
+    warmth.__annotations__["city"] = str  # older versions read no postponed annotations
     wrap(made, session=face.client().create_session())
     await ask(made, face, "tool:warmth", way, config={"tools": [warmth]})
     call, turn = await recorded()
