@@ -25,14 +25,9 @@ class session:
 client.create_session = lambda id: session
 """
 """The same over the wire of Align AI."""
-ASYNC_ALIGN = "import asyncio\n" + ALIGN.replace("AlignAI", "AsyncAlignAI")
-STARTS = {"blocking": BLOCKING, "asyncio": ASYNC, "AlignAI": ALIGN, "AsyncAlignAI": ASYNC_ALIGN}
+STARTS = ("blocking", "asyncio", "AlignAI", "AsyncAlignAI")
+"""What the programs in ``processes/programs`` can record with, chosen by START in the environment."""
 TRACK = "for n in range(50): session.track_event(event=str(n))\n"
-ATRACK = "async def main():\n    for n in range(50): await session.track_event(event=str(n))\n"
-AT_EXIT = f"import atexit\natexit.register(lambda: exec({TRACK!r}, globals()))\n"
-
-RELEASE = "import os, urllib.request\nurllib.request.urlopen(os.environ['MLSDK_SERVER_BASE'] + '/release').close()\n"
-"""Releases a sink that holds its replies (:func:`tests.sink.held`)."""
 
 STRICT = ("-W", "error", "-X", "dev")
 FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads

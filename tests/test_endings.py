@@ -14,7 +14,8 @@ import pytest
 
 from . import sink as faults
 from .conftest import Face, entered, result
-from .programs import ASYNC, BLOCKING, FORKING, environment, run
+from .processes import PROGRAMS
+from .programs import FORKING, environment, run
 from .sink import Sink
 
 README = Path(__file__).parent.parent / "README.md"
@@ -23,28 +24,28 @@ NOBODY = "http://127.0.0.1:9"
 
 async def test_what_close_drops_is_reported_before_it_returns(any_face: Face, sink: Sink) -> None:
     sink.always = faults.hang
-    told: list[Any] = []
-    client = any_face.client(on_error=told.append, request_timeout=30)
+    errors: list[Any] = []
+    client = any_face.client(on_error=errors.append, request_timeout=30)
     session = client.create_session(id="u")
     for number in range(20):
         await result(session.track_event(event=str(number)))
     outcome = await result(client.close(0.3))
     assert (0, 20) == (outcome.pending, outcome.dropped)
-    assert [("shutdown", 20)] == [(error.reason, error.count) for error in told]
+    assert [("shutdown", 20)] == [(error.reason, error.count) for error in errors]
 
 
 async def test_what_leaving_the_block_drops_is_reported_to_a_coroutine_function(face: Face, sink: Sink) -> None:
     sink.always = faults.hang
-    told: list[Any] = []
+    errors: list[Any] = []
 
     async def on_error(error: Any) -> None:
-        told.append((error.reason, error.count))
+        errors.append((error.reason, error.count))
 
     async with entered(face.client(on_error=on_error, request_timeout=30, shutdown_timeout=0.3)) as client:
         session = client.create_session(id="u")
         for number in range(20):
             await result(session.track_event(event=str(number)))
-    assert [("shutdown", 20)] == told
+    assert [("shutdown", 20)] == errors
 
 
 async def test_close_ends_a_request_that_an_earlier_flush_began(any_face: Face, sink: Sink) -> None:
@@ -85,20 +86,12 @@ def readme_program() -> str:
 
 @pytest.mark.parametrize("asyncio", [False, True])
 def test_a_service_that_is_not_there_is_not_waited_for_twice(sink: Sink, asyncio: bool) -> None:
-    program = readme_program()
-    if asyncio:
-        program = (
-            "import asyncio\nfrom mindlytics import AsyncClient\n"
-            "async def main():\n"
-            "    async with AsyncClient() as client, client.create_session(id='ada') as session:\n"
-            "        await session.track_conversation_turn(user='a', assistant='b')\n"
-            "asyncio.run(main())\n"
-        )
+    program = PROGRAMS / "asyncio_turn.py" if asyncio else readme_program()
     began = time.monotonic()
     ran = run(sink, program, MLSDK_SERVER_BASE=NOBODY)
     assert time.monotonic() - began < 4, "not shutdown_timeout, and not twice"
-    told = f"mindlytics: 2 events were not delivered ({NOBODY}: no reply: connection refused)\n"
-    assert (0, told) == (ran.returncode, ran.stderr)
+    line = f"mindlytics: 2 events were not delivered ({NOBODY}: no reply: connection refused)\n"
+    assert (0, line) == (ran.returncode, ran.stderr)
 
 
 def test_a_service_that_never_answers_is_waited_for_once(sink: Sink) -> None:
@@ -111,7 +104,7 @@ def test_a_service_that_never_answers_is_waited_for_once(sink: Sink) -> None:
 
 def test_a_time_that_the_program_asks_for_is_kept(sink: Sink) -> None:
     began = time.monotonic()
-    run(sink, BLOCKING + "session.track_event(event='e')\nclient.close(3)\n", MLSDK_SERVER_BASE=NOBODY)
+    run(sink, PROGRAMS / "close_within.py", MLSDK_SERVER_BASE=NOBODY)
     assert time.monotonic() - began > 3
 
 
@@ -155,71 +148,46 @@ async def test_what_is_dropped_at_the_end_says_why(any_face: Face) -> None:
 
 
 LOSSES = {
-    "too many events were pending": (
-        {"MLSDK_MAX_QUEUE_EVENTS": "2"},
-        "for n in range(100): session.track_event(event='e')",
-    ),
-    "the event is larger than max_batch_bytes": (
-        {"MLSDK_MAX_BATCH_BYTES": "100"},
-        "session.track_event(event='e', properties={'text': 'x' * 200})",
-    ),
-    "the service refused with status 400": ({}, "session.track_event(event='poison'); client.flush(20)"),
+    "too many events were pending": {"LOSS": "queue full", "MLSDK_MAX_QUEUE_EVENTS": "2"},
+    "the event is larger than max_batch_bytes": {"LOSS": "too large", "MLSDK_MAX_BATCH_BYTES": "100"},
+    "the service refused with status 400": {"LOSS": "refused"},
 }
 
 
 @pytest.mark.parametrize("why", LOSSES)
 def test_the_line_at_exit_says_why_where_the_service_is_well(sink: Sink, why: str) -> None:
     sink.always = faults.refuse_marked
-    settings, program = LOSSES[why]
-    ran = run(sink, BLOCKING + program + "\nsession.track_event(event='fine')\nclient.flush(20)\n", **settings)
+    ran = run(sink, PROGRAMS / "loses.py", **LOSSES[why])
     assert ran.stderr.endswith(f"not delivered ({why})\n")
 
 
 def test_debug_names_each_attempt(sink: Sink) -> None:
     sink.faults(faults.status(401, "who are you?"))
-    ran = run(sink, BLOCKING + "session.track_event(event='e')", MLSDK_DEBUG="1")
+    ran = run(sink, PROGRAMS / "one_event.py", MLSDK_DEBUG="1")
     assert "a batch was posted: refused (status 401)" in ran.stderr
     assert f"mindlytics: 1 event was not delivered ({sink.url}: status 401: who are you?)" in ran.stderr
 
 
 def test_a_closed_stderr_does_not_change_how_a_process_ends(sink: Sink) -> None:
     sink.always = faults.status(403)
-    program = BLOCKING + "import sys\nsession.track_event(event='e')\nclient.flush(20)\nsys.stderr.close()\n"
-    assert 0 == run(sink, program).returncode
-    child = BLOCKING + (
-        "import multiprocessing, sys\n"
-        "def work():\n    session.track_event(event='e'); client.flush(20); sys.stderr.close()\n"
-        "child = multiprocessing.get_context('fork').Process(target=work)\n"
-        "child.start(); child.join()\n"
-        "print(child.exitcode)\n"
-    )
-    assert "0\n" == run(sink, child, *FORKING).stdout
+    assert 0 == run(sink, PROGRAMS / "closed_stderr.py").returncode
+    assert "0\n" == run(sink, PROGRAMS / "closed_stderr.py", *FORKING, CHILD="1").stdout
 
 
-NAME_SERVER = """
-import socket, time
-def hang(*_, **__): time.sleep(40); raise socket.gaierror
-socket.getaddrinfo = hang
-"""
+LOOKUPS = {
+    "blocking": {"PROGRAM": "one_event.py"},
+    "asyncio": {"PROGRAM": "asyncio_one_event.py", "START": "asyncio"},
+    "asyncio, closed": {"PROGRAM": "asyncio_one_event.py", "START": "asyncio", "CLOSE": "1"},
+    "direct request": {"PROGRAM": "direct_request.py"},
+}
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        BLOCKING + "session.track_event(event='e')\n",
-        ASYNC + "async def main():\n    await session.track_event(event='e')\nasyncio.run(main())\n",
-        ASYNC + "async def main():\n    await session.track_event(event='e')\n    await client.close()\n"
-        "asyncio.run(main())\n",
-        "import asyncio\nfrom mindlytics import AsyncHTTPClient\n"
-        "async def main():\n    await AsyncHTTPClient(request_timeout=0.5).send_request(method='GET', url='/x')\n"
-        "asyncio.run(main())\n",
-    ],
-    ids=["blocking", "asyncio", "asyncio, closed", "direct request"],
-)
-def test_a_name_server_that_hangs_holds_no_end_up(sink: Sink, program: str) -> None:
+@pytest.mark.parametrize("of", LOOKUPS)
+def test_a_name_server_that_hangs_holds_no_end_up(sink: Sink, of: str) -> None:
     began = time.monotonic()
     settings = {"MLSDK_SERVER_BASE": "http://service.invalid", "MLSDK_SHUTDOWN_TIMEOUT": "1"}
-    ran = run(sink, NAME_SERVER + program, **settings)
+    program = {**LOOKUPS[of], "PROGRAM": str(PROGRAMS / LOOKUPS[of]["PROGRAM"])}
+    ran = run(sink, PROGRAMS / "silent_name_server.py", **settings, **program)
     assert time.monotonic() - began < 20
     assert 0 == ran.returncode, ran.stderr
 
@@ -227,12 +195,11 @@ def test_a_name_server_that_hangs_holds_no_end_up(sink: Sink, program: str) -> N
 # -- time in which the process stands still -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", [BLOCKING, ASYNC], ids=["blocking", "asyncio"])
+@pytest.mark.parametrize("start", ["blocking", "asyncio"])
 def test_time_in_which_the_process_is_frozen_does_not_count(sink: Sink, start: str) -> None:
     sink.faults(faults.status(503))
-    program = start + "session.track_event(event='e')\nimport time\nwhile client.stats().pending: time.sleep(0.01)\n"
-    settings = {"MLSDK_RETRY_FOR": "1.5", "MLSDK_FLUSH_INTERVAL": "0", "MLSDK_DEBUG": "1"}
-    command = [sys.executable, "-c", program]
+    settings = {"START": start, "MLSDK_RETRY_FOR": "1.5", "MLSDK_FLUSH_INTERVAL": "0", "MLSDK_DEBUG": "1"}
+    command = [sys.executable, str(PROGRAMS / "until_settled.py")]
     with subprocess.Popen(command, env=environment(sink, **settings), stderr=subprocess.PIPE, text=True) as process:
         try:
             sink.wait(lambda: len(sink.requests) == 1)
@@ -254,13 +221,11 @@ async def test_a_batch_whose_first_attempt_takes_too_long_gets_a_second(any_face
 
 # -- SIGTERM -------------------------------------------------------------------------------------------------------
 
-SLEEPS = "import time\nprint('ready', flush=True)\nfor _ in range(500): time.sleep(0.02)\n"
-
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="makes a process the first of its own space")
 def test_the_first_process_of_a_container_ends_by_itself(sink: Sink) -> None:
-    program = BLOCKING + "session.track_event(event='e')\n" + SLEEPS
-    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", program]
+    program = str(PROGRAMS / "first_of_container.py")
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, program]
     settings = {"MLSDK_FLUSH_ON_SIGTERM": "1", "MLSDK_FLUSH_INTERVAL": "60"}
     with subprocess.Popen(command, env=environment(sink, **settings), stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -276,16 +241,5 @@ def test_the_first_process_of_a_container_ends_by_itself(sink: Sink) -> None:
 
 
 def test_each_sigterm_delivers(sink: Sink) -> None:
-    program = (
-        "import os, signal, sys\nheard = []\nsignal.signal(signal.SIGTERM, lambda *_: heard.append(1))\n" + BLOCKING
-    ) + (
-        "for number in range(2):\n"
-        "    session.track_event(event=str(number))\n"
-        "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    for _ in range(1000):\n"
-        "        if len(heard) > number: break\n"
-        "        time.sleep(0.01)\n"
-        "    print(client.stats().delivered, flush=True)\n"
-    )
-    ran = run(sink, "import time\n" + program, MLSDK_FLUSH_ON_SIGTERM="1", MLSDK_FLUSH_INTERVAL="60")
+    ran = run(sink, PROGRAMS / "two_sigterms.py", MLSDK_FLUSH_ON_SIGTERM="1", MLSDK_FLUSH_INTERVAL="60")
     assert ("1\n2\n", "") == (ran.stdout, ran.stderr)
