@@ -26,8 +26,11 @@ from ..server.run import LocalServer
 from ..session import BaseSession
 from ..settings import Options
 from ..usage import Cost, TokenBasedCost, Usage
+from ..values import now
+from . import month
 
 API_KEY = PROJECT_ID = "demo"
+SETTLE_SECONDS = 60.0
 OPTIONS: Options = {
     "max_batch_bytes": 2 * 1024 * 1024,  # above the server's 1 MiB, so that the server is the one to refuse
     "enabled": True,
@@ -51,10 +54,11 @@ class Scene:
     steps: Sequence[Step]
 
 
-def run(console: Console, *, keep: bool) -> bool:
+def run(console: Console, *, keep: bool, large: bool = False) -> bool:
     """Play the scenes into a server of its own and show what arrived.
 
     :param keep: leave the server up until SIGINT or SIGTERM.
+    :param large: then record a month of generated conversations, too.
     :returns: whether the account balances.
     """
     with LocalServer() as server:
@@ -70,8 +74,10 @@ def run(console: Console, *, keep: bool) -> bool:
             console.print(_found(_find(http, "conversations", include=["events"])), markup=False, soft_wrap=True)
             stored = _find(http, "events", projection={"event_id": 1, "origin_event_id": 1})
         balances = _account(console, stored, (blocking, asynchronous), losses)
+        if large:
+            balances = _play_month(console, server) and balances
         if keep:
-            _stay(console, server.url)
+            _stay(console, server)
     return balances
 
 
@@ -97,6 +103,17 @@ async def _play_asyncio(url: str, scenes: Sequence[Scene], losses: list[Loss]) -
 
         await asyncio.gather(*map(play, scenes))
     return client.stats()
+
+
+def _play_month(console: Console, server: LocalServer) -> bool:
+    """Record a month of generated conversations. Returns whether all of them arrived."""
+    client = Client(server_endpoint=server.url, api_key=API_KEY, project_id=PROJECT_ID, **OPTIONS)
+    with client:
+        month.record(client, now(), month.CONVERSATIONS)
+    server.settle(SETTLE_SECONDS)
+    stats = client.stats()
+    console.print(f"\n{month.CONVERSATIONS} generated conversations of the last month were added.", highlight=False)
+    return stats.delivered == stats.accepted
 
 
 def _arguments(scene: Scene, face: str, losses: list[Loss]) -> JsonObject:
@@ -188,12 +205,14 @@ def _account(console: Console, events: list[JsonObject], accounts: Sequence[Stat
     return balances
 
 
-def _stay(console: Console, url: str) -> None:
+def _stay(console: Console, server: LocalServer) -> None:
     """Leave the server up until a signal comes."""
+    url = server.url
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     snippet = SNIPPET.format(url=url, api_key=API_KEY, project_id=PROJECT_ID)
+    console.print(f"\nOpen {server.page_url} in a browser to look at the conversations.", highlight=False)
     console.print(f"\nThe server stays on {url}. Use it from your own program like this:\n", highlight=False)
     console.print(snippet, markup=False, highlight=False, soft_wrap=True)
     console.print("Press Ctrl-C to stop it and remove the database.")

@@ -13,8 +13,8 @@ import hmac
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -181,18 +181,24 @@ class Live:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, timeout=CLOSE_SECONDS, compress=False)
         if not socket.can_prepare(request):
             raise Problem(426, "upgrade required", "this address is a WebSocket's")
-        self._loop = asyncio.get_running_loop()
-        listener = Listener(grant.session_id, self._loop.create_future())
-        _, listeners = self._listeners.setdefault(grant.app.scope, (grant.app, []))
-        listeners.append(listener)  # before the answer, so that a connected listener misses nothing
-        try:
+        listener = Listener(grant.session_id, asyncio.get_running_loop().create_future())
+        with self.hearing(grant.app, listener):  # before the answer, so that a connected listener misses nothing
             await socket.prepare(request)
             await _run(listener, socket, request.transport)
+        return socket
+
+    @contextmanager
+    def hearing(self, app: App, listener: Listener) -> Iterator[None]:
+        """Pass the events of an app to a listener while the block runs."""
+        self._loop = asyncio.get_running_loop()
+        _, listeners = self._listeners.setdefault(app.scope, (app, []))
+        listeners.append(listener)
+        try:
+            yield
         finally:
             listeners.remove(listener)
             if not listeners:
-                self._listeners.pop(grant.app.scope, None)
-        return socket
+                self._listeners.pop(app.scope, None)
 
     def end(self, code: int, reason: str) -> None:
         """Disconnect all listeners."""

@@ -6,12 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from mindlytics.cli import demonstration, main
+from mindlytics import Client
+from mindlytics.cli import demonstration, main, month
+from mindlytics.server.run import LocalServer
+from mindlytics.values import UTC
 
 from .processes import Stored, environment, mindlytics, running
 
@@ -48,6 +52,26 @@ def test_an_account_that_does_not_balance_is_status_1(monkeypatch: pytest.Monkey
     assert "39 events sent is not 0 stored + 1 refused (IT DOES NOT BALANCE)" in ended.output
 
 
+def test_a_month_of_conversations_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(month, "CONVERSATIONS", 12)
+    ended = CliRunner().invoke(main, ["demo", "--large"])
+    assert (0, True) == (ended.exit_code, "12 generated conversations of the last month were added." in ended.output)
+
+
+def test_the_month_is_the_same_each_time() -> None:
+    def stored() -> list[dict[str, object]]:
+        with LocalServer(analysis=None) as server:
+            with Client(server_endpoint=server.url, api_key="local", project_id="local") as client:
+                month.record(client, datetime(2025, 4, 3, 12, tzinfo=UTC), 12)
+            columns = {"session_id": 1, "timestamp": 1, "event": 1, "properties": 1}
+            return Stored(server.url).find("events", projection=columns, filter={"event": "Conversation Turn"})
+
+    turns = stored()
+    assert stored() == turns
+    assert min(str(turn["timestamp"]) for turn in turns) >= "2025-03-03"
+    assert max(str(turn["timestamp"]) for turn in turns) <= "2025-04-03T12"
+
+
 def test_a_terminal_that_lacks_letters_gets_others(tmp_path: Path) -> None:
     ended = mindlytics("demo", cwd=tmp_path, PYTHONIOENCODING="ascii", COLUMNS="60")
     assert (0, LOST) == (ended.returncode, ended.stderr)
@@ -57,6 +81,7 @@ def test_a_terminal_that_lacks_letters_gets_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_kept_it_serves_the_program_that_it_prints(number: int, tmp_path: Path) -> None:
     with running("demo", "--keep", until="Ctrl-C", cwd=tmp_path) as command:
+        assert f"Open {command.url}/ in a browser" in command.said
         program = command.said[command.said.index("from mindlytics") : command.said.index("Press Ctrl-C")]
         ended = subprocess.run(
             [sys.executable, "-c", program], env=environment(), capture_output=True, timeout=30, check=False

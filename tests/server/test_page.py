@@ -60,7 +60,7 @@ def script_tags(html: str) -> list[str]:
 
 def rows(html: str) -> list[str]:
     """The ids of the sessions in a list."""
-    return [unescape(found) for found in re.findall(r'<tr data-id="([^"]*)">', html)]
+    return [unescape(found) for found in re.findall(r'<tr role="row" data-id="([^"]*)">', html)]
 
 
 def address(html: str, words: str) -> str:
@@ -253,7 +253,7 @@ def test_any_id_has_an_address(caller: Caller, browser: Browser, name: str) -> N
     caller.take(turn(session_id=name, user_id=name))
     html = browser.show("/")
     assert [name] == rows(html)
-    assert [name] == rows(browser.show(re.findall(r'<td><a href="([^"]*)"', html)[0].partition("?")[0]))
+    assert [name] == rows(browser.show(re.findall(r'data-label="User"><a href="([^"]*)"', html)[0].partition("?")[0]))
     assert 'id="steps"' in browser.show(re.findall(r'row"><a href="([^"]*)"', html)[0].partition("?")[0])
 
 
@@ -385,4 +385,42 @@ def test_forms_of_other_sites_are_refused(locked: LocalServer) -> None:
 def test_numbers_are_written_for_people() -> None:
     assert ["open", "0.0 s", "59.9 s", "3:20", "1:04:00"] == [duration(n) for n in (None, 0, 59.9, 200, 3840)]
     assert ["", "41 ms", "1.5 s", "2:00"] == [milliseconds(n) for n in (None, 41, 1500, 120_000)]
-    assert ["", "$0.00", "$0.0003", "$1,234.50"] == [money(n) for n in (None, 0, 0.00031, 1234.5)]
+    assert ["", "$0.00", "<$0.0001", "$0.0003"] == [money(n) for n in (None, 0, 0.00003, 0.00031)]
+    assert "$1,234.50" == money(1234.5)
+
+
+# -- live
+
+
+def notices(url: str, **parameters: str) -> Iterator[str]:
+    """What an open page hears, line by line."""
+    with requests.get(f"{url}/watch", params=parameters, stream=True, timeout=20) as reply:
+        assert (200, "text/event-stream") == (reply.status_code, reply.headers["Content-Type"])
+        yield from (line for line in reply.iter_lines(1, decode_unicode=True) if line)
+
+
+def test_an_open_page_hears_of_new_events(caller: Caller) -> None:
+    project = str(caller.http.headers["X-App-ID"])
+    caller.take(turn(), turn(session_id="other"))
+    of_project, of_session = notices(caller.url, project=project), notices(caller.url, project=project, session="s")
+    assert ["retry: 2000"] * 2 == [next(of_project), next(of_session)]
+    caller.take(turn(session_id="other"))
+    assert "data: stored" == next(of_project)
+    caller.take(turn())
+    assert ["data: stored"] * 2 == [next(of_project), next(of_session)]
+
+
+def test_an_open_page_leaves_when_the_server_stops() -> None:
+    with LocalServer(analysis=None) as server, (caller := Caller(server.url)).http:
+        caller.take(turn())
+        heard = notices(server.url, project="app")
+        assert "retry: 2000" == next(heard)
+        server.stop()
+        assert [":"] == list(heard)
+
+
+def test_a_page_hears_only_of_what_it_may_show(locked: LocalServer) -> None:
+    browser = Browser(locked.url)
+    assert 401 == browser.get("/watch", project="app").status_code
+    browser.post("/sign-in", key="s3cret")
+    assert 404 == browser.get("/watch", project="other").status_code

@@ -62,6 +62,8 @@ def money(value: object) -> str:
     """An amount in US dollars, with the digits that tell it from nothing."""
     if not isinstance(value, (int, float)):
         return ""
+    if 0 < value < 0.0001:
+        return "<$0.0001"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
 
 

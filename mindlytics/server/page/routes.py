@@ -22,8 +22,10 @@ from .days import DAYS, Days, bounds, totals
 from .drawing import HEIGHT, WIDTH, charts
 from .listing import Choice, Project, newest_sessions, place_of, projects, session_of, user_of
 from .rendering import HEADERS, assets, page, render, unsegment, write
+from .watching import watch
 
 SIGN_IN_PATH = "/sign-in"
+WATCH_PATH = "/watch"
 DAYS_KEY: web.AppKey[Days] = web.AppKey("page_days", Days)
 
 logger = logging.getLogger("mindlytics.server")
@@ -57,8 +59,15 @@ class Look(NamedTuple):
             may_sign_out=not accepts_any_key(self.request),
             origin=self.request.url.origin(),
             to=self.to,
-            **values,
+            **{"watched": None, **values},
         )
+
+    def watched(self, session_id: str | None = None) -> str | None:
+        """Where an open page hears of new events: of the project, or of one session."""
+        if self.project is None:
+            return None
+        named = {"project": self.project.app.app_id, **({} if session_id is None else {"session": session_id})}
+        return f"{WATCH_PATH}?{urlencode(named)}"
 
     def to(self, path: str, **parameters: object) -> str:
         """The address of a page about the same project, with these parameters, unless they are empty."""
@@ -82,6 +91,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(SIGN_IN_PATH, _sign_in_form)
     app.router.add_post(SIGN_IN_PATH, _sign_in)
     app.router.add_post("/sign-out", _sign_out)
+    app.router.add_get(WATCH_PATH, watch)
     app.router.add_get("/assets/{version}/{name}", _asset)
 
 
@@ -157,7 +167,14 @@ def _sessions(connection: Connection, look: Look) -> str:
     )
     found, following = newest_sessions(connection, look.project.app, choice) if look.project else ([], None)
     chosen = {"user": user, "since": since, "until": until}
-    return look.render("sessions.html", sessions=found, next=following, chosen=chosen, first=choice.before is None)
+    return look.render(
+        "sessions.html",
+        sessions=found,
+        next=following,
+        chosen=chosen,
+        first=choice.before is None,
+        watched=look.watched() if choice.before is None else None,
+    )
 
 
 def _session(connection: Connection, look: Look) -> str:
@@ -167,8 +184,10 @@ def _session(connection: Connection, look: Look) -> str:
         if session is not None:
             after, last = place_of("after", look.parameter("after")), bool(look.parameter("last"))
             found, following = steps(connection, session.seq, after, last=last)
-            return look._replace(project=project).render(
+            look = look._replace(project=project)
+            return look.render(
                 "session.html",
+                watched=look.watched(name) if following is None else None,
                 session=session,
                 attributes=attributes_of(connection, session.seq),
                 intents=intents_of(connection, session.seq),
