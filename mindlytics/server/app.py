@@ -38,6 +38,7 @@ from .http import (
     MAX_BODY,
     STORE,
     SUPER_KEY,
+    Caller,
     body_of,
     caller_of,
     check_header,
@@ -54,6 +55,7 @@ from .live import LIVE, LIVE_PATH, Live, realtime, recent
 from .openapi import document
 from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
 from .page import routes as page
+from .paging import Page, page_of, parse_page
 from .query import InvalidQuery
 from .records import Records
 from .refusals import Refusals
@@ -231,6 +233,8 @@ async def _find(request: web.Request) -> web.Response:
         raise InvalidQuery("collection", f"must be one of {', '.join(COLLECTIONS)}, not {name}")
     if operation not in ("find", "findOne"):
         raise InvalidQuery("operation", f"must be find or findOne, not {operation}")
+    if operation == "find" and "cursor" in request.query:
+        return await _find_page(request, caller, name)
     one = operation == "findOne"
     query = parse(name, {**request.query, "limit": "1"} if one else request.query)
 
@@ -238,6 +242,17 @@ async def _find(request: web.Request) -> web.Response:
         app = find_app(connection, *caller)
         rows = find(connection, app, query) if app is not None else []
         return orjson.dumps((rows[0] if rows else None) if one else rows)
+
+    return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
+
+
+async def _find_page(request: web.Request, caller: Caller, name: str) -> web.Response:
+    query, question = parse_page(name, request.query)
+
+    def read(connection: Connection) -> bytes:
+        app = find_app(connection, *caller)
+        found = Page([], None) if app is None else page_of(connection, app, query, question)
+        return orjson.dumps(found._asdict())
 
     return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
 

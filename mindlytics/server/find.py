@@ -23,11 +23,15 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
+    type_coerce,
     union_all,
 )
 
 from .apps import App
+from .cursors import Value
 from .dialects import greatest, json_string
+from .ordering import Order, Term, order_by
 from .query import (
     EVENT,
     LIST,
@@ -41,7 +45,6 @@ from .query import (
     Filter,
     InvalidQuery,
     event_id,
-    order_by,
     whole,
 )
 from .reads import Budget
@@ -110,9 +113,9 @@ class Collection:
 
     source: FromClause
     columns: Mapping[str, Column]
-    order: Sequence[Expression]
+    order: Order
     scope: Expression
-    in_time: Sequence[Expression] = ()
+    in_time: Order = ()
     optional: frozenset[str] = frozenset()
     indexed: frozenset[str] | None = None
     related: Mapping[str, Related] = field(factory=dict)
@@ -141,6 +144,9 @@ _of_session = sessions.join(users, users.c.seq == sessions.c.owner)
 _of_event = events.join(_of_session, sessions.c.seq == events.c.session).outerjoin(
     conversations, conversations.c.seq == events.c.conversation
 )
+_conversation_id = type_coerce(conversations.c.conversation_id, Text())
+"""Null for an event without a conversation, unlike the column."""
+
 _content = json_string(events.c.properties, _roles.c.role)
 _second = and_(_roles.c.role == "assistant", json_string(events.c.properties, literal("user", Text())) != "")
 _index = events.c.message_index + case((_second, 1), else_=0)
@@ -162,7 +168,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "created_at": _time(users.c.created_at),
             "traits": Column(MAP, users.c.traits),
         },
-        order=[users.c.seq],
+        order=[Term(users.c.seq)],
         scope=users.c.scope,
         related={
             "sessions": Related("sessions", ("user_id",)),
@@ -184,7 +190,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             **{name: _of_conversations(_total(name)) for name in _COUNTS if name not in ("event_count", "cost")},
             "cost": _of_conversations(func.sum(conversations.c.cost)),
         },
-        order=[sessions.c.seq],
+        order=[Term(sessions.c.seq)],
         scope=sessions.c.scope,
         indexed=frozenset({"session_id", "started_at"}),
         related={
@@ -207,7 +213,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             **_columns(MAP, conversations, "properties", "attributes"),
             **_columns(NUMBER, conversations, *_COUNTS),
         },
-        order=[conversations.c.seq],
+        order=[Term(conversations.c.seq)],
         scope=conversations.c.scope,
         indexed=frozenset({"conversation_id"}),
         related={
@@ -224,15 +230,15 @@ COLLECTIONS: Mapping[str, Collection] = {
             **_OWNER,
             "session_id": _text(sessions.c.session_id),
             "user_id": _text(users.c.user_id),
-            "conversation_id": _text(conversations.c.conversation_id),
+            "conversation_id": _text(_conversation_id),
             "event_id": Column(EVENT, events),
             "origin_event_id": Column(EVENT, _origin),
             "timestamp": _time(events.c.timestamp),
             "event": _text(events.c.event),
             **_columns(MAP, events, "properties", "user_traits"),
         },
-        order=[events.c.seq],
-        in_time=[events.c.timestamp, events.c.seq],
+        order=[Term(events.c.seq)],
+        in_time=[Term(events.c.timestamp), Term(events.c.seq)],
         scope=events.c.scope,
         indexed=frozenset({"timestamp"}),
         optional=frozenset({"conversation_id", "origin_event_id", "user_traits"}),
@@ -251,8 +257,8 @@ COLLECTIONS: Mapping[str, Collection] = {
             "role": _text(_roles.c.role),
             "content": _text(_content),
         },
-        order=[events.c.seq, _index],
-        in_time=[events.c.timestamp, events.c.seq, _index],
+        order=[Term(events.c.seq), Term(_index)],
+        in_time=[Term(events.c.timestamp), Term(events.c.seq), Term(_index)],
         scope=events.c.scope,
         indexed=frozenset({"timestamp"}),
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
@@ -273,7 +279,7 @@ COLLECTIONS: Mapping[str, Collection] = {
             "closed_by": Column(EVENT, _closed),
             "analysis": _text(intents.c.analysis),
         },
-        order=[intents.c.seq],
+        order=[Term(intents.c.seq)],
         scope=intents.c.scope,
         indexed=frozenset(),
         related={"session": _SESSION, "conversation": _CONVERSATION},
@@ -281,19 +287,19 @@ COLLECTIONS: Mapping[str, Collection] = {
     "apps": Collection(
         apps,
         {**_columns(TEXT, apps, "organization_id", "app_id"), "created_at": _time(apps.c.created_at)},
-        order=[apps.c.scope],
+        order=[Term(apps.c.scope)],
         scope=apps.c.scope,
     ),
     "organizations": Collection(
         organizations,
         {"organization_id": _text(organizations.c.organization_id), "created_at": _time(organizations.c.created_at)},
-        order=[organizations.c.seq],
+        order=[Term(organizations.c.seq)],
         scope=_scope_in(organizations),
     ),
     "orgkeys": Collection(
         orgkeys,
         {**_columns(TEXT, orgkeys, "organization_id", "apikey"), "created_at": _time(orgkeys.c.created_at)},
-        order=[orgkeys.c.seq],
+        order=[Term(orgkeys.c.seq)],
         scope=_scope_in(orgkeys),
     ),
 }
@@ -305,13 +311,19 @@ class Query:
 
     collection: Collection
     filter: Filter
-    order: Sequence[Expression] = ()
+    order: Order = ()
     skip: int = 0
     limit: int = 0
     project: Callable[[Row], Row] = dict
     include: Sequence[str] = ()
     in_time: bool = False
     sorts: frozenset[str] = frozenset()
+    after: Condition = true()
+
+    @property
+    def terms(self) -> Order:
+        """The whole order, in which no two rows are equal."""
+        return [*self.order, *((self.in_time and self.collection.in_time) or self.collection.order)]
 
 
 def parse(name: str, parameters: Mapping[str, str]) -> Query:
@@ -347,12 +359,20 @@ def find(connection: Connection, app: App, query: Query) -> list[Row]:
 
     :raises InvalidQuery: there are more than one answer may hold.
     """
+    return [row for row, _ in find_with_places(connection, app, query)]
+
+
+def find_with_places(connection: Connection, app: App, query: Query) -> list[tuple[Row, list[Value]]]:
+    """The same, each with its place in the order of the query.
+
+    :raises InvalidQuery: there are more than one answer may hold.
+    """
     budget = Budget(connection)
-    rows = _select(connection, app, query, budget)
-    for row in rows:
+    found = _select(connection, app, query, budget)
+    for row, _ in found:
         for name in query.include:
             row[name] = _related(connection, app, row, query.collection.related[name], budget)
-    return [query.project(row) for row in rows]
+    return [(query.project(row), place) for row, place in found]
 
 
 def rows_of(
@@ -374,17 +394,20 @@ def rows_of(
     return [(row[-1], _row_to_json(row[:-1], collection)) for row in rows]
 
 
-def _select(connection: Connection, app: App, query: Query, budget: Budget) -> list[Row]:
-    collection = query.collection
-    order = [*query.order, *((query.in_time and collection.in_time) or collection.order)]
+def _select(connection: Connection, app: App, query: Query, budget: Budget) -> list[tuple[Row, list[Value]]]:
+    """Rows, each with its place in the order."""
+    collection, terms = query.collection, query.terms
     statement = (
         _statement(collection)
-        .where(collection.visible(query.filter.names | query.sorts), query.filter.condition)
-        .order_by(*order)
+        .add_columns(*[term.expression for term in terms if term.plain])
+        .where(collection.visible(query.filter.names | query.sorts), query.filter.condition, query.after)
+        .order_by(*[term.clause() for term in terms])
         .offset(query.skip or None)
         .limit(query.limit or None)
     )
-    return [_row_to_json(row, collection) for row in budget.spend(connection.execute(statement, _owner(app)))]
+    count = len(collection.columns)
+    rows = budget.spend(connection.execute(statement, _owner(app)))
+    return [(_row_to_json(row[:count], collection), list(row[count:])) for row in rows]
 
 
 def _statement(collection: Collection) -> Select[Any]:
@@ -420,7 +443,7 @@ def _related(connection: Connection, app: App, row: Row, related: Related, budge
     if any(row.get(key) is None for key in related.keys):
         return None if related.one else []
     same = Filter({key: row[key] for key in related.keys}, collection.columns)
-    rows = _select(connection, app, Query(collection, same, in_time=True), budget)
+    rows = [row for row, _ in _select(connection, app, Query(collection, same, in_time=True), budget)]
     return (rows[0] if rows else None) if related.one else rows
 
 

@@ -1,4 +1,4 @@
-"""Filters and sort orders, MongoDB style, as expressions of SQLAlchemy.
+"""Filters, MongoDB style, as expressions of SQLAlchemy. ``ordering.py`` has sort orders.
 
 ``find.py`` lists the collections and columns. As in MongoDB, values of different types are never equal and have no
 order, and a missing or unknown field equals null.
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from ..errors import MindlyticsError
-from .dialects import has_key, hexadecimal, json_boolean, json_items, json_number, json_string, json_value
+from .dialects import has_key, hexadecimal, json_boolean, json_items, json_number, json_string
 from .schema import INTEGERS, events, microseconds, store
 
 TEXT, NUMBER, TIME, MAP, LIST, EVENT = "text", "number", "time", "map", "list", "event"
@@ -201,33 +201,6 @@ class Filter:
         self._left -= 1
         if self._left < 0:
             raise InvalidQuery("filter", f"has more than {MAX_CONDITIONS} conditions")
-
-
-def order_by(sort: object, columns: Mapping[str, Column]) -> list[Expression]:
-    """The terms of ORDER BY for a sort such as ``{"timestamp": -1}``.
-
-    :raises InvalidQuery: a direction is not 1 or -1.
-    """
-    if not isinstance(sort, dict):
-        raise InvalidQuery("sort", "must be a JSON object")
-    if len(sort) > MAX_DEPTH:
-        raise InvalidQuery("sort", f"has more than {MAX_DEPTH} fields")
-    terms: list[Expression] = []
-    for name, direction in sort.items():
-        if isinstance(direction, bool) or direction not in (1, -1):
-            raise InvalidQuery("sort", f"the direction of {name} must be 1 or -1")
-        column, _, key = name.partition(".")
-        if column not in columns:
-            continue
-        kind, expression = columns[column]
-        if key and kind != MAP:
-            continue
-        if key:
-            term: Expression = json_value(expression, _text(key))
-        else:
-            term = event_id(expression) if kind == EVENT else expression
-        terms.append(term.asc().nulls_first() if direction == 1 else term.desc().nulls_last())
-    return terms
 
 
 def _not(condition: Condition) -> Condition:

@@ -20,7 +20,8 @@ from .dialects import greatest
 from .find import COLLECTIONS, Query, Row, find
 from .http import STORE, Problem, caller_of
 from .matching import matching
-from .query import Expression, Filter, InvalidQuery, order_by, whole
+from .ordering import Term, order_by
+from .query import Filter, InvalidQuery, whole
 from .reads import Budget, reading_of
 from .schema import aliases, conversations, events, iso, sessions, users
 
@@ -29,7 +30,9 @@ PAGE = 100
 
 USERS = COLLECTIONS["users"]
 EVENTS = COLLECTIONS["events"]
-SESSIONS = evolve(COLLECTIONS["sessions"], order=[sessions.c.started_at.desc(), sessions.c.seq.desc()])
+SESSIONS = evolve(
+    COLLECTIONS["sessions"], order=[Term(sessions.c.started_at, descends=True), Term(sessions.c.seq, descends=True)]
+)
 CONVERSATIONS = COLLECTIONS["conversations"]
 
 USER = ("id", "user_id", "aliases", "created_at", "traits")
@@ -67,7 +70,11 @@ def _list(connection: Connection, app: App, parameters: Mapping[str, str]) -> Ro
     order = _order(parameters)
     limit, offset = _page(parameters)
     budget = Budget(connection)
-    query = select(users.c.user_id, users.c.aliases).where(users.c.scope == app.scope).order_by(*order, users.c.seq)
+    query = (
+        select(users.c.user_id, users.c.aliases)
+        .where(users.c.scope == app.scope)
+        .order_by(*[term.clause() for term in order], users.c.seq)
+    )
     rows = budget.timed(connection.execute(query))
     names = {user_id: orjson.loads(ids) for user_id, ids in rows}
     regex = parameters.get("regex")
@@ -165,7 +172,7 @@ def _page(parameters: Mapping[str, str]) -> tuple[int, int]:
     return whole(parameters, "limit", PAGE), whole(parameters, "offset")
 
 
-def _order(parameters: Mapping[str, str]) -> list[Expression]:
+def _order(parameters: Mapping[str, str]) -> list[Term]:
     """The order of a list of users: ``{"value", "order"}`` as JSON, or as ``sort[value]`` and ``sort[order]``."""
     text = parameters.get("sort")
     try:

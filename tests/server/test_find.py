@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mindlytics.server.find import COLLECTIONS
-from mindlytics.server.query import Filter, InvalidQuery, order_by
+from mindlytics.server.ordering import order_by
+from mindlytics.server.query import Filter, InvalidQuery
 
 from .calls import Caller, event, track, turn
 

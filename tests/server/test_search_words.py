@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mindlytics.server.search.words import MAX_LENGTH, SNIPPET, searched, snippet, words_of
+from mindlytics.server.search.words import MAX_LENGTH, SNIPPET, folded, searched, snippet, words_of
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,12 @@ from mindlytics.server.search.words import MAX_LENGTH, SNIPPET, searched, snippe
 )
 def test_the_words_of_a_text(text: str, expected: str) -> None:
     assert expected.split() == words_of(text)
+
+
+def test_no_mark_is_left_of_any_script() -> None:
+    letters = map(chr, range(sys.maxunicode + 1))
+    marks = [letter for letter in letters if unicodedata.category(letter)[0] == "M"]
+    assert [] == [hex(ord(mark)) for mark in marks if set(folded(f"x{mark}")) & set(marks)]
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,11 @@ def _kind(last: str) -> Schema:
 def _find(name: str, *, one: bool) -> Operation:
     collection = COLLECTIONS[name]
     row = ref(row_name(name))
+    page = record(results=array(row), next=or_null(TEXTS))
+    cursor = {"cursor": {**TEXTS, "description": "Empty, or the next of the page before: the answer is a page."}}
     return Operation(
         f"{'One row' if one else 'Rows'} of the collection {name}",
-        or_null(row) if one else array(row),
+        or_null(row) if one else {"oneOf": [array(row), page]},
         query={
             "filter": ref("Filter"),
             "sort": ref("Sort"),
@@ -115,6 +117,7 @@ def _find(name: str, *, one: bool) -> Operation:
             "include": array({"enum": list(collection.related)}) if collection.related else {"const": []},
             "skip": whole(),
             "limit": {**whole(), "description": "0: no limit"},
+            **({} if one else cursor),
         },
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from attrs import evolve, frozen
 from sqlalchemy import Connection, func, select
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from .. import cursors
 from ..apps import App
 from ..find import COLLECTIONS, Row, rows_of
+from ..paging import Page
 from ..query import InvalidQuery, time_of, whole
 from ..reads import Budget
 from ..schema import aliases, events, users
@@ -30,13 +30,6 @@ MAX_QUERY = 500
 
 ORDERS = ("time", "rank")
 PARAMETERS = ("q", *FILTERS, "order", "limit", "cursor")
-
-
-class Page(NamedTuple):
-    """Results, and the cursor of the next page. None: this is the last one."""
-
-    results: list[Row]
-    next: str | None
 
 
 @frozen

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from ..apps import find_app
 from ..http import STORE, caller_of
-from .finding import Page, parse, run
+from ..paging import Page
+from .finding import parse, run
 from .indexing import INDEXING, Indexing
 
 SEARCH_PATH = "/bc/v1/search"

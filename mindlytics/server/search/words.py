@@ -26,6 +26,13 @@ LEAD = 40
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese. Korean has spaces, and words that grow endings."""
 
+_ASCII = {code: " " for code in range(128) if not chr(code).isalnum()}
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_HAS_OTHER_MARKS = re.compile(
+    "[^\x00-\u0482\u048a-\u0590\u2000-\u20cf\u2100-\u2bff\u3000-\u3029\u3030-\u3098\u309b-\u9fff\uac00-\ud7ff]"
+)
+"""Whatever is outside of Latin, Greek, Cyrillic, punctuation, Chinese, Japanese and Korean may be a mark."""
+
 _GAP = re.compile(r"[\W_]+")
 _RUN = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
@@ -54,20 +61,22 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     letters = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", "".join(filter(_is_no_mark, letters)))
-
-
-def _is_no_mark(letter: str) -> bool:
-    return letter.isascii() or unicodedata.category(letter)[0] != "M"
+    if _HAS_OTHER_MARKS.search(letters):
+        letters = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "M")
+    else:
+        letters = _ACCENTS.sub("", letters)
+    return unicodedata.normalize("NFC", letters)
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text, in order."""
-    plain = folded(text)
-    found = _GAP.sub(" ", plain).split()
-    if not plain.isascii():
-        found = [part for word in found for part in _parts(word)]
-    if len(plain) > MAX_LENGTH:
+    if text.isascii():
+        found = text.lower().translate(_ASCII).split()
+    else:
+        found = _GAP.sub(" ", folded(text)).split()
+        if _IS_UNSPACED.search(text):
+            found = [part for word in found for part in _parts(word)]
+    if len(text) > MAX_LENGTH:
         found = [word[:MAX_LENGTH] for word in found[:MAX_WORDS]]
     return found
 

@@ -1,0 +1,202 @@
+"""``python -m benchmarks.reading``: how long the local server takes for reads and searches, by what it has stored.
+
+One file grows from size to size. It is written straight by SQL, for that takes minutes, and the index is filled as the
+server does. Then a server of its own answers each read some times over one connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import orjson
+import requests
+
+from mindlytics.server.http import ANY_KEY
+from mindlytics.server.records import Records
+from mindlytics.server.schema import microseconds
+from mindlytics.server.search.indexing import index_all
+from mindlytics.server.store import Store
+
+from .environment import machine
+from .figures import short, whole
+from .process import ROOT, clean_environment
+from .programs.limits import HEADERS
+from .turns import TURNS, properties
+
+SIZES = (100_000, 1_000_000, 10_000_000)
+REPEATS = 15
+
+STEP = 240_000
+"""Turns of one transaction."""
+
+USERS = 10_000
+START = microseconds("2025-01-01T00:00:00Z")
+APART = 100_000
+"""Microseconds between two turns."""
+
+Parameters = Mapping[str, str]
+
+_SESSIONS = "/bc/v1/db/sessions/find"
+_SEARCH = "/bc/v1/search"
+_NEWEST = {"sort": '{"started_at": -1}', "limit": "50"}
+READS: Mapping[str, tuple[str, Parameters]] = {
+    "the newest 50 sessions": (_SESSIONS, _NEWEST),
+    "the newest 50 events": ("/bc/v1/db/events/find", {"sort": '{"timestamp": -1}', "limit": "50"}),
+    "the latest 50 turns with a word that all have": (_SEARCH, {"q": "order"}),
+    "… with a word of one turn in 40": (_SEARCH, {"q": "lot7"}),
+    "… with a word of one turn in 1,000": (_SEARCH, {"q": "case7"}),
+    "… with a word of one turn in 10,000": (_SEARCH, {"q": "shelf7"}),
+    "… with a word of one turn": (_SEARCH, {"q": "number7"}),
+    "… with two words, of one turn in 40,000": (_SEARCH, {"q": "lot7 case7"}),
+    "… with a word of one turn in 40, by rank": (_SEARCH, {"q": "lot7", "order": "rank"}),
+    "… with a word that all have, of one user": (_SEARCH, {"q": "order", "user": "user-7"}),
+    "… with a word that no turn has": (_SEARCH, {"q": "zeppelin"}),
+}
+
+
+_STORED = (
+    """
+    INSERT INTO sessions (seq, scope, session_id, owner, started_at, ended_at, attributes, event_count)
+    SELECT :seq + n, :scope, printf('session-%027d', n), :owner + n / 12 % :users, :start + n * :apart,
+           :start + (n + 11) * :apart, '{}', 12 FROM numbers WHERE n % 12 = 0
+    """,
+    """
+    INSERT INTO conversations (seq, scope, session, conversation_id, started_at, ended_at, properties, attributes,
+        event_count, message_count, turn_count, function_count, prompt_tokens, completion_tokens)
+    SELECT :seq + n, :scope, :seq + n, printf('talk-%030d', n), :start + n * :apart, :start + (n + 11) * :apart, '{}',
+           '{}', 12, 24, 12, 0, 1000, 1000 FROM numbers WHERE n % 12 = 0
+    """,
+    """
+    INSERT INTO events (seq, scope, session, conversation, timestamp, event, properties, message_index)
+    SELECT :seq + n, :scope, :seq + n - n % 12, :seq + n - n % 12, :start + n * :apart, 'Conversation Turn',
+           replace(text, :mark, printf(' Order number%d lot%d case%d shelf%d', n, n % 40, n % 1000, n % 10000)),
+           n % 12 * 2
+      FROM numbers JOIN texts ON place = n % :texts
+    """,
+)
+_NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last)"
+_MARK = "{numbers}"
+
+
+def fill(store: Store, first: int, last: int) -> None:
+    """Store turns of these numbers, straight by SQL, as the server would."""
+    for start in range(first, last, STEP):
+        store.submit(partial(_fill, store.hashed(ANY_KEY), start, min(start + STEP, last))).result()
+
+
+def _fill(key: str, first: int, last: int, records: Records) -> None:
+    connection = records.connection
+    app = records.app(key, HEADERS["X-App-ID"])
+    if not first:
+        for number in range(USERS):
+            records.new_user(app.scope, f"user-{number}", anonymous=False)
+        records.flush()
+    owner = records.user_called(app.scope, "user-0")
+    assert owner is not None
+    connection.exec_driver_sql("CREATE TEMP TABLE texts (place INTEGER PRIMARY KEY, text)")
+    for place, turn in enumerate(TURNS):
+        said = properties(turn)
+        for name in ("session_id", "conversation_id"):
+            said.pop(name)
+        text = orjson.dumps({**said, "user": turn.user + _MARK}).decode()
+        connection.exec_driver_sql("INSERT INTO texts VALUES (?, ?)", (place, text))
+    values = {
+        "seq": records.number(last - first) - first,
+        "scope": app.scope,
+        "owner": owner.seq,
+        "users": USERS,
+        "start": START,
+        "apart": APART,
+        "mark": _MARK,
+        "texts": len(TURNS),
+        "first": first,
+        "last": last,
+    }
+    for statement in _STORED:
+        insert, _, rest = statement.partition("SELECT")
+        connection.exec_driver_sql(f"{insert} {_NUMBERS} SELECT {rest}", values)
+    connection.exec_driver_sql("DROP TABLE texts")
+
+
+@contextmanager
+def serving(db: Path) -> Iterator[str]:
+    """A server over this file, in a process of its own."""
+    command = [sys.executable, "-u", "-m", "mindlytics", "serve", "--port", "0", "--db", str(db), "--read-timeout", "0"]
+    process = subprocess.Popen(
+        [*command, "--analysis", "none", "--idle", "none"],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def measured(url: str, repeats: int) -> dict[str, list[float]]:
+    """The milliseconds that each read took, from the request to the whole answer."""
+    found: dict[str, list[float]] = {}
+    with requests.Session() as http:
+        http.headers.update(HEADERS)
+        for title, (path, parameters) in READS.items():
+            found[title] = []
+            for _ in range(repeats):
+                began = time.perf_counter()
+                http.get(url + path, params=parameters, timeout=600).raise_for_status()
+                found[title].append((time.perf_counter() - began) * 1000)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.reading", description="Measures the local server's reads and searches."
+    )
+    parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="sizes (default 100000 1000000 10000000)")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"requests of each kind (default {REPEATS})")
+    parser.add_argument("--directory", help="where the file is made (default: where temporary files are)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen, here = arguments(), machine()
+    sys.stdout.write(
+        f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']},"
+        f" load {here['load_before']}\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
+        db = Path(directory, "reading.db")
+        stored = 0
+        for size in sorted(chosen.events):
+            store = Store(db)
+            fill(store, stored, size)
+            began = time.process_time()
+            index_all(store)
+            indexing = time.process_time() - began
+            store.close()
+            sys.stdout.write(
+                f"\n{whole(size)} turns: {short(indexing / (size - stored) * 1e6)} µs CPU to index one,"
+                f" {whole(db.stat().st_size / size)} bytes each\n"
+            )
+            stored = size
+            with serving(db) as url:
+                for title, times in measured(url, chosen.repeats).items():
+                    sys.stdout.write(f"{title:50}{median(times):9.1f} ms, longest {max(times):9.1f}\n")
+            sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
