@@ -16,7 +16,7 @@ from .pictures import MOST_BYTES, PICTURES, take
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PAGES = ["/", "/?user=nobody", "/sessions/shown", "/sessions/hostile", "/users/dana", "/days"]
+PAGES = ["/", "/?user=nobody", "/sessions/shown", "/sessions/hostile", "/users/dana", "/days", "/search?q=parcel"]
 SERIOUS = ("serious", "critical")
 
 
@@ -87,6 +87,18 @@ def test_the_keyboard_leads_through_a_page(tab: Tab) -> None:
     summary.focus()
     page.keyboard.press("Space")
     assert page.get_by_text("in transit").is_visible()
+
+
+def test_a_search_leads_to_the_place(tab: Tab) -> None:
+    page = tab.open("/")
+    page.get_by_role("searchbox", name="Words").fill("question 333")
+    page.keyboard.press("Enter")
+    page.get_by_text("Question 333.").wait_for()
+    page.locator("#found a").first.click()
+    page.wait_for_url("**/sessions/long**")
+    step = page.locator("li:target")
+    assert "Question 333." in step.inner_text()
+    assert step.evaluate("each => { const at = each.getBoundingClientRect().top; return at >= 0 && at < innerHeight; }")
 
 
 def test_back_and_forward_lead_to_what_was_there(tab: Tab) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from mindlytics.server.page.rendering import HEADERS, duration, milliseconds, money, segment, unsegment
+from mindlytics.server.page.rendering import HEADERS, duration, marked, milliseconds, money, segment, unsegment
 from mindlytics.server.run import LocalServer
 from mindlytics.values import UTC
 
@@ -168,6 +168,42 @@ def test_days_are_counted() -> None:
             assert words in html
 
 
+# -- search
+
+
+def test_what_was_said_is_found(caller: Caller, browser: Browser) -> None:
+    start = datetime(2025, 4, 3, tzinfo=UTC)
+    times = [(start + timedelta(seconds=n)).isoformat() for n in range(450)]
+    caller.take(*[turn(f"parcel <b>{n}</b>.", "", timestamp=at) for n, at in enumerate(times)])
+    caller.take(turn("other words", session_id="t", user_id="bob", timestamp=times[0]))
+    html = browser.show("/search", q="448 parcel")
+    assert 1 == html.count("<li>")
+    assert "<mark>parcel</mark> &lt;b&gt;<mark>448</mark>&lt;/b&gt;." in html
+    session = browser.show(re.findall(r'<a href="(/sessions/s[^"#]*)', unescape(html))[0])
+    assert ["parcel &lt;b&gt;448&lt;/b&gt;.", "parcel &lt;b&gt;449&lt;/b&gt;."] == re.findall(
+        r"parcel &lt;b&gt;4.*?\.", session
+    )[-2:]
+    assert "From the start" in session
+    html = browser.show("/search", q="parcel")
+    assert 50 == html.count("<li>")
+    assert 50 == browser.show(address(html, "More")).count("<li>")
+    assert "other" in browser.show("/search", user="bob")
+    assert "Nothing was found." in browser.show("/search", q="parcel", user="bob")
+
+
+@pytest.mark.parametrize("asked", [{"q": "!"}, {"q": "a", "cursor": "x"}, {"since": "soon"}, {"min_cost": "much"}])
+def test_a_wrong_search_says_why(caller: Caller, browser: Browser, asked: dict[str, str]) -> None:
+    caller.take(turn())
+    html = browser.show("/search", **asked)
+    assert 'role="alert"' in html
+    assert "Nothing was found." not in html
+
+
+def test_matches_are_marked_and_escaped() -> None:
+    assert "a<mark>&lt;b&gt;</mark>c" == marked("a<b>c", [(1, 4), (2, 3)])
+    assert "&amp;" == marked("&", [])
+
+
 # -- a conversation
 
 
@@ -313,7 +349,7 @@ def locked() -> Iterator[LocalServer]:
         yield server
 
 
-PAGES = ("/", "/sessions/s", "/users/u", "/days", "/sessions/s/events/x")
+PAGES = ("/", "/sessions/s", "/users/u", "/days", "/search", "/sessions/s/events/x")
 
 
 def test_without_a_key_nothing_is_shown(locked: LocalServer) -> None:

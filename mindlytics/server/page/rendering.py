@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from hashlib import blake2b
@@ -12,9 +12,9 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from ..schema import as_datetime, iso
+from ..schema import as_datetime, iso, microseconds
 from .conversation import SHOWN
 
 HERE = Path(__file__).parent
@@ -39,6 +39,11 @@ def time(stored: int) -> Markup:
     """A time, in UTC. The browser writes it in the reader's own zone."""
     text = as_datetime(stored).strftime("%Y-%m-%d %H:%M:%S")
     return Markup('<time datetime="{}">{} UTC</time>').format(iso(stored), text)
+
+
+def iso_time(timestamp: str) -> Markup:
+    """The same for a time as rows have it."""
+    return time(microseconds(timestamp))
 
 
 def duration(seconds: float | None) -> str:
@@ -96,6 +101,16 @@ def code(value: object) -> str:
         return said
 
 
+def marked(snippet: str, matches: Sequence[tuple[int, int]]) -> Markup:
+    """A part of a text, with the words marked that were searched for."""
+    shown, end = Markup(), 0
+    for begin, after in sorted(matches):
+        if begin >= end:
+            shown += escape(snippet[end:begin]) + Markup("<mark>{}</mark>").format(snippet[begin:after])
+            end = after
+    return shown + escape(snippet[end:])
+
+
 def segment(name: str) -> str:
     """A name as one part of a path. Browsers resolve ``.`` and ``..`` even if they are escaped, so a mark precedes
     them.
@@ -135,6 +150,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
+        marked=marked,
+        iso_time=iso_time,
         time=time,
         duration=duration,
         milliseconds=milliseconds,

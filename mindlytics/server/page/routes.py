@@ -14,18 +14,26 @@ from sqlalchemy import Connection
 
 from ...values import UTC
 from ..http import STORE, Problem, accepts_any_key, body_of
+from ..paging import Page
 from ..query import InvalidQuery
+from ..search.filters import FILTERS
+from ..search.finding import parse, run
+from ..search.indexing import INDEXING
+from ..search.routes import WAIT_SECONDS
 from ..unavailable import RETRY_SECONDS, Unavailable
 from .access import TOKENS, Tokens, check, looker, sign_in, sign_out
 from .conversation import attributes_of, intents_of, step_of, steps
 from .days import DAYS, Days, bounds, totals
 from .drawing import HEIGHT, WIDTH, charts
-from .listing import Choice, Project, newest_sessions, place_of, projects, session_of, user_of
+from .listing import Choice, Place, Project, newest_sessions, place_of, projects, session_of, user_of
 from .rendering import HEADERS, assets, page, render, unsegment, write
 from .watching import watch
 
 SIGN_IN_PATH = "/sign-in"
 WATCH_PATH = "/watch"
+SEARCHED = ("q", "order", *FILTERS)
+"""The parameters of a search, besides where it goes on."""
+
 DAYS_KEY: web.AppKey[Days] = web.AppKey("page_days", Days)
 
 logger = logging.getLogger("mindlytics.server")
@@ -59,7 +67,7 @@ class Look(NamedTuple):
             may_sign_out=not accepts_any_key(self.request),
             origin=self.request.url.origin(),
             to=self.to,
-            **{"watched": None, **values},
+            **{"watched": None, "asked": None, **values},
         )
 
     def watched(self, session_id: str | None = None) -> str | None:
@@ -87,6 +95,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"/sessions/{_name('session')}", partial(_answer, show=_session))
     app.router.add_get(f"/sessions/{_name('session')}/events/{_name('event')}", partial(_answer, show=_event))
     app.router.add_get(f"/users/{_name('user')}", partial(_answer, show=_user))
+    app.router.add_get("/search", _search_answer)
     app.router.add_get("/days", partial(_answer, show=_days))
     app.router.add_get(SIGN_IN_PATH, _sign_in_form)
     app.router.add_post(SIGN_IN_PATH, _sign_in)
@@ -185,6 +194,12 @@ def _session(connection: Connection, look: Look) -> str:
             after, last = place_of("after", look.parameter("after")), bool(look.parameter("last"))
             found, following = steps(connection, session.seq, after, last=last)
             look = look._replace(project=project)
+            wanted = look.parameter("at")
+            if wanted and wanted not in [step.id for step in found]:
+                step = step_of(connection, project.app, name, wanted)
+                if step is not None:
+                    after = Place(step.place.at, step.place.seq - 1)
+                    found, following = steps(connection, session.seq, after)
             return look.render(
                 "session.html",
                 watched=look.watched(name) if following is None else None,
@@ -218,6 +233,23 @@ def _user(connection: Connection, look: Look) -> str:
                 "user.html", user=user, sessions=found, next=following, first=before is None
             )
     raise Missing("There is no user of this id.")
+
+
+async def _search_answer(request: web.Request) -> web.StreamResponse:
+    await request.app[INDEXING].complete(WAIT_SECONDS)
+    return await _answer(request, show=_search)
+
+
+def _search(connection: Connection, look: Look) -> str:
+    asked = {name: value for name in SEARCHED if (value := look.parameter(name))}
+    found, problem = Page([], None), ""
+    try:
+        if asked and look.project is not None:
+            wanted = {**asked, **({"cursor": cursor} if (cursor := look.parameter("cursor")) else {})}
+            found = run(connection, look.project.app, parse(wanted))
+    except InvalidQuery as error:
+        problem = str(error)
+    return look.render("search.html", found=found.results, next=found.next, asked=asked, problem=problem)
 
 
 def _days(connection: Connection, look: Look) -> str:
