@@ -26,7 +26,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 def session_of(chat: str) -> AsyncSession:
-    return client.create_session(session_id=chat, conversation_id=chat, device_id=f"browser-of-{chat}")
+    return client.create_session(session_id=chat, device_id=f"browser-of-{chat}")
 
 
 @app.post("/chats")

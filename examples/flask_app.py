@@ -17,7 +17,7 @@ client = Client()
 
 
 def session_of(chat: str) -> Session:
-    return client.create_session(session_id=chat, conversation_id=chat, id=request.headers.get("X-User", "guest"))
+    return client.create_session(session_id=chat, id=request.headers.get("X-User", "guest"))
 
 
 @app.post("/chats")

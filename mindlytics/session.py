@@ -87,6 +87,7 @@ class BaseSession(SessionState[Done, Id]):
         attributes = {**self._origin, **self._clean("attributes", attributes)}
         done = self._record(EndSession, {"attributes": attributes}, timestamp)
         self._conversations.clear()
+        self._names_conversation = False
         self._ended = True
         if self._live is not None:
             self._live.subscription.ends_asked += 1
@@ -135,6 +136,7 @@ class BaseSession(SessionState[Done, Id]):
         cleaned = None if attributes is None else self._clean("attributes", attributes)
         fields = present(conversation_id=conversation_id, attributes=cleaned)
         done = self._record(EndConversation, fields, timestamp, self._clean("properties", properties))
+        self._names_conversation = False
         self._close(conversation_id)
         return done
 

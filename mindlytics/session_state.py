@@ -113,6 +113,7 @@ class SessionState(Generic[Done, Id]):
         "_id_is_given",
         "_live",
         "_mirrors",
+        "_names_conversation",
         "_on_event",
         "_origin",
         "_plain",
@@ -135,14 +136,16 @@ class SessionState(Generic[Done, Id]):
         on_error: Callable[[DeliveryError], object] | None = None,
     ) -> None:
         self._client = client
-        for name, handler in (("on_event", on_event), ("on_error", on_error)):
-            if handler is not None and not callable(handler):
-                raise InvalidEvent(name, "a function or None", handler)
+        if on_event is not None and not callable(on_event):
+            raise InvalidEvent("on_event", "a function or None", on_event)
+        if on_error is not None and not callable(on_error):
+            raise InvalidEvent("on_error", "a function or None", on_error)
         session_id, conversation_id = self._id("session_id", session_id), self._id("conversation_id", conversation_id)
         id, user_id, device_id = self._id("id", id), self._id("user_id", user_id), self._id("device_id", device_id)
         if id is not None and user_id is not None and id != user_id:
             raise InvalidEvent("user_id", "the same as id if both are given", user_id)
         self._id_is_given = session_id is not None
+        self._names_conversation = session_id is not None and conversation_id is None
         user_id = user_id if id is None else id
         device_id = new_id() if user_id is None and device_id is None else device_id
         session_id = new_id() if session_id is None else session_id
@@ -326,11 +329,14 @@ class SessionState(Generic[Done, Id]):
             self.session_id = new_id()
 
     def _conversation(self, value: object) -> str:
-        """The conversation of that id. Without an id, the current one, which is started if none is open."""
+        """The conversation of that id. Without an id, the current one, which is started if none is open.
+
+        The first one has the session's id if the caller gave only that.
+        """
         if value is not None and (conversation_id := self._id("conversation_id", value)) is not None:
             return conversation_id
         if not self._conversations:
-            self._conversations.append(new_id())
+            self._conversations.append(self.session_id if self._names_conversation else new_id())
         return self._conversations[-1]
 
     def _close(self, conversation_id: str) -> None:
@@ -364,7 +370,7 @@ def present(**fields: T | None) -> dict[str, T]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-_PROGRESS = ("_attributes", "_ended", "_id_is_given", "_unannounced", "_used")
+_PROGRESS = ("_attributes", "_ended", "_id_is_given", "_names_conversation", "_unannounced", "_used")
 """The state of a session that a copy takes over, besides its conversations."""
 
 

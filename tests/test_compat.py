@@ -67,6 +67,7 @@ async def test_a_conversation_that_began_by_itself_ends(client: mlsdk.Client, si
         await session.end_conversation()
         assert session.conversation_id is None
     await session.flush()
+    assert "s" not in {event["conversation_id"] for event in sink.events}
     first, first_end, second, second_end = (event["conversation_id"] for event in sink.events)
     assert first == first_end != second == second_end
 

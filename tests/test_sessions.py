@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import uuid
@@ -156,6 +157,45 @@ async def test_a_session_that_recorded_nothing_sends_nothing(face: Face, sink: S
     async with entered(face.client()) as client, entered(client.create_session()):
         pass
     assert [] == sink.requests
+
+
+async def test_a_turn_begins_the_conversation_of_the_id_that_the_session_was_made_with(face: Face, sink: Sink) -> None:
+    client = face.client()
+    for number in range(3):  # three requests of one chat, each with a session object
+        session = client.create_session(session_id="chat-1", id="ada")
+        assert session.conversation_id is None
+        await result(session.track_event(event="Visit"))
+        await result(session.track_conversation_turn(user=str(number), assistant="a"))
+        assert "chat-1" == session.conversation_id
+    await result(client.flush())
+    assert [None, "chat-1"] * 3 == [event.get("conversation_id") for event in sink.events]
+
+
+async def test_the_sessions_own_conversation_begins_once(face: Face) -> None:
+    session = face.client().create_session(session_id="chat-1", id="ada")
+    explicit = await result(session.start_conversation())
+    assert 4 == uuid.UUID(explicit).version
+    await result(session.end_conversation())
+    await result(session.track_conversation_turn(user="a", assistant="b"))
+    assert session.conversation_id not in {"chat-1", explicit}
+    again = face.client().create_session(session_id="chat-1", id="ada")
+    await result(again.track_function_call(name="f"))
+    assert "chat-1" == again.conversation_id
+    await result(again.end_session())
+    await result(again.track_conversation_usage(usage=1))
+    assert 4 == uuid.UUID(again.conversation_id).version
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"), [({"session_id": "s"}, "s"), ({"session_id": "s", "conversation_id": "c"}, "c")]
+)
+async def test_a_copy_of_a_session_begins_the_same_conversation(face: Face, ids: dict[str, str], expected: str) -> None:
+    copied = copy.copy(face.client().create_session(**ids, id="ada"))
+    await result(copied.track_conversation_turn(user="a", assistant="b"))
+    assert expected == copied.conversation_id
+    unnamed = copy.copy(face.client().create_session(id="ada"))
+    await result(unnamed.track_conversation_turn(user="a", assistant="b"))
+    assert unnamed.session_id != unnamed.conversation_id
 
 
 async def test_a_turn_begins_a_conversation_that_stays_current(face: Face, sink: Sink) -> None:

@@ -35,6 +35,7 @@ class Session(AsyncSession):
     def __init__(self, client: SessionClient, *, conversation_id: str | None = None, **arguments: Any) -> None:
         super().__init__(client, conversation_id=conversation_id, **arguments)
         self._given_conversation = super().conversation_id  # as text
+        self._names_conversation = False
 
     @property
     def conversation_id(self) -> str | None:
