@@ -13,6 +13,7 @@ from .cleaning import Report
 from .cleaning.containers import is_mapping
 from .cleaning.numbers import plain_number
 from .errors import InvalidEvent
+from .pydantic_names import PydanticNames
 from .tokens import parts_of, tokens_of
 from .validators import MAX_INT, MAX_NAME
 
@@ -24,7 +25,7 @@ _USAGE = "a TokenBasedCost, a Cost, a mapping or an object of either shape, or a
 
 
 @frozen(init=False, slots=False)
-class TokenBasedCost:
+class TokenBasedCost(PydanticNames):
     """Token counts, from which the service computes the price.
 
     :param model: the model's name, 1 to 100 characters.
@@ -81,7 +82,7 @@ class TokenBasedCost:
 
 
 @frozen
-class Cost:
+class Cost(PydanticNames):
     """The cost of a model's work, in the workspace's currency."""
 
     cost: float = field(validator=validators.finite)

@@ -121,6 +121,8 @@ def _model(kind: type[Model]) -> Callable[[object, object], object]:
     kinds = _KINDS.get(kind, {})
 
     def model_from_json(document: object, _: object) -> object:
+        if isinstance(document, kind):
+            return document
         if not isinstance(document, Mapping):
             raise _Wrong(f"must be an object, got {type(document).__name__}")
         name = document.get("type")

@@ -11,7 +11,8 @@ from typing import Literal, TypedDict
 
 from attrs import field, frozen
 
-from ..annotations import JsonMapping
+from ..annotations import JsonMapping, Self
+from ..pydantic_names import PydanticNames
 from ..values import now
 
 SessionStatus = Literal["open", "closed"]
@@ -23,13 +24,19 @@ SurveySubmissionStatus = Literal["pending", "finished", "cancelled"]
 
 
 @frozen(kw_only=True)
-class Model:
+class Model(PydanticNames):
     """The base of all types.
 
     :param extra: fields of the service's answer that are new to this version.
     """
 
     extra: JsonMapping = field(factory=dict, repr=False)
+
+    @classmethod
+    def _read(cls, document: JsonMapping) -> Self:
+        from .codec import from_json  # noqa: PLC0415  it reads these types
+
+        return from_json(cls, document)
 
 
 # -- agents

@@ -14,6 +14,7 @@ from attrs import Factory, define, frozen
 
 from ..errors import OnError
 from ..events import AnyEvent
+from ..pydantic_names import PydanticNames
 
 Entry = tuple[int, int, int, Union[bytes, AnyEvent]]
 """An accepted event: its sequence number in the pipeline (from 1), the number of its account, roughly the bytes of
@@ -63,7 +64,7 @@ class Reason(str, enum.Enum):
 
 
 @frozen
-class APIResponse:
+class APIResponse(PydanticNames):
     """One loss, as ``get_errors()`` lists it.
 
     :param errored: always True.
@@ -77,7 +78,7 @@ class APIResponse:
 
 
 @frozen
-class FlushResult:
+class FlushResult(PydanticNames):
     """The account when a flush returns: counts since the account began.
 
     ``pending`` is 0 if everything was settled in time.
@@ -98,7 +99,7 @@ class FlushResult:
 
 
 @frozen
-class Stats:
+class Stats(PydanticNames):
     """The account of a client or session at one time. ``accepted`` is always the sum of the next four counts.
 
     :param reasons: the counts in ``dropped``, by reason.

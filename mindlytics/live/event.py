@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from attrs import field, fields_dict, frozen
 
-from ..annotations import JsonMapping, JsonObject
+from ..annotations import JsonMapping, JsonObject, Self
+from ..pydantic_names import PydanticNames
 
 
 @frozen(kw_only=True)
-class MLEvent:
+class MLEvent(PydanticNames):
     """A stored event.
 
     :param event: its name, such as ``Conversation Turn`` or ``Session Ended``.
@@ -31,7 +32,7 @@ class MLEvent:
     extra: JsonMapping = field(factory=dict, repr=False)
 
     @classmethod
-    def from_dict(cls, document: JsonMapping) -> MLEvent:
+    def from_dict(cls, document: JsonMapping) -> Self:
         """Read one from the service's JSON.
 
         :raises ValueError: a field that every stored event has is missing.
@@ -41,6 +42,10 @@ class MLEvent:
         if missing:
             raise ValueError(f"a stored event lacks {', '.join(missing)}")
         return cls(**known, extra={name: value for name, value in document.items() if name not in fields_dict(cls)})
+
+    @classmethod
+    def _read(cls, document: JsonMapping) -> Self:
+        return cls.from_dict(document)
 
     def to_dict(self) -> JsonObject:
         """A dict for JSON, in the service's form. Empty fields are left out."""
