@@ -108,6 +108,7 @@ def _format(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--gap-hours", type=float, help="End a chat after so many hours of silence.")
 @click.option("--strict", is_flag=True, help="Parts and keys that are not known are problems.")
 @click.option("--resume", type=click.Path(dir_okay=False), help="Note in this file what is stored, and pass over it.")
+@click.option("--batch", is_flag=True, help="Send many conversations per request. It is faster, and needs --resume.")
 @click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the files."
 )
@@ -125,6 +126,7 @@ def import_(  # noqa: PLR0917
     gap_hours: float | None,
     strict: bool,
     resume: str | None,
+    batch: bool,
     jobs: int,
 ) -> None:
     """Record transcripts from files and folders.
@@ -134,6 +136,8 @@ def import_(  # noqa: PLR0917
 
     The options default to MLSDK_SERVER_BASE, MLSDK_API_KEY and MLSDK_PROJECT_ID.
     """
+    if batch and resume is None:
+        raise click.UsageError("--batch needs --resume FILE, which notes which request each conversation is in.")
     reading = Reading(format_, Options(timezone, assistant, gap_hours, names), strict)
     if explain:
         from .explaining import explain as show  # noqa: PLC0415
@@ -142,7 +146,7 @@ def import_(  # noqa: PLR0917
     began = time.monotonic()
     stopped = Stopped()
     if dry_run:
-        summary = _run(files, reading, None, None, stopped)
+        summary = _run(files, reading, None, None, False, stopped)
         _summarize(summary, time.monotonic() - began, sent=False)
     else:
         try:
@@ -151,9 +155,9 @@ def import_(  # noqa: PLR0917
             if jobs > 1 and len(paths := files_of(files)) > 1:
                 from .jobs import run_in_processes  # noqa: PLC0415
 
-                summary = run_in_processes(paths, jobs, _Job(reading, settings, resume), stopped)
+                summary = run_in_processes(paths, jobs, _Job(reading, settings, resume, batch), stopped)
             else:
-                summary = _run(files, reading, settings, resume, stopped)
+                summary = _run(files, reading, settings, resume, batch, stopped)
         except (MindlyticsError, OSError) as error:
             fail(error, 1)
         _summarize(summary, time.monotonic() - began, sent=True)
@@ -202,9 +206,10 @@ class _Job:
     reading: Reading
     settings: dict[str, Any]
     resume: str | None
+    batch: bool
 
     def __call__(self, file: str) -> Summary:
-        return _run((file,), self.reading, self.settings, self.resume, Stopped(), show=False)
+        return _run((file,), self.reading, self.settings, self.resume, self.batch, Stopped(), show=False)
 
 
 def _run(  # noqa: PLR0917
@@ -212,6 +217,7 @@ def _run(  # noqa: PLR0917
     reading: Reading,
     settings: dict[str, Any] | None,
     resume: str | None,
+    batch: bool,
     stopped: Stopped,
     show: bool = True,
 ) -> Summary:
@@ -220,7 +226,7 @@ def _run(  # noqa: PLR0917
     with _warnings():
         recording = None
         if settings is not None:
-            recording = Recording(Settings.load(settings), summary, report, resume)
+            recording = Recording(Settings.load(settings), summary, report, resume, batch=batch)
         here = ""
         try:
             with _signals(stopped), _progress(files, summary, show) as moved:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..errors import InvalidEvent
 from .context import Context
-from .fields import JsonObject, text_or_none
+from .fields import JsonObject, number_or_none, text_or_none
 from .talk import NOTHING, Called, Item, Returned, Said, Usage, merged
 
 TEXTS = frozenset({"text", "input_text", "output_text"})
@@ -161,7 +161,9 @@ def _str(where: str, value: object) -> str:
 
 def count(value: object) -> int | None:
     """A number of tokens; None where it is none."""
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None
+    if value is None or (number := number_or_none(value)) is None:
+        return None
+    return int(number)
 
 
 def openai_usage(value: object) -> Usage:

@@ -8,20 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
+from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import orjson
-from attrs import astuple, evolve
+from attrs import astuple, evolve, fields
 
 from ..session import BaseSession
 from ..session_state import SessionClient
 from ..wire import encode_parts
-from .model import Transcript
+from .model import Step, Transcript
 from .playing import play
 from .reading import derived
 
 ChangeReport = Callable[[str, object, str], None]
+VALUES = {kind: attrgetter(*(each.name for each in fields(kind))) for kind in get_args(Step)}
+"""All fields of a step."""
 
 
 def digest(transcript: Transcript) -> bytes:
@@ -29,7 +32,7 @@ def digest(transcript: Transcript) -> bytes:
     ids = transcript.session
     content = {
         "session": {name: value for name, value in ids.items() if value is not None},
-        "steps": [(type(step).__name__, astuple(step)) for step in transcript.steps],
+        "steps": [(type(step).__name__, VALUES[type(step)](step)) for step in transcript.steps],
         "feedback": [(each.name, each.value, each.turn, each.comment, dict(each.more)) for each in transcript.feedback],
         "span": (transcript.began, transcript.ended),
         "recorded": transcript.recorded and astuple(transcript.recorded),

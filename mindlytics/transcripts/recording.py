@@ -33,8 +33,10 @@ class Recording:
     :param summary: receives the counts.
     :param report: called with the place and the reason of each problem.
     :param resume: the path of a file that notes what is stored already.
+    :param batch: send many conversations per request. That file notes which request each is in.
     :param connections: the number of concurrent requests.
     :raises OSError: that file is unusable.
+    :raises ValueError: ``batch`` without ``resume``.
     """
 
     def __init__(
@@ -44,7 +46,11 @@ class Recording:
         report: Report,
         resume: str | os.PathLike[str] | None = None,
         connections: int = CONNECTIONS,
+        *,
+        batch: bool = False,
     ) -> None:
+        if batch and resume is None:
+            raise ValueError("batch needs resume: a file that notes which request each conversation is in")
         self._summary = summary
         self._report_problem = report
         self._endpoint = settings.server_endpoint
@@ -55,18 +61,34 @@ class Recording:
         self._now: datetime = now().astimezone(UTC).replace(microsecond=0)
         self.stop = threading.Event()
         """Set it to end early. Requests under way are finished, and nothing else is sent."""
-        self._sender = Sender(settings, connections, self.stop)
+        claim = self._checkpoint.sending if self._checkpoint is not None and batch else None
+        self._sender = Sender(settings, connections, self.stop, claim)
         self._first_lost = ""
+        self._under_way: set[bytes] = set()
+        """The keys of conversations that are being sent."""
+        self._again: dict[bytes, dict[int, Parcel]] = {}
+        """Conversations by the request in which an earlier run sent them, until all of it is here again."""
 
     def take(self, where: str, transcript: Transcript) -> None:
         """Send a transcript. Waits while too many are under way."""
         key = digest(transcript)
-        if self._checkpoint is not None and key in self._checkpoint:
+        if self._checkpoint is not None and (key in self._under_way or key in self._checkpoint):
             self._summary.stored_before += 1
             return
         pieces = events_of(transcript, key, self._now, self._origin, self._report)
         parcel = Parcel(where, str(transcript.session.get("session_id")), key, pieces)
-        self._sender.send(parcel)
+        if self._checkpoint is not None:
+            self._under_way.add(key)
+        request = None if self._checkpoint is None else self._checkpoint.request_of(key)
+        if request is None:
+            self._sender.send(parcel)
+        else:
+            id, place, count = request
+            members = self._again.setdefault(id, {})
+            members[place] = parcel
+            if len(members) == count:
+                del self._again[id]
+                self._sender.send_again([members[each] for each in sorted(members)])
         self._settle()
 
     @property
@@ -81,6 +103,9 @@ class Recording:
 
     def close(self) -> None:
         """Wait until all is settled."""
+        for members in self._again.values():  # the rest of the request is no longer in the file
+            for place in sorted(members):
+                self._sender.send(members[place])
         self._sender.close()
         self._settle()
         if self._checkpoint is not None:
@@ -88,16 +113,22 @@ class Recording:
 
     def _settle(self) -> None:
         while not self._sender.settled.empty():
-            parcel = self._sender.settled.get()
-            self._summary.delivered += parcel.delivered
-            self._summary.refused += parcel.refused
-            self._summary.dropped += parcel.dropped
-            if parcel.refused:
-                self._report_problem(parcel.where, parcel.message)
-            if parcel.is_stored:
-                if self._checkpoint is not None:
-                    self._checkpoint.add(parcel.key)
-                continue
+            batch = self._sender.settled.get()
+            for parcel in batch.parcels:
+                self._settle_one(parcel)
+            keys = [each.key for each in batch.parcels]
+            self._under_way.difference_update(keys)
+            if self._checkpoint is not None and batch.is_stored:
+                self._checkpoint.add(keys)
+
+    def _settle_one(self, parcel: Parcel) -> None:
+        self._summary.stored_before += parcel.is_doubled
+        self._summary.delivered += parcel.delivered
+        self._summary.refused += parcel.refused
+        self._summary.dropped += parcel.dropped
+        if parcel.refused:
+            self._report_problem(parcel.where, parcel.message)
+        if parcel.dropped:
             self._first_lost = self._first_lost or parcel.where
             if parcel.gave_up and not self.stop.is_set():
                 self.stop.set()
@@ -117,6 +148,7 @@ def record(
     project_id: str | None = None,
     server_endpoint: str | None = None,
     resume: str | os.PathLike[str] | None = None,
+    batch: bool = False,
     connections: int = CONNECTIONS,
     on_problem: Report | None = None,
     **reading: Unpack[ReadOptions],
@@ -128,8 +160,11 @@ def record(
     :param source: as for :func:`~mindlytics.transcripts.read`, and so are ``format`` and ``reading``.
     :param api_key: the key. Like the next two, it defaults to the environment, as for a client.
     :param resume: the path of a file that notes what is stored already. It is made if it is missing.
+    :param batch: send many conversations per request, which is faster. It needs ``resume``, since a service knows only
+        whole requests again.
     :param connections: the number of concurrent requests.
     :param on_problem: called with the place and the reason of each problem.
+    :raises ValueError: ``batch`` without ``resume``.
     :returns: the counts. If the service stopped answering, ``stopped`` names the first unstored place.
     """
     value = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint}
@@ -137,7 +172,7 @@ def record(
     summary = reading.get("summary") or Summary()
     reading["summary"] = summary
     report = on_problem or (lambda where, words: None)
-    recording = Recording(settings, summary, report, resume, connections)
+    recording = Recording(settings, summary, report, resume, connections, batch=batch)
     try:
         for item in read(source, format, **reading):
             if isinstance(item, Problem):

@@ -11,7 +11,8 @@ from .processes import Running, Stored, running
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running("serve", "--port", 0, until="Ctrl-C", cwd=tmp_path_factory.mktemp("server")) as command:
+    serve = ("serve", "--port", 0, "--read-timeout", 60)  # a busy machine is no reason to find nothing
+    with running(*serve, until="Ctrl-C", cwd=tmp_path_factory.mktemp("server")) as command:
         yield command
 
 

@@ -396,3 +396,13 @@ def test_real_transcripts_arrive_whole_and_in_order(server: Running, project: st
             for step in transcript.steps
         ]
         assert said == stored.said(session_id=transcript.session["session_id"])
+
+
+def test_many_conversations_share_a_request(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", {**TEA, "metadata": None}, COFFEE)
+    options = ("--resume", tmp_path / "stored", "--batch", file)
+    assert 9 == imported(server, project, *options)["delivered"]
+    assert (2, 0) == tuple(imported(server, project, *options)[name] for name in ("stored before", "delivered"))
+    alone = mindlytics("import", "--batch", file)
+    assert 2 == alone.returncode
+    assert "--batch needs --resume FILE" in alone.stderr

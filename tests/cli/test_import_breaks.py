@@ -64,7 +64,8 @@ def test_a_signal_costs_nothing_but_time(number: signal.Signals, server: Running
     for time_ in range(max(1, TIMES // 3)):
         name = f"{project}-{time_}"[-100:]
         stored = Stored(server.url, name)
-        resume = ["--resume", tmp_path / f"stored{time_}"] if time_ % 2 else []
+        noted = ["--resume", tmp_path / f"stored{time_}"]
+        resume = ([*noted, "--batch"], [], noted)[time_ % 3]
         process = begun(server.url, name, *resume)
         assert process.stdin is not None
         sent = draw.randrange(20, 80)

@@ -26,6 +26,10 @@ ROLES = {
 NAMED = ("user", "assistant", "tool", "function", "system", "developer", "event")
 
 TIMES = ("timestamp", "created_at", "createdAt", "create_time", "created", "date", "time")
+TIME_KEYS = frozenset(TIMES)
+FEEDBACK_KEYS = frozenset(("feedback", "rating"))
+MORE_KEYS = frozenset(("refusal", "audio", "tool_calls", "function_call"))
+USAGE_KEYS = frozenset(("usage", "prompt_tokens", "completion_tokens", "cached_tokens", "cost"))
 MESSAGE_KEYS = frozenset(
     [
         "role",
@@ -161,7 +165,8 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
     parts = content.items(f"{where}.content", value.get("content"), context, between)
     if known == "user":
         return Message("user", parts, at, id=text_or_none(value.get("id")), turn=_turn(value), where=where)
-    parts = (*parts, *_refused(value), *_calls(where, value))
+    if not MORE_KEYS.isdisjoint(value):
+        parts = (*parts, *_refused(value), *_calls(where, value))
     return Message(
         "assistant",
         parts,
@@ -170,7 +175,7 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
         usage=_usage(value),
         assistant_id=text_or_none(value.get("assistant_id")),
         id=text_or_none(value.get("id")),
-        feedback=tuple(opinions(value)),
+        feedback=tuple(opinions(value)) if not FEEDBACK_KEYS.isdisjoint(value) else (),
         turn=_turn(value),
         properties=object_or_empty(value.get("properties")),
         where=where,
@@ -239,6 +244,8 @@ def called(where: str, call: object) -> Called:
 
 
 def _usage(fields: JsonObject) -> Usage:
+    if USAGE_KEYS.isdisjoint(fields):
+        return NOTHING
     found = content.openai_usage(fields.get("usage"))
     if found is NOTHING and ("prompt_tokens" in fields or "completion_tokens" in fields):
         found = content.openai_usage(fields)
@@ -269,6 +276,8 @@ def opinions(fields: JsonObject) -> Iterator[Feedback]:
 
 def first_time(prefix: str, fields: JsonObject, context: Context) -> datetime | None:
     """The time under the first of the usual names that there is."""
+    if TIME_KEYS.isdisjoint(fields):
+        return None
     for name in TIMES:
         if (value := fields.get(name)) is not None:
             return context.time(f"{prefix}{name}", value)
