@@ -22,9 +22,11 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def programs() -> Iterator[Any]:
-    for path in PAGES:
+    for path in [ROOT / "README.md", *PAGES]:
         text = path.read_text(encoding="utf-8")
         for match in BLOCK.finditer(text):
+            if path not in PAGES and "mindlytics.integrations" not in match[1]:
+                continue
             yield pytest.param(match[1], id=f"{path.stem}:{text[: match.start()].count(chr(10)) + 2}")
 
 
