@@ -52,6 +52,7 @@ OPTIONAL = {
     "opentelemetry",
     "psycopg",
     "pydantic_ai",
+    "pydantic_core",
     "PyInstaller",
 }
 """Imported by modules for programs that have it."""
