@@ -15,7 +15,7 @@ from .annotations import Awaited, JsonObject, Self
 from .arguments import reports_missing
 from .base import BaseClient
 from .delivery.account import FlushResult
-from .errors import ClientClosed, LiveError
+from .errors import ClientClosed, LiveError, OnError
 from .http import AsyncHTTPClient
 from .live.event import MLEvent
 from .live.subscription import GRACE, Subscription
@@ -152,6 +152,12 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         :raises LiveError: the service refuses.
         :raises ClientClosed: the client is closed.
         """
+        await self._listen(session_id, on_event, on_error)
+
+    async def _listen(
+        self, session_id: str | None, on_event: Callable[[MLEvent], object], on_error: OnError | None
+    ) -> TaskListening:
+        """Start a listener, and wait until it is connected."""
         listening = self._start_listening(session_id, on_event, on_error)
         try:
             await listening.wait(lambda: listening.subscription.is_connected, self.settings.request_timeout)
@@ -160,6 +166,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         except BaseException:
             self._no_longer(listening)
             raise
+        return listening
 
     async def stop_listening(self) -> None:
         """Stop everything that :meth:`start_listening` started, if anything."""

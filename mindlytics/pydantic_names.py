@@ -6,12 +6,12 @@ return it from a web framework. pydantic itself is imported only when it asks fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy, deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Union, cast, get_type_hints
 
-from attrs import NOTHING, Attribute, evolve, fields, has
+from attrs import NOTHING, Attribute, evolve, fields
 
 from .annotations import JsonObject, Self
 
@@ -130,6 +130,10 @@ class PydanticNames:
         copied = deepcopy(self) if deep else copy(self)
         return evolve(copied, **update) if update else copied  # type: ignore[misc]
 
+    def _left_out(self) -> Collection[str]:
+        """The fields that a dump leaves out."""
+        return (EXTRA,)
+
     @classmethod
     def _read(cls, document: Mapping[str, object]) -> Self:
         """Make one of its fields. Other names are ignored."""
@@ -203,13 +207,14 @@ def _dataclass_fields(owner: type) -> object:
     return vars(dataclasses.make_dataclass("Fields", made, kw_only=True))["__dataclass_fields__"]
 
 
-def _dumped(value: object, include: Names, exclude: Names, no_none: bool, no_defaults: bool) -> JsonObject:
+def _dumped(value: PydanticNames, include: Names, exclude: Names, no_none: bool, no_defaults: bool) -> JsonObject:
     dumped: JsonObject = {}
+    left_out = value._left_out()
     for each in _fields(type(value)):
         name, held = each.name, getattr(value, each.name)
         wanted, unwanted = _within(include, name), _within(exclude, name)
         is_out = exclude is not None and name in exclude and unwanted is None
-        if name == EXTRA or is_out or (include is not None and name not in include):
+        if name in left_out or is_out or (include is not None and name not in include):
             continue
         if (no_none and held is None) or (no_defaults and name != KIND and held == _default(each)):
             continue
@@ -229,7 +234,7 @@ def _default(each: Attribute[object]) -> object:
 
 
 def _plain(value: object, include: Names, exclude: Names, no_none: bool, no_defaults: bool) -> object:
-    if has(type(value)):
+    if isinstance(value, PydanticNames):
         return _dumped(value, include, exclude, no_none, no_defaults)
     if isinstance(value, Mapping):
         return {name: _plain(held, None, None, no_none, no_defaults) for name, held in value.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Protocol, SupportsFloat, Union
 
@@ -80,6 +80,10 @@ class TokenBasedCost(PydanticNames):
         ):
             validate(self)
 
+    def _left_out(self) -> Collection[str]:
+        """The details that are 0, which are not sent either."""
+        return [name for name in _DETAILS if not getattr(self, name)]
+
 
 @frozen
 class Cost(PydanticNames):
@@ -153,4 +157,5 @@ def as_usage(usage: object, report: Report, field_name: str = "usage") -> Usage 
 
 _PLAIN = frozenset(("model", "prompt_tokens", "completion_tokens"))
 """The keys of a usage that has nothing more to be found."""
+_DETAILS = ("cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _set = object.__setattr__

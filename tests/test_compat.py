@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -164,3 +165,78 @@ def test_a_program_that_neither_flushes_nor_closes_loses_nothing(sink: Sink) -> 
     ran = run(sink, program, *STRICT)
     assert (0, "", "") == (ran.returncode, ran.stdout, ran.stderr)
     assert [str(number) for number in range(50)] == sink.names()
+
+
+async def test_sessions_have_the_attributes_of_that_client(client: mlsdk.Client, sink: Sink) -> None:
+    config = client.config
+    assert ("key-1", "proj-1", sink.url, False) == (
+        config.api_key,
+        config.project_id,
+        config.server_endpoint,
+        config.debug,
+    )
+    assert (config.api_key, config.server_endpoint) == (client.api_key, client.server_endpoint)
+    assert "key-1" not in repr(config)
+    assert config.wss_endpoint == client.wss_endpoint == sink.url.replace("http", "ws")
+    session = client.create_session(session_id="s", id="u", on_event=print, on_error=print)
+    assert (config, "proj-1", print, print) == (
+        session.client,
+        session.project_id,
+        session.on_event,
+        session.on_error,
+    )
+    http = session.http_client
+    assert isinstance(http, mlsdk.HTTPClient)
+    assert http is session.http_client
+    assert {"Authorization": "Bearer key-1", "X-App-ID": "proj-1"} == http.headers
+    session.own = "kept"
+    assert "kept" == session.own
+
+
+async def test_the_history_of_a_session_has_its_losses(client: mlsdk.Client, sink: Sink) -> None:
+    sink.always = faults.status(403)
+    session = client.create_session(session_id="s", id="u")
+    assert ([], 0) == (session.history, session.errors)
+    await session.track_event(event="E")
+    await session.flush()
+    assert [{"errored": True, "status": 403, "message": "no"}] == [each.model_dump() for each in session.history]
+    assert 1 == session.errors
+
+
+async def test_a_refused_listener_is_reported_to_its_handler(client: mlsdk.Client, sink: Sink) -> None:
+    sink.always = faults.status(403)
+    session = client.create_session(session_id="s", id="u")
+    reported: list[Exception] = []
+    await session.start_listening(session_id="s", on_error=reported.append)
+    assert ["no live events (status 403): no"] == [str(error) for error in reported]
+    await session.stop_listening()
+
+
+async def test_the_fields_of_costs_may_be_assigned(client: mlsdk.Client, sink: Sink) -> None:
+    session = client.create_session(session_id="s", id="u")
+    usage = mlsdk.TokenBasedCost(model="m", prompt_tokens=1, completion_tokens=2)
+    usage.prompt_tokens += 4
+    with pytest.raises(mindlytics.InvalidEvent, match="completion_tokens must be an int"):
+        usage.completion_tokens = "many"
+    with pytest.raises(mindlytics.InvalidEvent, match="price must be one of model"):
+        usage.price = 1
+    assert {"model": "m", "prompt_tokens": 5, "completion_tokens": 2} == usage.model_dump()
+    await session.track_conversation_usage(usage=usage)
+    cost = mlsdk.Cost(cost=0.1)
+    cost.cost = 0.2
+    await session.track_conversation_usage(usage=cost)
+    await session.flush()
+    assert [usage.model_dump(), {"cost": 0.2}] == [event["properties"] for event in sink.events]
+    assert mlsdk.Cost(cost=0.2) == cost != mindlytics.Cost(0.2)
+    assert usage == pickle.loads(pickle.dumps(usage))
+
+
+def test_an_event_is_made_of_the_services_json() -> None:
+    event = mlsdk.MLEvent(session_id="s", timestamp="2025-04-03T07:35:10Z", event="E", properties=None, new=3)
+    assert isinstance(event, mlsdk.MLEvent)
+    assert isinstance(event, mindlytics.MLEvent)
+    assert ({}, {"new": 3}) == (event.properties, event.extra)
+    assert isinstance(mindlytics.MLEvent(session_id="s", timestamp="t", event="E"), mlsdk.MLEvent)
+    assert event == mlsdk.MLEvent.model_validate({**event.model_dump(), "new": 3})
+    with pytest.raises(ValueError, match="a stored event lacks event"):
+        mlsdk.MLEvent(session_id="s", timestamp="t")
