@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "doctor": "plain.doctor",
     "export": "exporting.export",
+    "forget": "forgetting.forget",
     "import": "importing.import_",
     "serve": "serve.serve",
     "spool": "plain.spool",

@@ -25,6 +25,7 @@ from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
 from ..values import Scalar
 from .decoding import RefusedEvent, taken
+from .forgotten import USER
 from .http import (
     BODY_SECONDS,
     MAX_BODY,
@@ -127,7 +128,8 @@ def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -
     for index, event in events:
         try:
             if isinstance(event, UserRecognize):
-                identify(records, scope, name=event.user_id, device_id=None, traits=_traits(event))
+                if not records.forgotten.has(scope, USER, event.user_id):
+                    identify(records, scope, name=event.user_id, device_id=None, traits=_traits(event))
             elif isinstance(event, MessageCreate):
                 if event.session_id not in indexes:
                     indexes[event.session_id] = _indexes(records, scope, event.session_id)

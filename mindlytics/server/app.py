@@ -20,7 +20,7 @@ from ..errors import InvalidEvent
 from ..events import Identify
 from ..validators import check_name
 from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
-from . import align, keys, traces, user_reads
+from . import align, forgetting, keys, traces, user_reads
 from .analysis import Analysis
 from .analysis.background import BACKGROUND, Background
 from .analysis.local import analyse
@@ -32,6 +32,7 @@ from .database import Publish
 from .decoding import one_by_one, quick, taken
 from .export import EXPORT_PATH, export
 from .find import COLLECTIONS, find, parse
+from .forgetting import FORGET_PATH
 from .guard import GUARD, Guard
 from .http import (
     API_KEY,
@@ -57,8 +58,9 @@ from .openapi.mindlytics import EVENT_PATH, EVENT_PATHS
 from .page import routes as page
 from .paging import Page, page_of, parse_page
 from .query import InvalidQuery
-from .records import Records
+from .records import Records, User
 from .refusals import Refusals
+from .schema import now
 from .search import routes as search
 from .store import Store
 from .users import alias, identify
@@ -131,6 +133,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_post(COLLECT_PATH, align.collect)
     app.router.add_post(IDENTIFY_PATH, _user_identify)
     app.router.add_post(ALIAS_PATH, _user_alias)
+    app.router.add_post(FORGET_PATH, forgetting.answer)
     traces.add_routes(app)
     search.add_routes(app)
     keys.add_routes(app)
@@ -204,6 +207,9 @@ async def _user_identify(request: web.Request) -> web.Response:
 
     def work(records: Records) -> dict[str, object]:
         app = records.app(*caller)
+        if records.forgotten and records.forgotten.covers(app.scope, event):
+            name = event.id or ""
+            return User(0, app.scope, name, name, 0, [name], now(), {}).to_json(app)  # it is not stored
         user = identify(records, app.scope, name=event.id, device_id=event.device_id, traits=event.traits)
         return user.to_json(app)
 

@@ -64,6 +64,14 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def compact(self, connection: Connection, *, whole: bool) -> None:
+        """Give back the space of what was deleted, outside of a transaction of the writer's connection.
+
+        :param whole: write the database anew, so that no byte of it is left.
+        :raises Unavailable: somebody reads, or there is no room.
+        """
+
+    @abstractmethod
     def reading(self, over: Callable[[], bool]) -> Connection:
         """A connection that cannot write.
 

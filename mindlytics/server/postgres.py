@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from .database import Database, Publish, Sharing, create, migrate, revision_of
 from .schema import REVISION, StoreError, alembic_version, metadata
+from .search.fulltext import full_text
 from .unavailable import Unavailable
 
 CONNECT_SECONDS = 10
@@ -78,6 +79,14 @@ class PostgreSQL(Database):
             raise StoreError(f"{self.name} is a database of another program")
         else:
             create(connection)
+
+    def compact(self, connection: Connection, *, whole: bool) -> None:
+        if whole:
+            with connection.begin():
+                full_text(connection).compact()
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
+            own.exec_driver_sql("SET statement_timeout = 0")
+            own.exec_driver_sql(f"VACUUM {'(FULL)' if whole else ''} {', '.join(metadata.tables)}")
 
     def reading(self, over: Callable[[], bool]) -> Connection:
         return self._reader.connect()

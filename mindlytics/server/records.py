@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, inse
 
 from ..values import Scalar
 from .apps import App, app_of
+from .forgotten import Forgotten
 from .rows import Rows
 from .schema import (
     aliases,
@@ -163,6 +164,7 @@ class Records:
         """The events of the open transaction that are in the database; the writer empties it."""
         self._version = -1
         self._last = 0
+        self._forgotten: Forgotten | None = None
         self.ids = ""
         """How the ids of events begin."""
 
@@ -187,6 +189,13 @@ class Records:
         return first
 
     # -- apps and users
+
+    @property
+    def forgotten(self) -> Forgotten:
+        """Who is forgotten."""
+        if self._forgotten is None:
+            self._forgotten = Forgotten(self.connection)
+        return self._forgotten
 
     def app(self, key_hash: str, app_id: str) -> App:
         """The app of this key and app id, made if it is new."""
@@ -364,6 +373,7 @@ class Records:
         caches: Iterable[Any] = (self._apps, self._users, self._sessions, self._aliases, self._devices)
         for cache in chain(caches, (self._new, self._changed, self._events)):
             cache.clear()
+        self._forgotten = None
         self._rows.forget()
 
     # -- loading

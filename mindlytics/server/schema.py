@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import EPOCH, UTC, parse_timestamp
 
-REVISION = "0008"
+REVISION = "0009"
 """The version of the tables below, the last one in ``migrations/``."""
 
 MICROSECOND = timedelta(microseconds=1)
@@ -235,6 +235,15 @@ unanalysed = Table(
     _number("noted_at"),
 )
 unindexed = Table("unindexed", metadata, _seq(), comment="Users whose words are to be put into the index.")
+forgotten = Table(
+    "forgotten",
+    metadata,
+    _number("scope", primary_key=True, autoincrement=False),
+    _text("name", primary_key=True),
+    _number("until"),
+    sqlite_with_rowid=False,
+    comment="Hashes of the names of those whose events are not stored.",
+)
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

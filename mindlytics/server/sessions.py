@@ -54,12 +54,14 @@ def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[Sto
     runs = [list(run) for _, run in groupby(events, attrgetter("session_id"))]
     load(records, scope, [run[0] for run in runs])
     stored: list[StoredEvent] = []
+    forgotten = records.forgotten
     index = 0
     for events_of_one in runs:
         run = Run(records, scope, events_of_one[0].session_id)
         try:
             for event in events_of_one:
-                stored += run.take(event)
+                if not forgotten or not forgotten.covers(scope, event):
+                    stored += run.take(event)
                 index += 1
         except InvalidEvent as error:
             raise RefusedEvent(index, error) from error
@@ -80,6 +82,8 @@ def apply(records: Records, scope: int, event: Taken, *, message_index: int = -1
     :param message_index: the index of a turn's first message. Default: the next one of the conversation.
     :raises InvalidEvent: it would begin a session without a user or device.
     """
+    if records.forgotten and records.forgotten.covers(scope, event):
+        return []
     return Run(records, scope, event.session_id).take(event, message_index)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from .database import Database, Log, create, migrate
 from .schema import REVISION, StoreError
+from .search.fulltext import full_text
 from .search.sqlite import teach
 from .unavailable import Unavailable
 
@@ -98,6 +100,8 @@ class SQLiteFile(Database):
         if application_id != APPLICATION_ID and (application_id or tables):
             raise StoreError(f"{self.path} is a SQLite database of another program")
         driver.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+        driver.execute("PRAGMA auto_vacuum = INCREMENTAL")  # an existing file takes it over when it is migrated
+        driver.execute("PRAGMA secure_delete = ON")
         driver.execute("PRAGMA journal_mode = WAL")
         driver.execute("PRAGMA synchronous = NORMAL")
         driver.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -117,6 +121,24 @@ class SQLiteFile(Database):
             if version:
                 driver.execute("VACUUM")  # frees the space of the former tables
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # clears the log of earlier data
+
+    def compact(self, connection: Connection, *, whole: bool) -> None:
+        driver = _driver(connection)
+        if whole:
+            with connection.begin():
+                full_text(connection).compact()
+            driver.execute("VACUUM")
+        else:
+            driver.execute("PRAGMA incremental_vacuum").fetchall()
+        until = time.monotonic() + BUSY_SECONDS
+        while not self.log(connection).empty():
+            if not whole or time.monotonic() > until:
+                break
+            time.sleep(0.05)
+        else:
+            return
+        if whole:
+            raise Unavailable("the log of writes holds what was deleted, since another program reads the file")
 
     def check_present(self) -> None:
         if not self.path.is_file():

@@ -102,6 +102,14 @@ class Store:
         """
         return self._writer.submit(work)
 
+    async def compact(self, *, whole: bool = False) -> None:
+        """Give back the space of what was deleted, after all that waits to be written.
+
+        :param whole: write the database anew, so that no byte of it is left. This takes as long as a copy.
+        :raises Unavailable: somebody reads without end, or the disk has no room.
+        """
+        await asyncio.wrap_future(self._writer.compact(whole=whole))
+
     # -- reading
 
     async def read(self, query: Callable[[Connection], T]) -> T:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from ..errors import InvalidEvent
 from .database import Database
+from .forgotten import drop_old
 from .idempotency import forget_old_keys
 from .reads import Reads
 from .records import Records
@@ -45,6 +46,14 @@ class _Job(Generic[T]):
     done: Future[T]
 
 
+@frozen
+class _Compaction:
+    """Work that runs outside of transactions."""
+
+    whole: bool
+    done: Future[None]
+
+
 class Writer:
     """The writing thread of one database.
 
@@ -64,7 +73,8 @@ class Writer:
         self._hold_again_at = 0.0
         self._records = Records(connection)
         self._prune_at = 0.0
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job[Any] | _Compaction | None] = queue.SimpleQueue()
+        self._compactions: list[_Compaction] = []
         self._closed = False
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="mindlytics-writer", daemon=True)
@@ -82,6 +92,18 @@ class Writer:
             self._jobs.put(job)
         return job.done
 
+    def compact(self, *, whole: bool) -> Future[None]:
+        """Give back the space of what was deleted. See :meth:`mindlytics.server.store.Store.compact`.
+
+        :raises StoreError: the store is closed.
+        """
+        with self._closing:
+            if self._closed:
+                raise StoreError(f"{self._database.name} is closed")
+            compaction = _Compaction(whole, Future())
+            self._jobs.put(compaction)
+        return compaction.done
+
     def close(self) -> None:
         """Finish the waiting jobs, then close the connection. Closing twice is harmless."""
         with self._closing:
@@ -96,6 +118,9 @@ class Writer:
         while (jobs := self._next()) is not None:
             if jobs:
                 self._commit(jobs)
+            for compaction in self._compactions:
+                self._compact(compaction)
+            self._compactions.clear()
             self._shorten_log()
         self._connection.close()
 
@@ -107,13 +132,35 @@ class Writer:
             return []
         if job is None:
             return None
-        jobs = [job]
-        while len(jobs) < MAX_JOBS_PER_COMMIT and not self._jobs.empty():
+        jobs: list[_Job[Any]] = []
+        self._take(job, jobs)
+        while len(jobs) < MAX_JOBS_PER_COMMIT and not self._compactions and not self._jobs.empty():
             if (waiting := self._jobs.get()) is None:
                 self._jobs.put(None)
                 break
-            jobs.append(waiting)
+            self._take(waiting, jobs)
         return [job for job in jobs if job.done.set_running_or_notify_cancel()]
+
+    def _take(self, job: _Job[Any] | _Compaction, jobs: list[_Job[Any]]) -> None:
+        if isinstance(job, _Compaction):
+            self._compactions.append(job)
+        else:
+            jobs.append(job)
+
+    def _compact(self, compaction: _Compaction) -> None:
+        """Compact the database while nobody reads."""
+        until = time.monotonic() + HOLD_SECONDS
+        while not self._reads.hold() and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+        try:
+            self._database.check()
+            self._database.compact(self._connection, whole=compaction.whole)
+        except Exception as error:
+            compaction.done.set_exception(self._database.unavailable(error) or error)
+        else:
+            compaction.done.set_result(None)
+        finally:
+            self._reads.go_on()
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         connection, records = self._connection, self._records
@@ -123,6 +170,7 @@ class Writer:
             records.begin()
             if time.monotonic() >= self._prune_at:
                 forget_old_keys(connection)
+                drop_old(connection)
                 self._prune_at = time.monotonic() + PRUNE_SECONDS
             outcomes = [self._attempt(job) for job in jobs]
             records.end()

@@ -15,6 +15,7 @@ FILES = {
     "demo": "demo",
     "doctor": "plain",
     "export": "exporting",
+    "forget": "forgetting",
     "import": "importing",
     "serve": "serve",
     "spool": "plain",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -42,6 +42,8 @@ from .webhooks import WebhookSender
 PREFIX = "/conversations/v2"
 
 WEBHOOKS: web.AppKey[WebhookSender] = web.AppKey("webhooks", WebhookSender)
+CONVERSATIONS: web.AppKey[web.Application] = web.AppKey("conversations", web.Application)
+"""In the server's application, the one of this API."""
 AGENTS: web.AppKey[Agents] = web.AppKey("agents", Agents)
 
 STATUSES: Mapping[type[AntonniaError], int] = {AuthenticationError: 401, NotFoundError: 404, ValidationError: 422}
@@ -100,7 +102,13 @@ def create_app(server: web.Application, answer: Reply | str | None, webhook: str
         await webhooks.close()
 
     app.cleanup_ctx.append(run)
+    server[CONVERSATIONS] = app
     return app
+
+
+def drop_webhooks(server: web.Application, session_ids: Iterable[str]) -> None:
+    """Drop the webhooks of these sessions that are not posted yet."""
+    server[CONVERSATIONS][WEBHOOKS].drop(session_ids)
 
 
 def _reading(action: Action) -> Handler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -50,7 +51,7 @@ class WebhookSender:
         self._waiting: dict[str, deque[bytes]] = {}
         self._size = 0
         self._dropped = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
             headers=IDENTITY,
@@ -73,14 +74,19 @@ class WebhookSender:
                 self._waiting[session_id].append(body)
                 continue
             self._waiting[session_id] = deque([body])
-            task = asyncio.create_task(self._post_all(session_id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[session_id] = asyncio.create_task(self._post_all(session_id))
+
+    def drop(self, session_ids: Iterable[str]) -> None:
+        """Drop what waits to be posted of these sessions."""
+        for session_id in session_ids:
+            if session_id in self._waiting:
+                self._tasks.pop(session_id).cancel()
+                self._size -= sum(map(len, self._waiting.pop(session_id)))
 
     async def close(self) -> None:
         """Wait briefly for pending posts, then drop them."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
+            _, late = await asyncio.wait(self._tasks.values(), timeout=LAST_SECONDS)
             for task in late:
                 task.cancel()
         lost = sum(map(len, self._waiting.values())) + self._dropped
@@ -96,7 +102,7 @@ class WebhookSender:
             if self._dropped and self._size < MAX_WAITING // 2:
                 logger.warning("%d webhooks were dropped, now they are posted again", self._dropped)
                 self._dropped = 0
-        del self._waiting[session_id]
+        del self._waiting[session_id], self._tasks[session_id]
 
     async def _post(self, body: bytes) -> None:
         assert self._url is not None

@@ -16,6 +16,7 @@ from ...events import (
 from ...wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
 from ..export import EXPORT_PATH
 from ..find import COLLECTIONS
+from ..forgetting import FORGET_PATH, LONGEST
 from ..keys import CLEANUP_PATH, ORGKEYS_PATH
 from ..live import LIVE_PATH, RECENT
 from ..search.filters import FILTERS
@@ -147,6 +148,16 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     f"POST {ALIAS_PATH}": Operation(
         "Give a user another id", ref("User"), body=given("id", "previous_id", id=NAME, previous_id=NAME), others=[404]
+    ),
+    f"POST {FORGET_PATH}": Operation(
+        "Delete all that is recorded of a person, and store nothing new for a time",
+        record(sessions=whole(), events=whole(), contacts=whole()),
+        body=given(
+            "id",
+            id=NAME,
+            keep_out={"type": "number", "minimum": 0, "maximum": LONGEST, "description": "Seconds; default: a week."},
+        ),
+        others=[404],
     ),
     "GET /bc/v1/user/list": Operation(
         "Users",

@@ -1,0 +1,106 @@
+"""``mindlytics forget``: deletes all that is recorded of a person, at a server or in its database."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from urllib.parse import urlsplit
+
+import click
+
+from .. import HTTPClient, MindlyticsError
+from .placeoptions import place_options
+from .serveroptions import LOCAL, credentials
+from .terminal import fail, printable
+
+SECONDS = 3600.0
+"""How long a server may take to answer. It writes its whole database anew."""
+
+
+@click.command()
+@click.option("--user", required=True, metavar="ID", help="The person, by any id.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--keep-out",
+    default="7d",
+    show_default=True,
+    metavar="TIME",
+    help="Store nothing new of the person for this time: 90s, 30m, 2h, 7d, or none.",
+)
+@place_options
+def forget(
+    *,
+    user: str,
+    yes: bool,
+    keep_out: str,
+    server: str | None,
+    db: str | None,
+    api_key: str | None,
+    project_id: str | None,
+) -> None:
+    """Delete all that is recorded of a person: sessions, texts, findings, ids and devices."""
+    from ..server.idle import parse  # noqa: PLC0415  aiohttp takes a while to import
+
+    try:
+        seconds = parse(keep_out) or 0.0
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--keep-out") from None
+    place = db or server or LOCAL
+    if not yes and not (sys.stdin and sys.stdin.isatty()):
+        raise click.UsageError("--yes is missing, and there is no terminal to ask")
+    if not yes:
+        click.confirm(f"Delete all that is recorded of {printable(user)} at {printable(_shown(place))}?", abort=True)
+    try:
+        sessions, events, contacts = (
+            _ask(place, user, seconds, api_key, project_id) if db is None else _delete(db, user, seconds, project_id)
+        )
+    except MindlyticsError as error:
+        fail(error, 1)
+    click.echo(f"{printable(user)} is forgotten: {sessions} sessions, {events} events, {contacts} contacts")
+
+
+def _ask(
+    server: str, user: str, seconds: float, api_key: str | None, project_id: str | None
+) -> tuple[object, object, object]:
+    key, project, local = credentials(server, api_key, project_id)
+    with HTTPClient(
+        api_key=key,
+        project_id=project,
+        server_endpoint=server,
+        trust_env=not local,
+        enabled=True,
+        request_timeout=SECONDS,
+    ) as http:
+        found = http.send_request(
+            method="POST", url="/bc/v1/user/forget", data={"id": user, "keep_out": seconds}, raise_errors=True
+        )
+    return found["sessions"], found["events"], found["contacts"]
+
+
+def _delete(db: str, user: str, seconds: float, project_id: str | None) -> tuple[object, object, object]:
+    from ..server.database import database_at  # noqa: PLC0415
+    from ..server.forgetting import forget  # noqa: PLC0415
+    from ..server.reader import app_of_project  # noqa: PLC0415
+    from ..server.schema import StoreError  # noqa: PLC0415
+    from ..server.store import Store  # noqa: PLC0415
+
+    database_at(db).check_present()
+    store = Store(db)
+
+    async def work() -> tuple[object, object, object]:
+        app = await store.read(lambda connection: app_of_project(connection, project_id))
+        deleted = await forget(store, app.scope, user, seconds)
+        if deleted is None:
+            raise StoreError("no user has this id")
+        return deleted.sessions, deleted.events, len(deleted.contacts)
+
+    try:
+        return asyncio.run(work())
+    finally:
+        store.close()
+
+
+def _shown(place: str) -> str:
+    """A place without a password."""
+    parts = urlsplit(place)
+    return place if "@" not in parts.netloc else parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

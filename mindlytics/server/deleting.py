@@ -1,0 +1,33 @@
+"""Deletes sessions with all that belongs to them, in steps that hold up nobody. Triggers keep the index of words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+
+from .records import Records
+from .schema import conversations, events, intents, sessions, unanalysed
+
+EVENTS_AT_ONCE = 1_000
+"""Most events of one step."""
+SESSIONS_AT_ONCE = 100
+"""Most sessions of one step."""
+
+
+def delete_sessions(records: Records, numbers: Sequence[int]) -> int:
+    """Delete these sessions, or some of their events if they have many. Returns the number of deleted events.
+
+    They are gone once it returns less than :data:`EVENTS_AT_ONCE`. Until then, call it again.
+    """
+    connection = records.connection
+    records.flush()
+    some = select(events.c.seq).where(events.c.session.in_(numbers)).limit(EVENTS_AT_ONCE)
+    found = connection.execute(some).scalars().all()
+    connection.execute(delete(events).where(events.c.seq.in_(found)))
+    if len(found) < EVENTS_AT_ONCE:
+        for table in (intents, unanalysed, conversations):
+            connection.execute(delete(table).where(table.c.session.in_(numbers)))
+        connection.execute(delete(sessions).where(sessions.c.seq.in_(numbers)))
+    records.forget()
+    return len(found)

@@ -1,0 +1,150 @@
+"""Forgets a person: all that is recorded under any of the person's ids and devices, down to the bytes in the file.
+
+The names come first to ``forgotten.py``, so that nothing new is stored meanwhile. Then sessions are deleted in steps
+(``deleting.py``), then the user, and at the end the database is written anew without what was deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from aiohttp import web
+from attrs import frozen
+from sqlalchemy import and_, delete, or_, select
+
+from ..errors import InvalidEvent
+from ..validators import check_name
+from .antonnia.documents import APP_ID
+from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions
+from .forgotten import DEVICE, SESSION, USER
+from .http import STORE, Problem, caller_of, json_object, reply
+from .idempotency import KEY_SECONDS
+from .records import Records
+from .schema import aliases, antonnia, apps, devices, idempotency_keys, now, sessions, unindexed, users
+from .store import Store
+
+FORGET_PATH = "/bc/v1/user/forget"
+KEEP_OUT = float(KEY_SECONDS)
+"""The default time in seconds for which events of the person are not stored: as long as a client may hold them back."""
+LONGEST = 10 * 365 * 86400
+NOBODY = -1
+"""The number of no user."""
+
+
+class Plan(NamedTuple):
+    """Who is to be forgotten: the numbers of the user and the scopes, and the person's ids."""
+
+    user: int
+    scope: int
+    contacts: int | None
+    ids: Sequence[str]
+
+
+@frozen
+class Deleted:
+    """What was deleted, in numbers, and the ids of sessions of the Conversations API among it."""
+
+    sessions: int
+    events: int
+    contacts: Sequence[str] = ()
+
+
+async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT) -> Deleted | None:
+    """Forget the person with this id. Returns None if nobody has it.
+
+    :param keep_out: seconds in which events of the person are acknowledged and not stored.
+    """
+    plan = await store.write(partial(_begin, scope, name, now() + int(keep_out * 1_000_000)))
+    if plan is None:
+        return None
+    count, gone = 0, 0
+    while numbers := await store.write(partial(_next, plan.user)):
+        while True:
+            deleted = await store.write(partial(_delete, numbers))
+            gone += deleted
+            if deleted < EVENTS_AT_ONCE:
+                break
+        count += len(numbers)
+    contacts = await store.write(partial(_end, plan))
+    await store.compact(whole=True)
+    return Deleted(count, gone, contacts)
+
+
+def _begin(scope: int, name: str, until: int, records: Records) -> Plan | None:
+    """Note the person's names."""
+    connection, names = records.connection, records.forgotten
+    records.flush()
+    of_contacts = select(apps.c.scope).where(
+        apps.c.app_id == APP_ID,
+        apps.c.organization_id == select(apps.c.organization_id).where(apps.c.scope == scope).scalar_subquery(),
+    )
+    contacts = connection.execute(of_contacts).scalar()
+    user = records.user_called(scope, name)
+    if user is None:  # maybe a contact alone, or one whose deletion broke off at its end
+        is_contact = and_(antonnia.c.scope == contacts, antonnia.c.contact_id == name)
+        contact = connection.execute(select(antonnia.c.seq).where(is_contact).limit(1)).scalar()
+        is_known = contact is not None or names.has(scope, USER, name)
+        return Plan(NOBODY, scope, contacts, [name]) if is_known else None
+    owned = select(devices.c.device_id).where(devices.c.owner == user.seq)
+    used = select(sessions.c.session_id, sessions.c.device_id).where(sessions.c.owner == user.seq)
+    mine = connection.execute(used).all()
+    names.add(connection, scope, USER, user.aliases, until)
+    names.add(connection, scope, DEVICE, connection.execute(owned).scalars(), until)
+    names.add(connection, scope, SESSION, [session_id for session_id, _ in mine], until)
+    records.forget()
+    return Plan(user.seq, scope, contacts, list(user.aliases))
+
+
+def _next(user: int, records: Records) -> list[int]:
+    query = select(sessions.c.seq).where(sessions.c.owner == user).limit(SESSIONS_AT_ONCE)
+    return list(records.connection.execute(query).scalars())
+
+
+def _delete(numbers: Sequence[int], records: Records) -> int:
+    return delete_sessions(records, numbers)
+
+
+def _end(plan: Plan, records: Records) -> Sequence[str]:
+    """Delete the user, and the person's sessions of the Conversations API. Returns the ids of the latter."""
+    connection = records.connection
+    for table in (aliases, devices):
+        connection.execute(delete(table).where(table.c.owner == plan.user))
+    connection.execute(delete(unindexed).where(unindexed.c.seq == plan.user))
+    connection.execute(delete(users).where(users.c.seq == plan.user))
+    records.forget()
+    if plan.contacts is None:
+        return ()
+    of_app = antonnia.c.scope == plan.contacts
+    mine = select(antonnia.c.id).where(of_app, antonnia.c.contact_id.in_(plan.ids), antonnia.c.kind == "session")
+    contacts = connection.execute(mine).scalars().all()
+    theirs = or_(antonnia.c.id.in_(contacts), antonnia.c.session_id.in_(contacts), antonnia.c.contact_id.in_(plan.ids))
+    connection.execute(delete(antonnia).where(of_app, theirs))
+    answers = select(idempotency_keys.c.key, idempotency_keys.c.answer).where(
+        idempotency_keys.c.scope == plan.contacts, idempotency_keys.c.answer.is_not(None)
+    )
+    told = [key for key, answer in connection.execute(answers) if any(each in answer for each in contacts)]
+    of_keys = idempotency_keys.c.key.in_(told)
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.scope == plan.contacts, of_keys))
+    return contacts
+
+
+async def answer(request: web.Request) -> web.Response:
+    """Forget the person whom a request names."""
+    caller = await caller_of(request)
+    body = await json_object(request)
+    name, seconds = check_name("id", body.get("id")), body.get("keep_out", KEEP_OUT)
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= LONGEST:
+        raise InvalidEvent("keep_out", "a number of seconds from 0 to ten years", seconds)
+    store = request.app[STORE]
+    scope = await store.write(lambda records: records.app(*caller).scope)
+    work = asyncio.ensure_future(forget(store, scope, name, seconds))
+    deleted = await asyncio.shield(work)  # it goes on if the caller leaves
+    if deleted is None:
+        raise Problem(404, "not found", "no user has this id", field="id")
+    from .antonnia.app import drop_webhooks  # noqa: PLC0415  it imports what answers
+
+    drop_webhooks(request.app, deleted.contacts)
+    return reply({"sessions": deleted.sessions, "events": deleted.events, "contacts": len(deleted.contacts)})

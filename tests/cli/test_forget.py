@@ -1,0 +1,49 @@
+"""``mindlytics forget``: at a server, in its file beside it, and never without having been asked to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindlytics.recorded import read
+from mindlytics.server.run import LocalServer
+
+from .processes import mindlytics
+from .test_export import fill
+
+
+def users_at(place: object) -> list[str | None]:
+    return [session.user_id for session in read(str(place), project_id="shop").sessions()]
+
+
+def test_a_server_and_a_file_forget(tmp_path: Path) -> None:
+    place = tmp_path / "m.db"
+    with LocalServer(place) as server:
+        fill(server.url, "shop", "abc")
+        server.settle()
+        asked = mindlytics("forget", "--user", "a", "--yes", "--server", server.url, "--project-id", "shop")
+        assert (0, "") == (asked.returncode, asked.stderr)
+        assert asked.stdout.startswith("a is forgotten: 1 sessions, ")
+        assert ["b", "c"] == users_at(server.url)
+        done = mindlytics("forget", "--user", "b", "--yes", "--db", place)
+        assert (0, "") == (done.returncode, done.stderr)
+        fill(server.url, "shop", "abcd")
+        assert ["c", "d"] == sorted(filter(None, users_at(server.url)))
+    assert b"I am a" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("--user", "a"), 2, "--yes is missing"),
+        (("--yes",), 2, "Missing option '--user'"),
+        (("--user", "a", "--yes", "--db", "none.db"), 1, "there is no file"),
+        (("--user", "a", "--yes", "--keep-out", "soon"), 2, "must be a number with s, m, h or d"),
+    ],
+)
+def test_what_is_wrong_is_reported(arguments: tuple[str, ...], status: int, words: str, tmp_path: Path) -> None:
+    ended = mindlytics("forget", *arguments, cwd=tmp_path)
+    assert status == ended.returncode
+    assert words in ended.stderr
+    assert [] == [*tmp_path.iterdir()]

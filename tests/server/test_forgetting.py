@@ -1,0 +1,193 @@
+"""Forgetting a person: nothing of it is left, not even as bytes, and nothing new comes in for a while."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindlytics.align import AlignAI
+from mindlytics.antonnia import Conversations
+from mindlytics.recorded import read
+from mindlytics.server.antonnia.webhooks import WebhookSender
+from mindlytics.server.run import LocalServer
+from mindlytics.server.schema import metadata
+
+from .. import postgres
+from .calls import Caller, event, track, turn
+
+FORGET = "/bc/v1/user/forget"
+SECRETS = ["ada-lovelace", "ada-at-home", "ada-phone", "zebrafinch", "quokka", "axolotl", "narwhal", "ada-session"]
+"""What only Ada's data has, each in another place."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "m.db"
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[LocalServer]:
+    with LocalServer(place, idle=None) as server:
+        yield server
+
+
+def record(server: LocalServer) -> Caller:
+    caller = Caller(server.url)
+    ada = {"user_id": "ada-lovelace", "device_id": "ada-phone"}
+    caller.take(
+        event("identify", "ada-session", id="ada-lovelace", traits={"pet": "zebrafinch"}, **ada),
+        event("alias", "ada-session", id="ada-at-home", previous_id="ada-lovelace", **ada),
+        turn("Where is my quokka?", "Here is your axolotl.", session_id="ada-session", **ada),
+        track(
+            "Conversation Function",
+            session_id="ada-session",
+            conversation_id="c",
+            properties={"name": "narwhal"},
+            **ada,
+        ),
+        event("end_session", "ada-session", **ada),
+        turn("Where is my parcel?", "On its way.", session_id="bobs", user_id="bob"),
+        event("end_session", "bobs", user_id="bob"),
+    )
+    assert server.settle()
+    return caller
+
+
+def forget(caller: Caller, name: str = "ada-at-home", **more: Any) -> dict[str, Any]:
+    answered = caller.post(FORGET, {"id": name, **more})
+    assert 200 == answered.status_code, answered.text
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+def left_in(place: Path) -> set[str]:
+    """The secrets that are bytes of the files of a database, or of any row of PostgreSQL."""
+    if postgres.ON:
+        return left_in_rows(place)
+    files = [file.read_bytes() for file in place.parent.iterdir() if file.is_file()]
+    assert files
+    return {secret for secret in SECRETS if any(secret.encode() in data for data in files)}
+
+
+def left_in_rows(place: Path) -> set[str]:
+    from mindlytics.server import store
+
+    connection = store.database_at(place).reading(lambda: False)  # type: ignore[attr-defined]
+    with connection, connection.begin():
+        names = (
+            connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").scalars().all()
+        )
+        assert {*metadata.tables, "event_words"} <= set(names)
+        rows = [row[0] for name in names for row in connection.exec_driver_sql(f"SELECT t::text FROM {name} t")]
+    return {secret for secret in SECRETS if any(secret in row for row in rows)}
+
+
+def test_nothing_of_the_person_is_left(server: LocalServer, place: Path) -> None:
+    caller = record(server)
+    assert {*SECRETS} - {"narwhal"} <= left_in(place) | {"narwhal"}
+    before = [line["session_id"] for line in read(server.url, api_key="key", project_id="app").lines()]
+    assert ["ada-session", "bobs"] == sorted(before)
+    deleted = forget(caller)
+    assert (1, 0) == (deleted["sessions"], deleted["contacts"])
+    assert deleted["events"] >= 9
+    assert set() == left_in(place)
+    lines = list(read(server.url, api_key="key", project_id="app").lines())
+    assert ["bobs"] == [line["session_id"] for line in lines]
+    assert not any(secret in json.dumps(lines) for secret in SECRETS)
+    for collection in ("users", "sessions", "conversations", "events", "messages", "intents"):
+        rows = caller.find(collection)
+        assert not any(secret in json.dumps(rows) for secret in SECRETS)
+    assert [] == caller.get("/bc/v1/search", q="quokka").json()["results"]
+    assert ["Where is my parcel?"] == [row["content"] for row in caller.find("messages") if row["role"] == "user"]
+    server.stop()
+    assert set() == left_in(place)
+
+
+def test_events_that_still_arrive_are_acknowledged_and_not_stored(server: LocalServer, place: Path) -> None:
+    caller = record(server)
+    forget(caller)
+    caller.take(
+        turn("quokka", session_id="ada-session", user_id="somebody"),
+        turn("quokka", session_id="new", user_id="ada-lovelace"),
+        turn("quokka", session_id="new", device_id="ada-phone"),
+        event("identify", "new", id="ada-at-home", traits={"pet": "zebrafinch"}),
+        turn("Hello", session_id="bobs again", user_id="bob", device_id="ada-phone"),
+    )
+    identified = caller.post("/bc/v1/user/identify", {"id": "ada-lovelace", "traits": {"pet": "zebrafinch"}})
+    assert (200, "ada-lovelace") == (identified.status_code, identified.json()["user_id"])
+    with AlignAI("app", "key", api_host=server.url) as align:
+        align.identify_user("ada-lovelace", email="zebrafinch")
+        align.open_session("elsewhere", "ada-lovelace")
+    assert {"bobs", "bobs again"} == {row["session_id"] for row in caller.find("sessions")}
+    assert ["bob"] == [row["id"] for row in caller.find("users")]
+    assert {"ada-phone"} >= left_in(place)
+    assert {"sessions": 0, "events": 0, "contacts": 0} == forget(caller, "ada-lovelace")
+
+
+def test_the_time_without_the_person_ends(server: LocalServer) -> None:
+    caller = record(server)
+    forget(caller, keep_out=0)
+    caller.take(turn("I am back", session_id="new", user_id="ada-lovelace"))
+    assert {"bobs", "new"} == {row["session_id"] for row in caller.find("sessions")}
+
+
+def test_another_project_keeps_its_users(server: LocalServer) -> None:
+    record(server)
+    other = Caller(server.url, app_id="other")
+    other.take(turn("Hello", user_id="ada-lovelace"))
+    forget(Caller(server.url))
+    assert ["ada-lovelace"] == [row["id"] for row in other.find("users")]
+    other.take(turn("Again", user_id="ada-lovelace"))
+    assert 2 == other.one("sessions")["turn_count"]
+
+
+def test_a_session_of_many_events_goes_in_steps(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mindlytics.server.deleting.EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr("mindlytics.server.forgetting.EVENTS_AT_ONCE", 7)
+    monkeypatch.setattr("mindlytics.server.forgetting.SESSIONS_AT_ONCE", 2)
+    caller = Caller(server.url)
+    for number in range(5):
+        caller.take(*[turn(session_id=f"s{number}") for _ in range(10)])
+    assert {"sessions": 5, "events": 60, "contacts": 0} == forget(caller, "u")
+    assert [] == caller.find("events")
+
+
+def test_contacts_of_the_conversations_api_go_too(server: LocalServer, place: Path) -> None:
+    caller = record(server)
+    with Conversations("key", f"{server.url}/conversations/v2") as conversations:
+        session = conversations.sessions.create("ada-lovelace", "zebrafinch")
+        conversations.sessions.messages.create(session.id, {"type": "text", "text": "quokka"})
+        conversations.sessions.create("bob", "Bob")
+        conversations.sessions.create("contact-only", "axolotl")
+        assert 1 == forget(caller)["contacts"]
+        assert {"axolotl"} == left_in(place)
+        assert {"sessions": 0, "events": 0, "contacts": 1} == forget(caller, "contact-only")
+        assert ["bob"] == [each.contact_id for each in conversations.sessions.search()]
+    assert set() == left_in(place)
+
+
+async def test_webhooks_that_wait_are_dropped() -> None:
+    sender = WebhookSender("http://127.0.0.1:1/")  # nobody listens there
+    sender.post([{"session_id": name, "body": {"id": "1", "type": "x", "name": name}} for name in ("a", "b", "a")])
+    sender.drop(["a", "unknown"])
+    assert {"b": [b'{"id":"1","type":"x","name":"b"}']} == {name: [*each] for name, each in sender._waiting.items()}
+    assert 32 == sender._size
+    await sender.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({}, 400, "id"),
+        ({"id": ""}, 400, "id"),
+        ({"id": "nobody"}, 404, "id"),
+        ({"id": "u", "keep_out": -1}, 400, "keep_out"),
+    ],
+)
+def test_what_is_wrong_is_named(caller: Caller, body: dict[str, Any], status: int, field: str) -> None:
+    answered = caller.post(FORGET, body)
+    assert (status, field) == (answered.status_code, answered.json()["field"])
