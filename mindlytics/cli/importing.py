@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
+import threading
 import time
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
-from attrs import define, frozen
+from attrs import define, field, frozen
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -24,13 +24,16 @@ from .. import HTTPClient, MindlyticsError, MLHTTPError
 from ..settings import Options as ClientOptions
 from ..settings import Settings
 from ..transcripts import Problem, Summary, Transcript
+from ..transcripts.columns import renamed
 from ..transcripts.context import Options
-from ..transcripts.detecting import named
+from ..transcripts.detecting import detect, named
+from ..transcripts.parts import Part, parts_of
 from ..transcripts.reader import one
 from ..transcripts.recording import PATIENCE, Recording
+from ..transcripts.shapes import AnyShape
 from ..transcripts.sources import Source, inside, opened, sources
 from .serveroptions import credentials, server_options
-from .terminal import fail, printable
+from .terminal import fail, printable, show_warnings
 
 ANSWER_SECONDS = 5.0
 """Seconds in which the server has to answer the request before an import."""
@@ -51,6 +54,10 @@ class Reading:
     options: Options
     strict: bool
 
+    def shape_of(self, record: object) -> AnyShape | None:
+        """The format of a record."""
+        return detect(renamed(record, self.options.names)) if self.format is None else named(self.format)
+
     def items(self, source: Source, summary: Summary) -> Iterator[Transcript | Problem]:
         """What a source comes to."""
         shape = None if self.format is None else named(self.format)
@@ -59,9 +66,15 @@ class Reading:
 
 @define
 class Stopped:
-    """The signal that an import was stopped by, if one came."""
+    """The signal that an import was stopped by, if one came.
+
+    :param is_reading: it may interrupt. What becomes of a conversation that is read is not interrupted.
+    :param also: set by the signal.
+    """
 
     number: int | None = None
+    is_reading: bool = True
+    also: threading.Event = field(factory=threading.Event)
 
 
 class _Stop(BaseException):
@@ -106,11 +119,22 @@ def _format(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--timezone", default="UTC", show_default=True, callback=_zone, help="Of times without an offset.")
 @click.option("--assistant", metavar="NAME", help="Who of several people is the assistant.")
 @click.option("--gap-hours", type=float, help="End a chat after so many hours of silence.")
+@click.option(
+    "--branches",
+    type=click.Choice(["seen", "all"]),
+    default="seen",
+    show_default=True,
+    help="Of a conversation that branches, the path seen last, or each path as a conversation of its own.",
+)
 @click.option("--strict", is_flag=True, help="Parts and keys that are not known are problems.")
 @click.option("--resume", type=click.Path(dir_okay=False), help="Note in this file what is stored, and pass over it.")
 @click.option("--batch", is_flag=True, help="Send many conversations per request. It is faster, and needs --resume.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the files."
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the files, and large ones.",
 )
 def import_(  # noqa: PLR0917
     files: tuple[str, ...],
@@ -124,6 +148,7 @@ def import_(  # noqa: PLR0917
     timezone: tzinfo,
     assistant: str | None,
     gap_hours: float | None,
+    branches: str,
     strict: bool,
     resume: str | None,
     batch: bool,
@@ -138,7 +163,7 @@ def import_(  # noqa: PLR0917
     """
     if batch and resume is None:
         raise click.UsageError("--batch needs --resume FILE, which notes which request each conversation is in.")
-    reading = Reading(format_, Options(timezone, assistant, gap_hours, names), strict)
+    reading = Reading(format_, Options(timezone, assistant, gap_hours, names, branches == "all"), strict)
     if explain:
         from .explaining import explain as show  # noqa: PLC0415
 
@@ -152,10 +177,10 @@ def import_(  # noqa: PLR0917
         try:
             settings = _settings(server, api_key, project_id)
             began = time.monotonic()
-            if jobs > 1 and len(paths := files_of(files)) > 1:
+            if jobs > 1 and len(shares := _shared(files, jobs, reading)) > 1:
                 from .jobs import run_in_processes  # noqa: PLC0415
 
-                summary = run_in_processes(paths, jobs, _Job(reading, settings, resume, batch), stopped)
+                summary = run_in_processes(shares, jobs, _Job(reading, settings, resume, batch), stopped)
             else:
                 summary = _run(files, reading, settings, resume, batch, stopped)
         except (MindlyticsError, OSError) as error:
@@ -184,6 +209,14 @@ def files_of(given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _shared(files: tuple[str, ...], jobs: int, reading: Reading) -> list[str | Part]:
+    """The files, and the parts of large ones, that processes can share."""
+    shares: list[str | Part] = []
+    for file in files_of(files):
+        shares += ([] if file == STDIN else parts_of(file, jobs, reading.shape_of)) or [file]
+    return shares
+
+
 def _settings(server: str, api_key: str | None, project_id: str | None) -> dict[str, Any]:
     """The settings of a client, made after the server has answered one request."""
     api_key, project_id, local = credentials(server, api_key, project_id)
@@ -208,12 +241,12 @@ class _Job:
     resume: str | None
     batch: bool
 
-    def __call__(self, file: str) -> Summary:
+    def __call__(self, file: str | Part) -> Summary:
         return _run((file,), self.reading, self.settings, self.resume, self.batch, Stopped(), show=False)
 
 
 def _run(  # noqa: PLR0917
-    files: tuple[str, ...],
+    files: tuple[str | Part, ...],
     reading: Reading,
     settings: dict[str, Any] | None,
     resume: str | None,
@@ -222,30 +255,18 @@ def _run(  # noqa: PLR0917
     show: bool = True,
 ) -> Summary:
     """Read all files, and send what they come to where there are settings; stop at a signal."""
+    show_warnings("mindlytics")
     summary = Summary()
-    with _warnings():
-        recording = None
-        if settings is not None:
-            recording = Recording(Settings.load(settings), summary, report, resume, batch=batch)
-        here = ""
-        try:
-            with _signals(stopped), _progress(files, summary, show) as moved:
-                for where, item in _items(files, reading, summary, moved):
-                    here = where
-                    if isinstance(item, Problem):
-                        report(where, item.reason)
-                    elif recording is not None:
-                        recording.take(where, item)
-                        if recording.is_stopped:
-                            break
-        except _Stop:
-            summary.stopped = here
-            if recording is not None:
-                recording.stop.set()
-        finally:
-            if recording is not None:
-                recording.close()
-                summary.stopped = recording.stopped_at or summary.stopped
+    with _signals(stopped), _progress(files, summary, show) as moved, suppress(_Stop):
+        items = _items(files, reading, summary, moved, stopped)
+        if settings is None:
+            for where, item in items:
+                if isinstance(item, Problem):
+                    report(where, item.reason)
+        else:
+            with Recording(Settings.load(settings), summary, report, resume, batch=batch) as recording:
+                stopped.also = recording.stop
+                recording.take_all(items)
     return summary
 
 
@@ -256,7 +277,9 @@ def _signals(stopped: Stopped) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if stopped.number is None:
             stopped.number = number
-            raise _Stop
+            stopped.also.set()
+            if stopped.is_reading:
+                raise _Stop
 
     before = {number: signal.signal(number, stop) for number in STOPPED}
     try:
@@ -267,22 +290,41 @@ def _signals(stopped: Stopped) -> Iterator[None]:
 
 
 def _items(
-    files: tuple[str, ...], reading: Reading, summary: Summary, moved: Callable[[int, Any], None]
+    files: tuple[str | Part, ...],
+    reading: Reading,
+    summary: Summary,
+    moved: Callable[[int, Any], None],
+    stopped: Stopped,
 ) -> Iterator[tuple[str, Transcript | Problem]]:
-    """What the files come to, each with its place."""
-    for index, file in enumerate(files):
-        name = "<stdin>" if file == STDIN else file
-        try:
-            for source, raw in sources_of(file, name, reading.options.names):
-                for item in reading.items(source, summary):
-                    moved(index, raw)
-                    yield place(source.path, item), item
-        except (OSError, EOFError) as error:
-            summary.problems += 1
-            report(name, f"reading failed: {error}")
+    """What the files come to, each with its place, until a signal asks to stop."""
+    where = ""
+    try:
+        for index, file in enumerate(files):
+            name = "<stdin>" if file == STDIN else str(file)
+            try:
+                for source, raw in sources_of(file, name, reading.options.names):
+                    for item in reading.items(source, summary):
+                        moved(index, raw)
+                        where = place(source.path, item)
+                        stopped.is_reading = False
+                        yield where, item
+                        if stopped.number is not None:
+                            raise _Stop
+                        stopped.is_reading = True
+            except (OSError, EOFError) as error:
+                summary.problems += 1
+                report(name, f"reading failed: {error}")
+    except _Stop:
+        summary.stopped = where
+    finally:
+        stopped.is_reading = False
 
 
-def sources_of(file: str, name: str, names: Mapping[str, str]) -> Iterator[tuple[Source, Any]]:
+def sources_of(file: str | Part, name: str, names: Mapping[str, str]) -> Iterator[tuple[Source, Any]]:
+    if isinstance(file, Part):
+        with open(file.path, "rb", buffering=READ_AHEAD) as raw:
+            yield file.source(raw), raw
+        return
     if file != STDIN and Path(file).is_dir():
         yield from ((source, None) for source in sources(file, names))
         return
@@ -299,12 +341,12 @@ def place(name: str, item: Transcript | Problem) -> str:
 
 
 @contextmanager
-def _progress(files: tuple[str, ...], summary: Summary, show: bool) -> Iterator[Callable[[int, Any], None]]:
+def _progress(files: tuple[str | Part, ...], summary: Summary, show: bool) -> Iterator[Callable[[int, Any], None]]:
     """A bar on stderr, where that is a terminal, with the rate and the time that is left."""
     if not show or not sys.stderr.isatty():
         yield lambda index, raw: None
         return
-    sizes = [0 if file == STDIN or Path(file).is_dir() else Path(file).stat().st_size for file in files]
+    sizes = [0 if file == STDIN or Path(str(file)).is_dir() else Path(str(file)).stat().st_size for file in files]
     words = TextColumn("{task.fields[done]} conversations, {task.fields[rate]}/s")
     began = time.monotonic()
     columns = (BarColumn(), words, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
@@ -317,24 +359,6 @@ def _progress(files: tuple[str, ...], summary: Summary, show: bool) -> Iterator[
             progress.update(task, completed=position, done=summary.conversations, rate=rate)
 
         yield moved
-
-
-@contextmanager
-def _warnings() -> Iterator[None]:
-    logger = logging.getLogger("mindlytics")
-    handler = _Warnings(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _Warnings(logging.Handler):
-    """Shows the package's warnings on stderr."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        report("mindlytics", record.getMessage())
 
 
 def report(where: str, what: object) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..transcripts import Summary
+from ..transcripts.parts import Part
+
+if TYPE_CHECKING:
+    from .importing import Stopped
 
 
-def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Summary], stopped: Any) -> Summary:
-    """Run a job on each file, in so many processes, and add up what they come to. A signal ends all of them."""
+def run_in_processes(
+    shares: Sequence[str | Part], jobs: int, job: Callable[[str | Part], Summary], stopped: Stopped
+) -> Summary:
+    """Run a job on each file or part of one, in so many processes, and add up the counts. A signal ends all of them."""
     context = multiprocessing.get_context("spawn")
     summary = Summary()
-    waiting = list(reversed(files))
-    running: dict[Connection, tuple[Any, str]] = {}
+    waiting = list(reversed(shares))
+    running: dict[Connection, tuple[SpawnProcess, str | Part]] = {}
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopped.number = number
@@ -41,17 +48,17 @@ def run_in_processes(files: tuple[str, ...], jobs: int, job: Callable[[str], Sum
                     summary += ready.recv()
                 except EOFError:  # it died
                     summary.problems += 1
-                    summary.stopped = summary.stopped or file
+                    summary.stopped = summary.stopped or str(file)
                 process.join()
                 ready.close()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if stopped.number is not None and waiting:
-        summary.stopped = summary.stopped or waiting[-1]
+        summary.stopped = summary.stopped or str(waiting[-1])
     return summary
 
 
-def _work(job: Callable[[str], Summary], file: str, results: Connection) -> None:
+def _work(job: Callable[[str | Part], Summary], file: str | Part, results: Connection) -> None:
     results.send(job(file))
     results.close()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 
 EVERY = 200
@@ -76,13 +77,11 @@ class Checkpoint:
         :returns: which of these another process has sent meanwhile. They belong into no other request.
         """
         keys = {self._key(digest): digest for digest in digests}
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock, self._transaction():
             taken = {key for key in keys if self._is_stored(key) or self._is_of_another(key)}
             if not taken:
                 rows = [(key, request, place) for place, key in enumerate(keys)]
                 self._database.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
-            self._database.execute("COMMIT")
         return {keys[key] for key in taken}
 
     def _is_of_another(self, key: bytes) -> bool:
@@ -99,11 +98,20 @@ class Checkpoint:
 
     def _write(self) -> None:
         rows = [(key,) for key in self._fresh]
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.executemany("INSERT OR IGNORE INTO stored VALUES (?)", rows)
-        self._database.executemany("DELETE FROM sent WHERE digest = ?", rows)
-        self._database.execute("COMMIT")
+        with self._transaction():
+            self._database.executemany("INSERT OR IGNORE INTO stored VALUES (?)", rows)
+            self._database.executemany("DELETE FROM sent WHERE digest = ?", rows)
         self._fresh.clear()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
     def close(self) -> None:
         """Write what was noted, and close the file."""

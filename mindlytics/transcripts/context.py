@@ -34,12 +34,14 @@ class Options:
     :param assistant: who of several people is the assistant.
     :param gap_hours: a chat without an end is cut where nobody spoke for so long.
     :param names: what the usual keys are called in these files.
+    :param branches: each path of a conversation that branches is a conversation of its own.
     """
 
     timezone: tzinfo = UTC
     assistant: str | None = None
     gap_hours: float | None = None
     names: Mapping[str, str] = {}
+    branches: bool = False
 
 
 @frozen(eq=False)
@@ -76,11 +78,13 @@ class Context:
 
     :param name: the file's, without its folder and suffix.
     :param beside: other files of the same archive, read: ``user.json``.
+    :param is_part: other parts of the file are read elsewhere.
     """
 
     options: Options = Options()
     name: str = ""
     beside: Mapping[str, object] = Factory(dict)
+    is_part: bool = False
     problems: list[Problem] = Factory(list)
     left: Counter[str] = Factory(Counter)
     missed: Counter[str] = Factory(Counter)
@@ -101,7 +105,9 @@ class Context:
         if isinstance(error, InvalidEvent) and not field:
             field = error.field
         record = self.record
-        self.problems.append(Problem(record.number, str(error).lstrip(), record.where(field), record.place))
+        problem = Problem(record.number, str(error).lstrip(), record.where(field), record.place)
+        if problem not in self.problems:  # a message may be on several branches
+            self.problems.append(problem)
 
     @contextmanager
     def part(self) -> Iterator[None]:

@@ -65,9 +65,12 @@ def parse(text: bytes) -> object:
         raise ValueError(f"is no JSON that can be read: {error}") from None
 
 
-def line_records(lines: Iterator[bytes]) -> Iterator[Record | Problem]:
-    """A record a line. Empty lines are passed over, and counted."""
-    for number, line in enumerate(lines, 1):
+def line_records(lines: Iterator[bytes], first: int = 1) -> Iterator[Record | Problem]:
+    """A record a line. Empty lines are passed over, and counted.
+
+    :param first: the number of the first one.
+    """
+    for number, line in enumerate(lines, first):
         text = line.strip(b" \t\r\n\x1e\xef\xbb\xbf" if number == 1 else b" \t\r\n\x1e")
         if text:
             yield from line_record(text, number)
@@ -98,13 +101,13 @@ def records_of(stream: Peeked, is_message_list: Callable[[object], bool]) -> Ite
     head = stream.peek(PEEK).lstrip(b" \t\r\n\x1e")
     if head.startswith(b"["):
         yield from _array(stream, is_message_list)
-    elif _is_lines(stream, head):
+    elif is_lines(stream, head):
         yield from line_records(lines_of(stream, MAX_LINE))
     else:
         yield from _documents(stream)
 
 
-def _is_lines(stream: Peeked, head: bytes) -> bool:
+def is_lines(stream: Peeked, head: bytes) -> bool:
     """Whether each line is a value: the first is one, or the second, or neither looks like JSON at all."""
     if not head.startswith(b"{"):
         return True

@@ -82,6 +82,7 @@ class ReadOptions(TypedDict, total=False):
     gap_hours: float | None
     names: Mapping[str, str] | None
     strict: bool
+    branches: bool
     summary: Summary | None
 
 
@@ -94,6 +95,7 @@ def read(
     gap_hours: float | None = None,
     names: Mapping[str, str] | None = None,
     strict: bool = False,
+    branches: bool = False,
     summary: Summary | None = None,
 ) -> Iterator[Transcript | Problem]:
     """Read conversations, one at a time.
@@ -106,10 +108,11 @@ def read(
     :param gap_hours: a chat without an end is cut where nobody spoke for so long.
     :param names: what the usual keys are called in these records: ``{"role": "speaker", "content": "utterance"}``.
     :param strict: parts and keys that are not known are problems.
+    :param branches: of a conversation that branches, each path is a conversation. Default: only the one seen last.
     :param summary: is counted up on the way.
     :raises ValueError: there is no such format.
     """
-    options = Options(timezone, assistant, gap_hours, names or {})
+    options = Options(timezone, assistant, gap_hours, names or {}, branches)
     shape = named(format) if isinstance(format, str) else plugged(format) if format is not None else None
     return _read(_sources(source, options.names), options, shape, strict, Summary() if summary is None else summary)
 
@@ -162,7 +165,14 @@ def one(
 ) -> Iterator[Transcript | Problem]:
     """What one source comes to."""
     before = summary.unread.copy()
-    context = Context(options, source.name, source.beside, left=summary.left_out, missed=summary.unread)
+    context = Context(
+        options,
+        source.name,
+        source.beside,
+        is_part=source.is_part,
+        left=summary.left_out,
+        missed=summary.unread,
+    )
     for item in conversations(_counted(source.records, summary), context, shape):
         summary.add(item)
         yield item

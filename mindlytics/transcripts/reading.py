@@ -22,6 +22,7 @@ NAMESPACE = uuid.UUID("6f0b54ad-7b33-5d0c-9e3c-2a8c1f1f6f5e")
 UNKNOWN = "is of no known format"
 FEW = 3
 """So many records of no known format are reported one by one."""
+APART = "belongs together with other records, so its file cannot be shared by processes: import it without --jobs"
 SILENT = "has messages, and nothing in them can be read"
 
 
@@ -51,7 +52,9 @@ def conversations(
                     context.report(_unknown(record.value))
             else:
                 last = shape
-                if isinstance(shape, GroupedShape):
+                if isinstance(shape, GroupedShape) and context.is_part:
+                    context.report(APART)
+                elif isinstance(shape, GroupedShape):
                     grouped[shape.name] = shape
                     parent = None if shape.link is None else shape.link(record.value)
                     gathering.add(shape.name, shape.group(record.value, context), record, parent)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from ..annotations import Unpack
+from ..annotations import Self, Unpack
 from ..settings import Options as ClientOptions
 from ..settings import Settings
 from ..values import UTC, now
@@ -91,18 +91,22 @@ class Recording:
                 self._sender.send_again([members[each] for each in sorted(members)])
         self._settle()
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nothing more is sent."""
-        return self.stop.is_set()
+    def take_all(self, items: Iterable[tuple[str, Transcript | Problem]]) -> None:
+        """Send transcripts and report problems, each with its place, until :attr:`stop` is set."""
+        for where, item in items:
+            if isinstance(item, Problem):
+                self._report_problem(where, item.reason)
+            else:
+                self.take(where, item)
+            if self.stop.is_set():
+                self._summary.stopped = where
+                break
 
-    @property
-    def stopped_at(self) -> str:
-        """The first place with something unstored, or an empty text."""
-        return self._first_lost
+    def __enter__(self) -> Self:
+        return self
 
-    def close(self) -> None:
-        """Wait until all is settled."""
+    def __exit__(self, *exc_info: object) -> None:
+        """Wait until all is settled. ``stopped`` of the summary names the first place with something unstored."""
         for members in self._again.values():  # the rest of the request is no longer in the file
             for place in sorted(members):
                 self._sender.send(members[place])
@@ -110,6 +114,7 @@ class Recording:
         self._settle()
         if self._checkpoint is not None:
             self._checkpoint.close()
+        self._summary.stopped = self._first_lost or self._summary.stopped
 
     def _settle(self) -> None:
         while not self._sender.settled.empty():
@@ -172,16 +177,10 @@ def record(
     summary = reading.get("summary") or Summary()
     reading["summary"] = summary
     report = on_problem or (lambda where, words: None)
-    recording = Recording(settings, summary, report, resume, connections, batch=batch)
-    try:
-        for item in read(source, format, **reading):
-            if isinstance(item, Problem):
-                report(item.record or item.where, item.reason)
-            else:
-                recording.take(item.where, item)
-            if recording.is_stopped:
-                break
-    finally:
-        recording.close()
-        summary.stopped = recording.stopped_at
+    with Recording(settings, summary, report, resume, connections, batch=batch) as recording:
+        recording.take_all((_place(item), item) for item in read(source, format, **reading))
     return summary
+
+
+def _place(item: Transcript | Problem) -> str:
+    return item.record or item.where if isinstance(item, Problem) else item.where

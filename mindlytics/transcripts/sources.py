@@ -41,12 +41,14 @@ class Source:
     :param name: the file's, without folder and suffix.
     :param records: what it holds, and what of it cannot be read.
     :param beside: what else is in the archive, by name.
+    :param is_part: other parts of the file are read elsewhere.
     """
 
     path: str
     name: str
     records: Iterator[Record | Problem]
     beside: Mapping[str, object] = Factory(dict)
+    is_part: bool = False
 
 
 def sources(path: str | os.PathLike[str], names: Mapping[str, str] | None = None) -> Iterator[Source]:

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mindlytics.settings import Settings
-from mindlytics.transcripts import Summary, Transcript, Turn, read
+from mindlytics.transcripts import Problem, Summary, Transcript, Turn, read
 from mindlytics.transcripts.recording import Recording
 
 from .processes import Running, Stored, environment, mindlytics
@@ -204,18 +205,19 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> No
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     given = {"server_endpoint": url, "api_key": "a", "project_id": "p", "retry_for": 0, "trust_env": False}
     problems: list[tuple[str, str]] = []
-    recording = Recording(Settings.load(given), Summary(), lambda *words: problems.append(words), connections=1)
-    taken = 0
+    summary = Summary()
+    taken = []
     lines = [json.dumps({**TEA, "metadata": None, "conversation_id": str(number)}) for number in range(200)]
-    for item in read(lines):
-        assert isinstance(item, Transcript)
-        recording.take(item.where, item)
-        taken += 1
-        if recording.is_stopped:
-            break
-    recording.close()
-    assert 200 > taken
-    assert "line 1" == recording.stopped_at
+
+    def items() -> Iterator[tuple[str, Transcript | Problem]]:
+        for item in read(lines):
+            taken.append(item.where)
+            yield item.where, item
+
+    with Recording(Settings.load(given), summary, lambda *words: problems.append(words), connections=1) as recording:
+        recording.take_all(items())
+    assert 200 > len(taken)
+    assert "line 1" == summary.stopped
     assert [("mindlytics", f"{url} no longer answers (no reply: connection refused): stopped")] == problems
 
 
@@ -406,3 +408,12 @@ def test_many_conversations_share_a_request(server: Running, project: str, store
     alone = mindlytics("import", "--batch", file)
     assert 2 == alone.returncode
     assert "--batch needs --resume FILE" in alone.stderr
+
+
+def test_several_processes_share_a_large_file(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
+    long = {"role": "system", "content": "x" * 1024 * 1024}
+    talks = [{"messages": [long, *COFFEE["messages"]]} for _ in range(9)]
+    counts = imported(server, project, "--jobs", "2", written(tmp_path / "chats.jsonl", *talks))
+    assert (9, 18, 36) == tuple(counts[name] for name in ("sessions", "turns", "delivered"))
+    assert counts == imported(server, project, written(tmp_path / "chats.jsonl", *talks))
+    assert 18 == len(stored.said())

@@ -13,7 +13,7 @@ from ..model import Feedback
 from ..talk import Called, Item, Message, Returned, Said, Talk, with_attributes
 from . import Shape
 from .openai_chat import first_time
-from .trees import leave_others, path_to
+from .trees import branch_id, paths_to
 
 TEXTS = ("text", "multimodal_text")
 THOUGHTS = ("thoughts", "reasoning_recap")
@@ -28,32 +28,35 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation on the way to the current node."""
     record = an_object("", record)
     nodes = {key: node for key, node in an_object("mapping", record.get("mapping")).items() if isinstance(node, dict)}
-    current = record.get("current_node")
-    talk = Talk(
-        conversation_id=an_id(record.get("conversation_id"), record.get("id")),
-        began=first_time("", record, context),
-        user_id=an_id(object_or_empty(context.beside.get("user.json")).get("id")),
-    )
-    with_attributes(talk, {"title": record.get("title") or None})
-    if current in nodes and any(node.get("parent") for node in nodes.values()):
-        path = path_to(current, {key: node.get("parent") for key, node in nodes.items()})
-        leave_others(context, len(nodes), len(path))
-    else:
-        path = sorted(
-            nodes, key=lambda key: number_or_none(object_or_empty(nodes[key].get("message")).get("create_time")) or 0
+    paths = _paths(nodes, text_or_none(record.get("current_node")), context)
+    for index, path in enumerate(paths):
+        talk = Talk(
+            conversation_id=branch_id(an_id(record.get("conversation_id"), record.get("id")), index, path[-1]),
+            began=first_time("", record, context),
+            user_id=an_id(object_or_empty(context.beside.get("user.json")).get("id")),
         )
-    called = False
-    for key in path:
-        value = nodes[key].get("message")
-        if isinstance(value, dict):
-            with context.part():
-                message = _message(f"mapping.{key}.message", value, called, record, context)
-                if message is not None:
-                    called = any(isinstance(item, Called) for item in message.items)
-                    talk.take(message)
-    talk.finish()
-    talk.feedback += _opinions(talk, context)
-    yield talk
+        with_attributes(talk, {"title": record.get("title") or None})
+        called = False
+        for key in path:
+            value = nodes[key].get("message")
+            if isinstance(value, dict):
+                with context.part():
+                    message = _message(f"mapping.{key}.message", value, called, record, context)
+                    if message is not None:
+                        called = any(isinstance(item, Called) for item in message.items)
+                        talk.take(message)
+        talk.finish()
+        talk.feedback += _opinions(talk, an_id(record.get("conversation_id"), record.get("id")), context)
+        yield talk
+
+
+def _paths(nodes: dict[str, JsonObject], current: str | None, context: Context) -> list[list[str]]:
+    if any(node.get("parent") for node in nodes.values()) and (current in nodes or context.options.branches):
+        return paths_to(current, {key: text_or_none(node.get("parent")) for key, node in nodes.items()}, context)
+    by_time = sorted(
+        nodes, key=lambda key: number_or_none(object_or_empty(nodes[key].get("message")).get("create_time")) or 0
+    )
+    return [by_time] if by_time else []
 
 
 def _message(where: str, fields: JsonObject, called: bool, record: JsonObject, context: Context) -> Message | None:
@@ -102,11 +105,11 @@ def _text(content: JsonObject, context: Context) -> str:
     return found if isinstance(found, str) else "" if found is None else as_json(found)
 
 
-def _opinions(talk: Talk, context: Context) -> Iterator[Feedback]:
+def _opinions(talk: Talk, conversation_id: str | None, context: Context) -> Iterator[Feedback]:
     value = context.beside.get("message_feedback.json")
     for each in value if isinstance(value, list) else []:
         message = each.get("message_id") or each.get("id")
-        if each.get("conversation_id") != talk.conversation_id:
+        if each.get("conversation_id") != conversation_id:
             continue
         turn = talk.turn_of.get(str(message))
         if turn is None and each.get("message_id"):

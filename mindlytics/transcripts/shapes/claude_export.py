@@ -8,11 +8,11 @@ from typing import cast
 from ...errors import InvalidEvent
 from .. import content
 from ..context import Context
-from ..fields import a_list, an_id, an_object, list_or_empty, object_or_empty, text_or_none
+from ..fields import JsonObject, a_list, an_id, an_object, list_or_empty, object_or_empty, objects_in, text_or_none
 from ..talk import Item, Message, Said, Talk, with_attributes
 from . import Shape
 from .openai_chat import first_time
-from .trees import leave_others, path_to
+from .trees import branch_id, paths_to
 
 
 def detects(record: object) -> bool:
@@ -24,29 +24,31 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation on the way to the current leaf."""
     record = an_object("", record)
     account = object_or_empty(record.get("account"))
-    talk = Talk(
-        conversation_id=an_id(record.get("uuid")),
-        user_id=an_id(account.get("uuid")),
-        began=first_time("", record, context),
-    )
-    with_attributes(talk, {"title": record.get("name") or None})
     messages = a_list("chat_messages", record.get("chat_messages"))
     places = {id(each): f"chat_messages[{index}]" for index, each in enumerate(messages)}
-    by_id = {each["uuid"]: each for each in messages if isinstance(each, dict) and isinstance(each.get("uuid"), str)}
+    for index, (leaf, chosen) in enumerate(_paths(messages, record, context)):
+        talk = Talk(
+            conversation_id=branch_id(an_id(record.get("uuid")), index, leaf),
+            user_id=an_id(account.get("uuid")),
+            began=first_time("", record, context),
+        )
+        with_attributes(talk, {"title": record.get("name") or None})
+        for each in chosen:
+            with context.part():
+                talk.take(_message(places[id(each)], each, context))
+        yield talk
+
+
+def _paths(messages: list[object], record: JsonObject, context: Context) -> list[tuple[str, list[object]]]:
+    """The messages of each path, with the id of its leaf."""
+    by_id: dict[str, JsonObject] = {id: each for each in objects_in(messages) if (id := text_or_none(each.get("uuid")))}
     leaf = text_or_none(record.get("current_leaf_message_uuid"))
-    chosen: list[object]
-    if leaf is not None and leaf in by_id:
-        path = path_to(leaf, {key: each.get("parent_message_uuid") for key, each in by_id.items()})
-        leave_others(context, len(by_id), len(path))
-        chosen = [by_id[key] for key in path]
-    elif all(isinstance(object_or_empty(each).get("index"), int) for each in messages):
-        chosen = sorted(messages, key=lambda each: cast(int, object_or_empty(each)["index"]))
-    else:
-        chosen = messages
-    for each in chosen:
-        with context.part():
-            talk.take(_message(places[id(each)], each, context))
-    yield talk
+    if leaf in by_id or (context.options.branches and any("parent_message_uuid" in each for each in by_id.values())):
+        parents = {key: text_or_none(each.get("parent_message_uuid")) for key, each in by_id.items()}
+        return [(path[-1], [by_id[key] for key in path]) for path in paths_to(leaf, parents, context)]
+    if all(isinstance(object_or_empty(each).get("index"), int) for each in messages):
+        return [("", sorted(messages, key=lambda each: cast(int, object_or_empty(each)["index"])))]
+    return [("", messages)]
 
 
 def _message(where: str, value: object, context: Context) -> Message:

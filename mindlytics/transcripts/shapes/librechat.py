@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...errors import InvalidEvent
 from ..content import count
 from ..context import Context
 from ..fields import JsonObject, a_list, an_id, an_object, list_or_empty, object_or_empty, objects_in, text_or_none
@@ -11,7 +12,7 @@ from ..model import Feedback
 from ..talk import Message, Said, Talk, Usage, with_attributes
 from . import Shape
 from .openai_chat import first_time
-from .trees import leave_others, newest_path
+from .trees import branch_id, paths_from
 
 
 def detects(record: object) -> bool:
@@ -28,29 +29,34 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     messages = [an_object(f"messages[{i}]", each) for i, each in enumerate(a_list("messages", record.get("messages")))]
     if object_or_empty(record.get("options")).get("promptPrefix"):
         context.leave("system messages")
-    talk = Talk(conversation_id=an_id(record.get("conversationId")), began=first_time("", record, context))
-    with_attributes(talk, {"title": record.get("title")})
-    ids = {each["messageId"] for each in messages}
+    ids = {each.get("messageId") for each in messages}
     below: dict[object, list[JsonObject]] = {}
     for each in messages:
         below.setdefault(each.get("parentMessageId"), []).append(each)
     roots = [each for each in messages if each.get("parentMessageId") not in ids]
 
     def children(node: JsonObject) -> list[JsonObject]:
-        found = [*objects_in(node.get("children")), *below.get(node["messageId"], [])]
+        found = [*objects_in(node.get("children")), *below.get(node.get("messageId"), [])]
         return [each for each in found if not each.get("error")]
 
-    path = newest_path(roots, children, lambda each: str(each.get("createdAt")))
-    leave_others(context, len(messages), len([each for each in path if each["messageId"] in ids]))
-    for each in path:
-        with context.part():
-            talk.user_id = talk.user_id or an_id(each.get("user"))
-            talk.take(_message(each, context))
-    yield talk
+    if messages and not roots:
+        raise InvalidEvent("messages", "messages of which one has no parent", messages)
+    paths = paths_from(roots, children, lambda each: str(each.get("createdAt")), context)
+    for index, path in enumerate(paths):
+        talk = Talk(
+            conversation_id=branch_id(an_id(record.get("conversationId")), index, an_id(path[-1].get("messageId"))),
+            began=first_time("", record, context),
+        )
+        with_attributes(talk, {"title": record.get("title")})
+        for each in path:
+            with context.part():
+                talk.user_id = talk.user_id or an_id(each.get("user"))
+                talk.take(_message(each, context))
+        yield talk
 
 
 def _message(fields: JsonObject, context: Context) -> Message:
-    where = f"message {fields['messageId']}"
+    where = f"message {fields.get('messageId')}"
     at = first_time(f"{where}.", fields, context)
     text = fields.get("text")
     if not isinstance(text, str):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...errors import InvalidEvent
 from ..context import Context, Record
 from ..fields import JsonObject, an_id, an_object, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Message, Said, Talk, with_attributes
 from . import GroupedShape
 from .openai_chat import first_time
-from .trees import Rank, leave_others, newest_path
+from .trees import Rank, branch_id, paths_from
 
 ROLES = {"prompter": "user", "assistant": "assistant"}
 
@@ -50,26 +51,21 @@ def read(records: list[Record], context: Context) -> Iterator[Talk]:
         place = node.get("rank")
         return (isinstance(place, int), -place if isinstance(place, int) else 0, str(node.get("created_date")))
 
-    path = newest_path([each for each in roots if not each.get("deleted")], children, rank)
-    leave_others(context, _size(roots, below), len(path))
-    talk = Talk(an_id(tree.get("message_tree_id")), user_id=an_id(path[0].get("user_id")) if path else None)
-    with_attributes(talk, {"lang": path[0].get("lang")} if path else None)
-    for node in path:
-        with context.part():
-            talk.take(_message(node, context))
-    yield talk
+    roots = [each for each in roots if not each.get("deleted")]
+    if below and not roots:
+        raise InvalidEvent("parent_id", "null in one message of a tree", tree.get("parent_id"))
+    for index, path in enumerate(paths_from(roots, children, rank, context)):
+        leaf = an_id(path[-1].get("message_id"))
+        talk = Talk(branch_id(an_id(tree.get("message_tree_id")), index, leaf), user_id=an_id(path[0].get("user_id")))
+        with_attributes(talk, {"lang": path[0].get("lang")})
+        for node in path:
+            with context.part():
+                talk.take(_message(node, context))
+        yield talk
 
 
 def _replies(node: JsonObject, below: dict[object, list[JsonObject]]) -> list[JsonObject]:
     return [*objects_in(node.get("replies")), *below.get(node.get("message_id"), [])]
-
-
-def _size(nodes: list[JsonObject], below: dict[object, list[JsonObject]]) -> int:
-    count, waiting = 0, list(nodes)
-    while waiting:
-        count += 1
-        waiting += _replies(waiting.pop(), below)
-    return count
 
 
 def _message(node: JsonObject, context: Context) -> Message:

@@ -15,7 +15,7 @@ from ..talk import NOTHING, Message, Said, Talk, Usage, with_attributes
 from . import Shape
 from .openai_chat import first_time
 from .openai_responses import message as response_items
-from .trees import leave_others, path_to
+from .trees import branch_id, paths_to
 
 FOLDED = re.compile(r"<details type=\"(?:reasoning|tool_calls|code_interpreter)\".*?</details>\n?", re.DOTALL)
 
@@ -33,21 +33,20 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     history = an_object("chat.history", chat.get("history"))
     messages = an_object("chat.history.messages", history.get("messages"))
     parents = {key: text_or_none(each.get("parentId")) for key, each in messages.items() if isinstance(each, dict)}
-    talk = Talk(
-        conversation_id=an_id(record.get("id"), chat.get("id")),
-        user_id=an_id(record.get("user_id")),
-        began=first_time("", record, context),
-    )
     tags = object_or_empty(record.get("meta")).get("tags") or chat.get("tags") or None
-    with_attributes(talk, {"title": record.get("title") or chat.get("title"), "tags": tags})
     if object_or_empty(chat.get("params")).get("system"):
         context.leave("system messages")
-    path = path_to(str(history.get("currentId")), parents)
-    leave_others(context, len(parents), len(path))
-    for key in path:
-        with context.part():
-            talk.take_all(_messages(f"chat.history.messages.{key}", object_or_empty(messages[key]), context))
-    yield talk
+    for index, path in enumerate(paths_to(text_or_none(history.get("currentId")), parents, context)):
+        talk = Talk(
+            conversation_id=branch_id(an_id(record.get("id"), chat.get("id")), index, path[-1]),
+            user_id=an_id(record.get("user_id")),
+            began=first_time("", record, context),
+        )
+        with_attributes(talk, {"title": record.get("title") or chat.get("title"), "tags": tags})
+        for key in path:
+            with context.part():
+                talk.take_all(_messages(f"chat.history.messages.{key}", object_or_empty(messages[key]), context))
+        yield talk
 
 
 def _messages(where: str, fields: JsonObject, context: Context) -> Iterator[Message]:
