@@ -49,6 +49,11 @@ class InvalidEvent(MindlyticsError, ValueError):
 class ValidationError(InvalidEvent):
     """The same for the calls of :mod:`mindlytics.align`."""
 
+    @property
+    def message(self) -> str:
+        """What is wrong, in words."""
+        return str(self)
+
 
 class InvalidSetting(MindlyticsError, ValueError):
     """A setting, from an argument or the environment, breaks a rule or is missing."""

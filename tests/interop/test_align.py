@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -99,6 +100,44 @@ def test_the_same_arguments_make_equal_messages(theirs: Any, name: str, monkeypa
         message.ClearField("id")
         message.ClearField("create_time")
     assert wanted == made
+
+
+def test_the_constants_are_the_same() -> None:
+    theirs, ours = (vars(import_module(name)) for name in ("alignai.constants", "mindlytics.compat.alignai.constants"))
+    kinds = [
+        {name: value for name, value in vars(each["EventTypes"]).items() if name.isupper()} for each in (theirs, ours)
+    ]
+    assert kinds[0] == kinds[1]
+    wanted = {name: value for name, value in theirs.items() if name.isupper()}
+    assert wanted == {name: value for name, value in ours.items() if name.isupper() and not name.startswith("_")}
+
+
+@pytest.mark.parametrize("package", ["alignai", "mindlytics.compat.alignai"])
+def test_a_program_does_the_same_with_either_import_line(package: str) -> None:
+    client_of, config, constants, validate = (
+        import_module(f"{package}{name}") for name in ("", ".config", ".constants", ".validate")
+    )
+    chosen = config.Config(flush_interval_ms=50)
+    chosen.flush_timeout_seconds = 20
+    with LocalServer() as server:
+        client = client_of.AlignAI(project_id="proj", api_key="key", api_host=server.url, config=chosen)
+        assert ("proj", "key", server.url, chosen) == (
+            client.project_id,
+            client.api_key,
+            client.api_host,
+            client.config,
+        )
+        client.open_session("s", "u", constants.DEFAULT_ASSISTANT_ID)
+        client.create_message("s", 1, constants.ROLE_USER, "Where is it?")
+        with pytest.raises(validate.ValidationError) as refused:
+            client.create_message("s", 1, "system", "x")
+        assert refused.value.message
+        client.flush()
+        client.close()
+        caller = Caller(server.url, "key", "proj")
+        with caller.http:
+            session = caller.one("sessions", filter={"session_id": "s"}, include=["messages"])
+    assert ["Where is it?"] == [message["content"] for message in session["messages"]]
 
 
 @pytest.mark.parametrize("name", MISUSES)

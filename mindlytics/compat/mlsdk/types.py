@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from attrs import Attribute, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from ... import usage
 from ...delivery.account import APIResponse
-from ...errors import InvalidEvent
 from ...live import event as live
 from ...pydantic_names import PydanticNames
 from ..reading import Reading
+from ..settable import Settable
 
 __all__ = ["APIResponse", "ClientConfig", "Cost", "MLEvent", "TokenBasedCost"]
 
@@ -25,25 +24,11 @@ def with_status(error: APIResponse) -> APIResponse:
     return error if error.status else evolve(error, status=NO_REPLY)
 
 
-class _Settable:
-    """Fields that you may assign. A value that breaks a rule is refused."""
-
-    __slots__ = ()
-
-    def __setattr__(self, name: str, value: object) -> None:
-        own = cast("type[PydanticNames]", type(self)).model_fields
-        if name not in own:
-            raise InvalidEvent(name, f"one of {', '.join(own)}", value)
-        check = cast("Callable[[object, Attribute[object], object], object]", own[name].validator)
-        check(self, own[name], value)
-        object.__setattr__(self, name, value)
-
-
-class Cost(_Settable, usage.Cost):
+class Cost(Settable, usage.Cost):
     """A :class:`mindlytics.Cost` whose fields you may assign."""
 
 
-class TokenBasedCost(_Settable, usage.TokenBasedCost):
+class TokenBasedCost(Settable, usage.TokenBasedCost):
     """A :class:`mindlytics.TokenBasedCost` whose fields you may assign."""
 
 
