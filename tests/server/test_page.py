@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from mindlytics.server.page import days
 from mindlytics.server.page.rendering import HEADERS, duration, marked, milliseconds, money, segment, unsegment
 from mindlytics.server.run import LocalServer
 from mindlytics.values import UTC
@@ -143,8 +144,12 @@ def test_a_list_shows_numbers_and_findings() -> None:
         session = browser.show(address(html, "Where is my parcel"))
         for words in ("ask about parcel", "gpt-4o", "41 + 9 tokens", "812 ms", "thumbs down", "slow"):
             assert words in session
-        days = browser.show("/days", days="7")
-        assert "0.25" not in days  # it was in 2025
+        shown = browser.show("/days", days="7")
+        assert "0.25" not in shown  # it was in 2025
+        shown = browser.show("/days", days="7", until="2025-04-05")
+        assert "2025-04-03: $0.2500 cost" in shown
+        assert "2025-04-03:" not in browser.show(address(shown, "Earlier"))
+        assert "2025-04-03:" not in browser.show(address(shown, "Later"))
 
 
 def test_days_are_counted() -> None:
@@ -166,6 +171,22 @@ def test_days_are_counted() -> None:
             f"{day}: 400 ms median",
         ):
             assert words in html
+
+
+def test_a_busy_day_is_counted_by_hours_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(days, "MANY", 2)
+    with LocalServer(analysis=None) as server, (caller := Caller(server.url)).http:
+        for hour in range(3):
+            caller.take(turn(session_id=f"s{hour}", timestamp=f"2025-04-03T0{hour}:30:00Z"))
+        browser = Browser(server.url)
+        whole = browser.show("/days", days="7", until="2025-04-03")
+        assert "2025-04-03: 3 turns" in whole
+        assert "still being counted" not in whole
+        monkeypatch.setattr(days, "COUNTING_SECONDS", -1.0)
+        assert "2025-04-03: 3 turns" in browser.show("/days", days="7", until="2025-04-03")  # it is kept
+        part = browser.show("/days", days="7", until="2025-04-10")
+        assert "still being counted" in part
+        assert '<meta http-equiv="refresh"' in part
 
 
 # -- search

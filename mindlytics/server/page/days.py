@@ -1,7 +1,7 @@
 """Counts what happened on each day, in UTC, for the charts. ``drawing.py`` draws them.
 
-A day is counted once and kept for a while, since a day of a busy server has hundreds of thousands of events. A request
-counts for a limited time, so a page may come without its oldest days. The next request goes on where this one ended.
+A day is counted once and kept for a while, and hour by hour if it has many events. A request counts for a limited
+time, so a page may come without its oldest days. The next request goes on where this one ended.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...events import (
 )
 from ...values import UTC
 from ..apps import App
-from ..schema import conversations, events, microseconds, sessions
+from ..schema import MICROSECOND, conversations, events, microseconds, now, sessions
 from .listing import NEGATIVE, POSITIVE, READ
 
 DAYS = (7, 30, 90)
@@ -39,6 +39,11 @@ FRESH_SECONDS = 5.0
 """How long the numbers of a day are kept, and those of today and yesterday."""
 
 MOST_KEPT = 10_000
+
+MANY = 50_000
+"""Events from which on a day is counted hour by hour."""
+
+DAY = timedelta(days=1) // MICROSECOND
 
 
 @define
@@ -58,7 +63,9 @@ class Day:
     unfulfilled: int = 0
     errors: int = 0
     latency: float | None = None
-    """The median time for an answer in milliseconds, if turns have one."""
+    """The median time for an answer in milliseconds, if turns have one. Of a day that is counted by hours, the median
+    of theirs.
+    """
 
 
 class _Kept(NamedTuple):
@@ -70,24 +77,44 @@ class Days:
     """Counted days of one server, by project. Readers share it."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, date], _Kept] = {}
+        self._kept: dict[tuple[int, int, int], _Kept] = {}
 
-    def last(self, connection: Connection, app: App, count: int, today: date) -> tuple[list[Day], bool]:
-        """The days up to today, the oldest first, and whether older ones are still to be counted."""
+    def last(self, connection: Connection, app: App, count: int, last: date) -> tuple[list[Day], bool]:
+        """The days up to one, the oldest first, and whether older ones are still to be counted."""
         found: list[Day] = []
         until = time.monotonic() + COUNTING_SECONDS
         for back in range(count):
-            day = today - timedelta(days=back)
-            kept = self._kept.get((app.scope, day))
-            age = FRESH_SECONDS if back < 2 else KEPT_SECONDS
-            if kept is None or time.monotonic() - kept.counted_at > age:
-                if time.monotonic() > until and found:
-                    return found[::-1], True
-                if len(self._kept) >= MOST_KEPT:
-                    self._kept.clear()
-                kept = self._kept[app.scope, day] = _Kept(count_day(connection, app, day), time.monotonic())
-            found.append(kept.day)
+            day = last - timedelta(days=back)
+            counted: list[Day] = []
+            for start, end in _parts(connection, app, day):
+                kept = self._kept.get((app.scope, start, end))
+                if kept is None or time.monotonic() - kept.counted_at > _age(end):
+                    if time.monotonic() > until:
+                        return found[::-1], True
+                    kept = self._keep(app, start, end, count_part(connection, app, day, start, end))
+                counted.append(kept.day)
+            found.append(totals(day, counted))
         return found[::-1], False
+
+    def _keep(self, app: App, start: int, end: int, counted: Day) -> _Kept:
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        kept = self._kept[app.scope, start, end] = _Kept(counted, time.monotonic())
+        return kept
+
+
+def _age(end: int) -> float:
+    return FRESH_SECONDS if end > now() - DAY else KEPT_SECONDS
+
+
+def _parts(connection: Connection, app: App, day: date) -> list[tuple[int, int]]:
+    """The day, or its hours if there are many events: each is counted by itself."""
+    start, end = bounds(day)
+    query = select(events.c.seq).where(events.c.scope == app.scope, events.c.timestamp.between(start, end - 1))
+    if connection.execute(query.offset(MANY).limit(1)).first() is None:
+        return [(start, end)]
+    hour = DAY // 24
+    return [(each, each + hour) for each in range(start, end, hour)]
 
 
 def bounds(day: date) -> tuple[int, int]:
@@ -96,10 +123,9 @@ def bounds(day: date) -> tuple[int, int]:
     return microseconds(start), microseconds(start + timedelta(days=1))
 
 
-def count_day(connection: Connection, app: App, day: date) -> Day:
-    """Count one day."""
+def count_part(connection: Connection, app: App, day: date, start: int, end: int) -> Day:
+    """Count one day, or a part of it."""
     counted = Day(day)
-    start, end = bounds(day)
     _count_sessions(connection, app, start, end, counted)
     _count_events(connection, app, start, end, counted)
     return counted
@@ -157,14 +183,13 @@ def _feel(counted: Day, sentiment: object) -> None:
         counted.neutral += 1
 
 
-def totals(days: Sequence[Day]) -> Day:
-    """The sums over some days. The latency is the median of the days'."""
-    first = days[0].day if days else date.min
-    summed = Day(first)
-    for day in days:
+def totals(day: date, counted: Sequence[Day]) -> Day:
+    """The sums over some parts. The latency is the median of theirs."""
+    summed = Day(day)
+    for part in counted:
         for name in _SUMMED:
-            setattr(summed, name, getattr(summed, name) + getattr(day, name))
-    latencies = [day.latency for day in days if day.latency is not None]
+            setattr(summed, name, getattr(summed, name) + getattr(part, name))
+    latencies = [part.latency for part in counted if part.latency is not None]
     summed.latency = median(latencies) if latencies else None
     return summed
 

@@ -257,18 +257,22 @@ def _days(connection: Connection, look: Look) -> str:
     if text not in map(str, DAYS):
         raise InvalidQuery("days", f"must be one of {', '.join(map(str, DAYS))}")
     today = datetime.now(UTC).date()
-    counted = look.request.app[DAYS_KEY]
-    found, more = counted.last(connection, look.project.app, int(text), today) if look.project else ([], False)
+    last = _day("until", until) if (until := look.parameter("until")) else today
+    count, kept = int(text), look.request.app[DAYS_KEY]
+    found, more = kept.last(connection, look.project.app, count, last) if look.project else ([], False)
     return look.render(
         "days.html",
         charts=charts(found, write),
-        total=totals(found),
-        count=int(text),
+        total=totals(last, found),
+        count=count,
         spans=DAYS,
         more=more,
         size=(WIDTH, HEIGHT),
-        first=today - timedelta(days=int(text) - 1),
-        last=today,
+        first=last - timedelta(days=count - 1),
+        last=last,
+        earlier=last - timedelta(days=count),
+        later=min(last + timedelta(days=count), today) if last < today else None,
+        until=until,
     )
 
 
@@ -284,7 +288,7 @@ def _day(name: str, text: str) -> date:
         found = date.fromisoformat(text)
     except ValueError:
         found = date.min
-    if not 1 < found.year < 9999:
+    if not 2 < found.year < 9999:
         raise InvalidQuery(name, "must be a day, such as 2025-04-03")
     return found
 
