@@ -58,6 +58,13 @@ from .terminal import fail, printable, show_warnings
     help="End a session after this time without an event: 90s, 30m, 2h, 1d, or none.",
 )
 @click.option(
+    "--keep",
+    default="none",
+    show_default=True,
+    metavar="TIME",
+    help="Delete a session this time after its end: 90d, 24h, or none.",
+)
+@click.option(
     "--read-timeout",
     default=2.0,
     show_default=True,
@@ -84,6 +91,7 @@ def serve(  # noqa: PLR0917  click passes them by name
     reply: str | None,
     analysis: str,
     idle: str,
+    keep: str,
     read_timeout: float,
     chaos: str,
     opens: bool,
@@ -100,10 +108,12 @@ def serve(  # noqa: PLR0917  click passes them by name
     from ..server.idle import parse  # noqa: PLC0415
     from ..server.live import LIVE_PATH  # noqa: PLC0415
 
-    try:
-        seconds = parse(idle)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--idle") from None
+    times: dict[str, float | None] = {}
+    for option, text in (("idle", idle), ("keep", keep)):
+        try:
+            times[option] = parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint=f"--{option}") from None
     show_warnings("mindlytics.server")
     api_key = key_of("--api-key", api_key, api_key_file)
     super_key = key_of("--super-key", super_key, super_key_file)
@@ -148,7 +158,8 @@ def serve(  # noqa: PLR0917  click passes them by name
                 webhook=webhook,
                 analysis=load(analysis),
                 chaos=chaos,
-                idle=seconds,
+                idle=times["idle"],
+                keep=times["keep"],
                 read_timeout=read_timeout,
                 allowed_hosts=allowed_hosts,
                 on_ready=ready,

@@ -60,6 +60,7 @@ from .paging import Page, page_of, parse_page
 from .query import InvalidQuery
 from .records import Records, User
 from .refusals import Refusals
+from .retention import Retention
 from .schema import now
 from .search import routes as search
 from .store import Store
@@ -76,6 +77,7 @@ class Options(TypedDict, total=False):
     chaos: str
     allowed_hosts: Sequence[str]
     idle: float | None
+    keep: float | None
 
 
 def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
@@ -88,7 +90,8 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         :class:`~mindlytics.server.antonnia.desk.ReplyContext`. ``webhook`` is the address that receives its webhooks.
         ``chaos`` describes what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are names of the
         server besides loopback and its address. Requests with another name are refused. ``idle`` is the number of
-        seconds without an event after which a session ends. Default: half an hour. None: sessions stay open.
+        seconds without an event after which a session ends. Default: half an hour. None: sessions stay open. ``keep``
+        is the number of seconds after which an ended session is deleted. Default: None, never.
     :raises InvalidChaos: ``chaos`` breaks a rule.
     :raises InvalidKey: a key is empty, or a header cannot hold it.
     :raises InvalidHost: a name is invalid.
@@ -116,11 +119,10 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         store.on_commit = background.committed
         app.on_startup.append(background.start)
         app.on_cleanup.append(background.stop)
-    idle = options.get("idle", IDLE_SECONDS)
-    if idle is not None:
-        idling = Idle(store, idle)
-        app.on_startup.append(idling.start)
-        app.on_cleanup.append(idling.stop)
+    idle, keep = options.get("idle", IDLE_SECONDS), options.get("keep")
+    idling = None if idle is None else Idle(store, idle)
+    retention = None if keep is None else Retention(store, keep)
+    _run_along(app, idling, retention)
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/openapi.json", _openapi)
@@ -146,6 +148,14 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_get("/bc/v1/live-events/events", recent)
     app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, options.get("reply"), options.get("webhook")))
     return app
+
+
+def _run_along(app: web.Application, *tasks: Idle | Retention | None) -> None:
+    """Let these run as long as the application does."""
+    for task in tasks:
+        if task is not None:
+            app.on_startup.append(task.start)
+            app.on_cleanup.append(task.stop)
 
 
 def _publishing(app: web.Application, store: Store, live: Live) -> Publish:

@@ -64,10 +64,10 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def compact(self, connection: Connection, *, whole: bool) -> None:
-        """Give back the space of what was deleted, outside of a transaction of the writer's connection.
+    def compact(self, connection: Connection, *, whole: bool) -> bool:
+        """Give back the space of what was deleted, outside of a transaction. Returns whether it was all of it.
 
-        :param whole: write the database anew, so that no byte of it is left.
+        :param whole: write the database anew, so that no byte of it is left. Otherwise it is a part of the space.
         :raises Unavailable: somebody reads, or there is no room.
         """
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from .records import Records
 from .schema import conversations, events, intents, sessions, unanalysed
 
-EVENTS_AT_ONCE = 1_000
+EVENTS_AT_ONCE = 250
 """Most events of one step."""
 SESSIONS_AT_ONCE = 100
 """Most sessions of one step."""

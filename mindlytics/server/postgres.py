@@ -80,13 +80,15 @@ class PostgreSQL(Database):
         else:
             create(connection)
 
-    def compact(self, connection: Connection, *, whole: bool) -> None:
-        if whole:
-            with connection.begin():
-                full_text(connection).compact()
+    def compact(self, connection: Connection, *, whole: bool) -> bool:
+        if not whole:
+            return True  # PostgreSQL does so by itself
+        with connection.begin():
+            full_text(connection).compact()
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
             own.exec_driver_sql("SET statement_timeout = 0")
-            own.exec_driver_sql(f"VACUUM {'(FULL)' if whole else ''} {', '.join(metadata.tables)}")
+            own.exec_driver_sql(f"VACUUM (FULL) {', '.join(metadata.tables)}")
+        return True
 
     def reading(self, over: Callable[[], bool]) -> Connection:
         return self._reader.connect()

@@ -177,7 +177,7 @@ class LocalServer:
     :param live_port: another port for live events, see :func:`listening`.
     :param read_timeout: seconds after which a read is cancelled and answered with 503. 0: never.
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
-        ``chaos``, ``allowed_hosts``, ``idle``.
+        ``chaos``, ``allowed_hosts``, ``idle``, ``keep``.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events, ``page_url`` the page for people. With
     ``api_key``, its address has a token that signs in one browser.

@@ -29,6 +29,9 @@ BUSY_SECONDS = 30
 PAGE_SIZE = 16 * 1024
 """The page size of a new file in bytes. It is large, since events hold texts and are written by hundreds."""
 
+PAGES_AT_ONCE = 256
+"""Pages that are given back to the disk at once, 4 MiB of them."""
+
 KEPT_LOG = 64 * 1024 * 1024
 """Bytes to which SQLite's write-ahead log is truncated after it grew."""
 
@@ -122,23 +125,23 @@ class SQLiteFile(Database):
                 driver.execute("VACUUM")  # frees the space of the former tables
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # clears the log of earlier data
 
-    def compact(self, connection: Connection, *, whole: bool) -> None:
+    def compact(self, connection: Connection, *, whole: bool) -> bool:
         driver = _driver(connection)
-        if whole:
-            with connection.begin():
-                full_text(connection).compact()
-            driver.execute("VACUUM")
-        else:
-            driver.execute("PRAGMA incremental_vacuum").fetchall()
+        if not whole:
+            driver.executescript(
+                f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})"
+            )  # execute() takes one step, for one page
+            left: int = driver.execute("PRAGMA freelist_count").fetchone()[0]
+            return left == 0
+        with connection.begin():
+            full_text(connection).compact()
+        driver.execute("VACUUM")
         until = time.monotonic() + BUSY_SECONDS
         while not self.log(connection).empty():
-            if not whole or time.monotonic() > until:
-                break
+            if time.monotonic() > until:
+                raise Unavailable("the log of writes holds what was deleted, since another program reads the file")
             time.sleep(0.05)
-        else:
-            return
-        if whole:
-            raise Unavailable("the log of writes holds what was deleted, since another program reads the file")
+        return True
 
     def check_present(self) -> None:
         if not self.path.is_file():

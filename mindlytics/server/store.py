@@ -102,13 +102,14 @@ class Store:
         """
         return self._writer.submit(work)
 
-    async def compact(self, *, whole: bool = False) -> None:
-        """Give back the space of what was deleted, after all that waits to be written.
+    async def compact(self, *, whole: bool = False) -> bool:
+        """Give back the space of what was deleted, after all that waits to be written. Returns whether it was all.
 
-        :param whole: write the database anew, so that no byte of it is left. This takes as long as a copy.
+        :param whole: write the database anew, so that no byte of it is left. This takes as long as a copy. Otherwise
+            it is a part of the space, so that other writes come in between.
         :raises Unavailable: somebody reads without end, or the disk has no room.
         """
-        await asyncio.wrap_future(self._writer.compact(whole=whole))
+        return await asyncio.wrap_future(self._writer.compact(whole=whole))
 
     # -- reading
 

@@ -51,7 +51,7 @@ class _Compaction:
     """Work that runs outside of transactions."""
 
     whole: bool
-    done: Future[None]
+    done: Future[bool]
 
 
 class Writer:
@@ -92,7 +92,7 @@ class Writer:
             self._jobs.put(job)
         return job.done
 
-    def compact(self, *, whole: bool) -> Future[None]:
+    def compact(self, *, whole: bool) -> Future[bool]:
         """Give back the space of what was deleted. See :meth:`mindlytics.server.store.Store.compact`.
 
         :raises StoreError: the store is closed.
@@ -148,19 +148,22 @@ class Writer:
             jobs.append(job)
 
     def _compact(self, compaction: _Compaction) -> None:
-        """Compact the database while nobody reads."""
+        """Compact the database. Nobody reads while the whole of it is written anew."""
+        if not compaction.done.set_running_or_notify_cancel():
+            return
         until = time.monotonic() + HOLD_SECONDS
-        while not self._reads.hold() and time.monotonic() < until:
+        while compaction.whole and not self._reads.hold() and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
         try:
             self._database.check()
-            self._database.compact(self._connection, whole=compaction.whole)
+            done = self._database.compact(self._connection, whole=compaction.whole)
         except Exception as error:
             compaction.done.set_exception(self._database.unavailable(error) or error)
         else:
-            compaction.done.set_result(None)
+            compaction.done.set_result(done)
         finally:
-            self._reads.go_on()
+            if compaction.whole:
+                self._reads.go_on()
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         connection, records = self._connection, self._records

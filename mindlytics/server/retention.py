@@ -1,0 +1,128 @@
+"""Deletes what is older than the operator keeps it, in steps between those of the ingest, and gives the space back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from aiohttp import web
+from sqlalchemy import delete, exists, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import MindlyticsError
+from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions
+from .records import Records
+from .schema import aliases, apps, devices, now, sessions, unindexed, users
+from .store import Store
+from .unavailable import Stopping
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 600.0
+"""Time between two looks. They are more frequent where little time is kept."""
+
+SHARE = 20
+"""The server looks so often within the time that is kept, at most once a second."""
+
+logger = logging.getLogger("mindlytics.server")
+
+
+class Retention:
+    """Keeps the sessions of a store for some time after their end.
+
+    :param seconds: the time.
+    """
+
+    def __init__(self, store: Store, seconds: float) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, _: web.Application) -> None:
+        """Start looking."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self, _: web.Application) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                count = await drop_old(self._store, now() - int(self._seconds * 1_000_000))
+            except Stopping:
+                return
+            except (MindlyticsError, SQLAlchemyError) as error:  # the next look finds them
+                logger.warning("old sessions cannot be deleted at present: %s", getattr(error, "orig", error))
+            else:
+                if count:
+                    logger.info("%d sessions were deleted, since they were too old", count)
+            await asyncio.sleep(max(1.0, min(LOOK_SECONDS, self._seconds / SHARE)))
+
+
+async def drop_old(store: Store, before: int) -> int:
+    """Delete the sessions that ended before this time, and users who have no session since. Returns how many sessions.
+
+    :param before: the time in the stored form.
+    """
+    count = 0
+    for scope in await store.write(_scopes):
+        while numbers := await store.write(partial(_ended, scope, before)):
+            deleted = EVENTS_AT_ONCE
+            while deleted >= EVENTS_AT_ONCE:
+                deleted = await _giving_way(store.write(partial(_delete, numbers)))
+            while not await _giving_way(store.compact()):
+                pass
+            count += len(numbers)
+        while await store.write(partial(_drop_users, scope, before)):
+            pass
+    return count
+
+
+async def _giving_way(step: Awaitable[T]) -> T:
+    """Take a step, and then leave the writer alone for as long as that took."""
+    began = time.monotonic()
+    result = await step
+    await asyncio.sleep(time.monotonic() - began)
+    return result
+
+
+def _scopes(records: Records) -> list[int]:
+    return list(records.connection.execute(select(apps.c.scope)).scalars())
+
+
+def _ended(scope: int, before: int, records: Records) -> list[int]:
+    query = (
+        select(sessions.c.seq)
+        .where(sessions.c.scope == scope, sessions.c.started_at < before, sessions.c.ended_at < before)
+        .order_by(sessions.c.started_at)
+        .limit(SESSIONS_AT_ONCE)
+    )
+    return list(records.connection.execute(query).scalars())
+
+
+def _delete(numbers: list[int], records: Records) -> int:
+    return delete_sessions(records, numbers)
+
+
+def _drop_users(scope: int, before: int, records: Records) -> int:
+    """Delete some users who are as old and have no session. Returns how many."""
+    has_session = exists().where(sessions.c.owner == users.c.seq)
+    query = select(users.c.seq).where(users.c.scope == scope, users.c.created_at < before, ~has_session)
+    numbers = records.connection.execute(query.limit(SESSIONS_AT_ONCE)).scalars().all()
+    if numbers:
+        records.flush()
+        for table in (aliases, devices):
+            records.connection.execute(delete(table).where(table.c.owner.in_(numbers)))
+        for rows in (unindexed, users):
+            records.connection.execute(delete(rows).where(rows.c.seq.in_(numbers)))
+        records.forget()
+    return len(numbers)
