@@ -40,6 +40,12 @@ from .terminal import fail, printable, show_warnings
     help="Answer to this name too, besides those of this machine. Repeatable.",
 )
 @click.option("--webhook", metavar="URL", help="Post sessions and messages of the Conversations API to this address.")
+@click.option("--alert-webhook", metavar="URL", help="Post alerts to this address when too much goes wrong in an hour.")
+@click.option(
+    "--alerts",
+    metavar="TEXT",
+    help="The rules of alerts (default: negative:50%,unfulfilled:50%,errors:10%). cost:20 is in dollars an hour.",
+)
 @click.option(
     "--reply", metavar="TEXT", help="What agents of the Conversations API answer. {text} is the contact's last message."
 )
@@ -88,6 +94,8 @@ def serve(  # noqa: PLR0917  click passes them by name
     super_key_file: IO[str] | None,
     allowed_hosts: tuple[str, ...],
     webhook: str | None,
+    alert_webhook: str | None,
+    alerts: str | None,
     reply: str | None,
     analysis: str,
     idle: str,
@@ -103,6 +111,7 @@ def serve(  # noqa: PLR0917  click passes them by name
     You need a key to listen on an address that other machines can reach.
     """
     from ..server import run  # noqa: PLC0415  aiohttp takes a while to import
+    from ..server.alerts import ALERTS  # noqa: PLC0415
     from ..server.analysis import load  # noqa: PLC0415
     from ..server.database import database_at  # noqa: PLC0415
     from ..server.idle import parse  # noqa: PLC0415
@@ -114,6 +123,8 @@ def serve(  # noqa: PLR0917  click passes them by name
             times[option] = parse(text)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint=f"--{option}") from None
+    if alerts is not None and alert_webhook is None:
+        raise click.UsageError("--alerts needs --alert-webhook")
     show_warnings("mindlytics.server")
     api_key = key_of("--api-key", api_key, api_key_file)
     super_key = key_of("--super-key", super_key, super_key_file)
@@ -156,6 +167,8 @@ def serve(  # noqa: PLR0917  click passes them by name
                 super_key=super_key,
                 reply=reply,
                 webhook=webhook,
+                alert_webhook=alert_webhook,
+                alerts=ALERTS if alerts is None else alerts,
                 analysis=load(analysis),
                 chaos=chaos,
                 idle=times["idle"],

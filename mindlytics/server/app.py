@@ -21,6 +21,7 @@ from ..events import Identify
 from ..validators import check_name
 from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from . import align, forgetting, keys, traces, user_reads
+from .alerts import ALERTS, post_alerts
 from .analysis import Analysis
 from .analysis.background import BACKGROUND, Background
 from .analysis.local import analyse
@@ -74,6 +75,8 @@ class Options(TypedDict, total=False):
     analysis: Analysis | None
     reply: Reply | str | None
     webhook: str | None
+    alert_webhook: str | None
+    alerts: str
     chaos: str
     allowed_hosts: Sequence[str]
     idle: float | None
@@ -88,11 +91,14 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         :mod:`mindlytics.server.analysis`. Default: the local one. None: no analysis for now. ``reply`` is the answer of
         agents in the Conversations API: a text, in which ``{text}`` stands for the last message, or a function of a
         :class:`~mindlytics.server.antonnia.desk.ReplyContext`. ``webhook`` is the address that receives its webhooks.
-        ``chaos`` describes what goes wrong, see :mod:`mindlytics.server.chaos`. ``allowed_hosts`` are names of the
-        server besides loopback and its address. Requests with another name are refused. ``idle`` is the number of
-        seconds without an event after which a session ends. Default: half an hour. None: sessions stay open. ``keep``
-        is the number of seconds after which an ended session is deleted. Default: None, never.
+        ``alert_webhook`` is the address that receives alerts, by the rules in ``alerts``, see
+        :mod:`mindlytics.server.alerts`. ``chaos`` describes what goes wrong, see :mod:`mindlytics.server.chaos`.
+        ``allowed_hosts`` are names of the server besides loopback and its address. Requests with another name are
+        refused. ``idle`` is the number of seconds without an event after which a session ends. Default: half an hour.
+        None: sessions stay open. ``keep`` is the number of seconds after which an ended session is deleted. Default:
+        None, never.
     :raises InvalidChaos: ``chaos`` breaks a rule.
+    :raises InvalidAlerts: ``alerts`` breaks a rule.
     :raises InvalidKey: a key is empty, or a header cannot hold it.
     :raises InvalidHost: a name is invalid.
     """
@@ -112,13 +118,13 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app[SUPER_KEY] = super_key or ""
     live = app[LIVE] = Live()
     publish = store.on_commit = _publishing(app, store, live)
-    app.on_shutdown.append(live.stop)
-    app.on_shutdown.append(_stop_reading)
+    app.on_shutdown.extend([live.stop, _stop_reading])
     if analysis is not None:
         background = app[BACKGROUND] = Background(store, analysis, publish)
         store.on_commit = background.committed
         app.on_startup.append(background.start)
         app.on_cleanup.append(background.stop)
+    post_alerts(app, store, options.get("alert_webhook"), options.get("alerts", ALERTS))
     idle, keep = options.get("idle", IDLE_SECONDS), options.get("keep")
     idling = None if idle is None else Idle(store, idle)
     retention = None if keep is None else Retention(store, keep)

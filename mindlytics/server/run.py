@@ -74,12 +74,13 @@ async def listening(
     :raises ServerError: the port is taken, other machines can reach the address without a key, or the webhook's
         address is invalid.
     :raises InvalidChaos: ``chaos`` breaks a rule.
+    :raises InvalidAlerts: ``alerts`` breaks a rule.
     :raises InvalidKey: a key is empty, or a header cannot hold it.
     :raises InvalidHost: an allowed host is invalid.
     """
-    webhook = options.get("webhook")
-    if webhook is not None and not is_address(webhook):
-        raise ServerError("the webhook's address must be of the form http://host[:port][/path]")
+    for webhook in (options.get("webhook"), options.get("alert_webhook")):
+        if webhook is not None and not is_address(webhook):
+            raise ServerError("the webhook's address must be of the form http://host[:port][/path]")
     if not (api_key or options.get("super_key") or is_loopback(host)):
         raise ServerError(
             f"{host} can be reached from other machines: give an API key or a super key, or listen on 127.0.0.1"
@@ -177,6 +178,7 @@ class LocalServer:
     :param live_port: another port for live events, see :func:`listening`.
     :param read_timeout: seconds after which a read is cancelled and answered with 503. 0: never.
     :param options: see :func:`~mindlytics.server.app.create_app`: ``super_key``, ``analysis``, ``reply``, ``webhook``,
+        ``alert_webhook``, ``alerts``,
         ``chaos``, ``allowed_hosts``, ``idle``, ``keep``.
 
     ``url`` is the base URL, ``live_url`` the WebSocket of live events, ``page_url`` the page for people. With

@@ -174,7 +174,7 @@ def newest_sessions(connection: Connection, app: App, choice: Choice) -> tuple[l
         user = user_of(connection, app, choice.user)
         if user is None:
             return [], None
-        conditions.append(sessions.c.owner == user.seq)
+        conditions = [sessions.c.owner == user.seq]  # with the scope, SQLite would walk through all sessions by time
     if choice.since is not None:
         conditions.append(sessions.c.started_at >= choice.since)
     if choice.until is not None:
