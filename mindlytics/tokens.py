@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from attrs import frozen
 
 from .cleaning.numbers import whole_number
+
+Get = Callable[[str], object]
+"""Reads an entry or attribute, or None."""
 
 _PROMPT = ("prompt_tokens", "input_tokens", "prompt_token_count", "promptTokenCount", "inputTokens")
 _COMPLETION = ("completion_tokens", "output_tokens", "candidates_token_count", "candidatesTokenCount", "outputTokens")
@@ -61,41 +65,60 @@ def tokens_of(usage: object) -> Tokens | None:
 
     :returns: the counts, or None if it has no known ones.
     """
-    prompt, completion = _first(usage, *_PROMPT), _first(usage, *_COMPLETION)
+    get = _reader(usage)
+    prompt, completion = _first(get, _PROMPT), _first(get, _COMPLETION)
     if prompt is None and completion is None:
         return None
     read, written = prompt or 0, completion or 0
-    if _get(usage, "prompt_tokens") is None:  # Anthropic counts them separately, LiteLLM within the prompt
-        read += sum(_first(usage, name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
-    written += _first(usage, *_THOUGHTS) or 0  # Gemini counts them in addition to the candidates
-    return Tokens(read, written, *parts_of(usage))
+    if get("prompt_tokens") is None:  # Anthropic counts them separately, LiteLLM within the prompt
+        read += sum(_first(get, (name,)) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
+    written += _first(get, _THOUGHTS) or 0  # Gemini counts them in addition to the candidates
+    return Tokens(read, written, *_parts(get))
 
 
 def parts_of(usage: object) -> tuple[int, int, int]:
     """Of the tokens that a library's usage counts: those read from a cache, put into one, and of reasoning."""
-    cached = _first(usage, *_CACHED) or 0
-    cache_written = _first(usage, "cache_write_tokens") or 0
-    reasoning = _first(usage, "reasoning_tokens") or 0
-    for name in _PROMPT_DETAILS:
-        details = _get(usage, name)
-        cached = cached or _first(details, "cached_tokens", "cache_read") or 0
-        cache_written = cache_written or _first(details, "cache_creation", "cache_write_tokens") or 0
-    for name in _COMPLETION_DETAILS:
-        reasoning = reasoning or _first(_get(usage, name), "reasoning_tokens", "reasoning") or 0
+    return _parts(_reader(usage))
+
+
+def _parts(get: Get) -> tuple[int, int, int]:
+    cached = _first(get, _CACHED) or 0
+    cache_written = _first(get, ("cache_write_tokens",)) or 0
+    reasoning = _first(get, ("reasoning_tokens",)) or 0
+    for details in filter(None, map(get, _PROMPT_DETAILS)):
+        inner = _reader(details)
+        cached = cached or _first(inner, ("cached_tokens", "cache_read")) or 0
+        cache_written = cache_written or _first(inner, ("cache_creation", "cache_write_tokens")) or 0
+    for details in filter(None, map(get, _COMPLETION_DETAILS)):
+        reasoning = reasoning or _first(_reader(details), ("reasoning_tokens", "reasoning")) or 0
     return (
-        cached or _first(usage, "cache_read_input_tokens") or 0,
-        cache_written or _first(usage, "cache_creation_input_tokens") or 0,
-        reasoning or _first(usage, *_THOUGHTS) or 0,
+        cached or _first(get, ("cache_read_input_tokens",)) or 0,
+        cache_written or _first(get, ("cache_creation_input_tokens",)) or 0,
+        reasoning or _first(get, _THOUGHTS) or 0,
     )
 
 
-def _first(usage: object, *names: str) -> int | None:
+def _first(get: Get, names: Sequence[str]) -> int | None:
     """The count under the first of the names that has one."""
     for name in names:
-        count = whole_number(_get(usage, name))
+        value = get(name)
+        if value is None:
+            continue
+        count = value if type(value) is int else whole_number(value)
         if type(count) is int and count >= 0:
             return count
     return None
+
+
+def _reader(usage: object) -> Get:
+    """Reads a usage by name. A name that it lacks costs a pydantic model much, so its fields are read as a dict."""
+    if type(usage) is dict:
+        return usage.get
+    if hasattr(type(usage), "__pydantic_fields__"):
+        fields = {**vars(usage), **(getattr(usage, "__pydantic_extra__", None) or {})}
+        if not fields.keys().isdisjoint(_FIELDS):
+            return fields.get
+    return partial(_get, usage)
 
 
 def _get(usage: object, name: str) -> object:
@@ -103,3 +126,6 @@ def _get(usage: object, name: str) -> object:
         return usage.get(name) if isinstance(usage, Mapping) else getattr(usage, name, None)
     except Exception:  # its own methods may raise anything
         return None
+
+
+_FIELDS = frozenset((*_PROMPT, *_COMPLETION, *_CACHED, "cache_write_tokens", "reasoning_tokens"))

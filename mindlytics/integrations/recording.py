@@ -65,8 +65,8 @@ class Recorder:
         outer = active_turn()
         if outer is not None and self.place.session in (None, outer.session):
             return Part(outer, user, assistant_id, at)
-        thread = quiet(as_thread_id)(thread_id)
-        session, ends = quiet(self.place.find)(thread) or (None, False)
+        thread = as_thread_id(thread_id)
+        session, ends = self.place.find(thread) or (None, False)
         return Turn(session, user, thread, assistant_id, at, properties=properties, ends_session=ends)
 
 

@@ -99,7 +99,7 @@ def tool_of(attributes: Attributes, span_name: str) -> tuple[str, object, object
 
 
 def agent_of(attributes: Attributes) -> str | None:
-    return _text_or_none(_first(attributes, "gen_ai.agent.name", "agent.name"))
+    return _text_or_none(_first(attributes, "gen_ai.agent.name", "agent.name", "graph.node.id"))
 
 
 def conversation_of(attributes: Attributes) -> object:
@@ -139,9 +139,13 @@ def _messages(attributes: Attributes, events: list[tuple[str, Attributes]], side
     for message in _of_events(events, side):
         yielded = True
         yield message
+    if yielded or attributes.get(f"{side}.mime_type", "text/plain") != "text/plain":
+        return
     value = attributes.get(f"{side}.value")
-    if not yielded and value is not None and attributes.get(f"{side}.mime_type", "text/plain") == "text/plain":
-        yield "user" if side == "input" else "assistant", str(value)
+    if side == "output" and value is not None:
+        yield "assistant", str(value)
+    elif value is not None and not str(value).startswith(('{"', '[{"')):  # the arguments of a library's method
+        yield "user", str(attributes.get("task_description") or value)  # CrewAI adds instructions to the task
 
 
 def _of_events(events: list[tuple[str, Attributes]], side: str) -> Iterator[Message]:

@@ -71,6 +71,7 @@ class Place:
         self.client = client
         self._of_threads = OpenSessions()
 
+    @quiet
     def find(self, thread_id: str | None) -> tuple[AnySession | None, bool]:
         """The session, and whether it was made for this one question and ends with it."""
         session = self.session if self.session is not None else current_session()
@@ -85,6 +86,7 @@ class Place:
         return self._of_threads.of(thread_id, make), False
 
 
+@quiet
 def as_thread_id(id: object) -> str | None:
     """A framework's own id of a thread or session, hashed if it is too long for the service."""
     if id is None or id == "":
