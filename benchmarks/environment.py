@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import venv
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,17 @@ SHOWN = (*REQUIREMENTS, "aiohttp", "requests", "urllib3", "orjson", "attrs", "ca
 """Packages whose versions matter to the figures."""
 
 
-def prepare() -> str:
+def prepare(name: str = "", requirements: Sequence[str] = REQUIREMENTS) -> str:
     """The Python of an environment with this checkout and the SDKs; made once, and again when the list changes.
 
     An SDK that cannot be installed is not in it.
 
+    :param name: of the environment, if it is another than that of the SDKs.
     :raises subprocess.CalledProcessError: the checkout could not be installed.
     """
-    home = CACHE / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    home = CACHE / f"{name}python{sys.version_info.major}.{sys.version_info.minor}"
     python = str(home / "bin" / "python")
-    wanted = hashlib.sha256("\n".join([*REQUIREMENTS, (ROOT / "setup.cfg").read_text()]).encode()).hexdigest()
+    wanted = hashlib.sha256("\n".join([*requirements, (ROOT / "setup.cfg").read_text()]).encode()).hexdigest()
     stamp = home / "made-of"
     if stamp.exists() and stamp.read_text() == wanted:
         return python
@@ -52,8 +53,8 @@ def prepare() -> str:
     venv.create(home, with_pip=True, clear=True)
     install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     subprocess.run([*install, "-e", str(ROOT)], check=True)
-    if subprocess.run([*install, *REQUIREMENTS], check=False).returncode:
-        for requirement in REQUIREMENTS:
+    if subprocess.run([*install, *requirements], check=False).returncode:
+        for requirement in requirements:
             subprocess.run([*install, requirement], check=False)
     stamp.write_text(wanted)
     return python
@@ -67,7 +68,7 @@ def left_out(names: Iterable[str], found: Container[str]) -> list[str]:
     return [name for name in names if SDKS[name].package in REQUIREMENTS and SDKS[name].package not in found]
 
 
-def versions(python: str) -> dict[str, str]:
+def versions(python: str, shown: Sequence[str] = SHOWN) -> dict[str, str]:
     """What is installed there, of the packages that matter."""
     ask = (
         "import importlib.metadata as m, json, sys\n"
@@ -80,7 +81,7 @@ def versions(python: str) -> dict[str, str]:
         "print(json.dumps(found))"
     )
     said = subprocess.run(
-        [python, "-c", ask, *SHOWN], check=True, capture_output=True, text=True, env=clean_environment()
+        [python, "-c", ask, *shown], check=True, capture_output=True, text=True, env=clean_environment()
     )
     found: dict[str, str] = json.loads(said.stdout)
     return found

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import instructions, report, targets
+from benchmarks import frameworks, instructions, report, targets
 from benchmarks.__main__ import troubles
 from benchmarks.compare import recorded
 from benchmarks.counting import count
@@ -280,3 +280,22 @@ def test_the_page_has_the_stored_counts_of_instructions() -> None:
     stored = json.loads(instructions.STORED.read_text(encoding="utf-8"))
     assert instructions.BEGIN + instructions.section(stored) + instructions.END in report.PAGE.read_text("utf-8")
     assert set(instructions.KINDS) == set(stored["counts"]["0a76513"])
+
+
+def test_the_integrations_are_compared_run_by_run() -> None:
+    seen = {"turns": 1, "calls": 1, "runtimes": [20.0], "tokens": 24, "errors": 0}
+    found = {
+        "an agent": {
+            "expected": {"turns": 1, "calls": 1, "tokens": 24, "errors": 0},
+            "recorded": {"mindlytics": seen, "Langfuse": {**seen, "turns": 2, "runtimes": []}},
+            "times": {"nobody": 100.0, "mindlytics": 120.0, "Langfuse": 200.0},
+        }
+    }
+    assert (
+        "| an agent | 1: 1, 2 | 1: 1, 1 | 20.0, - | 24: 24, 24 | 0: 0, 0 |"
+        == frameworks.records(found).splitlines()[-1]
+    )
+    assert "| an agent | 100 | 20.0 | 100 | 0.20 |" == frameworks.times(found).splitlines()[-1]
+    assert [] == frameworks.worse(found)
+    seen["calls"] = 0
+    assert ["an agent: calls 0 instead of 1"] == frameworks.worse(found)

@@ -1,0 +1,66 @@
+"""Compares the records of one run, and times it in turn: with nobody, with mindlytics, with Langfuse.
+
+Without the name of a run, it lists them.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from attrs import asdict
+
+from benchmarks.figures import percentile
+
+from .recorders import Langfuse, Mindlytics, Nobody
+from .runs import RUNS, Run, quick, slow
+
+
+def compare(run: Run, recorders: dict[str, Any]) -> dict[str, Any]:
+    """What each recorder recorded of one run."""
+    found = {}
+    for name, recorder in recorders.items():
+        with recorder.looking() as (handlers, client):
+            run.start(handlers, client, slow)()
+        found[name] = asdict(recorder.recorded())
+    return found
+
+
+def timed(run: Run, recorders: dict[str, Any], rounds: int, calls: int) -> dict[str, float]:
+    """The time of one run with each recorder, in microseconds of the calling thread's CPU.
+
+    The recorders take turns. A figure is the lowest decile, which other work on the machine disturbs least.
+    """
+    times: dict[str, list[float]] = {name: [] for name in recorders}
+    for _ in range(rounds):
+        for name, recorder in recorders.items():
+            with recorder.recording() as (handlers, client):
+                start = run.start(handlers, client, quick)
+                start()
+                for _ in range(calls):
+                    began = time.thread_time_ns()
+                    start()
+                    times[name].append((time.thread_time_ns() - began) / 1e3)
+            recorder.forget()
+            gc.collect()
+    return {name: percentile(measured, 0.1) for name, measured in times.items()}
+
+
+def main(url: str, name: str, rounds: int, calls: int) -> dict[str, Any]:
+    logging.disable()
+    run = RUNS[name]
+    recorders: dict[str, Any] = {"mindlytics": Mindlytics(url), "Langfuse": Langfuse()}
+    gc.disable()
+    return {
+        "expected": {"turns": run.turns, "calls": run.calls, "tokens": run.tokens, "errors": run.errors},
+        "recorded": compare(run, recorders),
+        "times": timed(run, {"nobody": Nobody(), **recorders}, rounds, calls),
+    }
+
+
+said = main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 1 else {"runs": [*RUNS]}
+sys.stdout.write(f"\n{json.dumps(said)}\n")
