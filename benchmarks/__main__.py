@@ -21,7 +21,7 @@ from .tables import missing
 PARTS = ("sdks", "imports", "growth", "cases")
 
 
-def arguments(given: list[str]) -> argparse.Namespace:
+def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measures mindlytics and other SDKs side by side, against a sink on this machine.",
@@ -38,7 +38,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--docs", action="store_true", help="put the result into docs/performance.md and benchmarks/results/"
     )
-    chosen = parser.parse_args(given)
+    chosen = parser.parse_args(words)
     if chosen.docs and (chosen.short or chosen.only):
         parser.error("--docs wants a whole run")
     if chosen.rounds is None:

@@ -116,12 +116,12 @@ def main() -> int:
         )
         sys.stdout.flush()
 
-    told = f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']}"
-    sys.stdout.write(f"{told}, load {here['load_before']}\n")
+    ran_on = f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']}"
+    sys.stdout.write(f"{ran_on}, load {here['load_before']}\n")
     for _ in range(chosen.rounds):
-        for title, (name, *given) in KINDS.items():
+        for title, (name, *options) in KINDS.items():
             with server() as running:
-                show(title, running, name, *given, running.url, chosen.events)
+                show(title, running, name, *options, running.url, chosen.events)
     for title in KINDS if chosen.rounds else ():
         rate = middle([figures for figures in found if figures["title"] == title], "rate")
         sys.stdout.write(f"{title + ', median':32}{whole(rate):>26} events/s\n")

@@ -48,8 +48,8 @@ class _Requests(Copied):
         :param settings: credentials, address and connection settings as for a client, see the reference page of
             settings.
         """
-        given = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint, "debug": debug}
-        self._take(Settings.load({**given, **settings}))
+        arguments = {"api_key": api_key, "project_id": project_id, "server_endpoint": server_endpoint, "debug": debug}
+        self._take(Settings.load({**arguments, **settings}))
 
     @classmethod
     def _of(cls, settings: Settings) -> Self:

@@ -64,7 +64,7 @@ async def slow(_: web.Request) -> web.StreamResponse:
     raise AssertionError
 
 
-def moment(text: str) -> datetime:
+def as_datetime(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -182,8 +182,8 @@ class LiveService:
             return await self.events_plan.popleft()(request)
         if not self.reads_back:
             return web.json_response({"message": "no"}, status=404)
-        start, end = (moment(request.query[name]) for name in ("start", "end"))
-        found = [event for event in self.told if start <= moment(event["timestamp"]) <= end]
+        start, end = (as_datetime(request.query[name]) for name in ("start", "end"))
+        found = [event for event in self.told if start <= as_datetime(event["timestamp"]) <= end]
         return web.json_response(found[::-1][: int(request.query["limit"])])
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:

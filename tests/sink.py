@@ -36,8 +36,8 @@ class Request:
         """The names of the received events. A message's first word is its name."""
         if self.headers.get("Content-Type") == "application/proto":
             return _messages(self.body)
-        given = self.json
-        return given if isinstance(given, list) else [given]
+        body = self.json
+        return body if isinstance(body, list) else [body]
 
     @property
     def key(self) -> str | None:

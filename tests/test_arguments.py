@@ -34,8 +34,8 @@ class Event(enum.Enum):
 class Model:
     """As pydantic's are."""
 
-    def __init__(self, **given: Any) -> None:
-        self.__dict__.update(given)
+    def __init__(self, **options: Any) -> None:
+        self.__dict__.update(options)
 
     def model_dump(self) -> dict[str, Any]:
         return dict(self.__dict__)
@@ -109,21 +109,21 @@ IDS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "expected"), IDS)
+@pytest.mark.parametrize(("value", "expected"), IDS)
 async def test_ids_become_text(
-    face: Face, sink: Sink, caplog: pytest.LogCaptureFixture, given: Any, expected: str
+    face: Face, sink: Sink, caplog: pytest.LogCaptureFixture, value: Any, expected: str
 ) -> None:
     caplog.set_level(logging.WARNING, "mindlytics")
     client = face.client()
-    session = client.create_session(session_id=given, conversation_id=given, user_id=given, id=given, device_id=given)
+    session = client.create_session(session_id=value, conversation_id=value, user_id=value, id=value, device_id=value)
     assert [expected] * 4 == [session.session_id, session.conversation_id, session.id, session.device_id]
-    await result(session.start_session(user_id=given, device_id=given))
-    await result(session.start_conversation(conversation_id=given))
-    await result(session.track_event(event="e", conversation_id=given))
-    await result(session.track_conversation_turn(user="u", assistant="a", conversation_id=given))
-    await result(session.user_identify(id=given, device_id=given))
-    await result(session.user_alias(id=given, previous_id=given))
-    await result(session.end_conversation(conversation_id=given))
+    await result(session.start_session(user_id=value, device_id=value))
+    await result(session.start_conversation(conversation_id=value))
+    await result(session.track_event(event="e", conversation_id=value))
+    await result(session.track_conversation_turn(user="u", assistant="a", conversation_id=value))
+    await result(session.user_identify(id=value, device_id=value))
+    await result(session.user_alias(id=value, previous_id=value))
+    await result(session.end_conversation(conversation_id=value))
     assert (7, 0) == ((flushed := await result(client.flush(20))).delivered, flushed.dropped)
     for event in sink.events:
         ids = {
@@ -171,7 +171,7 @@ async def test_what_loses_something_warns_once_or_raises_where_the_client_is_str
 
 
 @pytest.mark.parametrize(
-    ("given", "expected", "words"),
+    ("value", "expected", "words"),
     [
         (numpy.datetime64("2025-04-03T07:35:10.5", "ns"), datetime(2025, 4, 3, 7, 35, 10, 500_000), "taken as UTC"),
         (numpy.datetime64("2025-04-03"), datetime(2025, 4, 3), "taken as UTC"),
@@ -179,14 +179,14 @@ async def test_what_loses_something_warns_once_or_raises_where_the_client_is_str
     ],
 )
 async def test_times_of_numpy_are_in_utc(
-    face: Face, sink: Sink, caplog: pytest.LogCaptureFixture, given: Any, expected: datetime | None, words: str
+    face: Face, sink: Sink, caplog: pytest.LogCaptureFixture, value: Any, expected: datetime | None, words: str
 ) -> None:
-    event = await recorded(face, sink, "track_event", event="e", timestamp=given)
-    moment = parse_timestamp(event["timestamp"])
-    assert moment.replace(tzinfo=None) == expected if expected else moment.year > 2025
+    event = await recorded(face, sink, "track_event", event="e", timestamp=value)
+    at = parse_timestamp(event["timestamp"])
+    assert at.replace(tzinfo=None) == expected if expected else at.year > 2025
     assert words in caplog.text
     with pytest.raises(InvalidEvent, match=r"timestamp must be given so that it is not .*\(strict\)"):
-        face.client(strict=True).create_session().track_event(event="e", timestamp=given)
+        face.client(strict=True).create_session().track_event(event="e", timestamp=value)
 
 
 async def test_times_of_pandas_are_taken(face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
@@ -197,9 +197,9 @@ async def test_times_of_pandas_are_taken(face: Face, sink: Sink, caplog: pytest.
         (await recorded(face, sink, "track_event", event="e", timestamp=aware))["timestamp"]
     )
     assert [] == caplog.messages
-    for given in (aware.tz_localize(None), pandas.NaT):
-        event = await recorded(face, sink, "track_event", event="e", timestamp=given)
-        assert given is pandas.NaT or expected == parse_timestamp(event["timestamp"])
+    for value in (aware.tz_localize(None), pandas.NaT):
+        event = await recorded(face, sink, "track_event", event="e", timestamp=value)
+        assert value is pandas.NaT or expected == parse_timestamp(event["timestamp"])
     assert "taken as UTC" in caplog.text
 
 
@@ -240,8 +240,8 @@ GEMINI = {
     [(TokenBasedCost, OPENAI), *itertools.product([dict, SimpleNamespace], [OPENAI, RESPONSES, ANTHROPIC, GEMINI])],
 )
 async def test_tokens_of_caches_and_of_reasoning_are_kept(face: Face, sink: Sink, make: Any, usage: Any) -> None:
-    given = {"user": "u", "assistant": "a", "usage": make(model="m", **usage)}
-    properties = (await recorded(face, sink, "track_conversation_turn", **given))["properties"]
+    arguments = {"user": "u", "assistant": "a", "usage": make(model="m", **usage)}
+    properties = (await recorded(face, sink, "track_conversation_turn", **arguments))["properties"]
     wrote = {"cache_write_tokens": 3} if usage is ANTHROPIC else {"reasoning_tokens": 2}
     expected = {"model": "m", "prompt_tokens": 9, "completion_tokens": 3, "cached_tokens": 4, **wrote}
     assert {"user": "u", "assistant": "a", **expected} == properties

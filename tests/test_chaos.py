@@ -58,13 +58,13 @@ async def test_every_turn_is_stored_once_and_in_order(face: Face, caller: Caller
                 await result(session.flush(30))
     closed = await result(client.close(30))
     assert (0, 0, 0) == (closed.refused, closed.dropped, closed.pending)
-    told = caller.get("/_chaos").json()
+    answer = caller.get("/_chaos").json()
     behave(caller)
     stored = caller.find("events", filter={"event": "Conversation Turn"})
     assert [str(number) for number in range(TURNS)] == [event["properties"]["user"] for event in stored]
     assert ["Session Started", "Session Ended"] == [caller.names()[0], caller.names()[-1]]
-    assert fates == set(told["met"])
-    assert TURNS / AT_ONCE <= told["requests"]
+    assert fates == set(answer["met"])
+    assert TURNS / AT_ONCE <= answer["requests"]
 
 
 async def test_a_listener_receives_every_event_once_and_in_order(face: Face, caller: Caller) -> None:

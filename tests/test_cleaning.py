@@ -49,8 +49,8 @@ class HostilePath:
 
 
 def clean(value: Any) -> tuple[dict[str, Any], list[str]]:
-    told: list[str] = []
-    return clean_scalars("properties", {"k": value}, lambda name, _, done: told.append(f"{name} {done}")), told
+    reports: list[str] = []
+    return clean_scalars("properties", {"k": value}, lambda name, _, done: reports.append(f"{name} {done}")), reports
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_lossless_conversions_are_silent(value: Any, expected: Any) -> None:
 
 
 def test_numpy_scalars_become_python_scalars() -> None:
-    given = {"f": numpy.float32(0.5), "i": numpy.int64(3), "b": numpy.bool_(True), "d": numpy.float64(2.5)}
-    cleaned = clean_scalars("properties", given, lambda *_: pytest.fail("reported"))
+    numbers = {"f": numpy.float32(0.5), "i": numpy.int64(3), "b": numpy.bool_(True), "d": numpy.float64(2.5)}
+    cleaned = clean_scalars("properties", numbers, lambda *_: pytest.fail("reported"))
     assert {"f": 0.5, "i": 3, "b": True, "d": 2.5} == cleaned
     assert all(type(value) in (float, int, bool) for value in cleaned.values())
 
@@ -95,20 +95,20 @@ def test_numpy_scalars_become_python_scalars() -> None:
     ],
 )
 def test_what_does_not_fit_is_made_to_and_reported(value: Any, expected: str) -> None:
-    cleaned, told = clean(value)
+    cleaned, reports = clean(value)
     assert {"k": expected} == cleaned
-    assert 1 == len(told)
-    assert told[0].startswith("properties.k changed")
+    assert 1 == len(reports)
+    assert reports[0].startswith("properties.k changed")
 
 
 @pytest.mark.parametrize(
     "value", [float("nan"), float("inf"), Decimal("NaN"), object(), Hostile(), HostilePath(), lambda: 1]
 )
 def test_what_cannot_fit_is_left_out_and_reported(value: Any) -> None:
-    cleaned, told = clean(value)
+    cleaned, reports = clean(value)
     assert {} == cleaned
-    assert 1 == len(told)
-    assert "left out" in told[0]
+    assert 1 == len(reports)
+    assert "left out" in reports[0]
 
 
 def test_none_is_absent() -> None:
@@ -116,10 +116,10 @@ def test_none_is_absent() -> None:
 
 
 def test_names_become_strings_or_go() -> None:
-    told: list[str] = []
-    cleaned = clean_scalars("traits", {1: "a", Colour.RED: "b", None: "c"}, lambda name, *_: told.append(name))
+    reports: list[str] = []
+    cleaned = clean_scalars("traits", {1: "a", Colour.RED: "b", None: "c"}, lambda name, *_: reports.append(name))
     assert {"1": "a", "red": "b"} == cleaned
-    assert ["traits.1", "traits.<NoneType>"] == told
+    assert ["traits.1", "traits.<NoneType>"] == reports
 
 
 def test_no_mapping_is_misuse() -> None:
@@ -142,8 +142,8 @@ def test_whatever_comes_in_what_goes_out_can_be_encoded(given_properties: dict[A
     assert orjson.loads(orjson.dumps(cleaned)) == cleaned
 
 
-def lines_of(told: list[str]) -> str:
-    return "; ".join(told)
+def lines_of(reports: list[str]) -> str:
+    return "; ".join(reports)
 
 
 class Whole(int):
@@ -189,8 +189,8 @@ def test_an_integer_of_a_subclass_does_not_stop_the_process() -> None:
     ],
 )  # fmt: skip
 def test_rarer_scalars_go_in_silence_too(value: Any, expected: Any) -> None:
-    cleaned, told = clean(value)
-    assert ({"k": expected}, []) == (cleaned, told)
+    cleaned, reports = clean(value)
+    assert ({"k": expected}, []) == (cleaned, reports)
     assert type(expected) is type(cleaned["k"])
 
 
@@ -219,23 +219,23 @@ def test_what_stands_for_a_missing_value_is_absent(value: Any) -> None:
     ],
 )  # fmt: skip
 def test_what_would_take_long_or_is_no_json_is_bounded(value: Any, expected: Any, words: str) -> None:
-    cleaned, told = clean(value)
+    cleaned, reports = clean(value)
     assert ({} if expected is None else {"k": expected}) == cleaned
-    assert words in lines_of(told)
-    assert 1 == len(told)
+    assert words in lines_of(reports)
+    assert 1 == len(reports)
 
 
 def test_a_container_in_itself_is_left_out() -> None:
     endless: list[Any] = []
     endless.append(endless)
-    cleaned, told = clean(endless)
+    cleaned, reports = clean(endless)
     assert {} == cleaned
-    assert "50 containers" in lines_of(told)
+    assert "50 containers" in lines_of(reports)
 
 
 def test_values_of_pandas_become_what_they_mean() -> None:
     pandas = pytest.importorskip("pandas")
-    given = {
+    properties = {
         "moment": pandas.Timestamp("2025-04-03T07:35:10.000000001Z"),
         "span": pandas.Timedelta(1500, "ms"),
         "none": pandas.NaT,
@@ -244,13 +244,13 @@ def test_values_of_pandas_become_what_they_mean() -> None:
         "number": pandas.Series([1, 2])[1],
     }
     expected = {"moment": "2025-04-03T07:35:10.000000001+00:00", "span": 1.5, "month": "2025-04", "number": 2}
-    assert expected == clean_scalars("properties", given, lambda *_: pytest.fail("reported"))
+    assert expected == clean_scalars("properties", properties, lambda *_: pytest.fail("reported"))
 
 
 def test_values_of_bson_become_what_they_mean() -> None:
     bson = pytest.importorskip("bson")
     decimal128, int64 = pytest.importorskip("bson.decimal128"), pytest.importorskip("bson.int64")
-    given = {
+    properties = {
         "id": bson.ObjectId("0123456789ab0123456789ab"),
         "number": int64.Int64(2**40),
         "price": decimal128.Decimal128("0.25"),
@@ -262,7 +262,7 @@ def test_values_of_bson_become_what_they_mean() -> None:
         "price": 0.25,
         "moment": "1970-01-01T00:00:00+00:00",
     }
-    assert expected == clean_scalars("properties", given, lambda *_: pytest.fail("reported"))
+    assert expected == clean_scalars("properties", properties, lambda *_: pytest.fail("reported"))
 
 
 @pytest.mark.parametrize("library", ["wrapt", "lazy_object_proxy"])
@@ -298,13 +298,13 @@ class Lazy(Mapping[str, Any]):
 
 @pytest.mark.parametrize("error", [None, OSError("gone"), RuntimeError("changed size during iteration")])
 def test_a_mapping_that_fails_or_has_no_end_raises_nothing(error: Exception | None) -> None:
-    told: list[str] = []
-    cleaned = clean_scalars("properties", Lazy(error), lambda name, _, done: told.append(f"{name} {done}"))
+    reports: list[str] = []
+    cleaned = clean_scalars("properties", Lazy(error), lambda name, _, done: reports.append(f"{name} {done}"))
     assert "a" == cleaned["a"]
     assert 10_000 >= len(cleaned)
-    assert ["properties shortened: not all of its items could be read"] == told
-    _, told = clean(Lazy(error))
-    assert 1 == len(told)
+    assert ["properties shortened: not all of its items could be read"] == reports
+    _, reports = clean(Lazy(error))
+    assert 1 == len(reports)
 
 
 @pytest.mark.parametrize("kind", [dict, collections.OrderedDict, collections.defaultdict])
@@ -343,18 +343,20 @@ class Liar:
 
 
 def test_what_lies_about_its_class_raises_nothing_as_value_or_name_and_is_misuse_as_mapping() -> None:
-    told: list[str] = []
-    cleaned = clean_scalars("properties", {"a": Liar(), Liar(): 1, "b": [Liar()]}, lambda name, *_: told.append(name))
+    reports: list[str] = []
+    cleaned = clean_scalars(
+        "properties", {"a": Liar(), Liar(): 1, "b": [Liar()]}, lambda name, *_: reports.append(name)
+    )
     assert {"b": "[null]"} == cleaned
-    assert ["properties.a", "properties.<Liar>", "properties.b"] == told
+    assert ["properties.a", "properties.<Liar>", "properties.b"] == reports
     with pytest.raises(InvalidEvent, match="got Liar"):
         clean_scalars("properties", Liar(), lambda *_: None)
 
 
 def test_a_long_name_is_shown_short() -> None:
-    told: list[str] = []
-    clean_scalars("properties", {"n" * 1000: float("nan")}, lambda name, *_: told.append(name))
-    assert [f"properties.{'n' * 100}…"] == told
+    reports: list[str] = []
+    clean_scalars("properties", {"n" * 1000: float("nan")}, lambda name, *_: reports.append(name))
+    assert [f"properties.{'n' * 100}…"] == reports
 
 
 def test_json_text_of_a_container_is_json() -> None:

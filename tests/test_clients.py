@@ -218,10 +218,10 @@ async def test_a_disabled_client_needs_no_credentials_and_sends_nothing(face: Fa
 
 
 async def test_loss_is_named_to_the_session_that_lost(face: Face, sink: Sink) -> None:
-    told: list[Exception] = []
+    errors: list[Exception] = []
     client = face.client()
     good = client.create_session(id="good")
-    bad = client.create_session(id="bad", on_error=told.append)
+    bad = client.create_session(id="bad", on_error=errors.append)
     sink.always = faults.refuse_marked
     await result(good.track_event(event="fine"))
     await result(bad.track_event(event="poison"))
@@ -232,16 +232,16 @@ async def test_loss_is_named_to_the_session_that_lost(face: Face, sink: Sink) ->
     assert (True, 400, "poison is not allowed") == (error.errored, error.status, error.message)
     assert client.get_errors() == bad.get_errors()
     await result(client.close())
-    assert [("refused", 1, 400)] == [(error.reason, error.count, error.status) for error in told]  # type: ignore[attr-defined]
+    assert [("refused", 1, 400)] == [(error.reason, error.count, error.status) for error in errors]  # type: ignore[attr-defined]
 
 
 async def test_an_error_handler_may_be_a_coroutine_function_and_may_fail(
     face: Face, sink: Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[str] = []
+    errors: list[str] = []
 
     async def handler(error: Exception) -> None:
-        told.append(str(error))
+        errors.append(str(error))
         raise RuntimeError("the handler's own")
 
     client = face.client(on_error=handler)
@@ -253,7 +253,7 @@ async def test_an_error_handler_may_be_a_coroutine_function_and_may_fail(
     sink.always = faults.fine
     await result(session.track_event(event="e"))
     assert 1 == (await result(client.close())).delivered
-    assert ["1 event not delivered, refused (status 403): wrong key"] * 2 == told
+    assert ["1 event not delivered, refused (status 403): wrong key"] * 2 == errors
     assert 1 == sum("handler failed" in record.getMessage() for record in caplog.records)
     assert 1 == caplog.text.count("wrong key"), "what the service said of the request, and not of an event"
 

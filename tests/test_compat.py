@@ -75,9 +75,9 @@ async def test_a_conversation_that_began_by_itself_ends(client: mlsdk.Client, si
 
 async def test_the_conversation_may_be_set(client: mlsdk.Client, sink: Sink) -> None:
     session = client.create_session(session_id="s", id="u")
-    for given in ("one", "two", None):
-        session.conversation_id = given
-        assert given == session.conversation_id
+    for chosen in ("one", "two", None):
+        session.conversation_id = chosen
+        assert chosen == session.conversation_id
         await session.track_event(event="E")
     await session.flush()
     assert ["one", "two", None] == [event.get("conversation_id") for event in sink.events]

@@ -17,21 +17,21 @@ def ctrl_c() -> None:
 
 
 def test_an_interrupted_start_of_the_sender_is_made_up_for(sink: Sink) -> None:
-    moment, in_the_midst = 0, True
+    place, in_the_midst = 0, True
     while in_the_midst:
         in_the_midst = False
-        client = Client(api_key=f"key-{moment}", project_id="proj-1", server_endpoint=sink.url)
+        client = Client(api_key=f"key-{place}", project_id="proj-1", server_endpoint=sink.url)
         session = client.create_session(id="u")
         try:
-            interrupted(lambda session=session: session.track_event(event="e"), moment, ctrl_c, ("sender.py",))  # type: ignore[misc]
+            interrupted(lambda session=session: session.track_event(event="e"), place, ctrl_c, ("sender.py",))  # type: ignore[misc]
         except KeyboardInterrupt:
             in_the_midst = True
         session.track_event(event="e")
         result = client.flush(timeout=20)
-        assert (0, moment) == (result.pending, moment)
+        assert (0, place) == (result.pending, place)
         client.close()
-        moment += 1
-    assert moment > 2
+        place += 1
+    assert place > 2
 
 
 def test_ctrl_c_before_the_thread_has_begun(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

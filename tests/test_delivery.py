@@ -308,9 +308,9 @@ async def test_one_warning_for_an_outage_and_one_line_on_recovery(
             sink.faults(*[faults.status(503, "private words")] * 3)
             await result(session.track_conversation_turn(user="private words", assistant=f"{outage}"))
             await result(client.flush(10))
-    told = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "mindlytics"]
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "mindlytics"]
     warning = ("WARNING", f"events cannot be delivered, retrying: {sink.url}: status 503")
-    assert told == [warning, ("INFO", "the service answers again")] * 2
+    assert lines == [warning, ("INFO", "the service answers again")] * 2
     assert "private" not in caplog.text
     assert "very-secret" not in caplog.text + repr(client) + repr(session)
 
@@ -349,8 +349,8 @@ async def test_a_reply_that_we_fail_to_judge_is_tried_again_no_longer_than_any_o
     await result(client.create_session(id="u").track_event(event="a-secret"))
     assert 1 == (await result(client.flush(20))).dropped
     assert "the reply could not be judged" in client.get_errors()[0].message
-    (told,) = [record for record in caplog.records if record.exc_info]
-    assert "a reply could not be judged" == told.message
+    (entry,) = [record for record in caplog.records if record.exc_info]
+    assert "a reply could not be judged" == entry.message
     assert "a-secret" not in caplog.text
 
 

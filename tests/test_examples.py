@@ -257,8 +257,13 @@ def test_antonnia_webhooks(place: Place, command: tuple[str, ...]) -> None:
     ):
         http.trust_env = False
 
-        def post(type: str, told: Model) -> requests.Response:
-            event = {"id": "evt", "created_at": "2025-04-03T09:00:00Z", "type": type, "data": {"object": to_json(told)}}
+        def post(type: str, object: Model) -> requests.Response:
+            event = {
+                "id": "evt",
+                "created_at": "2025-04-03T09:00:00Z",
+                "type": type,
+                "data": {"object": to_json(object)},
+            }
             return http.post(f"{url}/hooks", json=event, timeout=30)
 
         session = conversations.sessions.create("ada", "Ada")

@@ -78,22 +78,22 @@ async def test_hooks_that_raise_anything_at_all_harm_nothing(face: Face, sink: S
 
 
 async def test_every_loss_is_reported_at_once_however_many_kinds_there_are(any_face: Face, sink: Sink) -> None:
-    told: list[Any] = []
-    client = any_face.client(on_error=told.append, max_batch_bytes=1000)
+    errors: list[Any] = []
+    client = any_face.client(on_error=errors.append, max_batch_bytes=1000)
     session = client.create_session(id="u")
     for number in range(300):
         await result(session.track_event(event="e", properties={"text": "x" * (1000 + number)}))
-    await eventually(lambda: sum(error.count for error in told) == 300)
+    await eventually(lambda: sum(error.count for error in errors) == 300)
     assert [] == sink.requests
 
 
 async def test_a_loss_after_close_is_reported(any_face: Face) -> None:
-    told: list[Any] = []
-    client = any_face.client(on_error=told.append)
+    errors: list[Any] = []
+    client = any_face.client(on_error=errors.append)
     session = client.create_session(id="u")
     await result(client.close())
     await result(session.track_event(event="late"))
-    assert ["closed"] == [error.reason for error in told]
+    assert ["closed"] == [error.reason for error in errors]
 
 
 async def test_waiting_for_ever_is_no_error(face: Face) -> None:
@@ -154,10 +154,10 @@ def test_a_signal_handler_and_a_finalizer_may_track(sink: Sink) -> None:
 async def test_a_handler_that_raises_after_close_harms_no_call_and_is_called_again(
     any_face: Face, raised: type[BaseException]
 ) -> None:
-    told: list[Any] = []
+    errors: list[Any] = []
 
     def on_error(error: Exception) -> None:
-        told.append(error)
+        errors.append(error)
         raise raised("a handler")
 
     client = any_face.client(on_error=on_error)
@@ -165,7 +165,7 @@ async def test_a_handler_that_raises_after_close_harms_no_call_and_is_called_aga
     await result(client.close())
     for number in range(2):
         await result(session.track_event(event=str(number)))
-    assert ["closed", "closed"] == [error.reason for error in told]
+    assert ["closed", "closed"] == [error.reason for error in errors]
 
 
 FINALIZERS = {
@@ -241,10 +241,10 @@ def test_a_signal_in_the_midst_of_a_call_is_handled_without_waiting_for_it(sink:
 
 async def test_a_call_on_a_closed_client_leaves_the_losses_of_others(face: Face, sink: Sink) -> None:
     sink.faults(faults.hang)
-    told: list[Any] = []
+    errors: list[Any] = []
 
     async def on_error(error: Any) -> None:
-        told.append((error.reason, error.count))
+        errors.append((error.reason, error.count))
 
     closed, client = (face.client(flush_interval=0, max_queue_events=2, request_timeout=1) for _ in range(2))
     gone = closed.create_session(id="gone")
@@ -256,16 +256,16 @@ async def test_a_call_on_a_closed_client_leaves_the_losses_of_others(face: Face,
         await result(session.track_event(event=str(number)))
     await result(gone.track_event(event="late"))
     assert (2, 4) == ((outcome := await result(client.flush(30))).delivered, outcome.dropped)
-    await eventually(lambda: bool(told))
-    assert [("queue_full", 3)] == told
+    await eventually(lambda: bool(errors))
+    assert [("queue_full", 3)] == errors
 
 
 def test_threads_that_record_after_close_get_each_loss_reported() -> None:
-    told: list[Any] = []
+    errors: list[Any] = []
     busy, both = threading.Event(), threading.Event()
 
     def on_error(error: Any) -> None:
-        told.append(error.count)
+        errors.append(error.count)
         busy.set()
         both.wait(30)
 
@@ -278,7 +278,7 @@ def test_threads_that_record_after_close_get_each_loss_reported() -> None:
     threading.Timer(0.2, both.set).start()
     session.track_event(event="second")
     other.join(30)
-    assert [1, 1] == told
+    assert [1, 1] == errors
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="nobody can tell whom a cancellation is meant for")
@@ -298,13 +298,13 @@ async def test_a_handler_that_meets_a_cancelled_future_ends_no_sender(face: Face
 
 
 async def test_a_handler_that_tracks_after_close_is_called_once(face: Face) -> None:
-    told: list[Exception] = []
-    client = face.client(on_error=lambda error: (told.append(error), session.track_event(event="more")))
+    errors: list[Exception] = []
+    client = face.client(on_error=lambda error: (errors.append(error), session.track_event(event="more")))
     session = client.create_session(id="u")
     await result(client.close())
     await result(session.track_event(event="late"))
     assert {"closed": 2} == client.stats().reasons
-    assert len(told) <= 2
+    assert len(errors) <= 2
 
 
 async def test_a_stale_connection_is_no_outage(any_face: Face, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:

@@ -356,7 +356,7 @@ async def test_a_slow_loop_holds_the_service_back_and_misses_nothing(
 
 
 @pytest.mark.parametrize(
-    ("base", "setting", "told", "expected"),
+    ("base", "setting", "advertised", "expected"),
     [
         ("https://app.mindlytics.ai", "", None, "wss://wss.mindlytics.ai"),
         ("http://localhost:3000", "", None, "ws://localhost:4000"),
@@ -371,8 +371,10 @@ async def test_a_slow_loop_holds_the_service_back_and_misses_nothing(
         ("http://localhost:3000", "wss://live.example.org", "ws://localhost:3000/live", "wss://live.example.org"),
     ],
 )
-def test_the_address_is_set_or_advertised_or_derived(base: str, setting: str, told: str | None, expected: str) -> None:
-    assert expected == address(base, setting, told)
+def test_the_address_is_set_or_advertised_or_derived(
+    base: str, setting: str, advertised: str | None, expected: str
+) -> None:
+    assert expected == address(base, setting, advertised)
 
 
 def test_what_was_seen_is_remembered_within_bounds() -> None:

@@ -19,7 +19,7 @@ from mindlytics.live.wire import PAGE
 
 from . import sink as faults
 from .conftest import Face, entered, eventually, result
-from .live_service import Heard, LiveService, body, is_dead, moment, sends, slow, status
+from .live_service import Heard, LiveService, as_datetime, body, is_dead, sends, slow, status
 from .sink import Sink
 
 STARTED, ENDED = "Session Started", "Session Ended"
@@ -205,7 +205,7 @@ async def test_what_was_surely_received_is_not_asked_for_again(
     service.cut()
     await eventually(lambda: len(asked) == 2)
     rounding = timedelta(milliseconds=1)
-    assert moment(asked[1]) + rounding > moment(service.told[0]["timestamp"])
+    assert as_datetime(asked[1]) + rounding > as_datetime(service.told[0]["timestamp"])
 
 
 async def test_what_cannot_be_read_back_for_now_is_read_back_later(live: Face, service: LiveService) -> None:
@@ -240,7 +240,7 @@ async def test_many_missed_events_are_read_back_in_pages_the_newest_where_they_a
     await eventually(lambda: service.open == 0)
     began = datetime.now(timezone.utc)
     moments = [(began + timedelta(microseconds=number)).isoformat() for number in range(missed)]
-    service.told += [service.make(str(number), timestamp=moment) for number, moment in enumerate(moments)]
+    service.told += [service.make(str(number), timestamp=at) for number, at in enumerate(moments)]
     service.token_always = None
     await eventually(lambda: str(missed - 1) == heard.names[-1])
     service.tell("z")
@@ -256,7 +256,7 @@ async def test_invalid_events_do_not_end_the_paging(live: Face, service: LiveSer
     await eventually(lambda: service.open == 0)
     began = datetime.now(timezone.utc)
     moments = [(began + timedelta(microseconds=number)).isoformat() for number in range(PAGE + 10)]
-    service.told += [service.make(str(number), timestamp=moment) for number, moment in enumerate(moments)]
+    service.told += [service.make(str(number), timestamp=at) for number, at in enumerate(moments)]
     service.told[-5]["properties"] = "none"
     service.token_always = None
     await eventually(lambda: len(heard.events) == PAGE + 9)

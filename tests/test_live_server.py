@@ -103,8 +103,8 @@ async def test_who_reopens_a_session_waits_for_its_second_end(face: Face) -> Non
         go_on.set()
         await result(session.flush())
         await result(client.close())
-    told = [name for name in heard.names if name.startswith("Session")]
-    assert ["Session Ended", "Session Started", "Session Ended"] == told
+    names = [name for name in heard.names if name.startswith("Session")]
+    assert ["Session Ended", "Session Started", "Session Ended"] == names
 
 
 async def test_listeners_carry_on_when_the_server_comes_back(face: Face, tmp_path: Path) -> None:

@@ -156,17 +156,17 @@ def installed() -> metadata.Distribution:
 
 
 def test_what_is_installed_says_what_it_is(installed: metadata.Distribution) -> None:
-    told = installed.metadata
+    about = installed.metadata
     assert ("mindlytics", mindlytics.__version__, ">=3.10") == (
-        told["Name"],
-        told["Version"],
-        told["Requires-Python"],
+        about["Name"],
+        about["Version"],
+        about["Requires-Python"],
     )
     extras = {name.replace("_", "-") for name in SETUP["options.extras_require"]}
-    assert extras == {name.replace("_", "-") for name in told.get_all("Provides-Extra") or ()}
+    assert extras == {name.replace("_", "-") for name in about.get_all("Provides-Extra") or ()}
     always = {Requirement(text).name for text in installed.requires or () if "extra ==" not in text}
     assert set(RUN_TIME) == always
-    assert told.get_payload() or told["Description"]
+    assert about.get_payload() or about["Description"]
 
 
 def test_the_command_is_installed(installed: metadata.Distribution) -> None:

@@ -188,7 +188,7 @@ async def test_align_ai_gets_no_more(align_face: Face, sink: Sink) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("value", "expected"),
     [
         (None, ()),
         (False, ()),
@@ -200,18 +200,18 @@ async def test_align_ai_gets_no_more(align_face: Face, sink: Sink) -> None:
         (("card", re.compile("x")), (re.compile("x"), "card")),
     ],
 )
-def test_the_setting_is_read(given: Any, expected: Any) -> None:
-    settings = Settings.load({"enabled": False, "redact": given})
+def test_the_setting_is_read(value: Any, expected: Any) -> None:
+    settings = Settings.load({"enabled": False, "redact": value})
     assert expected == settings.redact
     assert expected == pickle.loads(pickle.dumps(settings.redact))
 
 
 @pytest.mark.parametrize(
-    "given", ["names", ["email", 7], 7, [re.compile(b"x")], [re.compile("x*")], {"email": []}.items()]
+    "value", ["names", ["email", 7], 7, [re.compile(b"x")], [re.compile("x*")], {"email": []}.items()]
 )
-def test_what_cannot_be_redacted_is_refused(given: Any) -> None:
+def test_what_cannot_be_redacted_is_refused(value: Any) -> None:
     with pytest.raises(InvalidSetting, match=r"redact \(environment: MLSDK_REDACT\) must"):
-        Client(api_key="k", project_id="p", redact=given)
+        Client(api_key="k", project_id="p", redact=value)
 
 
 async def test_the_environment_names_kinds(face: Face, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

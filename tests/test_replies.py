@@ -43,8 +43,8 @@ async def test_any_endpoint_may_answer_compressed(kind: Any, sink: Sink) -> None
     async with entered(kind(api_key="k", project_id="p", server_endpoint=sink.url)) as http:
         assert USER == await result(http.send_request(method="GET", url="/x"))
         assert None is await result(http.send_request(method="GET", url="/x"))
-        told = await result(http.send_request(method="GET", url="/x"))
-        assert (200, "the reply is not encoded as it says (gzip)") == (told["status"], told["message"])
+        answer = await result(http.send_request(method="GET", url="/x"))
+        assert (200, "the reply is not encoded as it says (gzip)") == (answer["status"], answer["message"])
         assert {"status": "ok"} == await result(http.send_request(method="GET", url="/x"))
 
 
@@ -108,8 +108,8 @@ async def test_one_bad_event_is_refused_alone_where_the_callers_session_raises(f
         session = face.client(http_client=own).create_session(id="u")
         for name in ("a", "poison", "b"):
             await result(session.track_event(event=name))
-        told = await result(session.flush(20))
-    assert (2, 1, ["a", "b"]) == (told.delivered, told.refused, sink.names())
+        outcome = await result(session.flush(20))
+    assert (2, 1, ["a", "b"]) == (outcome.delivered, outcome.refused, sink.names())
 
 
 def test_where_a_hook_cannot_read_a_reply_there_is_none(sink: Sink) -> None:

@@ -137,9 +137,9 @@ async def test_attributes_given_at_the_start_start_the_session_with_its_first_ev
 
 async def test_a_session_used_after_its_end_is_a_new_one_or_the_same_started_again(face: Face, sink: Sink) -> None:
     client = face.client()
-    made, given = client.create_session(id="u"), client.create_session(session_id="given", id="u")
+    made, named = client.create_session(id="u"), client.create_session(session_id="given", id="u")
     first = made.session_id
-    for session in (made, given):
+    for session in (made, named):
         await result(session.track_event(event="a"))
         await result(session.end_session())
         await result(session.end_session())
@@ -213,7 +213,7 @@ async def test_a_turn_begins_a_conversation_that_stays_current(face: Face, sink:
 
 @pytest.mark.parametrize("name", ["usage", "cost"])
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("argument", "expected"),
     [
         (TokenBasedCost(**TOKENS), TOKENS),
         (Cost(cost=0.5), {"cost": 0.5}),
@@ -222,9 +222,9 @@ async def test_a_turn_begins_a_conversation_that_stays_current(face: Face, sink:
         (0.25, {"cost": 0.25}),
     ],
 )  # fmt: skip
-async def test_usage_and_cost_are_one_argument(face: Face, sink: Sink, name: str, given: Any, expected: Any) -> None:
+async def test_usage_and_cost_are_one_argument(face: Face, sink: Sink, name: str, argument: Any, expected: Any) -> None:
     session = face.client().create_session(id="u")
-    await result(session.track_conversation_usage(**{name: given}))
+    await result(session.track_conversation_usage(**{name: argument}))
     await result(session.flush())
     assert expected == sink.events[0]["properties"]
 
@@ -254,9 +254,9 @@ class Moment(datetime):
 async def test_numbers_and_times_of_other_libraries_are_taken(face: Face, sink: Sink, zone: timezone) -> None:
     client = face.client()
     session = client.create_session(id="u")
-    moment = Moment(2025, 4, 3, 7, 35, 10, 123456, zone)
+    at = Moment(2025, 4, 3, 7, 35, 10, 123456, zone)
     counted = TokenBasedCost("m", numpy.int64(1), numpy.uint8(2))
-    await result(session.track_conversation_turn(user="a", assistant="b", usage=counted, timestamp=moment))
+    await result(session.track_conversation_turn(user="a", assistant="b", usage=counted, timestamp=at))
     await result(session.track_conversation_usage(usage=numpy.float64(0.25)))
     await result(session.track_conversation_usage(cost=numpy.float32(0.5)))
     await result(session.track_conversation_usage(cost={"cost": numpy.int16(3)}))
@@ -264,7 +264,7 @@ async def test_numbers_and_times_of_other_libraries_are_taken(face: Face, sink: 
     await result(session.track_feedback("thumbs_up", turn=numpy.int64(1)))
     assert 6 == (await result(client.flush(20))).delivered
     turn, *others = sink.events
-    assert moment == parse_timestamp(turn["timestamp"])
+    assert at == parse_timestamp(turn["timestamp"])
     assert (1, 2) == (turn["properties"]["prompt_tokens"], turn["properties"]["completion_tokens"])
     assert [0.25, 0.5, 3] == [event["properties"]["cost"] for event in others[:3]]
     assert [1.5, 1] == [others[3]["properties"]["runtime"], others[4]["properties"]["turn"]]
@@ -374,10 +374,10 @@ async def test_property_values_never_crash_and_warn_once_for_each_key(
         await result(session.flush())
     expected = {"user": "\ufffd!", "assistant": "a", "ok": 1, "when": "2025-01-01T00:00:00+00:00"}
     assert [expected] * 3 == [event["properties"] for event in sink.events]
-    told = [record.getMessage() for record in caplog.records]
-    assert 2 == len(told)
-    assert told[0].startswith("properties.bad was left out")
-    assert told[1].startswith("properties.user was left out")
+    lines = [record.getMessage() for record in caplog.records]
+    assert 2 == len(lines)
+    assert lines[0].startswith("properties.bad was left out")
+    assert lines[1].startswith("properties.user was left out")
 
 
 async def test_strict_raises_where_a_value_would_be_changed(face: Face) -> None:
@@ -400,9 +400,9 @@ async def test_environment_and_release_are_on_all_that_a_session_records(face: F
     await result(session.end_session())
     await result(session.flush(20))
     said = [
-        (event.get("event", event["type"]), *(given.get(name) for name in ("environment", "release")))
+        (event.get("event", event["type"]), *(properties.get(name) for name in ("environment", "release")))
         for event in sink.events
-        for given in [event.get("properties") or event.get("attributes") or event["traits"]]
+        for properties in [event.get("properties") or event.get("attributes") or event["traits"]]
     ]
     assert [
         ("start_session", "staging", "1.4"),

@@ -31,11 +31,11 @@ URL = "https://app.example/bc/v1/events/queue"
 
 @pytest.mark.parametrize("body", EVENTS, ids=[row["call"][:40] for row in RECORDED if row["path"] == QUEUE_PATH])
 def test_recorded_events_go_through_unchanged(body: dict[str, Any]) -> None:
-    assert told(body) == told(json.loads(encode(decode(body))))
+    assert with_its_time(body) == with_its_time(json.loads(encode(decode(body))))
 
 
-def told(body: dict[str, Any]) -> dict[str, Any]:
-    """An event with the moment that its timestamp names, in whatever notation."""
+def with_its_time(body: dict[str, Any]) -> dict[str, Any]:
+    """An event with its timestamp as a datetime, since one time has several notations."""
     return {**body, "timestamp": parse_timestamp(body["timestamp"])}
 
 

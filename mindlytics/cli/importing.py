@@ -197,10 +197,10 @@ def _at(summary: Summary) -> str:
     return f" at {printable(summary.stopped)}" if summary.stopped else ""
 
 
-def files_of(given: tuple[str, ...]) -> tuple[str, ...]:
+def files_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """The files that are named, and those in folders that are."""
     found: list[str] = []
-    for each in given:
+    for each in names:
         path = Path(each)
         if each != STDIN and path.is_dir():
             found += map(str, inside(path))

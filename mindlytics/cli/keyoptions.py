@@ -53,14 +53,14 @@ def _fill_environment(_: click.Context, __: click.Parameter, file: str | None) -
             os.environ.setdefault(name, value)
 
 
-def key_of(name: str, given: str | None, file: IO[str] | None) -> str | None:
+def key_of(name: str, key: str | None, file: IO[str] | None) -> str | None:
     """The key from an option or its file.
 
-    :raises click.UsageError: both are given, or the file is empty.
+    :raises click.UsageError: both are set, or the file is empty.
     """
     if file is None:
-        return given
-    if given is not None:
+        return key
+    if key is not None:
         raise click.UsageError(f"{name} and {name}-file cannot be used together")
     try:
         key = file.read().strip()

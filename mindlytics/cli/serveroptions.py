@@ -37,9 +37,9 @@ def credentials(server: str, api_key: str | None, project_id: str | None) -> tup
     local = False
     with suppress(ValueError):  # the address is invalid; the client raises
         local = is_loopback(urlsplit(server).hostname or "")
-    for option, given in (("--api-key", api_key), ("--project-id", project_id)):
-        if not given and "://" not in server:
+    for option, value in (("--api-key", api_key), ("--project-id", project_id)):
+        if not value and "://" not in server:
             raise click.UsageError(f"--server has no scheme: write http://{server}")
-        if not given and not local:
+        if not value and not local:
             raise click.UsageError(f"{option} is missing, and {server} is not on this machine")
     return api_key or ANY, project_id or ANY, local

@@ -53,14 +53,14 @@ def parser() -> Parser:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
-    given = parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     try:
-        spool = Path(Settings.load({"enabled": False, "spool": given.spool}).spool or str(as_directory("auto")))
+        spool = Path(Settings.load({"enabled": False, "spool": chosen.spool}).spool or str(as_directory("auto")))
         if not spool.is_dir():
             fail(f"{spool} is not a directory", 2)
-        if given.command == "send":
-            return _send(spool, any_key=given.any_key, patience=given.patience)
-        (_status if given.command == "status" else _export)(spool)
+        if chosen.command == "send":
+            return _send(spool, any_key=chosen.any_key, patience=chosen.patience)
+        (_status if chosen.command == "status" else _export)(spool)
         sys.stdout.flush()  # else a reader that left is found out only when the interpreter ends
         return 0
     except KeyboardInterrupt:

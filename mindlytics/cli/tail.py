@@ -183,8 +183,8 @@ def _words(event: MLEvent) -> str:
     return "  ".join([*([words] if words else []), *_pairs(said)])
 
 
-def _pairs(given: Mapping[str, Any]) -> Iterable[str]:
-    for name, value in given.items():
+def _pairs(values: Mapping[str, Any]) -> Iterable[str]:
+    for name, value in values.items():
         yield f"{name}={value if isinstance(value, str) else json.dumps(value)}"
 
 

@@ -155,14 +155,14 @@ def _settings(place: str, api_key: str | None, project_id: str | None) -> Settin
     """Settings from arguments and the environment. A server on this machine needs no credentials."""
     from ..server.guard import is_loopback  # noqa: PLC0415  aiohttp takes a while to import
 
-    given: dict[str, object] = {"api_key": api_key, "project_id": project_id, "server_endpoint": place}
-    given |= {"enabled": True, "request_timeout": 60.0}
+    arguments: dict[str, object] = {"api_key": api_key, "project_id": project_id, "server_endpoint": place}
+    arguments |= {"enabled": True, "request_timeout": 60.0}
     if not is_loopback(urlsplit(place).hostname or ""):
-        return Settings.load(given)
-    given["trust_env"] = False  # a proxy cannot reach this machine
+        return Settings.load(arguments)
+    arguments["trust_env"] = False  # a proxy cannot reach this machine
     for missing in ((), ("project_id",), ("api_key",)):
         try:
-            return Settings.load({**given, **dict.fromkeys(missing, LOCAL)})
+            return Settings.load({**arguments, **dict.fromkeys(missing, LOCAL)})
         except InvalidSetting:
             continue
-    return Settings.load({**given, "project_id": LOCAL, "api_key": LOCAL})
+    return Settings.load({**arguments, "project_id": LOCAL, "api_key": LOCAL})

@@ -127,19 +127,19 @@ def test_the_environment_wins_over_the_defaults_of_a_config_and_over_nothing_els
     monkeypatch.setenv("MLSDK_SHUTDOWN_TIMEOUT", "30")
     monkeypatch.setenv("MLSDK_RETRY_FOR", "600")
     names = ("flush_interval", "max_batch_events", "shutdown_timeout", "retry_for")
-    given: list[tuple[dict[str, Any], tuple[float, ...]]] = [
+    configs: list[tuple[dict[str, Any], tuple[float, ...]]] = [
         ({}, (0.1, 10, 30, 600)),
         ({"flush_interval": 2}, (2, 10, 30, 600)),
         ({"config": Config(flush_batch_size=7)}, (3, 7, 5, 33)),
         ({"config": Config(flush_batch_size=7), "retry_for": 1}, (3, 7, 5, 1)),
     ]
-    for arguments, expected in given:
+    for arguments, expected in configs:
         with AlignAI("p", "k", **arguments) as client:
             assert expected == tuple(getattr(client.settings, name) for name in names)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "options",
     [
         {"flush_interval_ms": -1},
         {"flush_interval_ms": 0.5},
@@ -150,11 +150,11 @@ def test_the_environment_wins_over_the_defaults_of_a_config_and_over_nothing_els
         {"api_max_retries": None},
     ],
 )
-def test_a_config_that_cannot_be_used_is_named(given: dict[str, Any]) -> None:
-    with pytest.raises(InvalidSetting, match=next(iter(given))):
-        Config(**given)
+def test_a_config_that_cannot_be_used_is_named(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting, match=next(iter(options))):
+        Config(**options)
     with pytest.raises(InvalidSetting, match="config must be a Config"):
-        AlignAI("p", "k", config=given)  # type: ignore[arg-type]
+        AlignAI("p", "k", config=options)  # type: ignore[arg-type]
 
 
 async def test_a_burst_neither_waits_nor_loses(align_face: Face, sink: Sink) -> None:

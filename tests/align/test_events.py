@@ -130,9 +130,9 @@ class NoMoment(Moment):
 async def test_numbers_and_times_of_other_libraries_are_taken(
     align_face: Face, sink: Sink, zone: timezone | None
 ) -> None:
-    moment = Moment(2020, 1, 1, 12, tzinfo=zone)
+    at = Moment(2020, 1, 1, 12, tzinfo=zone)
     client = align_face.client()
-    await result(client.identify_user("u", create_time=moment))
+    await result(client.identify_user("u", create_time=at))
     await result(client.create_message("s", numpy.int64(7), "user", "x"))
     await result(client.create_message_feedback("s", numpy.int8(7), "thumbs_up"))
     assert 3 == (await result(client.flush(20))).delivered
@@ -161,9 +161,9 @@ def test_properties_that_cannot_be_read_are_misuse() -> None:
 
 
 def test_what_the_caller_changes_later_changes_nothing() -> None:
-    given = {"a": "1"}
-    event = UserRecognize(user_id="u", custom_properties=given)
-    given["b"] = "2"
+    properties = {"a": "1"}
+    event = UserRecognize(user_id="u", custom_properties=properties)
+    properties["b"] = "2"
     assert {"a": "1"} == event.custom_properties
 
 

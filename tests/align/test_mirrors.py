@@ -190,9 +190,9 @@ async def test_a_destination_is_of_its_clients_face() -> None:
 
 async def test_feedback_is_checked_and_an_event_like_others(face: Face, sink: Sink) -> None:
     session = face.client().create_session(id="ada")
-    for given, field in (({"feedback": "up"}, "feedback"), ({"feedback": "thumbs_up", "turn": 0}, "turn")):
+    for arguments, field in (({"feedback": "up"}, "feedback"), ({"feedback": "thumbs_up", "turn": 0}, "turn")):
         with pytest.raises(InvalidEvent) as raised:
-            await result(session.track_feedback(**given))
+            await result(session.track_feedback(**arguments))
         assert field == raised.value.field
     await result(session.track_feedback("thumbs_down", turn=3))
     assert 1 == (await result(session.flush(10))).delivered

@@ -47,13 +47,13 @@ events: st.SearchStrategy[AlignEvent] = st.one_of(
 
 
 @given(st.lists(events, min_size=1, max_size=5))
-def test_what_is_encoded_is_decoded_and_overheads_are_exact(given: list[AlignEvent]) -> None:
-    pieces, key = [WIRE.encode(event) for event in given], new_key()
+def test_what_is_encoded_is_decoded_and_overheads_are_exact(recorded: list[AlignEvent]) -> None:
+    pieces, key = [WIRE.encode(event) for event in recorded], new_key()
     body = WIRE.body(pieces, bare=False, key=key)
     assert sum(map(len, pieces)) + len(pieces) * WIRE.piece_overhead + WIRE.body_overhead == len(body)
     request_id, messages = decode_request(body)
     assert key == request_id
-    assert given == [decode(message) for message in messages]
+    assert recorded == [decode(message) for message in messages]
     assert {"proj"} == {message.project_id for message in messages}
 
 

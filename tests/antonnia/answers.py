@@ -62,9 +62,9 @@ SURVEY = {
 
 def says(body: Any, status: int = 200, **headers: str) -> Fault:
     """A reply of that JSON, or of that text."""
-    told = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    sent = body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
     def answer(exchange: Exchange) -> None:
-        exchange.reply(status, told, **headers)
+        exchange.reply(status, sent, **headers)
 
     return answer

@@ -84,9 +84,9 @@ def test_a_body_is_taken_or_refused(place: Place, method: str, path: str) -> Non
     for name in FIELDS[path]:
         for value in ODD:
             reply = place.send(method, path.format(**place.ids), {**FIELDS[path], name: value})
-            told = reply.json()
-            if reply.status_code >= 500 or (reply.status_code >= 400 and not isinstance(told["detail"], str)):
-                wrong.append((name, str(value)[:40], reply.status_code, told))
+            answer = reply.json()
+            if reply.status_code >= 500 or (reply.status_code >= 400 and not isinstance(answer["detail"], str)):
+                wrong.append((name, str(value)[:40], reply.status_code, answer))
     assert [] == wrong
 
 

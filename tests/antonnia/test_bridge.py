@@ -20,9 +20,9 @@ from .answers import MESSAGE
 
 
 def said(minute: int, role: str, content: str | dict[str, Any]) -> Message:
-    told = {"type": "text", "text": content} if isinstance(content, str) else content
+    block = {"type": "text", "text": content} if isinstance(content, str) else content
     at = f"2025-04-03T09:{minute:02}:00.000Z"
-    return from_json(Message, {**MESSAGE, "id": f"m{minute}", "role": role, "content": told, "created_at": at})
+    return from_json(Message, {**MESSAGE, "id": f"m{minute}", "role": role, "content": block, "created_at": at})
 
 
 CONVERSATION = [

@@ -201,16 +201,16 @@ def method(client: Any, name: str) -> Any:
 async def test_each_call_makes_its_request(face: Face, call: Any) -> None:
     name, arguments, options, line, body, answer = call
     face.sink.faults(says("" if answer is None and "delete" in name else answer, 204 if "delete" in name else 200))
-    told = await result(method(face.client(), name)(*arguments, **options))
+    returned = await result(method(face.client(), name)(*arguments, **options))
     (request,) = face.sink.requests
     assert line == f"{request.method} {request.path}"
     assert f"Bearer {TOKEN}" == request.headers["Authorization"]
     assert body == (request.json if request.body else None)
     assert ("application/json" if body is not None else None) == request.headers.get("Content-Type")
     if isinstance(answer, list):
-        assert [item["id"] for item in answer] == [item.id for item in told]
+        assert [item["id"] for item in answer] == [item.id for item in returned]
     else:
-        assert (answer and answer["id"]) == (told and told.id)
+        assert (answer and answer["id"]) == (returned and returned.id)
 
 
 def test_every_call_is_in_the_table() -> None:
@@ -321,11 +321,11 @@ WRONG: list[Any] = [
 async def test_what_breaks_a_rule_is_reported_before_any_request(
     face: Face, name: str, arguments: Any, words: str
 ) -> None:
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as raised:
         await result(method(face.client(), name)(*arguments))
-    assert words in told.value.message
-    assert isinstance(told.value, ValueError)
-    assert (None, {}) == (told.value.status_code, told.value.response_data)
+    assert words in raised.value.message
+    assert isinstance(raised.value, ValueError)
+    assert (None, {}) == (raised.value.status_code, raised.value.response_data)
     assert [] == face.sink.requests
 
 
@@ -348,9 +348,9 @@ async def test_a_key_that_no_header_can_hold_is_reported(face: Face, name: str, 
 async def test_a_mapping_of_a_content_type_that_is_not_known_yet_is_sent_as_it_is(face: Face) -> None:
     poem = {"type": "poem", "lines": ["a", "b"]}
     face.sink.faults(says({**MESSAGE, "content": poem}))
-    told = await result(face.client().sessions.messages.create("sess_1", poem))
+    message = await result(face.client().sessions.messages.create("sess_1", poem))
     assert poem == face.sink.requests[0].json["content"]
-    assert ("poem", {"lines": ["a", "b"]}) == (told.content.type, told.content.extra)
+    assert ("poem", {"lines": ["a", "b"]}) == (message.content.type, message.content.extra)
 
 
 @pytest.mark.parametrize("name", ["sessions", "sessions.messages", "agents"])

@@ -137,13 +137,13 @@ async def test_a_hook_of_a_client_of_httpx_may_read_replies(face: Face) -> None:
     async def async_hook(reply: httpx.Response) -> None:
         read.append(await reply.aread())
 
-    told = json.dumps(SESSION).encode()
-    face.sink.always = compressed(told)
+    answer = json.dumps(SESSION).encode()
+    face.sink.always = compressed(answer)
     hooked: Any = httpx.AsyncClient if face.is_async else httpx.Client
     for hooks in ([], [async_hook if face.is_async else hook]):
         async with entered(hooked(event_hooks={"response": hooks})) as session:
             assert "sess_1" == (await result(face.client(http_client=session).sessions.get("s"))).id
-    assert [told] == read
+    assert [answer] == read
 
 
 async def test_a_closed_client_opens_its_connections_again(face: Face) -> None:

@@ -73,10 +73,14 @@ ACTS: dict[str, Callable[[Any], Any]] = {
 async def test_a_status_is_an_error_of_its_kind(face: Face, status: int, kind: type[AntonniaError]) -> None:
     body = {"detail": "no such thing", "more": 1}
     face.sink.always = says(body, status)
-    with pytest.raises(MindlyticsError) as told:
+    with pytest.raises(MindlyticsError) as raised:
         await result(face.client(max_retries=0).sessions.get("s"))
-    assert kind is type(told.value)
-    assert ("no such thing", status, body) == (told.value.message, told.value.status_code, told.value.response_data)
+    assert kind is type(raised.value)
+    assert ("no such thing", status, body) == (
+        raised.value.message,
+        raised.value.status_code,
+        raised.value.response_data,
+    )
 
 
 def raising(package: str, face: Face) -> Any:
@@ -107,10 +111,10 @@ def raising(package: str, face: Face) -> Any:
 async def test_a_status_is_an_error_of_its_kind_where_an_own_client_raises_for_it(face: Face, package: str) -> None:
     face.sink.faults(says({"detail": "busy"}, 503, Retry_After="0"), says({"detail": "no such thing"}, 404))
     async with entered(raising(package, face)) as own:
-        with pytest.raises(NotFoundError) as told:
+        with pytest.raises(NotFoundError) as raised:
             await result(face.client(http_client=own).sessions.get("s"))
     unread = package == "httpx" and not face.is_async  # its hook has not read it
-    assert ("status 404" if unread else "no such thing") == told.value.message
+    assert ("status 404" if unread else "no such thing") == raised.value.message
     assert 2 == len(face.sink.requests)
 
 
@@ -130,10 +134,10 @@ async def test_a_status_is_an_error_of_its_kind_where_an_own_client_raises_for_i
 )
 async def test_the_message_is_the_detail_or_what_there_is(face: Face, body: Any, words: str) -> None:
     face.sink.faults(says(body, 400))
-    with pytest.raises(APIError) as told:
+    with pytest.raises(APIError) as raised:
         await result(face.client().sessions.get("s"))
-    assert words == told.value.message
-    assert (body if isinstance(body, dict) else {}) == told.value.response_data
+    assert words == raised.value.message
+    assert (body if isinstance(body, dict) else {}) == raised.value.response_data
 
 
 async def test_a_rate_limit_says_how_long(face: Face) -> None:
@@ -147,9 +151,9 @@ async def test_a_rate_limit_says_how_long(face: Face) -> None:
     waits = []
     client = face.client(max_retries=0)
     for _ in range(4):
-        with pytest.raises(RateLimitError) as told:
+        with pytest.raises(RateLimitError) as raised:
             await result(client.sessions.get("s"))
-        waits.append(told.value.retry_after)
+        waits.append(raised.value.retry_after)
     assert [7, 3, None] == [waits[0], waits[1], waits[3]]
     assert 60 < waits[2] <= 90
 
@@ -166,20 +170,20 @@ async def test_a_rate_limit_says_how_long(face: Face) -> None:
 )
 async def test_a_reply_that_cannot_be_read_is_reported(face: Face, body: Any, words: str) -> None:
     face.sink.faults(says(body))
-    with pytest.raises(APIError) as told:
+    with pytest.raises(APIError) as raised:
         await result(face.client().sessions.get("s"))
-    assert words in told.value.message
-    assert 200 == told.value.status_code
+    assert words in raised.value.message
+    assert 200 == raised.value.status_code
 
 
 async def test_a_reply_other_than_json_is_quoted_nowhere_but_in_its_place(face: Face) -> None:
     body = json.dumps({**SESSION, "metadata": {"note": "my address is"}})[:-1]
     face.sink.faults(says(body), says(body + " " * 600 + "!"))
     for _ in range(2):
-        with pytest.raises(APIError) as told:
+        with pytest.raises(APIError) as raised:
             await result(face.client().sessions.get("s"))
-        assert "address" not in "".join(format_exception(told.value))
-        assert body == told.value.response_text.strip()
+        assert "address" not in "".join(format_exception(raised.value))
+        assert body == raised.value.response_text.strip()
 
 
 async def test_what_python_writes_as_json_is_read(face: Face) -> None:
@@ -187,9 +191,9 @@ async def test_what_python_writes_as_json_is_read(face: Face) -> None:
     face.sink.faults(says({**SESSION, "metadata": metadata}), says({"detail": "no", "score": math.nan}, 422))
     session = await result(face.client().sessions.get("s"))
     assert {"score": None, "most": None, "note": "half a \ud83d"} == session.metadata
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as raised:
         await result(face.client().sessions.get("s"))
-    assert ("no", {"detail": "no", "score": None}) == (told.value.message, told.value.response_data)
+    assert ("no", {"detail": "no", "score": None}) == (raised.value.message, raised.value.response_data)
 
 
 async def test_a_reply_other_than_a_list_is_an_error(face: Face) -> None:
@@ -202,10 +206,12 @@ async def test_a_reply_other_than_a_list_is_an_error(face: Face) -> None:
 async def test_what_is_safe_to_repeat_is_tried_again(face: Face, name: str) -> None:
     call, answer = READS[name]
     face.sink.faults(reset, says({"detail": "busy"}, 503), says(answer))
-    told = await result(call(face.client()))
+    returned = await result(call(face.client()))
     assert 3 == len(face.sink.requests)
     assert [r.body for r in face.sink.requests[1:]] == [r.body for r in face.sink.requests[:-1]]
-    assert (answer if isinstance(answer, dict) else answer[0])["id"] == (told[0] if isinstance(told, list) else told).id
+    assert (answer if isinstance(answer, dict) else answer[0])["id"] == (
+        returned[0] if isinstance(returned, list) else returned
+    ).id
 
 
 @pytest.mark.parametrize("fault", [reset, lose_reply, says("", 429), says("", 408), says("", 500)])
@@ -251,10 +257,10 @@ async def test_what_creates_is_tried_again_where_nothing_was_sent(face: Face, un
     with pytest.MonkeyPatch.context() as patch:
         judge = Exchange.judge
         patch.setattr(Exchange, "judge", lambda self, reply: (judged.append(reply), judge(self, reply))[1])
-        with pytest.raises(APIConnectionError, match=f"no reply from http://{host}") as told:
+        with pytest.raises(APIConnectionError, match=f"no reply from http://{host}") as raised:
             await result(client.sessions.create("ada", "Ada"))
     assert [True, True, True] == [reply.unsent for reply in judged]
-    assert told.value.status_code is None
+    assert raised.value.status_code is None
 
 
 async def test_retry_after_is_honoured(face: Face) -> None:
@@ -266,9 +272,9 @@ async def test_retry_after_is_honoured(face: Face) -> None:
 
 async def test_a_longer_wait_than_a_minute_is_left_to_the_caller(face: Face) -> None:
     face.sink.always = says({"detail": "tomorrow"}, 429, Retry_After="86400")
-    with pytest.raises(RateLimitError) as told:
+    with pytest.raises(RateLimitError) as raised:
         await result(face.client().sessions.get("s"))
-    assert (86400, 1) == (told.value.retry_after, len(face.sink.requests))
+    assert (86400, 1) == (raised.value.retry_after, len(face.sink.requests))
 
 
 async def test_time_is_up(face: Face) -> None:
@@ -310,11 +316,11 @@ async def test_a_retry_after_that_cannot_be_read_is_none(face: Face) -> None:
 async def test_the_token_appears_nowhere(face: Face, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     client = face.client(max_retries=0)
-    told = [repr(client), str(vars(client)), repr(client.sessions)]
+    texts = [repr(client), str(vars(client)), repr(client.sessions)]
     for fault in (says({"detail": "no"}, 401), reset, says("?")):
         face.sink.faults(fault)
         with pytest.raises(AntonniaError) as error:
             await result(client.sessions.get("s"))
-        told += [repr(error.value), str(error.value), repr(vars(error.value))]
-    told.append(caplog.text)
-    assert [] == [text for text in told if TOKEN in text]
+        texts += [repr(error.value), str(error.value), repr(vars(error.value))]
+    texts.append(caplog.text)
+    assert [] == [text for text in texts if TOKEN in text]

@@ -193,9 +193,9 @@ def test_a_survey_begins_with_the_end_of_a_session(api: Conversations) -> None:
 
 def test_each_organization_has_its_own() -> None:
     with LocalServer(super_key="super", api_key="first") as server, client_of(server, "first") as first:
-        given = {"organization_id": "other", "apikey": "second"}
+        chosen = {"organization_id": "other", "apikey": "second"}
         headers = {"Authorization": "Bearer super"}
-        assert 200 == requests.put(f"{server.url}/bc/v1/orgkeys", json=given, headers=headers, timeout=20).status_code
+        assert 200 == requests.put(f"{server.url}/bc/v1/orgkeys", json=chosen, headers=headers, timeout=20).status_code
         _see_nothing_of_each_other(first, server)
 
 
@@ -254,7 +254,7 @@ def test_no_search_sorts_all_that_there_is(tmp_path: Path) -> None:
         assert [] == list(documents.each("session", **fields))
     assert [] == list(documents.each("message", "sess_1"))
     selects = [statement for statement in asked if statement[0].startswith("SELECT")]
-    plans = [str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).all()) for sql, given in selects]
+    plans = [str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()) for sql, values in selects]
     connection.close()
     assert [] == [plan for plan in plans if "TEMP B-TREE" in plan or "SCAN antonnia" in plan]
     for plan, index in ((plans[1], "by_contact"), (plans[2], "by_provider"), (plans[4], "by_session")):

@@ -22,12 +22,12 @@ from mindlytics.antonnia.webhooks import (
 from .answers import AT, MESSAGE, SESSION
 
 
-def body(type: str, told: Any, **data: Any) -> dict[str, Any]:
-    return {"id": "evt_1", "created_at": AT, "type": type, "data": {"object": told, **data}}
+def body(type: str, object: Any, **data: Any) -> dict[str, Any]:
+    return {"id": "evt_1", "created_at": AT, "type": type, "data": {"object": object, **data}}
 
 
 @pytest.mark.parametrize(
-    ("type", "kind", "told", "name"),
+    ("type", "kind", "object", "name"),
     [
         ("session.created", SessionCreated, SESSION, "session"),
         ("session.transferred", SessionTransferred, SESSION, "session"),
@@ -35,12 +35,12 @@ def body(type: str, told: Any, **data: Any) -> dict[str, Any]:
         ("message.created", MessageCreated, MESSAGE, "message"),
     ],
 )
-def test_each_type_has_its_class(type: str, kind: Any, told: Any, name: str) -> None:
-    given = body(type, told)
-    for form in (given, json.dumps(given), json.dumps(given).encode()):
+def test_each_type_has_its_class(type: str, kind: Any, object: Any, name: str) -> None:
+    posted = body(type, object)
+    for form in (posted, json.dumps(posted), json.dumps(posted).encode()):
         event = parse(form)
         assert (kind, "evt_1", type) == (event.__class__, event.id, event.type)
-        assert told["id"] == getattr(event, name).id
+        assert object["id"] == getattr(event, name).id
 
 
 def test_what_python_writes_as_json_is_read() -> None:
@@ -65,7 +65,7 @@ def test_what_is_not_known_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("posted", "words"),
     [
         (b"", "body must be JSON"),
         ("<html>", "body must be JSON"),
@@ -80,16 +80,16 @@ def test_what_is_not_known_is_kept() -> None:
         (body("session.created", {**SESSION, "created_at": 3}), "session.created_at must be an ISO 8601"),
     ],
 )
-async def test_a_body_without_an_event_is_refused(given: Any, words: str) -> None:
+async def test_a_body_without_an_event_is_refused(posted: Any, words: str) -> None:
     called: list[Any] = []
     webhooks, asyncio_webhooks = Webhooks(), AsyncWebhooks()
     webhooks.on("*")(called.append)
     for read in (parse, webhooks.handle):
-        with pytest.raises(ValidationError) as told:
-            read(given)
-        assert words in told.value.message
+        with pytest.raises(ValidationError) as raised:
+            read(posted)
+        assert words in raised.value.message
     with pytest.raises(ValidationError):
-        await asyncio_webhooks.handle(given)
+        await asyncio_webhooks.handle(posted)
     assert [] == called
 
 

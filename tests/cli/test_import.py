@@ -87,8 +87,8 @@ def test_turns_and_calls_arrive_in_order(server: Running, project: str, stored: 
 
 
 def test_the_same_file_twice_makes_no_second_set(server: Running, project: str, stored: Stored, tmp_path: Path) -> None:
-    given = {**COFFEE, "session_id": "given"}
-    file = written(tmp_path / "chats.jsonl", {**TEA, "user_id": None, "metadata": None}, given)
+    transcript = {**COFFEE, "session_id": "given"}
+    file = written(tmp_path / "chats.jsonl", {**TEA, "user_id": None, "metadata": None}, transcript)
     imported(server, project, file)
     before = [stored.find(collection) for collection in ("sessions", "conversations", "users")]
     said = stored.said()
@@ -203,7 +203,7 @@ def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
 def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    given = {"server_endpoint": url, "api_key": "a", "project_id": "p", "retry_for": 0, "trust_env": False}
+    settings = {"server_endpoint": url, "api_key": "a", "project_id": "p", "retry_for": 0, "trust_env": False}
     problems: list[tuple[str, str]] = []
     summary = Summary()
     taken = []
@@ -214,7 +214,7 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> No
             taken.append(item.where)
             yield item.where, item
 
-    with Recording(Settings.load(given), summary, lambda *words: problems.append(words), connections=1) as recording:
+    with Recording(Settings.load(settings), summary, lambda *words: problems.append(words), connections=1) as recording:
         recording.take_all(items())
     assert 200 > len(taken)
     assert "line 1" == summary.stopped
@@ -223,8 +223,8 @@ def test_a_server_that_goes_away_for_good_stops_the_import(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("missing", ["--api-key", "--project-id"])
 def test_another_machine_wants_credentials(missing: str, tmp_path: Path) -> None:
-    given = {"--api-key": "k", "--project-id": "p"}
-    options = [part for name, value in given.items() if name != missing for part in (name, value)]
+    keys = {"--api-key": "k", "--project-id": "p"}
+    options = [part for name, value in keys.items() if name != missing for part in (name, value)]
     file = written(tmp_path / "chats.jsonl", TEA)
     ended = mindlytics("import", "--server", "https://unreachable.invalid", *options, file)
     assert 2 == ended.returncode

@@ -58,7 +58,7 @@ def test_a_logged_message_is_one_line_and_a_traceback_keeps_its_own() -> None:
         ("--" + EVIL,),
         ("serve", "--" + EVIL),
     ],
-    ids=lambda given: " ".join(given)[:24].encode("unicode_escape").decode(),
+    ids=lambda arguments: " ".join(arguments)[:24].encode("unicode_escape").decode(),
 )
 def test_no_name_steers_the_terminal(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "bad").mkdir()

@@ -64,9 +64,9 @@ def test_status_shows_what_a_running_program_will_send(sink: Sink, spool: Path) 
     sink.always = faults.status(503)
     program = "import sys, time\n" + BLOCKING + TRACK
     program += "while client.stats().spooled < 50: time.sleep(0.01)\nprint('ready', flush=True)\nsys.stdin.read()\n"
-    given = environment(sink, MLSDK_SPOOL=str(spool))
+    variables = environment(sink, MLSDK_SPOOL=str(spool))
     process = subprocess.Popen(
-        [sys.executable, "-c", program], env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process as running:
         assert running.stdout is not None

@@ -211,7 +211,7 @@ def event(event: str, /, **properties: Any) -> MLEvent:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("live_event", "words"),
     [
         (event("Conversation Turn", user="Hi", assistant="Yo", cost=0.1), "Hi → Yo  cost=0.1"),
         (event("Conversation Function", name="find", args="{}", result="7", runtime=3), "find({}) → 7  runtime=3"),
@@ -221,14 +221,14 @@ def event(event: str, /, **properties: Any) -> MLEvent:
         (event("Bought", text="a\nb\x1b[31m\u202ec"), "text=a b [31m c"),
     ],
 )
-def test_a_line_says_it_all_and_commands_no_terminal(given: MLEvent, words: str) -> None:
-    shown = line(given).plain
+def test_a_line_says_it_all_and_commands_no_terminal(live_event: MLEvent, words: str) -> None:
+    shown = line(live_event).plain
     assert shown.endswith(f"  5f0c2a9e-7b…  {words}"), shown
 
 
 def test_columns_stay_columns_where_letters_are_wide() -> None:
-    given = MLEvent(session_id="s", timestamp="2025-04-03T12:00:00Z", event="予約変更", user_id="山田太郎山田太郎")
-    _, _, rest = line(given).plain.partition("  ")
+    event = MLEvent(session_id="s", timestamp="2025-04-03T12:00:00Z", event="予約変更", user_id="山田太郎山田太郎")
+    _, _, rest = line(event).plain.partition("  ")
     assert "予約変更               山田太郎山 …  s" == rest
 
 

@@ -39,8 +39,8 @@ def line(*messages: Any, **more: Any) -> str:
     return json.dumps({"messages": list(messages), **more})
 
 
-def only(given: str | bytes) -> Transcript:
-    (transcript,) = read([given])
+def only(text: str | bytes) -> Transcript:
+    (transcript,) = read([text])
     assert isinstance(transcript, Transcript), transcript
     return transcript
 
@@ -49,8 +49,8 @@ def steps(*messages: Any) -> list[Step]:
     return list(only(line(*messages)).steps)
 
 
-def reason(given: str | bytes) -> str:
-    (problem,) = read([given])
+def reason(text: str | bytes) -> str:
+    (problem,) = read([text])
     assert isinstance(problem, Problem), problem
     return problem.reason
 
@@ -278,8 +278,8 @@ def test_times_in_any_unit_and_under_any_usual_name(noon: Any, name: str) -> Non
 
 
 def test_times_without_an_offset_are_of_the_time_zone_that_is_named() -> None:
-    given = [line(user("Hi."), timestamp="2025-04-03T12:00:00"), line(user("Hi."), timestamp=NOON)]
-    found = [item.began for item in read(given, timezone=timezone(timedelta(hours=2))) if isinstance(item, Transcript)]
+    lines = [line(user("Hi."), timestamp="2025-04-03T12:00:00"), line(user("Hi."), timestamp=NOON)]
+    found = [item.began for item in read(lines, timezone=timezone(timedelta(hours=2))) if isinstance(item, Transcript)]
     assert [at(10), at(12)] == found
 
 
@@ -310,12 +310,12 @@ def test_model_tokens_cost_and_feedback() -> None:
 def test_what_is_not_read_is_counted_and_strict_makes_it_a_problem() -> None:
     odd = {"type": "hologram", "data": "x"}
     image = {"type": "image_url", "image_url": {"url": "https://example.org/tea.png"}}
-    given = [line(user(["Tea?", odd, image]), assistant("Yes.", mood="good"))]
+    lines = [line(user(["Tea?", odd, image]), assistant("Yes.", mood="good"))]
     summary = Summary()
-    assert [Transcript] == [type(item) for item in read(given, summary=summary)]
+    assert [Transcript] == [type(item) for item in read(lines, summary=summary)]
     assert {"parts of type hologram": 1, "the key mood of messages": 1} == summary.unread
     assert {"parts of type image_url": 1} == summary.left_out
-    assert [Transcript, Problem, Problem] == [type(item) for item in read(given, strict=True)]
+    assert [Transcript, Problem, Problem] == [type(item) for item in read(lines, strict=True)]
 
 
 def test_a_second_result_of_a_call_is_passed_over() -> None:

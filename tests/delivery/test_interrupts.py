@@ -22,9 +22,9 @@ SIZE = 100
 Step = Callable[[], object]
 
 
-def interrupted(step: Step, moment: int, interrupt: Step, files: tuple[str, ...] = FILES) -> bool:
+def interrupted(step: Step, place: int, interrupt: Step, files: tuple[str, ...] = FILES) -> bool:
     """Run the step, and the interrupt in the midst of it, at the moment of that number; False where it has fewer."""
-    left = moment
+    left = place
     before: dict[FrameType, str] = {}
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -114,31 +114,31 @@ def step_of(queue: Queue, name: str) -> Step:
 
 @pytest.mark.parametrize("name", ["recorded", "waited for", "delivered", "refused"])
 def test_the_account_adds_up_whatever_records_in_the_midst_of_a_step(name: str) -> None:
-    moment, in_the_midst = 0, True
+    place, in_the_midst = 0, True
     while in_the_midst:
         queue = Queue()
         queue.wait_for_all()
-        in_the_midst = interrupted(step_of(queue, name), moment, queue.record_others)
+        in_the_midst = interrupted(step_of(queue, name), place, queue.record_others)
         queue.deliver_rest()
         queue.check()
         assert {"all", "first"} == queue.woken
-        moment += 1
-    assert moment > 3
+        place += 1
+    assert place > 3
 
 
 def test_a_waiter_wakes_whatever_records_while_it_begins_to_wait() -> None:
-    moment, in_the_midst = 0, True
+    place, in_the_midst = 0, True
     while in_the_midst:
         queue = Queue()
-        in_the_midst = interrupted(queue.wait_for_all, moment, queue.record_others)
+        in_the_midst = interrupted(queue.wait_for_all, place, queue.record_others)
         queue.deliver_rest()
         assert {"all", "first"} == queue.woken
-        moment += 1
+        place += 1
 
 
 def test_what_is_pending_can_be_sent_whatever_waits_in_the_midst_of_a_call() -> None:
     """A finalizer that flushes would wait for an event that is accepted, but in no queue until the finalizer ends."""
-    moment, in_the_midst = 0, True
+    place, in_the_midst = 0, True
     while in_the_midst:
         queue = Queue()
         queue.deliver_rest()
@@ -148,11 +148,11 @@ def test_what_is_pending_can_be_sent_whatever_waits_in_the_midst_of_a_call() -> 
             queue.deliver_rest()
             unsent.append(queue.ledger.pending)
 
-        in_the_midst = interrupted(lambda queue=queue: queue.intake.put(b"", SIZE, queue.first), moment, flush)  # type: ignore[misc]
+        in_the_midst = interrupted(lambda queue=queue: queue.intake.put(b"", SIZE, queue.first), place, flush)  # type: ignore[misc]
         assert unsent in ([], [0])
         queue.deliver_rest()
         queue.check()
-        moment += 1
+        place += 1
 
 
 def test_who_asks_for_room_is_interrupted_without_waiting_for_the_sender() -> None:

@@ -32,19 +32,19 @@ class FakeTime:
         self.sleep(seconds)
 
 
-def settings(**given: Any) -> Settings:
-    return Settings.load({"api_key": "k", "project_id": "p", **given})
+def settings(**options: Any) -> Settings:
+    return Settings.load({"api_key": "k", "project_id": "p", **options})
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def run(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
     """Drive an attempt through the policy, the one way or the other."""
 
-    def drive(time: FakeTime, given: Settings, attempt: Callable[[], Verdict]) -> Verdict:
+    def drive(time: FakeTime, chosen: Settings, attempt: Callable[[], Verdict]) -> Verdict:
         sleep = time.sleep if request.param == "blocking" else time.sleep_async
         began = time.now
         rules = policy(
-            given,
+            chosen,
             sleep=sleep,
             clock=lambda: time.now,
             spent=lambda: time.now - began,

@@ -116,10 +116,10 @@ async def test_an_answer(client: Any, hostile: HostileService, answer: Answer, f
     session = client.create_session(id="u")
     began = time.monotonic()
     await record(session, client, "first")
-    told = await record(session, client, "second")
+    account = await record(session, client, "second")
     assert time.monotonic() - began < 10
     outcome = (1, 1, 0, 0) if fate == "refused" else (2, 0, 0, 0)
-    assert outcome == (told.delivered, told.refused, told.dropped, told.pending)
+    assert outcome == (account.delivered, account.refused, account.dropped, account.pending)
     keys = [headers["Idempotency-Key"] for _, headers, _ in hostile.requests]
     assert 2 == len(set(keys))
     again = {"delivered": (0, 1), "retried": (1,), "refused": (0,)}[fate]

@@ -185,12 +185,12 @@ class Chat:
 class Responses:
     @staticmethod
     def read(body: Any) -> tuple[str, list[str]]:
-        given = body["input"]
-        if isinstance(given, str):
-            return given, []
-        said = [_text(each["content"]) for each in given if each.get("role") == "user"]
+        items = body["input"]
+        if isinstance(items, str):
+            return items, []
+        said = [_text(each["content"]) for each in items if each.get("role") == "user"]
         return said[-1] if said else "", [
-            each["output"] for each in given if each.get("type") == "function_call_output"
+            each["output"] for each in items if each.get("type") == "function_call_output"
         ]
 
     @staticmethod

@@ -43,13 +43,13 @@ async def ask(client: Any, messages: Any, way: str = "whole", **more: Any) -> tu
     """The answer, and the blocks that call tools."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    given = {"model": "claude", "max_tokens": 9, "messages": messages, **more}
+    options = {"model": "claude", "max_tokens": 9, "messages": messages, **more}
     if way == "whole":
-        message = await result(client.messages.create(**given))
+        message = await result(client.messages.create(**options))
     elif way == "streamed":
-        return await streamed(await result(client.messages.create(**given, stream=True)))
+        return await streamed(await result(client.messages.create(**options, stream=True)))
     else:
-        manager = client.messages.stream(**given)
+        manager = client.messages.stream(**options)
         if hasattr(manager, "__aenter__"):
             async with manager as stream:
                 message = await stream.get_final_message()
@@ -75,14 +75,14 @@ async def streamed(stream: Any) -> tuple[str, list[Any]]:
 
 
 def with_results(question: str, calls: list[Any], results: list[str]) -> list[Any]:
-    given = [
+    messages = [
         {"type": "tool_result", "tool_use_id": call["id"], "content": each, "is_error": each == "broken"}
         for call, each in zip(calls, results, strict=True)
     ]
     return [
         {"role": "user", "content": question},
         {"role": "assistant", "content": calls},
-        {"role": "user", "content": given},
+        {"role": "user", "content": messages},
     ]
 
 

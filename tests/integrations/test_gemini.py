@@ -34,13 +34,13 @@ def way(request: pytest.FixtureRequest) -> Any:
 async def ask(client: Any, face: Face, contents: Any, way: str = "whole", **more: Any) -> tuple[str, list[Any]]:
     """The answer, and the contents with the calls of functions."""
     at = client.aio.models if face.is_async else client.models
-    given = {"model": "gemini-1", "contents": contents, **more}
+    options = {"model": "gemini-1", "contents": contents, **more}
     if way == "whole":
-        pieces = [await result(at.generate_content(**given))]
+        pieces = [await result(at.generate_content(**options))]
     elif face.is_async:
-        pieces = [piece async for piece in await at.generate_content_stream(**given)]
+        pieces = [piece async for piece in await at.generate_content_stream(**options)]
     else:
-        pieces = list(at.generate_content_stream(**given))
+        pieces = list(at.generate_content_stream(**options))
     parts = [part for piece in pieces for part in piece.candidates[0].content.parts]
     return "".join(part.text or "" for part in parts), [part for part in parts if part.function_call]
 

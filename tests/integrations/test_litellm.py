@@ -33,8 +33,8 @@ def _no_callbacks(models: Models, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         getattr(litellm, name).clear()
 
 
-def install(**given: Any) -> MindlyticsCallback:
-    callback = MindlyticsCallback(**given)
+def install(**options: Any) -> MindlyticsCallback:
+    callback = MindlyticsCallback(**options)
     litellm.callbacks.append(callback)
     return callback
 
@@ -99,8 +99,8 @@ async def test_a_request_continues_with_a_question_whose_answer_is_reported_afte
     question = {"role": "user", "content": "Q"}
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     asking = {"role": "assistant", "content": None, "tool_calls": [call]}
-    given = {"role": "tool", "tool_call_id": "c", "content": "r"}
-    for id, messages in (("1", [question]), ("2", [question, asking, given])):
+    tool_result = {"role": "tool", "tool_call_id": "c", "content": "r"}
+    for id, messages in (("1", [question]), ("2", [question, asking, tool_result])):
         callback.log_pre_api_call("m", messages, {"litellm_call_id": id, "call_type": "completion"})
     for id, message in (("1", asking), ("2", {"content": "A"})):
         reply = {"choices": [{"message": message}], "usage": None}
@@ -116,7 +116,7 @@ async def test_a_request_continues_with_a_question_whose_answer_is_being_recorde
     question = {"role": "user", "content": "Q"}
     calls = [{"id": id, "type": "function", "function": {"name": id, "arguments": "{}"}} for id in "ab"]
     asking = {"role": "assistant", "content": None, "tool_calls": calls}
-    given = [{"role": "tool", "tool_call_id": id, "content": f"of {id}"} for id in "ab"]
+    tool_results = [{"role": "tool", "tool_call_id": id, "content": f"of {id}"} for id in "ab"]
 
     def send(id: str, messages: list[Any]) -> None:
         callback.log_pre_api_call("m", messages, {"litellm_call_id": id, "call_type": "completion"})
@@ -126,7 +126,7 @@ async def test_a_request_continues_with_a_question_whose_answer_is_being_recorde
     def wait_and_send(self: Dialogue, id: Any, turn: Any, call: Any) -> None:
         wait(self, id, turn, call)
         if id == "a":
-            send("2", [question, asking, *given])
+            send("2", [question, asking, *tool_results])
 
     monkeypatch.setattr(Dialogue, "wait", wait_and_send)
     send("1", [question])

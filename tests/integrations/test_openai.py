@@ -64,10 +64,10 @@ class Asking:
         begun: list[Any] = [{"role": USER, "content": question}]
         if self.api == "chat":
             ids = [call["id"] for call in calls]
-            given = [
+            messages = [
                 {"role": "tool", "tool_call_id": id, "content": each} for id, each in zip(ids, results, strict=True)
             ]
-            return [*begun, {"role": "assistant", "tool_calls": calls}, *given]
+            return [*begun, {"role": "assistant", "tool_calls": calls}, *messages]
         ids = [call["call_id"] for call in calls]
         return [
             *begun,
@@ -209,8 +209,8 @@ async def test_a_stream_that_breaks_off_is_an_error(asking: Asking, face: Face, 
 async def test_a_stream_that_is_left_is_cancelled(asking: Asking, face: Face, recorded: Recorded, how: str) -> None:
     wrap(asking.client, session=face.client().create_session())
     create: Any = asking.client.chat.completions if asking.api == "chat" else asking.client.responses
-    given: Any = {"messages": question("hang")} if asking.api == "chat" else {"input": question("hang")}
-    stream = await result(create.create(model="gpt-4o", stream=True, **given))
+    options: Any = {"messages": question("hang")} if asking.api == "chat" else {"input": question("hang")}
+    stream = await result(create.create(model="gpt-4o", stream=True, **options))
     await anext(stream) if face.is_async else next(stream)
     if how == "close":
         await result(stream.close())

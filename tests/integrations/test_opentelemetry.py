@@ -83,8 +83,8 @@ def provider() -> Iterator[Any]:
 class Traced:
     """Makes spans at given seconds."""
 
-    def __init__(self, provider: Any, **given: Any) -> None:
-        provider.add_span_processor(MindlyticsSpanProcessor(**given))
+    def __init__(self, provider: Any, **options: Any) -> None:
+        provider.add_span_processor(MindlyticsSpanProcessor(**options))
         self.tracer = provider.get_tracer("t")
 
     def begin(self, name: str, at: float, parent: Any = None, **attributes: Any) -> Any:

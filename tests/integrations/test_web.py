@@ -32,12 +32,12 @@ async def events(face: Face, sink: Sink) -> list[dict[str, Any]]:
 
 
 class FlaskSite:
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         flask = pytest.importorskip("flask")
         from mindlytics.integrations.flask import Mindlytics
 
         app = flask.Flask("app")
-        Mindlytics(app, **given)
+        Mindlytics(app, **options)
 
         @app.get("/stream")
         def stream() -> Any:
@@ -52,7 +52,7 @@ class FlaskSite:
 
 
 class AsgiSite:
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         starlette = pytest.importorskip("starlette.applications")
         from starlette.responses import PlainTextResponse, StreamingResponse
         from starlette.routing import Route
@@ -71,7 +71,7 @@ class AsgiSite:
             return PlainTextResponse(record(request.path_params["text"]))
 
         app = starlette.Starlette(routes=[Route("/stream", stream), Route("/{text}", one)])
-        self._app = MindlyticsMiddleware(app, **given)
+        self._app = MindlyticsMiddleware(app, **options)
 
     async def get(self, path: str, **headers: str) -> str:
         httpx = pytest.importorskip("httpx")
@@ -84,7 +84,7 @@ class AsgiSite:
 class DjangoSite:
     is_async = False
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         django = pytest.importorskip("django")
         from django.conf import settings
         from django.http import HttpResponse, StreamingHttpResponse
@@ -97,7 +97,7 @@ class DjangoSite:
                 MIDDLEWARE=["mindlytics.integrations.django.MindlyticsMiddleware"],
             )
             django.setup()
-        settings.MINDLYTICS = given
+        settings.MINDLYTICS = options
 
         def one(_: Any, text: str) -> Any:
             return HttpResponse(record(text))

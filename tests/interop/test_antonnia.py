@@ -98,16 +98,16 @@ async def test_messages(client: Any) -> None:
     first = made[0]
     assert first == await client.sessions.messages.get(session.id, first.id)
     now = datetime.now(timezone.utc)
-    told = await client.sessions.messages.update(
+    updated = await client.sessions.messages.update(
         session.id, first.id, "p", "r", "failed", 131026, "gone", delivered_at=now
     )
     assert ("p", "r", "failed", 131026, "gone", now) == (
-        told.provider_message_id,
-        told.replied_provider_message_id,
-        told.delivery_status,
-        told.delivery_error_code,
-        told.delivery_error_message,
-        told.delivered_at,
+        updated.provider_message_id,
+        updated.replied_provider_message_id,
+        updated.delivery_status,
+        updated.delivery_error_code,
+        updated.delivery_error_message,
+        updated.delivered_at,
     )
     assert [first.id] == [each.id for each in await client.sessions.messages.search(provider_message_id="p")]
 
@@ -141,9 +141,9 @@ async def test_schedules_and_surveys(client: Any) -> None:
 
 
 async def test_errors(client: Any, server: LocalServer) -> None:
-    with pytest.raises(exceptions.NotFoundError, match="session not found") as told:
+    with pytest.raises(exceptions.NotFoundError, match="session not found") as raised:
         await client.sessions.get("nope")
-    assert 404 == told.value.status_code
+    assert 404 == raised.value.status_code
     session = await client.sessions.create("ada", "Ada", status="closed")
     with pytest.raises(exceptions.ValidationError, match="the session must be open"):
         await client.sessions.reply(session.id)
@@ -244,15 +244,15 @@ async def test_both_faces_ask_for_the_same_in_the_same_way(sink: Sink) -> None:
 async def test_errors_are_of_the_same_name(sink: Sink, kind: Any, code: int) -> None:
     body = {"detail": "no", "retry_after": 3}
     sink.always = says(body, code)
-    told = []
+    errors = []
     for client in (antonnia.Conversations("token", sink.url), kind("token", sink.url, max_retries=0)):
         with pytest.raises(Exception, match="no") as error:
             await result(client.sessions.get("s"))
         await result(client.close())
         value: Any = error.value
         names = [type(value).__name__, value.message, value.status_code, value.response_data]
-        told.append([*names, getattr(value, "retry_after", None)])
-    assert told[0] == told[1]
+        errors.append([*names, getattr(value, "retry_after", None)])
+    assert errors[0] == errors[1]
 
 
 def test_the_names_are_theirs_but_for_those_that_are_documented() -> None:

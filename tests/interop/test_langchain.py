@@ -34,9 +34,9 @@ MEASURED = frozenset({"latency", "model_calls", "time_to_first_token", "turn_id"
 async def properties(session: Session, sink: Sink) -> list[dict[str, Any]]:
     """What was recorded, without what is different each time."""
     await session.flush()
-    told = [event["properties"] for event in sink.events]
-    assert len({each["turn_id"] for each in told}) == sum("user" in each for each in told)
-    return [{name: value for name, value in each.items() if name not in MEASURED} for each in told]
+    turns = [event["properties"] for event in sink.events]
+    assert len({each["turn_id"] for each in turns}) == sum("user" in each for each in turns)
+    return [{name: value for name, value in each.items() if name not in MEASURED} for each in turns]
 
 
 def reply(content: Any, tokens: tuple[int, int] | None = None, **more: Any) -> AIMessage:

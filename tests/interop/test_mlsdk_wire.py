@@ -155,8 +155,8 @@ async def sent(ml: ModuleType, sink: Sink, calls: Calls, **session: Any) -> list
     ids = {"session_id": "s", "conversation_id": "c", "id": "u", "device_id": "d"}
     made = client.create_session(**{**ids, **session})
     for name, arguments in calls:
-        given = {key: value(ml) if callable(value) else value for key, value in arguments.items()}
-        await getattr(made, name)(timestamp=AT, **given)
+        sent = {key: value(ml) if callable(value) else value for key, value in arguments.items()}
+        await getattr(made, name)(timestamp=AT, **sent)
     await made.flush()
     assert {("POST", "/bc/v1/events/queue", "Bearer key-1", "proj-1", "application/json")} == {
         (at.method, at.path, at.headers["Authorization"], at.headers["X-App-ID"], at.headers["Content-Type"])
@@ -236,9 +236,9 @@ async def test_a_raw_request_that_fails_raises_the_same_error(closed: bool, sink
         sink.close()
     else:
         sink.always = status(403, "no")
-    told = []
+    errors = []
     for ml in (theirs, ours):
         http = ml.HTTPClient(api_key="key-1", project_id="proj-1", server_endpoint=sink.url)
         reply = await http.send_request(method="GET", url="/bc/v1/user/list", data={})
-        told.append((reply["errored"], reply["status"], type(reply["message"])))
-    assert [(True, -1 if closed else 403, str)] * 2 == told
+        errors.append((reply["errored"], reply["status"], type(reply["message"])))
+    assert [(True, -1 if closed else 403, str)] * 2 == errors

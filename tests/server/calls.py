@@ -32,8 +32,8 @@ class Caller:
         assert (200, {"status": "ok"}) == (reply.status_code, reply.json())
 
     def get(self, path: str, **parameters: object) -> requests.Response:
-        told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
-        return self.http.get(self.url + path, params=told, timeout=20)
+        query = {name: value if isinstance(value, str) else json.dumps(value) for name, value in parameters.items()}
+        return self.http.get(self.url + path, params=query, timeout=20)
 
     def find(self, collection: str, **parameters: object) -> Any:
         reply = self.get(f"/bc/v1/db/{collection}/find", **parameters)

@@ -29,8 +29,13 @@ def align(server: LocalServer, caller: Caller) -> Iterator[AlignAI]:
 
 
 def message(session_id: str = "s", index: int = 1, content: str = "x", **fields: Any) -> dict[str, Any]:
-    told = {"sessionId": session_id, "messageIndexHint": index, "messageRole": "ROLE_USER", "messageContent": content}
-    return event("message_create", messageProperties={**told, **fields})
+    message = {
+        "sessionId": session_id,
+        "messageIndexHint": index,
+        "messageRole": "ROLE_USER",
+        "messageContent": content,
+    }
+    return event("message_create", messageProperties={**message, **fields})
 
 
 def event(kind: str, **properties: Any) -> dict[str, Any]:
@@ -63,8 +68,8 @@ def test_what_is_recorded_shows_in_every_read(align: AlignAI, caller: Caller) ->
         session["user"]["id"],
         session["user"]["traits"],
     )
-    told = [(it["index"], it["role"], it["content"]) for it in session["messages"]]
-    assert [(1, "user", "Where is it?"), (5, "assistant", "On its way.")] == told
+    messages = [(it["index"], it["role"], it["content"]) for it in session["messages"]]
+    assert [(1, "user", "Where is it?"), (5, "assistant", "On its way.")] == messages
     conversation = caller.one("conversations", filter={"conversation_id": "s"})
     assert (2, "s") == (conversation["turn_count"], conversation["session_id"])
     events = caller.find("events", filter={"session_id": "s"})
@@ -84,14 +89,14 @@ async def test_those_who_listen_receive_it(caller: Caller) -> None:
             message("live"),
             event("session_close", sessionProperties=session),
         )
-        told = [it["event"] for it in await heard(socket, "Session Ended")]
+        names = [it["event"] for it in await heard(socket, "Session Ended")]
     assert [
         "Session Started",
         "Conversation Started",
         "Conversation Turn",
         "Conversation Ended",
         "Session Ended",
-    ] == told
+    ] == names
 
 
 def test_json_is_taken_as_well(caller: Caller) -> None:
@@ -130,7 +135,7 @@ def test_a_key_that_comes_again_with_another_body_is_refused(caller: Caller) -> 
 
 
 @pytest.mark.parametrize(
-    ("field", "given"),
+    ("field", "properties"),
     [
         ("type", event("session_begin")),
         ("properties", event("session_open")),
@@ -163,12 +168,12 @@ def test_a_key_that_comes_again_with_another_body_is_refused(caller: Caller) -> 
     ],
 )  # fmt: skip
 def test_what_breaks_a_rule_is_refused_with_the_field_and_the_rule(
-    caller: Caller, field: str, given: dict[str, Any]
+    caller: Caller, field: str, properties: dict[str, Any]
 ) -> None:
-    reply = post(caller, message("refused"), given)
-    told = reply.json()
-    assert (400, "invalid_argument", field, 1) == (reply.status_code, told["code"], told["field"], told["index"])
-    assert told["message"].startswith(f"event 1: {field} must be {told['rule']}")
+    reply = post(caller, message("refused"), properties)
+    answer = reply.json()
+    assert (400, "invalid_argument", field, 1) == (reply.status_code, answer["code"], answer["field"], answer["index"])
+    assert answer["message"].startswith(f"event 1: {field} must be {answer['rule']}")
     assert [] == caller.find("sessions", filter={"session_id": "refused"}), "all are stored, or none"
 
 

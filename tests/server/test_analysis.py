@@ -328,7 +328,7 @@ def test_tokens_have_a_price_where_the_model_is_known(caller: Caller, monkeypatc
 
 def test_tokens_of_a_cache_are_summed_and_have_their_own_price(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("mindlytics.server.analysis.counted.price", lambda *given: asked.append(given))
+    monkeypatch.setattr("mindlytics.server.analysis.counted.price", lambda *arguments: asked.append(arguments))
     usage = {"model": "m", "prompt_tokens": 100, "completion_tokens": 50}
     parts = {"cached_tokens": 60, "cache_write_tokens": 30, "reasoning_tokens": 7}
     caller.take(
@@ -341,7 +341,7 @@ def test_tokens_of_a_cache_are_summed_and_have_their_own_price(caller: Caller, m
     (summary,) = summaries(caller, 1)
     counted = {"cached_tokens": 162, "cache_write_tokens": 30, "reasoning_tokens": 7}
     assert counted == {name: summary["properties"][name] for name in counted}
-    assert [(60, 30), (1, 0), (0, 0), (0, 0)] == [given[4:] for given in asked]
+    assert [(60, 30), (1, 0), (0, 0), (0, 0)] == [arguments[4:] for arguments in asked]
     (stored, *_) = caller.find("events", filter={"event": "Conversation Turn"})
     assert parts == {name: stored["properties"][name] for name in parts}
 

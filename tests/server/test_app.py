@@ -47,10 +47,10 @@ def test_a_bare_object_and_an_empty_array(caller: Caller) -> None:
 )
 def test_a_bad_event_refuses_the_array(caller: Caller, bad: object, field: str) -> None:
     reply = caller.post(QUEUE, [track(), bad, track()])
-    told = reply.json()
-    assert (400, "invalid event", 1, field) == (reply.status_code, told["error"], told["index"], told["field"])
-    assert "event 1" in told["message"]
-    assert field in told["message"]
+    answer = reply.json()
+    assert (400, "invalid event", 1, field) == (reply.status_code, answer["error"], answer["index"], answer["field"])
+    assert "event 1" in answer["message"]
+    assert field in answer["message"]
     assert [] == caller.find("events")
 
 
@@ -138,8 +138,8 @@ def test_single_events_answer_with_what_they_generated(caller: Caller) -> None:
     }
     assert set(EVENT_PATHS) == set(whole)
     answered = []
-    for path, given in whole.items():
-        reply = caller.post(f"/bc/v1/events/event/{path}", given)
+    for path, body in whole.items():
+        reply = caller.post(f"/bc/v1/events/event/{path}", body)
         assert 200 == reply.status_code, reply.text
         (stored,) = reply.json()
         answered.append(stored)
@@ -151,7 +151,7 @@ def test_single_events_answer_with_what_they_generated(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "given", "field"),
+    ("path", "body", "field"),
     [
         ("start-session", event("end_session"), "type"),
         ("conversation-turn", track(), "event"),
@@ -160,8 +160,8 @@ def test_single_events_answer_with_what_they_generated(caller: Caller) -> None:
         ("track", [track()], "event"),
     ],
 )
-def test_the_path_of_a_single_event_fixes_its_type(caller: Caller, path: str, given: object, field: str) -> None:
-    reply = caller.post(f"/bc/v1/events/event/{path}", given)
+def test_the_path_of_a_single_event_fixes_its_type(caller: Caller, path: str, body: object, field: str) -> None:
+    reply = caller.post(f"/bc/v1/events/event/{path}", body)
     assert (400, field) == (reply.status_code, reply.json()["field"])
 
 

@@ -88,9 +88,9 @@ def test_broken_requests(server: LocalServer, name: str, caplog: pytest.LogCaptu
     with caplog.at_level(logging.DEBUG):
         status, headers, body = answer(server, request)
     assert (expected, "application/json") == (status, headers["content-type"].partition(";")[0]), body
-    told = json.loads(body)
-    assert told["error"]
-    assert told["message"]
+    document = json.loads(body)
+    assert document["error"]
+    assert document["message"]
     assert len(body) < 1000
     assert KEY not in caplog.text + body.decode()
     assert 200 == answer(server, get("/healthz"))[0]
@@ -114,7 +114,7 @@ def test_a_request_that_breaks_off_harms_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "expected"),
     [
         (QUEUE, {"error": "request timeout", "message": f"POST {QUEUE}: Request Timeout"}),
         (SEARCH, {"detail": f"POST {SEARCH}: Request Timeout"}),
@@ -122,12 +122,12 @@ def test_a_request_that_breaks_off_harms_nothing_else(
     ],
 )
 def test_a_body_that_does_not_come_is_not_waited_for(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch, path: str, told: dict[str, str]
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, path: str, expected: dict[str, str]
 ) -> None:
     monkeypatch.setattr(http, "BODY_SECONDS", 0.2)
     begun = post(b"Content-Length: 100", b"Content-Type: application/proto", path=path) + b"[1, 2"
     status, _, body = answer(server, begun)
-    assert (408, told) == (status, json.loads(body))
+    assert (408, expected) == (status, json.loads(body))
 
 
 def test_a_compressed_body_that_is_none_is_refused_by_every_service(server: LocalServer) -> None:
@@ -207,10 +207,10 @@ def test_tokens_other_than_counts(caller: Caller, tokens: object) -> None:
 
 
 def test_large_numbers_stay_numbers(caller: Caller) -> None:
-    given = {"whole": 2**63, "huge": 10**30, "tiny": 5e-324, "negative": -(2**63) - 1, "zero": -0.0}
-    caller.take(track(properties=given))
+    numbers = {"whole": 2**63, "huge": 10**30, "tiny": 5e-324, "negative": -(2**63) - 1, "zero": -0.0}
+    caller.take(track(properties=numbers))
     stored: dict[str, Any] = caller.one("events", filter={"event": "Bought"})["properties"]
-    assert given == {name: pytest.approx(value) for name, value in stored.items()}
+    assert numbers == {name: pytest.approx(value) for name, value in stored.items()}
     for bound in (2**63, 10**30, -(2**63) - 1):
         assert 1 == len(caller.find("events", filter={"properties.huge": {"$gte": bound}}))
 
@@ -259,8 +259,8 @@ def test_filters_of_the_wrong_shape(caller: Caller, filter: str) -> None:
     ],
 )
 def test_other_parameters_of_the_wrong_shape(caller: Caller, parameter: str, value: object) -> None:
-    given = value if isinstance(value, str) and parameter in ("skip", "limit") else json.dumps(value)
-    reply = caller.get("/bc/v1/db/events/find", **{parameter: given})
+    text = value if isinstance(value, str) and parameter in ("skip", "limit") else json.dumps(value)
+    reply = caller.get("/bc/v1/db/events/find", **{parameter: text})
     assert (400, parameter) == (reply.status_code, reply.json()["field"])
 
 

@@ -172,10 +172,10 @@ def test_how_many_meet_what_is_as_the_text_says(caller: Caller) -> None:
     behave(caller, "429:30%,500:10%")
     for _ in range(300):
         caller.queue()
-    told = caller.get(CHAOS_PATH).json()
-    assert 300 == told["requests"]
-    assert 60 <= told["met"]["429"] <= 120
-    assert 10 <= told["met"]["500"] <= 50
+    answer = caller.get(CHAOS_PATH).json()
+    assert 300 == answer["requests"]
+    assert 60 <= answer["met"]["429"] <= 120
+    assert 10 <= answer["met"]["500"] <= 50
 
 
 def test_a_listener_meets_it_before_the_connection_is_open() -> None:

@@ -99,7 +99,7 @@ def test_what_is_no_array_of_events_is_left_to_the_thorough_way(body: bytes) -> 
 
 def test_the_times_of_a_second_are_told_apart() -> None:
     moments = ["10.000Z", "10.001Z", "10.000001Z", "10Z", "11.000Z"]
-    events = [turn(timestamp=f"2025-04-03T07:35:{moment}") for moment in moments]
+    events = [turn(timestamp=f"2025-04-03T07:35:{second}") for second in moments]
     decoded = quick(json.dumps(events).encode())
     assert decoded is not None
     first = decoded[0].at  # type: ignore[union-attr]

@@ -30,7 +30,7 @@ def rows(caller: Caller) -> Caller:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("query", "expected"),
     [
         ({"event": "E1"}, [1]),
         ({"event": {"$in": ["E1", "E3", 5, None]}}, [1, 3]),
@@ -68,8 +68,8 @@ def rows(caller: Caller) -> Caller:
         ({"properties.i": 2**80}, []),
     ],
 )
-def test_filters(rows: Caller, given: object, expected: list[int]) -> None:
-    assert [f"E{i}" for i in expected] == [e["event"] for e in rows.find("events", filter=given)]
+def test_filters(rows: Caller, query: object, expected: list[int]) -> None:
+    assert [f"E{i}" for i in expected] == [e["event"] for e in rows.find("events", filter=query)]
 
 
 def test_order_skip_and_limit(rows: Caller) -> None:

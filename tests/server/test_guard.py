@@ -36,8 +36,8 @@ def ask(url: str, path: str, method: str = "GET", body: bytes = b"", **headers: 
         connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode() + body)
         answer = connection.makefile("rb").read()
     status, _, rest = answer.partition(b"\r\n")
-    told = rest.partition(b"\r\n\r\n")[2]
-    return int(status.split()[1]), json.loads(told) if told.startswith(b"{") else {}
+    payload = rest.partition(b"\r\n\r\n")[2]
+    return int(status.split()[1]), json.loads(payload) if payload.startswith(b"{") else {}
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_names_of_the_server_are_answered(open_server: LocalServer, host: str) -
     "path", [FIND, "/", "/healthz", "/openapi.json", "/_chaos", "/nowhere", "/conversations/v2/agents/a"]
 )
 def test_other_names_are_refused(open_server: LocalServer, path: str, host: str) -> None:
-    status, told = ask(open_server.url, path, Host=host)
-    assert (403, "forbidden") == (status, told["error"])
-    assert "--allowed-host" in told["message"]
+    status, answer = ask(open_server.url, path, Host=host)
+    assert (403, "forbidden") == (status, answer["error"])
+    assert "--allowed-host" in answer["message"]
 
 
 @pytest.mark.parametrize("host", ["", "local host", "user@localhost", "localhost/x", "[::1", "localhost:port"])
@@ -124,8 +124,8 @@ def test_an_allowed_host_is_a_name(name: str) -> None:
 
 
 def test_what_a_header_names() -> None:
-    given = ("Host.Example:80", "[::1]:80", "host", "", ":80", "a:b:c", "a b", "host:80:80")
-    assert ["host.example", "::1", "host", None, None, None, None, None] == [host_of(text) for text in given]
+    hosts = ("Host.Example:80", "[::1]:80", "host", "", ":80", "a:b:c", "a b", "host:80:80")
+    assert ["host.example", "::1", "host", None, None, None, None, None] == [host_of(text) for text in hosts]
 
 
 # -- keys

@@ -28,13 +28,13 @@ Look = Callable[[float], None]
 @pytest.fixture
 def look(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Look for sessions that are idle for a minute, at a moment in seconds."""
-    moment = 0.0
-    monkeypatch.setattr("mindlytics.server.idle.time", SimpleNamespace(monotonic=lambda: moment))
+    time = 0.0
+    monkeypatch.setattr("mindlytics.server.idle.time", SimpleNamespace(monotonic=lambda: time))
     idle = Idle(server.store, 60)
 
     def look(at: float) -> None:
-        nonlocal moment
-        moment = at
+        nonlocal time
+        time = at
         asyncio.run(idle._look())
 
     return look

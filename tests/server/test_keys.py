@@ -213,16 +213,16 @@ async def test_cleanup_empties_everything(tmp_path: Path) -> None:
         for nobody in (caller, pinned):
             assert 403 == nobody.ask("GET", path=CLEANUP).status_code
             assert 1 == len(nobody.find("sessions"))
-        told = caller.get(REALTIME).json()
-        headers = {"Authorization": f"Bearer {told['authorization_key']}"}
+        answer = caller.get(REALTIME).json()
+        headers = {"Authorization": f"Bearer {answer['authorization_key']}"}
         async with aiohttp.ClientSession(headers=headers) as http:
-            async with http.ws_connect(told["url"]) as listener:
+            async with http.ws_connect(answer["url"]) as listener:
                 assert {"status": "ok"} == root.ask("GET", path=CLEANUP).json()
                 while (message := await listener.receive(timeout=30)).type is aiohttp.WSMsgType.TEXT:
                     pass
                 assert (aiohttp.WSMsgType.CLOSE, 1012) == (message.type, message.data)
             with pytest.raises(aiohttp.WSServerHandshakeError):
-                await http.ws_connect(told["url"])
+                await http.ws_connect(answer["url"])
         assert [] == root.ask("GET").json()
         assert 403 == caller.queue(track()).status_code
         assert [] == pinned.find("events")
@@ -271,14 +271,14 @@ def test_readers_get_only_their_own_data(secrets: tuple[Keys, dict[str, str], li
         seen = owner.get(path, **parameters).text
         assert any(word in seen for word in ("secret", "quiet", key)), path
         for other in others:
-            told = other.get(path, **parameters)
-            assert told.status_code in (200, 404)
+            answer = other.get(path, **parameters)
+            assert answer.status_code in (200, 404)
             of_organization = path.startswith(("/bc/v1/db/org", "/bc/v1/db/apps", KEYS))
             if other is others[0] and of_organization:  # another app of the organization
                 continue
-            assert "secret" not in told.text, path
-            assert ids["event_id"] not in told.text, path
-            assert key not in told.text, path
+            assert "secret" not in answer.text, path
+            assert ids["event_id"] not in answer.text, path
+            assert key not in answer.text, path
 
 
 async def test_listeners_receive_only_their_own_events(secrets: tuple[Keys, dict[str, str], list[Keys]]) -> None:
@@ -286,9 +286,9 @@ async def test_listeners_receive_only_their_own_events(secrets: tuple[Keys, dict
     async with aiohttp.ClientSession() as http:
         for session_id in ({}, {"session_id": "s"}):
             for other in others:
-                told = other.get(REALTIME, **session_id).json()
-                headers = {"Authorization": f"Bearer {told['authorization_key']}"}
-                async with http.ws_connect(told["url"], headers=headers) as listener:
+                answer = other.get(REALTIME, **session_id).json()
+                headers = {"Authorization": f"Bearer {answer['authorization_key']}"}
+                async with http.ws_connect(answer["url"], headers=headers) as listener:
                     owner.take(track("secret"))
                     other.take(track("mine"))
                     names = []

@@ -35,8 +35,8 @@ async def connected(url: str, key: str, **options: Any) -> AsyncIterator[Socket]
 @asynccontextmanager
 async def listening(caller: Caller, session_id: str | None = None) -> AsyncIterator[Socket]:
     """A listener to what a caller may hear."""
-    told = caller.get(REALTIME, **({"session_id": session_id} if session_id else {})).json()
-    async with connected(told["url"], told["authorization_key"]) as socket:
+    answer = caller.get(REALTIME, **({"session_id": session_id} if session_id else {})).json()
+    async with connected(answer["url"], answer["authorization_key"]) as socket:
         yield socket
 
 
@@ -127,9 +127,9 @@ async def test_nothing_is_lost_or_out_of_order_among_many_who_send(caller: Calle
 
 async def test_keys(caller: Caller, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(key: str | None, word: str) -> None:
-        status, told = await get(server.url + live.LIVE_PATH, key)
-        assert (401, "unauthorized") == (status, told["error"])
-        assert word in told["message"]
+        status, answer = await get(server.url + live.LIVE_PATH, key)
+        assert (401, "unauthorized") == (status, answer["error"])
+        assert word in answer["message"]
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             async with connected(server.live_url, key or ""):
                 pass
@@ -158,8 +158,8 @@ async def test_a_key_needs_credentials_and_a_valid_session(caller: Caller, serve
 
 async def test_no_websocket_is_asked_for(caller: Caller, server: LocalServer) -> None:
     key = caller.get(REALTIME).json()["authorization_key"]
-    status, told = await get(server.url + live.LIVE_PATH, key)
-    assert (426, "upgrade required") == (status, told["error"])
+    status, answer = await get(server.url + live.LIVE_PATH, key)
+    assert (426, "upgrade required") == (status, answer["error"])
 
 
 async def test_what_a_listener_says_does_no_harm(caller: Caller) -> None:
@@ -244,8 +244,8 @@ async def test_listeners_learn_that_the_server_stops() -> None:
 
 async def test_a_listener_who_gives_no_sign_of_life(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.1)
-    told = caller.get(REALTIME).json()
-    async with connected(told["url"], told["authorization_key"], autoping=False) as silent:
+    answer = caller.get(REALTIME).json()
+    async with connected(answer["url"], answer["authorization_key"], autoping=False) as silent:
         assert aiohttp.WSMsgType.PING == (await silent.receive(timeout=30)).type
         while (message := await silent.receive(timeout=30)).type is aiohttp.WSMsgType.PING:
             pass

@@ -116,9 +116,9 @@ def test_it_takes_the_very_events_that_the_server_takes(
     assert accepts_event(changed) == schema("Event").is_valid(changed), changed
 
 
-def accepts_event(given: object) -> bool:
+def accepts_event(event: object) -> bool:
     try:
-        decode(given)
+        decode(event)
     except InvalidEvent:
         return False
     return True
@@ -257,16 +257,16 @@ ALIGN: list[tuple[str, str, dict[str, Any]]] = [
 def test_it_takes_the_very_events_of_align_that_the_server_takes(
     kind: str, place: str, properties: dict[str, Any], custom: dict[str, str]
 ) -> None:
-    told = {name: {"stringValue": value} for name, value in custom.items()}
-    given = {"type": kind, "projectId": "p", "properties": {place: properties, "customProperties": told}}
+    texts = {name: {"stringValue": value} for name, value in custom.items()}
+    event = {"type": kind, "projectId": "p", "properties": {place: properties, "customProperties": texts}}
     try:
-        _, (message,) = wire.decode_request(json.dumps({"events": [given]}).encode(), as_json=True)
+        _, (message,) = wire.decode_request(json.dumps({"events": [event]}).encode(), as_json=True)
         wire.decode(message)
         accepted = True
     except (InvalidEvent, wire.Undecodable):  # an unknown role is either, by protobuf's version
         accepted = False
-    assert accepted == schema("align.Event").is_valid(given)
+    assert accepted == schema("align.Event").is_valid(event)
 
 
-def is_valid(schema: dict[str, Any], given: object) -> bool:
-    return jsonschema.Draft202012Validator({**schema, **document()}).is_valid(given)
+def is_valid(schema: dict[str, Any], value: object) -> bool:
+    return jsonschema.Draft202012Validator({**schema, **document()}).is_valid(value)

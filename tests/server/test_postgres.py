@@ -80,8 +80,8 @@ def test_notices_name_events_in_ranges(running: Cluster) -> None:
     found = list(payloads("me", numbers))
     assert "me 7-9,4-4,14-15,3e8-3e8" == ",".join(found[0].split(",")[:4])
     assert max(map(len, found)) < 8000
-    told = [part for payload in found for part in ranges(payload.partition(" ")[2])]
-    assert numbers == [number for first, last in told for number in range(first, last + 1)]
+    parts = [part for payload in found for part in ranges(payload.partition(" ")[2])]
+    assert numbers == [number for first, last in parts for number in range(first, last + 1)]
     largest = list(payloads("f" * 16, range(2**53 - 2000, 2**53, 2)))
     assert max(map(len, largest)) < 8000
 

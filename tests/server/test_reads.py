@@ -56,9 +56,9 @@ def test_a_read_that_spends_its_time_in_python_is_given_up_too() -> None:
 
     with LocalServer(read_timeout=0.1) as server:
         assert server._loop is not None
-        told = asyncio.run_coroutine_threadsafe(server.store.read(read), server._loop)
+        answer = asyncio.run_coroutine_threadsafe(server.store.read(read), server._loop)
         with pytest.raises(Unavailable, match="took too long"):
-            told.result(30)
+            answer.result(30)
 
 
 def test_a_read_that_waits_too_long_for_a_reader_is_given_up() -> None:

@@ -117,11 +117,11 @@ def test_the_same_conversation_id_in_two_sessions(caller: Caller) -> None:
 
 @pytest.mark.parametrize("kind", ["track", "start_session", "end_session"])
 def test_a_session_must_begin_with_a_user_or_device(caller: Caller, kind: str) -> None:
-    given = {"type": kind, "session_id": "s", "event": "E"}
-    reply = caller.queue(track(session_id="other"), given)
+    event = {"type": kind, "session_id": "s", "event": "E"}
+    reply = caller.queue(track(session_id="other"), event)
     assert (400, 1, "user_id") == (reply.status_code, reply.json()["index"], reply.json()["field"])
     assert [] == caller.find("sessions")
-    caller.take(track(), given)
+    caller.take(track(), event)
 
 
 def test_a_device_has_one_anonymous_user(caller: Caller) -> None:

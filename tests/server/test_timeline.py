@@ -59,7 +59,7 @@ def summaries(server: LocalServer, chat: Caller) -> list[dict[str, Any]]:
     return [found["properties"] for found in chat.find("events", filter={**SUMMARY, "session_id": "s"})]
 
 
-def told(chat: Caller, **query: Any) -> list[tuple[int, str]]:
+def contents(chat: Caller, **query: Any) -> list[tuple[int, str]]:
     rows = chat.find("messages", filter={"session_id": "s"}, **query)
     return [(row["index"], row["content"]) for row in rows]
 
@@ -69,21 +69,21 @@ def test_messages_are_in_order_of_time_and_numbered_so(caller: Caller) -> None:
     caller.take(turn("", "e", **at(30)), turn("a", "", **at(10)))
     caller.take(turn("b", "", **at(15)), turn("f", "", **at(30)))
     expected = list(enumerate(["a", "b", "c", "d", "e", "f"]))
-    assert expected == told(caller)
-    assert expected == told(caller, sort={"index": 1})
+    assert expected == contents(caller)
+    assert expected == contents(caller, sort={"index": 1})
     (session,) = caller.find("sessions", include=["messages", "events"])
     assert ["a", "b", "c", "d", "e", "f"] == [message["content"] for message in session["messages"]]
     times = [event["timestamp"] for event in session["events"] if event["event"] == "Conversation Turn"]
     assert sorted(times) == times
     turns = caller.get("/bc/v1/user/conversation", user_id="u", conversation_id="c").json()
-    assert ["a", "b", "c", "", "f"] == [told["user"] for told in turns]
+    assert ["a", "b", "c", "", "f"] == [turn["user"] for turn in turns]
 
 
 def test_the_index_of_a_late_turn_is_right_after_a_restart_too(tmp_path: Any) -> None:
     for expected, second in ((["x"], 20), (["y", "x"], 10)):
         with LocalServer(tmp_path / "x.db") as server, (caller := Caller(server.url)).http:
             caller.take(turn(expected[0], "", **at(second)))
-            assert list(enumerate(expected)) == told(caller)
+            assert list(enumerate(expected)) == contents(caller)
             assert 1 == len(caller.find("conversations", filter={"turn_count": len(expected)}))
 
 

@@ -36,10 +36,10 @@ def listed(caller: Caller, **parameters: object) -> list[str]:
 
 
 def test_the_list(people: Caller) -> None:
-    told = people.get(READS + "list").json()
-    assert {"users", "total"} == set(told)
-    assert (3, USER) == (told["total"], set(told["users"][0]))
-    ada = told["users"][0]
+    answer = people.get(READS + "list").json()
+    assert {"users", "total"} == set(answer)
+    assert (3, USER) == (answer["total"], set(answer["users"][0]))
+    ada = answer["users"][0]
     assert ("ada@mill.example", "ada", ["ada", "ada@mill.example"]) == (ada["id"], ada["user_id"], ada["aliases"])
     page = people.get(READS + "list", limit=1, offset=1).json()
     assert (3, ["bob"]) == (page["total"], [user["id"] for user in page["users"]])
@@ -66,8 +66,8 @@ def test_the_order_of_the_list(people: Caller) -> None:
     ],
 )
 def test_users_by_a_regular_expression(people: Caller, regex: str, expected: list[str]) -> None:
-    told = people.get(READS + "list", regex=regex, limit=1).json()
-    assert (len(expected), expected[:1]) == (told["total"], [user["user_id"] for user in told["users"]])
+    answer = people.get(READS + "list", regex=regex, limit=1).json()
+    assert (len(expected), expected[:1]) == (answer["total"], [user["user_id"] for user in answer["users"]])
     assert expected[::-1] == listed(people, regex=regex, sort={"value": "user_id", "order": "desc"})
 
 
@@ -83,10 +83,10 @@ def test_details(caller: Caller) -> None:
     caller.take(event("identify", id="u", traits={"plan": "pro"}), turn("a", "b"), event("end_session"))
     caller.take(track(session_id="later", timestamp="2025-04-04T07:35:10Z"))
     caller.take(event("alias", session_id="later", id="v", previous_id="u", timestamp="2025-04-04T07:35:10Z"))
-    told = caller.get(READS + "details", user_id="u").json()
-    assert told == caller.get(READS + "details", user_id="v").json()
-    assert USER | {"sessions"} == set(told)
-    later, session = told["sessions"]
+    answer = caller.get(READS + "details", user_id="u").json()
+    assert answer == caller.get(READS + "details", user_id="v").json()
+    assert USER | {"sessions"} == set(answer)
+    later, session = answer["sessions"]
     assert ("later", None) == (later["session_id"], later["ended_at"])
     assert ("s", AT) == (session["session_id"], session["ended_at"])
     assert {"plan": "pro"} == session["user_traits"]
@@ -110,8 +110,8 @@ def summarize(server: LocalServer, caller: Caller, conversation_id: str, **prope
         (origin,) = (number for number in range(10_000) if records.event_id(number) == cause["event_id"])
         number = records.number()
         row = (number, app.scope, session.seq, conversation.seq, origin, microseconds(AT), "Conversation Summary")
-        told = (cause["session_id"], conversation_id, cause["user_id"], records.event_id(number), cause["event_id"])
-        records.add_events([StoredEvent(*row, json.dumps(properties), "", -1, *told)])
+        fields = (cause["session_id"], conversation_id, cause["user_id"], records.event_id(number), cause["event_id"])
+        records.add_events([StoredEvent(*row, json.dumps(properties), "", -1, *fields)])
 
     asyncio.run(server.store.write(work))
 
@@ -126,9 +126,9 @@ def test_insights(caller: Caller, server: LocalServer) -> None:
     summarize(server, caller, "c", summary="a parcel", sentiment="positive", **counts)
     summarize(server, caller, "plain")
     summarize(server, caller, "late", summary="a refund")
-    told = caller.get(READS + "insights", user_id="u").json()
-    assert USER | {"conversations"} == set(told)
-    late, plain, insight = told["conversations"]
+    answer = caller.get(READS + "insights", user_id="u").json()
+    assert USER | {"conversations"} == set(answer)
+    late, plain, insight = answer["conversations"]
     ids = {"user_id": "u", "session_id": "s", "conversation_id": "c", "started_at": AT}
     assert {**ids, "sentiment": "positive", "summary": "a parcel", **counts} == insight
     nothing = {"sentiment": "neutral", "summary": "", "successful_intents": 0, "unsuccessful_intents": 0}
@@ -146,14 +146,14 @@ def test_a_conversation(caller: Caller) -> None:
     caller.take(turn("x", "y", user_id="v", session_id="s2"))
     caller.take(track("Conversation Started", conversation_id="silent"))
 
-    def told(conversation_id: str, user_id: str = "u", **page: int) -> Any:
+    def turns_of(conversation_id: str, user_id: str = "u", **page: int) -> Any:
         return caller.get(READS + "conversation", conversation_id=conversation_id, user_id=user_id, **page).json()
 
-    assert [{"user": "a", "assistant": "b"}, {"user": "", "assistant": "d"}] == told("c")
-    assert [{"user": "", "assistant": "d"}] == told("c", limit=1, offset=1)
-    assert [{"user": "x", "assistant": "y"}] == told("c", "v")
-    assert [] == told("silent")
-    assert "conversation_id" == told("other", "v")["field"]
+    assert [{"user": "a", "assistant": "b"}, {"user": "", "assistant": "d"}] == turns_of("c")
+    assert [{"user": "", "assistant": "d"}] == turns_of("c", limit=1, offset=1)
+    assert [{"user": "x", "assistant": "y"}] == turns_of("c", "v")
+    assert [] == turns_of("silent")
+    assert "conversation_id" == turns_of("other", "v")["field"]
 
 
 def test_an_event(caller: Caller) -> None:

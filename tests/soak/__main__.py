@@ -100,10 +100,10 @@ def tell(load: Load, accounts: tuple[Any, Any], report: dict[str, Any], took: fl
     if counts.get("violations", 0) > len(report["violations"]):
         violations.append(f"and {counts['violations']} violations in all were seen by the service")
     by_face = [sum(play.done for play in load.plays[:THREADS]), sum(play.done for play in load.plays[THREADS:])]
-    for face, account, given in zip(("blocking", "asyncio"), accounts, by_face, strict=True):
+    for face, account, counted in zip(("blocking", "asyncio"), accounts, by_face, strict=True):
         say(f"{face}: {account}")
-        if not given == account.accepted == account.delivered + account.refused or account.dropped or account.pending:
-            violations.append(f"the {face} account does not balance: {account}, given {given}")
+        if not counted == account.accepted == account.delivered + account.refused or account.dropped or account.pending:
+            violations.append(f"the {face} account does not balance: {account}, given {counted}")
     if (poisons, poisons) != (load.told_refused, sum(account.refused for account in accounts)):
         violations.append(f"{poisons} events were to be refused, on_error was told of {load.told_refused}")
     if tracked != counts["events"] + poisons:

@@ -67,8 +67,8 @@ class Service:
         """What a well-behaved service says to a batch, once it has taken in what is good."""
         if len(body) > LARGEST:
             return 413, b'{"message":"too large"}'
-        given = orjson.loads(body)
-        events = given if isinstance(given, list) else [given]
+        posted = orjson.loads(body)
+        events = posted if isinstance(posted, list) else [posted]
         if any(event.get("event") == "poison" for event in events):
             return 400, b'{"message":"poison is not allowed"}'
         if not key:

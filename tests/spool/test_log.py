@@ -244,9 +244,9 @@ def test_the_key_is_not_in_it(directory: Directory) -> None:
 
 @pytest.mark.parametrize("other", ["endpoint", "project", "key"])
 def test_others_have_another_folder(other: str) -> None:
-    given = {"service": "mindlytics", "endpoint": "https://example.com", "project": "p", "api_key": "the-key"}
-    changed = {**given, ("api_key" if other == "key" else other): "another"}
-    assert ORIGIN.folder == Origin.of(**given).folder
+    about = {"service": "mindlytics", "endpoint": "https://example.com", "project": "p", "api_key": "the-key"}
+    changed = {**about, ("api_key" if other == "key" else other): "another"}
+    assert ORIGIN.folder == Origin.of(**about).folder
     assert ORIGIN.folder != Origin.of(**changed).folder
 
 

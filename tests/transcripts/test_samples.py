@@ -37,7 +37,7 @@ def plain(item: Transcript) -> dict[str, Any]:
     calls: list[dict[str, Any]] = []
     for step in item.steps:
         if isinstance(step, Turn):
-            extra = {name: given for name in USAGE if (given := getattr(step, name)) is not None}
+            extra = {name: count for name in USAGE if (count := getattr(step, name)) is not None}
             at = {} if step.timestamp is None else {"at": step.timestamp}
             turns.append({"user": step.user, "assistant": step.assistant, **extra, **at})
         else:
@@ -73,12 +73,12 @@ def value(text: Any) -> Any:
         return text
 
 
-def scalar(given: Any) -> Any:
-    return json.dumps(given, ensure_ascii=False) if isinstance(given, (dict, list)) else given
+def scalar(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
 
 
 def wanted(conversation: dict[str, Any]) -> dict[str, Any]:
-    def moment(text: str | None) -> datetime | None:
+    def as_datetime(text: str | None) -> datetime | None:
         if text is None:
             return None
         head, _, fraction = text.removesuffix("Z").partition(".")
@@ -86,20 +86,22 @@ def wanted(conversation: dict[str, Any]) -> dict[str, Any]:
 
     return {
         **conversation,
-        "started_at": moment(conversation["started_at"]),
-        "ended_at": moment(conversation["ended_at"]),
-        "turns": [{**turn, **({"at": moment(turn["at"])} if "at" in turn else {})} for turn in conversation["turns"]],
+        "started_at": as_datetime(conversation["started_at"]),
+        "ended_at": as_datetime(conversation["ended_at"]),
+        "turns": [
+            {**turn, **({"at": as_datetime(turn["at"])} if "at" in turn else {})} for turn in conversation["turns"]
+        ],
         "calls": [
             {**call, "args": value(call["args"]), "result": value(call["result"])} for call in conversation["calls"]
         ],
     }
 
 
-def texts(given: Any) -> Iterator[str]:
-    if isinstance(given, str):
-        yield given
-    elif isinstance(given, (list, dict)):
-        for each in given if isinstance(given, list) else given.values():
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for each in value if isinstance(value, list) else value.values():
             yield from texts(each)
 
 

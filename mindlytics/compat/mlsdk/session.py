@@ -29,7 +29,7 @@ class Session(AsyncSession):
 
     def __init__(self, client: SessionClient, *, conversation_id: str | None = None, **arguments: Any) -> None:
         super().__init__(client, conversation_id=conversation_id, **arguments)
-        self._given_conversation = super().conversation_id  # as text
+        self._named_conversation = super().conversation_id  # as text
         self._names_conversation = False
         self._heard: list[TaskListening] = []
 
@@ -39,9 +39,9 @@ class Session(AsyncSession):
         return super().conversation_id
 
     @conversation_id.setter
-    def conversation_id(self, given: str | None) -> None:
-        self._given_conversation = given
-        self._conversations = [] if given is None else [given]
+    def conversation_id(self, conversation_id: str | None) -> None:
+        self._named_conversation = conversation_id
+        self._conversations = [] if conversation_id is None else [conversation_id]
 
     @property
     def client(self) -> ClientConfig:
@@ -109,7 +109,7 @@ class Session(AsyncSession):
         The arguments are those of :meth:`mindlytics.AsyncSession.end_session`.
         """
         done = super().end_session(timestamp=timestamp, attributes=attributes)
-        self.conversation_id = self._given_conversation
+        self.conversation_id = self._named_conversation
         return done
 
     async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
@@ -137,7 +137,7 @@ class Session(AsyncSession):
         """Do nothing: an ended session stays ended, and the service judges late events."""
 
     def _close(self, conversation_id: str) -> None:
-        if conversation_id != self._given_conversation:
+        if conversation_id != self._named_conversation:
             super()._close(conversation_id)
 
 
