@@ -37,11 +37,12 @@ CONFIGS: Mapping[str, type[ScheduleConfig]] = {
     "node": types.ScheduledNodeConfig,
 }
 
-_KINDS: Mapping[type[Model], Mapping[str, type[Model]]] = {
+KINDS: dict[type[Model], Mapping[str, type[Model]]] = {
     MessageContent: CONTENTS,
     Agent: AGENTS,
     ScheduleConfig: CONFIGS,
 }
+"""For each base class, the class of each ``type``."""
 
 
 class Misfit(ValueError):
@@ -118,7 +119,7 @@ def _model(kind: type[Model]) -> Callable[[object, object], object]:
     """
     own = {attribute.name: attribute.default for attribute in fields(kind) if attribute.name != "extra"}
     structure = make_dict_structure_fn(kind, _converter)
-    kinds = _KINDS.get(kind, {})
+    kinds = KINDS.get(kind, {})
 
     def model_from_json(document: object, _: object) -> object:
         if isinstance(document, kind):

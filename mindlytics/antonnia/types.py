@@ -274,6 +274,20 @@ class SessionSchedule(Model):
     created_at: datetime
 
 
+# -- apps
+
+
+@frozen(kw_only=True)
+class AppConnection(Model):
+    """An app that an organization uses."""
+
+    id: str
+    app_id: str
+    organization_id: str
+    created_at: datetime
+    updated_at: datetime | None = None
+
+
 # -- surveys
 
 

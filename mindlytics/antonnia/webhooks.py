@@ -23,7 +23,7 @@ from ..annotations import JsonMapping
 from .codec import Misfit, from_json
 from .codec import parse as parse_json
 from .exceptions import ValidationError
-from .types import Message, Model, Session
+from .types import AppConnection, Message, Model, Session
 
 Done = TypeVar("Done")
 """What a handler returns: anything, or an awaitable."""
@@ -85,6 +85,13 @@ class MessageCreated(Event):
 
 
 @frozen(kw_only=True)
+class AppConnectionCreated(Event):
+    """``app.connection.created``: an organization began to use an app."""
+
+    connection: AppConnection
+
+
+@frozen(kw_only=True)
 class UnknownEvent(Event):
     """An event of a type that is new to this version.
 
@@ -94,13 +101,16 @@ class UnknownEvent(Event):
     data: JsonMapping = field(factory=dict, repr=False)
 
 
-WebhookEvent = Union[SessionCreated, SessionTransferred, SessionFinished, MessageCreated, UnknownEvent]
+WebhookEvent = Union[
+    SessionCreated, SessionTransferred, SessionFinished, MessageCreated, AppConnectionCreated, UnknownEvent
+]
 
 _KINDS: Mapping[str, tuple[type[Event], str]] = {
     "session.created": (SessionCreated, "session"),
     "session.transferred": (SessionTransferred, "session"),
     "session.finished": (SessionFinished, "session"),
     "message.created": (MessageCreated, "message"),
+    "app.connection.created": (AppConnectionCreated, "connection"),
 }
 """Each type's class, and the field for its object."""
 
@@ -162,6 +172,8 @@ class BaseWebhooks(Generic[Done]):
     def on(self, type: Literal["session.finished"]) -> _Add[SessionFinished, Done]: ...
     @overload
     def on(self, type: Literal["message.created"]) -> _Add[MessageCreated, Done]: ...
+    @overload
+    def on(self, type: Literal["app.connection.created"]) -> _Add[AppConnectionCreated, Done]: ...
     @overload
     def on(self, type: Literal["*"]) -> _Add[WebhookEvent, Done]: ...
     def on(self, type: str) -> object:

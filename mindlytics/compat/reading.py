@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from ..pydantic_names import PydanticNames
@@ -23,3 +24,11 @@ class Reading(type):
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cast(type, cls.__base__))
+
+
+def replace_with_readings(module: dict[str, object], names: Sequence[str]) -> None:
+    """Replace classes of a module by classes that stand for them. Base classes, which have subclasses, stay."""
+    for name in names:
+        kind = module[name]
+        if isinstance(kind, type) and issubclass(kind, PydanticNames) and not kind.__subclasses__():
+            module[name] = Reading(name, (kind,), {"__module__": module["__name__"]})

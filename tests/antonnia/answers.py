@@ -40,6 +40,7 @@ MESSAGE = {
     "created_at": AT,
     "delivery_status": "sent",
 }
+CONNECTION = {"id": "conn_1", "app_id": "app_1", "organization_id": "org", "created_at": AT, "updated_at": AT}
 SCHEDULE = {
     "id": "sched_1",
     "session_id": "sess_1",

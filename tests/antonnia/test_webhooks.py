@@ -9,6 +9,7 @@ import pytest
 
 from mindlytics.antonnia.exceptions import ValidationError
 from mindlytics.antonnia.webhooks import (
+    AppConnectionCreated,
     AsyncWebhooks,
     MessageCreated,
     SessionCreated,
@@ -19,7 +20,7 @@ from mindlytics.antonnia.webhooks import (
     parse,
 )
 
-from .answers import AT, MESSAGE, SESSION
+from .answers import AT, CONNECTION, MESSAGE, SESSION
 
 
 def body(type: str, object: Any, **data: Any) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def body(type: str, object: Any, **data: Any) -> dict[str, Any]:
         ("session.transferred", SessionTransferred, SESSION, "session"),
         ("session.finished", SessionFinished, SESSION, "session"),
         ("message.created", MessageCreated, MESSAGE, "message"),
+        ("app.connection.created", AppConnectionCreated, CONNECTION, "connection"),
     ],
 )
 def test_each_type_has_its_class(type: str, kind: Any, object: Any, name: str) -> None:
@@ -134,7 +136,7 @@ async def test_coroutine_functions_are_awaited() -> None:
 
 
 def test_a_type_that_does_not_exist_is_reported() -> None:
-    with pytest.raises(ValidationError, match=r"type must be one of session\.created, .*message\.created, \*"):
+    with pytest.raises(ValidationError, match=r"type must be one of session\.created, .*app\.connection\.created, \*"):
         Webhooks().on("message.create")  # type: ignore[call-overload]
 
 

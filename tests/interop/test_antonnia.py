@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
-import attrs
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
 
 from mindlytics.antonnia import AsyncConversations, Conversations
-from mindlytics.antonnia import exceptions as our_exceptions
 from mindlytics.antonnia import types as ours
-from mindlytics.antonnia.codec import from_json, to_json
+from mindlytics.antonnia.codec import to_json
+from mindlytics.compat.antonnia.conversations import types as moved_types
 from mindlytics.server.run import LocalServer
 
-from ..antonnia.answers import AGENT, MESSAGE, SCHEDULE, SESSION, SURVEY, says
+from ..antonnia.answers import AGENT, CONNECTION, MESSAGE, SCHEDULE, SESSION, SURVEY, says
+from ..antonnia.answers import AT as AT_TEXT
 from ..conftest import result
 from ..sink import Request, Sink
 
 antonnia = pytest.importorskip("antonnia.conversations")
 theirs = pytest.importorskip("antonnia.conversations.types")
 exceptions = pytest.importorskip("antonnia.conversations.exceptions")
+pytest.importorskip("antonnia.events")
 
-ROOT = Path(__file__).parents[2]
+PACKAGES = ("antonnia", "mindlytics.compat.antonnia")
+"""Theirs, and the one to which programs move by their import lines alone."""
+
 AT = datetime(2030, 4, 3, 7, 35, 10, tzinfo=timezone.utc)
 TEXT = {"type": "text", "text": "Hello"}
 
@@ -37,21 +44,29 @@ def server() -> Iterator[LocalServer]:
         yield running
 
 
+@pytest.fixture(params=PACKAGES)
+def peer(request: pytest.FixtureRequest) -> Any:
+    """A package of the names that programs import."""
+    names = ("conversations", "conversations.types", "conversations.exceptions", "events")
+    return SimpleNamespace(
+        **{name.rpartition(".")[2]: import_module(f"{request.param}.{name}") for name in names}, name=request.param
+    )
+
+
 @pytest.fixture
-async def client(server: LocalServer, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
-    url = f"{server.url}/conversations/v2"
-    async with antonnia.Conversations(token=request.node.name, base_url=url) as made:
+async def client(peer: Any, server: LocalServer) -> AsyncIterator[Any]:
+    async with peer.conversations.Conversations(token="a-token", base_url=f"{server.url}/conversations/v2") as made:
         yield made
 
 
 # -- against the local server
 
 
-async def test_the_program_of_its_readme(client: Any) -> None:
+async def test_the_program_of_its_readme(peer: Any, client: Any) -> None:
     session = await client.sessions.create(
         contact_id="user_12345", contact_name="John Doe", metadata={"priority": "high", "department": "support"}
     )
-    content = theirs.MessageContentText(type="text", text="Hello, I need help with my account")
+    content = peer.types.MessageContentText(type="text", text="Hello, I need help with my account")
     message = await client.sessions.messages.create(session_id=session.id, content=content, role="user")
     updated = await client.sessions.reply(session_id=session.id, debounce_time=0)
     messages = await client.sessions.messages.search(session_id=session.id, limit=10)
@@ -79,17 +94,17 @@ async def test_sessions(client: Any) -> None:
     assert "closed" == (await client.sessions.finish(session.id)).status
 
 
-async def test_messages(client: Any) -> None:
+async def test_messages(peer: Any, client: Any) -> None:
     session = await client.sessions.create("ada", "Ada")
     contents = [
         TEXT,
-        theirs.MessageContentImage(type="image", url="u"),
-        theirs.MessageContentVideo(type="video", url="u"),
-        theirs.MessageContentAudio(type="audio", url="u", transcript="said"),
-        theirs.MessageContentFile(type="file", url="u", mime_type="application/pdf", name="n.pdf"),
-        theirs.MessageContentFunctionCall(type="function_call", id="c", name="n", input="{}"),
-        theirs.MessageContentFunctionResult(type="function_result", id="c", name="n", output="{}"),
-        theirs.MessageContentThought(type="thought", thought="hm"),
+        peer.types.MessageContentImage(type="image", url="u"),
+        peer.types.MessageContentVideo(type="video", url="u"),
+        peer.types.MessageContentAudio(type="audio", url="u", transcript="said"),
+        peer.types.MessageContentFile(type="file", url="u", mime_type="application/pdf", name="n.pdf"),
+        peer.types.MessageContentFunctionCall(type="function_call", id="c", name="n", input="{}"),
+        peer.types.MessageContentFunctionResult(type="function_result", id="c", name="n", output="{}"),
+        peer.types.MessageContentThought(type="thought", thought="hm"),
     ]
     made = [await client.sessions.messages.create(session.id, content, "assistant") for content in contents]
     assert contents[1:] == [message.content for message in made][1:]
@@ -112,7 +127,7 @@ async def test_messages(client: Any) -> None:
     assert [first.id] == [each.id for each in await client.sessions.messages.search(provider_message_id="p")]
 
 
-async def test_agents(client: Any) -> None:
+async def test_agents(peer: Any, client: Any) -> None:
     ann = await client.agents.create("Ann", "ai", assistant_id="a")
     bob = await client.agents.create("Bob", "human", profile_id="p")
     assert [ann, bob] == await client.agents.search()
@@ -120,17 +135,17 @@ async def test_agents(client: Any) -> None:
     assert "Eve" == (await client.agents.update(ann.id, name="Eve", assistant_id="b")).name
     assert "Eve" == (await client.agents.get(ann.id)).name
     assert await client.agents.delete(ann.id) is None
-    with pytest.raises(exceptions.NotFoundError):
+    with pytest.raises(peer.exceptions.NotFoundError):
         await client.agents.get(ann.id)
 
 
-async def test_schedules_and_surveys(client: Any) -> None:
+async def test_schedules_and_surveys(peer: Any, client: Any) -> None:
     session = await client.sessions.create("ada", "Ada")
     later = datetime.now(timezone.utc) + timedelta(hours=1)
-    message = theirs.ScheduledMessageConfig(message=theirs.MessageContentText(type="text", text="Hi"))
+    message = peer.types.ScheduledMessageConfig(message=peer.types.MessageContentText(type="text", text="Hi"))
     schedule = await client.sessions.schedule(session.id, later, message)
     assert ("scheduled", later, message) == (schedule.status, schedule.scheduled_for, schedule.config)
-    node = await client.sessions.schedule(session.id, later, theirs.ScheduledNodeConfig(node_id="n"))
+    node = await client.sessions.schedule(session.id, later, peer.types.ScheduledNodeConfig(node_id="n"))
     assert "n" == node.config.node_id
     closed = await client.sessions.finish(session.id, ending_survey_id="survey")
     surveys = client.sessions.survey_submissions
@@ -140,17 +155,17 @@ async def test_schedules_and_surveys(client: Any) -> None:
     assert "cancelled" == (await surveys.cancel(session.id, submission.id)).status
 
 
-async def test_errors(client: Any, server: LocalServer) -> None:
-    with pytest.raises(exceptions.NotFoundError, match="session not found") as raised:
+async def test_errors(peer: Any, client: Any, server: LocalServer) -> None:
+    with pytest.raises(peer.exceptions.NotFoundError, match="session not found") as raised:
         await client.sessions.get("nope")
     assert 404 == raised.value.status_code
     session = await client.sessions.create("ada", "Ada", status="closed")
-    with pytest.raises(exceptions.ValidationError, match="the session must be open"):
+    with pytest.raises(peer.exceptions.ValidationError, match="the session must be open"):
         await client.sessions.reply(session.id)
     async with antonnia.Conversations(token="two words", base_url=f"{server.url}/conversations/v2") as other:
         await other.sessions.search()
-    async with antonnia.Conversations(token="x" * 300, base_url=f"{server.url}/conversations/v2") as other:
-        with pytest.raises(exceptions.AuthenticationError):
+    async with peer.conversations.Conversations(token="x" * 300, base_url=f"{server.url}/conversations/v2") as other:
+        with pytest.raises(peer.exceptions.AuthenticationError):
             await other.sessions.search()
 
 
@@ -215,7 +230,10 @@ def _status(request: Request) -> int:
 
 async def test_both_faces_ask_for_the_same_in_the_same_way(sink: Sink) -> None:
     recorded: list[list[Any]] = []
-    for kind, types in ((antonnia.Conversations, theirs), (Conversations, ours), (AsyncConversations, ours)):
+    compat = import_module("mindlytics.compat.antonnia.conversations").Conversations
+    compat_types = import_module("mindlytics.compat.antonnia.conversations.types")
+    kinds = (antonnia.Conversations, theirs), (Conversations, ours), (AsyncConversations, ours), (compat, compat_types)
+    for kind, types in kinds:
         del sink.requests[:]
         client = kind("token", sink.url)
         for call, answer in CALLS:
@@ -233,10 +251,11 @@ async def test_both_faces_ask_for_the_same_in_the_same_way(sink: Sink) -> None:
                 for request in sink.requests
             ]
         )
-    expected, blocking, asyncio = recorded
+    expected, blocking, asyncio, moved = recorded
     assert len(CALLS) == len(expected)
     assert expected == blocking
     assert expected == asyncio
+    assert expected == moved
 
 
 @pytest.mark.parametrize("kind", [Conversations, AsyncConversations])
@@ -255,13 +274,41 @@ async def test_errors_are_of_the_same_name(sink: Sink, kind: Any, code: int) -> 
     assert errors[0] == errors[1]
 
 
-def test_the_names_are_theirs_but_for_those_that_are_documented() -> None:
-    text = (ROOT / "docs/migrating.md").read_text("utf-8").partition("## From antonnia-conversations")[2]
-    rows = (line.split("|")[1] for line in text.splitlines() if "not there" in line)
-    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    missing = {name for name in theirs.__all__ if not hasattr(ours, name)}
-    assert missing == {"create_agent"} | (named & set(theirs.__all__))
-    assert {name for name in vars(exceptions) if name.endswith("Error")} <= set(vars(our_exceptions))
+def test_the_names_are_theirs() -> None:
+    for name in ("conversations", "conversations.types", "events", "events.types"):
+        found = import_module(f"mindlytics.compat.antonnia.{name}")
+        wanted = import_module(f"antonnia.{name}").__all__
+        assert [] == [each for each in wanted if not hasattr(found, each)]
+    found = import_module("mindlytics.compat.antonnia.conversations.exceptions")
+    assert {name for name in vars(exceptions) if "rror" in name} <= set(vars(found))
+    assert set(theirs.MESSAGE_ERROR_CODES) == set(moved_types.MESSAGE_ERROR_CODES)
+
+
+def test_the_defaults_are_theirs(peer: Any) -> None:
+    client = peer.conversations.Conversations("a-token")
+    assert ("a-token", "https://services.antonnia.com/conversations/v2") == (client.token, client.base_url)
+    assert 12 == inspect.signature(client.sessions.reply).parameters["debounce_time"].default
+
+
+TAG = {"id": "t", "organization_id": "org", "name": "late", "color": "red", "created_at": AT_TEXT}
+SURVEY_TYPE = {"id": "s", "organization_id": "org", "created_at": AT_TEXT, "title": "How was it?"}
+HOURS = {"type": "organization.working_hours", "timezone": "UTC", "weekly_hours": {"mon": []}}
+CONFIG = {
+    "key": "organization.working_hours",
+    "organization_id": "org",
+    "config": HOURS,
+    "created_at": AT_TEXT,
+    "updated_at": AT_TEXT,
+}
+CONVERSATION = {
+    "id": "c",
+    "organization_id": "org",
+    "channel_id": "1",
+    "channel_user_id": "2",
+    "channel_type": "whatsapp",
+    "contact_id": "ada",
+    "created_at": AT_TEXT,
+}
 
 
 @pytest.mark.parametrize(
@@ -272,10 +319,78 @@ def test_the_names_are_theirs_but_for_those_that_are_documented() -> None:
         ("AIAgent", AGENT),
         ("SessionSchedule", SCHEDULE),
         ("SurveySubmission", SURVEY),
+        ("MessageContentText", TEXT),
+        ("Tag", TAG),
+        ("Survey", SURVEY_TYPE),
+        ("ConversationsConfig", CONFIG),
+        ("Conversation", CONVERSATION),
+        ("AgentUpdateFields", {"name": "Eve"}),
+        ("create_agent", AGENT),
     ],
 )
-def test_what_a_type_holds_is_reported_alike(name: str, answer: dict[str, Any]) -> None:
-    """In the words of the page on migrating."""
-    mine, other = from_json(getattr(ours, name), answer), getattr(theirs, name)(**answer)
-    assert other.model_dump() == attrs.asdict(mine, filter=lambda field, _: field.name != "extra")
+def test_what_a_type_holds_is_dumped_alike(name: str, answer: dict[str, Any]) -> None:
+    mine, other = (
+        getattr(module, name)(**answer) if name != "create_agent" else module.create_agent(answer)
+        for module in (moved_types, theirs)
+    )
+    assert other.model_dump() == mine.model_dump()
+    dumped = json.dumps(other.model_dump(mode="json", exclude_none=True)).replace("+00:00", "Z")  # in most types
+    assert json.loads(dumped) == mine.model_dump(mode="json", exclude_none=True)
+    assert json.loads(dumped) == json.loads(mine.model_dump_json(exclude_none=True))
+    assert type(other).model_fields.keys() == type(mine).model_fields.keys()
     assert other == type(other)(**to_json(mine))
+    kind = type(mine) if name == "create_agent" else getattr(moved_types, name)
+    assert isinstance(mine, kind)
+    assert mine == kind(**mine.model_dump()) == kind.model_validate_json(other.model_dump_json())
+
+
+@pytest.mark.parametrize("answer", [SESSION, {**SESSION, "newer": 1}])
+def test_a_type_takes_what_it_does_not_know(peer: Any, answer: dict[str, Any]) -> None:
+    assert "ada" == peer.types.Session(**answer).contact_id
+    with pytest.raises(ValueError, match="status"):
+        peer.types.Session(**{**answer, "status": 5})
+
+
+EVENTS = {
+    "session.created": SESSION,
+    "session.transferred": SESSION,
+    "session.finished": SESSION,
+    "message.created": MESSAGE,
+    "app.connection.created": CONNECTION,
+}
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_an_app_takes_events_and_returns_what_is_in_them(peer: Any, kind: str) -> None:
+    heard: list[Any] = []
+
+    def hook(event: Any) -> Any:
+        heard.append(event)
+        return event.data.object
+
+    event_types = import_module(f"{peer.name}.events.types")
+    expected = getattr(event_types, "".join(part.title() for part in kind.split(".")))
+    hook.__annotations__ = {"event": peer.events.Event}
+    app = FastAPI()
+    app.post("/hook")(hook)
+    posted = {"id": "evt", "created_at": AT_TEXT, "type": kind, "data": {"object": EVENTS[kind]}}
+    reply = TestClient(app).post("/hook", json=posted)
+    (event,) = heard
+    assert isinstance(event, expected)
+    assert (200, "evt", EVENTS[kind]["id"]) == (reply.status_code, event.id, event.data.object.id)
+    assert EVENTS[kind]["id"] == reply.json()["id"]
+    assert event == TypeAdapter(peer.events.Event).validate_python(event.model_dump())
+
+
+def test_an_app_returns_sessions_and_takes_contents(peer: Any) -> None:
+    def answer(content: Any) -> Any:
+        assert isinstance(content, peer.types.MessageContentText)
+        return peer.types.Session(**SESSION)
+
+    answer.__annotations__ = {"content": peer.types.MessageContentText, "return": peer.types.Session}
+    app = FastAPI()
+    app.post("/answer", response_model_exclude_none=True)(answer)
+    reply = TestClient(app).post("/answer", json=TEXT)
+    assert 200 == reply.status_code
+    assert {name for name, value in SESSION.items() if value is not None} == set(reply.json())
+    assert 422 == TestClient(app).post("/answer", json={"type": "image"}).status_code
