@@ -33,8 +33,12 @@ COMMANDS = {
     "export": "exporting.export",
     "forget": "forgetting.forget",
     "import": "importing.import_",
+    "search": "searching.search",
     "serve": "serve.serve",
+    "sessions": "sessions.sessions",
+    "show": "showing.show",
     "spool": "plain.spool",
+    "stats": "stats.stats",
     "tail": "tail.tail",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import click
@@ -14,7 +14,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from .. import Client, HTTPClient, MindlyticsError
+from .. import Client, HTTPClient, MindlyticsError, MLHTTPError
 from ..events import (
     CONVERSATION_SUMMARY,
     INTENT_CLOSED,
@@ -33,6 +33,7 @@ from ..live.event import MLEvent
 from ..values import parse_timestamp
 from .serveroptions import credentials, server_options
 from .terminal import console, fail, leave_stdout, printable, show_warnings
+from .times import TIME
 
 STYLES = {
     SESSION_STARTED: "cyan",
@@ -56,11 +57,15 @@ NAME_WIDTH = 21
 ID_WIDTH = 12
 """Cells for a user and for a session."""
 
+STORED_AT_ONCE = 500
+"""Stored events of one request."""
+
 
 @click.command()
 @click.option("--session", metavar="ID", help="Show only this session.")
 @click.option("--user", "users", metavar="ID", multiple=True, help="Show only this user, by any id. Repeatable.")
 @click.option("--event", "names", metavar="NAME", multiple=True, help="Show only events of this name. Repeatable.")
+@click.option("--since", type=TIME, metavar="TIME", help="Begin with what is stored since then: 2026-11-26, 2h, 7d.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 @server_options
 def tail(
@@ -68,6 +73,7 @@ def tail(
     session: str | None,
     users: tuple[str, ...],
     names: tuple[str, ...],
+    since: str | None,
     as_json: bool,
     server: str,
     api_key: str | None,
@@ -91,7 +97,10 @@ def tail(
             max_retry_wait=5.0,
         )
         with client, HTTPClient._of(client.settings) as http:
-            events = matching(client.events(session), users, names, lambda: user_ids(http, users))
+            heard: Iterable[MLEvent] = client.events(session)
+            if since is not None:
+                heard = with_stored(heard, http, since, session)
+            events = matching(heard, users, names, lambda: user_ids(http, users))
             click.echo(
                 f"mindlytics: listening to {printable(server)}, project {printable(project)}. Press Ctrl-C to stop.",
                 err=True,
@@ -126,6 +135,33 @@ def write_lines(events: Iterable[MLEvent], console: Console) -> None:
             console.print(line(event), no_wrap=True, overflow="ignore" if whole else "ellipsis", crop=not whole)
         console.file.write(shown.get())
         console.file.flush()
+
+
+def with_stored(
+    events: Iterable[MLEvent], http: HTTPClient, since: str, session: str | None = None
+) -> Iterator[MLEvent]:
+    """The events that are stored since a time, and then those that are heard, each once.
+
+    :param session: only those of this session.
+    :raises MLHTTPError: the service does not answer.
+    """
+    wanted: dict[str, object] = {"timestamp": {"$gte": since}}
+    if session is not None:
+        wanted["session_id"] = session
+    query: dict[str, object] = {"filter": wanted, "sort": {"timestamp": 1}, "limit": STORED_AT_ONCE, "cursor": ""}
+    seen = set()
+    while query["cursor"] is not None:
+        reply = http.send_request(method="GET", url="/bc/v1/db/events/find", data=query)
+        if reply.get("errored"):
+            raise MLHTTPError(reply["status"], reply["message"])
+        for row in reply["results"]:
+            event = MLEvent.from_dict(row)
+            seen.add(event.event_id)
+            yield event
+        query["cursor"] = reply["next"]
+    for event in events:
+        if event.event_id not in seen:
+            yield event
 
 
 def matching(

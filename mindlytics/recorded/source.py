@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Protocol, Union
 from urllib.parse import urlsplit
@@ -58,6 +58,13 @@ class Source(Protocol):
 
     def lines(self, wanted: Filters) -> Iterator[Line]:
         """The lines, session by session, in order of time."""
+        ...
+
+    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
+        """The answer of a server's read.
+
+        :raises MindlyticsError: the place cannot be read, or a parameter breaks a rule.
+        """
         ...
 
 
@@ -120,6 +127,16 @@ class _Server:
                     return
                 data["cursor"] = reply["next"]
 
+    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
+        from ..http import HTTPClient  # noqa: PLC0415
+
+        with HTTPClient._of(self._settings) as http:
+            reply = http.send_request(method="GET", url=path, data=dict(parameters))
+        if reply.get("errored"):
+            where = urlsplit(self._settings.server_endpoint).netloc.rpartition("@")[2]
+            raise MLHTTPError(reply["status"], f"{where}: {reply['message']}")
+        return dict(reply)
+
 
 def _is_passing(reply: dict[str, object]) -> bool:
     return reply.get("errored") is True and reply.get("status") in AGAIN
@@ -149,6 +166,17 @@ class _Database:
                 yield from map(orjson.loads, lines)
                 if cursor is None:
                     return
+
+    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
+        from ..server.answers import ANSWERS  # noqa: PLC0415  needs the extra local
+        from ..server.reader import app_of_project, reader  # noqa: PLC0415
+        from ..server.search.indexing import complete  # noqa: PLC0415
+        from ..server.search.routes import SEARCH_PATH  # noqa: PLC0415
+
+        if path == SEARCH_PATH:
+            complete(self._place)
+        with reader(self._place) as connection, connection.begin():
+            return ANSWERS[path](connection, app_of_project(connection, self._project), parameters)
 
 
 def _settings(place: str, api_key: str | None, project_id: str | None) -> Settings:

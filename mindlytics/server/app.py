@@ -20,7 +20,7 @@ from ..errors import InvalidEvent
 from ..events import Identify
 from ..validators import check_name
 from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
-from . import align, forgetting, keys, traces, user_reads
+from . import align, forgetting, keys, stats, traces, user_reads
 from .alerts import ALERTS, post_alerts
 from .analysis import Analysis
 from .analysis.background import BACKGROUND, Background
@@ -144,6 +144,7 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_post(FORGET_PATH, forgetting.answer)
     traces.add_routes(app)
     search.add_routes(app)
+    stats.add_routes(app)
     keys.add_routes(app)
     user_reads.add_routes(app)
     page.add_routes(app)

@@ -29,13 +29,16 @@ def reader(place: str | Path) -> Iterator[Connection]:
     except DBAPIError as error:
         raise _error(database, error) from None
     try:
+        if revision is not None and revision > REVISION:
+            raise StoreError(f"{database.name} was written by a newer version of mindlytics")
         if revision != REVISION:
             raise StoreError(
                 f"{database.name} is of another version of mindlytics: start `mindlytics serve` on it once"
             )
         yield connection
     except DBAPIError as error:
-        raise StoreError(str(database.unavailable(error) or error.orig)) from None
+        cause = database.unavailable(error) or error.orig
+        raise StoreError(f"{database.name} cannot be read: {cause}") from None
     finally:
         connection.close()
         database.dispose()

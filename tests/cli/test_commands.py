@@ -17,8 +17,12 @@ FILES = {
     "export": "exporting",
     "forget": "forgetting",
     "import": "importing",
+    "search": "searching",
     "serve": "serve",
+    "sessions": "sessions",
+    "show": "showing",
     "spool": "plain",
+    "stats": "stats",
     "tail": "tail",
 }
 """The file of each command."""

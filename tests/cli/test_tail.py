@@ -77,6 +77,18 @@ def test_events_come_as_lines_and_ctrl_c_ends_it_quietly(server: Running, projec
         assert (0, "", "") == interrupted(process)
 
 
+def test_what_was_stored_since_a_time_comes_first(server: Running, project: str) -> None:
+    record(server.url, project, session_id="before")
+    with tailing(server.url, "--since", "1h", "--event", "Parcel Rescheduled", project=project) as process:
+        (before,) = read(process, 1)
+        record(server.url, project, session_id="after")
+        (after,) = read(process, 1)
+        assert ["before", "after"] == [line.split()[4] for line in (before, after)]
+        assert (0, "", "") == interrupted(process)
+    with tailing(server.url, "--since", "2h", "--session", "after", "--json", project=project) as process:
+        assert {"after"} == {json.loads(line)["session_id"] for line in read(process, 3)}
+
+
 def test_json_is_what_the_service_sent(server: Running, project: str) -> None:
     with tailing(server.url, "--json", project=project) as process:
         record(server.url, project)

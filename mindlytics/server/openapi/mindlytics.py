@@ -23,6 +23,7 @@ from ..search.filters import FILTERS
 from ..search.finding import LIMIT, MOST, ORDERS
 from ..search.routes import SEARCH_PATH
 from ..search.texts import KINDS
+from ..stats import BY, STATS_PATH
 from ..user_reads import PAGE, USER
 from .operation import Operation
 from .shapes import (
@@ -204,6 +205,11 @@ OPERATIONS: Mapping[str, Operation] = {
             "limit": {"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT},
             "cursor": {**TEXTS, "description": "The next of the previous page."},
         },
+    ),
+    f"GET {STATS_PATH}": Operation(
+        "Sums over the sessions of a span of time",
+        record(results=array(OBJECT)),
+        query={"since": _DATE, "until": _DATE, "by": {"type": "string", "enum": list(BY), "default": BY[0]}},
     ),
     f"GET {ORGKEYS_PATH}": Operation(
         "The keys of the organization, by their ends",

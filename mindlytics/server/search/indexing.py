@@ -12,11 +12,13 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from aiohttp import web
 from sqlalchemy import Connection, delete, func, select, update
 
 from ..database import Publish
+from ..reader import reader
 from ..records import Records
 from ..schema import StoreError, events, store, unindexed
 from ..store import Store
@@ -74,6 +76,22 @@ def index_all(store: Store) -> None:
     """
     while store.submit(index_part).result():
         pass
+
+
+def complete(place: str) -> None:
+    """Fill the index of a database that no server may run on. One that cannot be written stays as it is.
+
+    :raises StoreError: there is no database, or it is another program's or version's.
+    """
+    with reader(place) as connection, connection.begin():
+        if is_complete(connection):
+            return
+    with suppress(StoreError, Unavailable):
+        opened = Store(place)
+        try:
+            index_all(opened)
+        finally:
+            opened.close()
 
 
 class Indexing:

@@ -1,0 +1,71 @@
+"""``mindlytics stats``: sums over sessions, in all or by day."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import click
+
+from .asking import Row, dollars, reporting, write_json
+from .placeoptions import place_options, source_of
+from .times import TIME
+
+STATS_PATH = "/bc/v1/stats"
+COLUMNS = {
+    "sessions": ["sessions"],
+    "users": ["users"],
+    "turns": ["turns"],
+    "calls": ["calls"],
+    "tokens in/out": ["prompt_tokens", "completion_tokens"],
+    "cost": ["cost"],
+    "fulfilled": ["fulfilled", "intents"],
+}
+"""The columns for people, and what is in each."""
+
+
+@click.command()
+@click.option("--by", type=click.Choice(["day"]), help="A row for each day, in UTC. Default: one row for all.")
+@click.option(
+    "--since", type=TIME, metavar="TIME", help="Only sessions that started then or later: 2026-11-26, 2h, 7d."
+)
+@click.option("--until", type=TIME, metavar="TIME", help="Only sessions that started before.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+@place_options
+def stats(
+    *,
+    by: str | None,
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    server: str | None,
+    db: str | None,
+    api_key: str | None,
+    project_id: str | None,
+) -> None:
+    """Show how many sessions, users, turns, calls and tokens there are, and what they cost."""
+    with reporting():
+        source = source_of(server, db, api_key, project_id)
+        wanted = {"by": by, "since": since, "until": until}
+        answer = source.ask(STATS_PATH, {name: value for name, value in wanted.items() if value is not None})
+        found = cast("list[Row]", answer["results"])
+        if as_json:
+            write_json(found)
+        else:
+            for line in table(found):
+                click.echo(line)
+
+
+def table(found: list[Row]) -> list[str]:
+    """The sums for people, in columns."""
+    heads = [*(["day"] if found and "day" in found[0] else []), *COLUMNS]
+    rows = [heads, *([_shown(row, head) for head in heads] for row in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def _shown(row: Row, head: str) -> str:
+    if head == "day":
+        return str(row["day"])
+    if head == "cost":
+        return dollars(row["cost"])
+    return "/".join(f"{row[name]:,}" for name in COLUMNS[head])

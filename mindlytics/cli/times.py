@@ -1,0 +1,48 @@
+"""Times as options take them: a date, an ISO 8601 time, or how long ago, such as ``2h`` or ``7d``."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ..values import UTC, parse_timestamp
+
+_AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+if TYPE_CHECKING:
+    _TextParameter = click.ParamType[str]
+else:
+    _TextParameter = click.ParamType  # generic from click 8.4 on
+
+
+class Time(_TextParameter):
+    """An option that is a time. Its value is ISO 8601 in UTC."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return as_iso(value, datetime.now(UTC))
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time: write 2026-11-26, 2026-11-26T09:30:00Z, 2h or 7d", param, ctx)
+
+
+TIME = Time()
+
+
+def as_iso(text: str, now: datetime) -> str:
+    """The time that a text names, as ISO 8601 in UTC.
+
+    :raises ValueError: it names none.
+    """
+    found = _AGO.fullmatch(text)
+    if found is not None:
+        at = now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+    else:
+        at = parse_timestamp(text if len(text) > 10 else f"{text}T00:00:00Z")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
