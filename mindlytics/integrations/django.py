@@ -61,7 +61,8 @@ class MindlyticsMiddleware:
 
 def _stream(response: HttpResponseBase, visit: Visit) -> None:
     """Keep the session current while the body is made."""
-    if visit.session is None or not getattr(response, "streaming", False):
+    is_file = getattr(response, "file_to_stream", None) is not None  # which the server may send by itself
+    if visit.session is None or is_file or not getattr(response, "streaming", False):
         return
     streaming = cast("StreamingHttpResponse", response)
     pieces = streaming.streaming_content

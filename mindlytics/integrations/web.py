@@ -96,57 +96,91 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         self._current.__exit__(None, None, None)
-        self._end()
+        self.end()
 
-    def streamed(self, pieces: Iterable[T]) -> Iterator[T]:
+    def streamed(self, pieces: Iterable[T]) -> Body[T]:
         """The pieces of a streamed body, each made while the session is current. The session ends after them."""
-        return self._continued()._pieces(pieces)
+        return Body(self._continued(), pieces)
 
-    def async_streamed(self, pieces: AsyncIterable[T]) -> AsyncIterator[T]:
+    def async_streamed(self, pieces: AsyncIterable[T]) -> AsyncBody[T]:
         """The same for an asynchronous body."""
-        return self._continued()._async_pieces(pieces)
+        return AsyncBody(self._continued(), pieces)
 
     def _continued(self) -> Visit:
         visit = Visit(self.session, self._is_own)
         self._is_own = False
         return visit
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the session, if it is for this request alone."""
         if self._is_own and self.session is not None:
+            self._is_own = False
             end(self.session)
 
-    def _pieces(self, pieces: Iterable[T]) -> Iterator[T]:
-        iterator = iter(pieces)
-        try:
-            while True:
-                with current(self.session):
-                    try:
-                        piece = next(iterator)
-                    except StopIteration:
-                        return
-                yield piece
-        finally:
-            _close(iterator)
-            self._end()
 
-    async def _async_pieces(self, pieces: AsyncIterable[T]) -> AsyncIterator[T]:
-        iterator = aiter(pieces)
+class Body(Generic[T]):
+    """A streamed body. No generator, since closing one that nobody has read would neither close the pieces nor end
+    the session.
+    """
+
+    def __init__(self, visit: Visit, pieces: Iterable[T]) -> None:
+        self._visit = visit
+        self._pieces = pieces
+        self._iterator: Iterator[T] | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        with current(self._visit.session):
+            if self._iterator is None:
+                self._iterator = iter(self._pieces)
+            try:
+                return next(self._iterator)
+            except BaseException:
+                self._visit.end()
+                raise
+
+    def close(self) -> None:
+        close = getattr(self._pieces, "close", None)
         try:
-            while True:
-                with current(self.session):
-                    try:
-                        piece = await anext(iterator)
-                    except StopAsyncIteration:
-                        return
-                yield piece
+            if callable(close):
+                with current(self._visit.session):
+                    close()
         finally:
-            close = getattr(iterator, "aclose", None)
+            self._visit.end()
+
+
+class AsyncBody(Generic[T]):
+    """An asynchronous streamed body."""
+
+    def __init__(self, visit: Visit, pieces: AsyncIterable[T]) -> None:
+        self._visit = visit
+        self._pieces = pieces
+        self._iterator: AsyncIterator[T] | None = None
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        with current(self._visit.session):
+            if self._iterator is None:
+                self._iterator = aiter(self._pieces)
+            try:
+                return await anext(self._iterator)
+            except BaseException:
+                self._visit.end()
+                raise
+
+    async def aclose(self) -> None:
+        close = getattr(self._pieces, "aclose", None)
+        try:
             if close is not None:
-                await close()
-            self._end()
+                with current(self._visit.session):
+                    await close()
+        finally:
+            self._visit.end()
 
-
-def _close(iterator: object) -> None:
-    close = getattr(iterator, "close", None)
-    if close is not None:
-        close()
+    def close(self) -> None:
+        """End the session. Django calls this once a response is closed."""
+        self._visit.end()

@@ -201,3 +201,46 @@ async def test_two_hundred_requests_at_once_are_kept_apart(site: Any, face: Face
     made = site(client=face.client())
     ids = [f"s-{number}" for number in range(200)]
     assert ids == await asyncio.gather(*(made.get("/one", X_Session_ID=id) for id in ids))
+
+
+class Pieces:
+    """A body that knows whether it was closed."""
+
+    is_closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("a", "b"))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_a_body_that_nobody_reads_is_closed_and_ends_the_session(face: Face, sink: Sink, method: str) -> None:
+    flask = pytest.importorskip("flask")
+    from mindlytics.integrations.flask import Mindlytics
+
+    app, pieces = flask.Flask("app"), Pieces()
+    Mindlytics(app, client=face.client())
+
+    @app.get("/stream")
+    def stream() -> Any:
+        record("Q")
+        return flask.Response(pieces)
+
+    response = app.test_client().open("/stream", method=method, buffered=False)
+    response.close()
+    assert pieces.is_closed
+    assert ["track", "end_session"] == [each["type"] for each in await events(face, sink)]
+
+
+def test_a_file_of_django_is_still_sent_by_the_server(face: Face) -> None:
+    DjangoSite(client=face.client())
+    from django.http import FileResponse, HttpRequest
+
+    from mindlytics.integrations.django import MindlyticsMiddleware
+
+    with open(__file__, "rb") as file:
+        response: Any = MindlyticsMiddleware(lambda _: FileResponse(file))(HttpRequest())
+        assert file is response.file_to_stream
+        response.close()
