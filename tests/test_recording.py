@@ -265,6 +265,21 @@ def test_texts_are_found_in_the_content_of_each_library(content: Any, text: str)
     assert text == text_of(content)
 
 
+async def test_a_call_has_the_values_that_it_had_and_not_what_became_of_them(face: Face, sink: Sink) -> None:
+    args, found = {"cities": ["Bern"]}, {"warmth": 21}
+    turn = Recorder(face.client().create_session()).turn("Q")
+    call = turn.call("warmth", args)
+    args["cities"].append("Rome")
+    call.end(found)
+    found.clear()
+    turn.end("A")
+    recorded_call, _ = await recorded(face, sink)
+    assert ('{"cities": ["Bern"]}', '{"warmth": 21}') == (
+        recorded_call["properties"]["args"],
+        recorded_call["properties"]["result"],
+    )
+
+
 async def test_feedback_names_a_turn_by_its_id_and_may_be_a_score_or_a_comment(face: Face, sink: Sink) -> None:
     session = face.client().create_session()
     turn = Recorder(session).turn("Q")

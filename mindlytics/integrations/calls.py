@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from ..arguments import as_text
 from ..validators import MAX_NAME
 from ..values import now
 from .quiet import quiet
@@ -48,7 +49,7 @@ class Call:
     def __init__(self, turn: Turn, name: str, args: object, at: datetime | None) -> None:
         self.turn = turn
         self.name = name
-        self.args = args
+        self.args = self._as_text("args", args)
         self.is_over = False
         self.is_adopted = False
         self._watch = Watch(at)
@@ -87,8 +88,16 @@ class Call:
             return
         self.is_over = True
         runtime = self._watch.milliseconds(at)
-        self.turn.take(Ended(now() if at is None else at, self, result, runtime, properties))
+        ended = now() if at is None else at
+        self.turn.take(Ended(ended, self, self._as_text("result", result), runtime, properties))
         self._remove()
+
+    def _as_text(self, name: str, value: object) -> object:
+        """A value as text now, since the program may change it before the turn is recorded."""
+        session = self.turn.session
+        if value is None or isinstance(value, str) or session is None:
+            return value
+        return quiet(as_text)(name, value, session._client.pipeline.report_change)
 
     def _remove(self) -> None:
         running = _calls_of(self.turn.session)
