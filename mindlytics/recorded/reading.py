@@ -81,7 +81,7 @@ class Rows(Generic[R]):
         return next(name for name, kind in TABLES.items() if kind is self._kind)
 
 
-class Recorded:
+class Archive:
     """What is recorded at a place, within the filters of :func:`read`.
 
     Each method takes the same filters, which replace those. A session's start decides: its conversations, turns, calls
@@ -152,7 +152,7 @@ def read(
     user: str | None = None,
     api_key: str | None = None,
     project_id: str | None = None,
-) -> Recorded:
+) -> Archive:
     """Read back what is recorded. Nothing is fetched until you iterate.
 
     :param place: the address of a server, ``http://…``, the path of its SQLite file, or ``postgresql://…``.
@@ -165,4 +165,4 @@ def read(
     :raises InvalidEvent: a time is none.
     :raises InvalidSetting: a credential is missing.
     """
-    return Recorded(source_at(place, api_key, project_id), Filters().narrowed(since, until, user))
+    return Archive(source_at(place, api_key, project_id), Filters().narrowed(since, until, user))

@@ -13,7 +13,7 @@ import pytest
 
 import mindlytics
 from mindlytics import Client, InvalidEvent, MLHTTPError
-from mindlytics.recorded import Recorded, SessionRow, TurnRow
+from mindlytics.recorded import Archive, SessionRow, TurnRow
 from mindlytics.recorded.frames import MissingLibrary, library
 from mindlytics.server.export import PAGE_BYTES
 from mindlytics.server.run import LocalServer
@@ -49,11 +49,11 @@ def server(place: Path) -> Iterator[LocalServer]:
 
 
 @pytest.fixture(params=["server", "file"])
-def recorded(server: LocalServer, place: Path, request: pytest.FixtureRequest) -> Recorded:
+def recorded(server: LocalServer, place: Path, request: pytest.FixtureRequest) -> Archive:
     return mindlytics.read(server.url if request.param == "server" else place, project_id="p")
 
 
-def test_rows_have_types(recorded: Recorded) -> None:
+def test_rows_have_types(recorded: Archive) -> None:
     (session, _) = recorded.sessions()
     counts = {"conversations": 1, "turns": 1, "calls": 1, "prompt_tokens": 7, "completion_tokens": 5, "cost": 0.5}
     assert counts == {name: getattr(session, name) for name in counts}
@@ -86,7 +86,7 @@ def test_rows_have_types(recorded: Recorded) -> None:
     assert (1, 0.5, True) == (talk.turns, talk.cost, talk.summary is not None)
 
 
-def test_filters_may_be_texts_dates_and_times(recorded: Recorded) -> None:
+def test_filters_may_be_texts_dates_and_times(recorded: Archive) -> None:
     def found(**filters: object) -> list[str]:
         return [session.session_id for session in recorded.sessions(**filters)]  # type: ignore[arg-type]
 
@@ -98,7 +98,7 @@ def test_filters_may_be_texts_dates_and_times(recorded: Recorded) -> None:
         found(since="noon")
 
 
-def test_rows_may_be_read_again_and_one_by_one(recorded: Recorded) -> None:
+def test_rows_may_be_read_again_and_one_by_one(recorded: Archive) -> None:
     turns = recorded.turns()
     assert ["ada", "bob"] == [turn.session_id for turn in turns] == [turn.session_id for turn in turns]
     assert ["ada", "bob"] == [next(turns).session_id, next(turns).session_id]
@@ -106,7 +106,7 @@ def test_rows_may_be_read_again_and_one_by_one(recorded: Recorded) -> None:
         next(turns)
 
 
-def test_frames_have_the_rows(recorded: Recorded) -> None:
+def test_frames_have_the_rows(recorded: Archive) -> None:
     frame = recorded.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert ["ada", "bob"] == list(frame["session_id"])
@@ -115,7 +115,7 @@ def test_frames_have_the_rows(recorded: Recorded) -> None:
     assert 0 == recorded.calls(since="2026-01-01").to_arrow().num_rows
 
 
-def test_polars_has_the_rows(recorded: Recorded) -> None:
+def test_polars_has_the_rows(recorded: Archive) -> None:
     pytest.importorskip("polars")
     assert ["ada", "bob"] == recorded.to_polars()["session_id"].to_list()
 
@@ -125,7 +125,7 @@ def test_a_library_that_is_missing_is_named() -> None:
         library("no_such")
 
 
-def test_notebooks_show_escaped_tables(recorded: Recorded) -> None:
+def test_notebooks_show_escaped_tables(recorded: Archive) -> None:
     shown = recorded.turns()._repr_html_()
     assert "2 turns of " in shown
     escaped = "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;"
