@@ -49,6 +49,7 @@ OPTIONAL = {
     "langchain_core",
     "litellm",
     "llama_index",
+    "mcp",
     "opentelemetry",
     "psycopg",
     "pydantic_ai",

@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "exporting.export",
     "forget": "forgetting.forget",
     "import": "importing.import_",
+    "mcp": "mcp.mcp",
     "search": "searching.search",
     "serve": "serve.serve",
     "sessions": "sessions.sessions",

@@ -17,6 +17,7 @@ FILES = {
     "export": "exporting",
     "forget": "forgetting",
     "import": "importing",
+    "mcp": "mcp",
     "search": "searching",
     "serve": "serve",
     "sessions": "sessions",
