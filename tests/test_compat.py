@@ -40,6 +40,7 @@ def test_the_names_of_mlsdk_are_there() -> None:
     [
         (mlsdk.Client, mindlytics.AsyncClient, "create_session"),
         (mlsdk.Session, mindlytics.AsyncSession, "end_session"),
+        (mlsdk.Session, mindlytics.AsyncSession, "end_conversation"),
         (mlsdk.HTTPClient, mindlytics.AsyncHTTPClient, "send_request"),
     ],
 )
@@ -240,3 +241,22 @@ def test_an_event_is_made_of_the_services_json() -> None:
     assert event == mlsdk.MLEvent.model_validate({**event.model_dump(), "new": 3})
     with pytest.raises(ValueError, match="a stored event lacks event"):
         mlsdk.MLEvent(session_id="s", timestamp="t")
+
+
+async def test_an_empty_id_is_none(client: mlsdk.Client, sink: Sink) -> None:
+    session = client.create_session(session_id="s", conversation_id="", id="", device_id="d")
+    assert (None, None) == (session.id, session.conversation_id)
+    await session.track_event(event="E", conversation_id="")
+    await session.track_conversation_turn(user="a", assistant="b", conversation_id="c")
+    await session.flush()
+    assert [None, "c"] == [event.get("conversation_id") for event in sink.events]
+    with pytest.raises(mindlytics.InvalidEvent, match="previous_id must be"):
+        await session.user_alias(id="u", previous_id="")
+
+
+async def test_a_conversation_that_is_not_open_is_not_ended(client: mlsdk.Client, sink: Sink) -> None:
+    session = client.create_session(session_id="s", id="u")
+    await session.end_conversation()
+    await session.end_conversation(conversation_id="c")
+    await session.flush()
+    assert ["c"] == [event["conversation_id"] for event in sink.events]

@@ -112,6 +112,24 @@ class Session(AsyncSession):
         self.conversation_id = self._named_conversation
         return done
 
+    def end_conversation(
+        self,
+        *,
+        conversation_id: str | None = None,
+        timestamp: Timestamp | None = None,
+        properties: Properties | None = None,
+        attributes: Properties | None = None,
+    ) -> Awaited[None]:
+        """End a conversation. Without an id, this does nothing if none is open.
+
+        The arguments are those of :meth:`mindlytics.AsyncSession.end_conversation`.
+        """
+        if not conversation_id and not self._conversations:
+            return self._all([])
+        return super().end_conversation(
+            conversation_id=conversation_id, timestamp=timestamp, properties=properties, attributes=attributes
+        )
+
     async def flush_and_continue(self, timeout: float | None = None) -> FlushResult:
         """Send this session's pending events and wait until the service has answered. :meth:`flush` does the same.
 
@@ -132,6 +150,10 @@ class Session(AsyncSession):
     def get_errors(self) -> list[APIResponse]:
         """The losses of this session, oldest first. ``status`` is -1 if no reply caused them."""
         return [with_status(error) for error in super().get_errors()]
+
+    def _id(self, name: str, value: object) -> str | None:
+        """Check an id. An empty text means that there is none."""
+        return super()._id(name, None if isinstance(value, str) and not value else value)
 
     def _reopen(self) -> None:
         """Do nothing: an ended session stays ended, and the service judges late events."""
