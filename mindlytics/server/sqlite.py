@@ -122,8 +122,15 @@ class SQLiteFile(Database):
         if version != VERSION:
             self._make_private()
             if version:
-                driver.execute("VACUUM")  # frees the space of the former tables
+                self._free_space(driver)
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # clears the log of earlier data
+
+    def _free_space(self, driver: sqlite3.Connection) -> None:
+        """Free the space of the former tables. Without as much free space as the file takes, it stays in use."""
+        try:
+            driver.execute("VACUUM")
+        except sqlite3.OperationalError as error:
+            logger.warning("%s is upgraded, and keeps the size that it had: %s", self.path, error)
 
     def compact(self, connection: Connection, *, whole: bool) -> bool:
         driver = _driver(connection)

@@ -25,7 +25,7 @@ from mindlytics.server.store import Store
 from mindlytics.server.unavailable import Unavailable
 
 from ..postgres import sqlite_only
-from .analysing import APPOINTMENT, SUMMARY, call, serving, summaries
+from .analysing import APPOINTMENT, SUMMARY, call, eventually, serving, summaries
 from .calls import AT, Caller, event, track, turn
 from .test_live import heard, listening
 
@@ -323,7 +323,7 @@ def test_tokens_have_a_price_where_the_model_is_known(caller: Caller, monkeypatc
     assert 150 == second["unpriced_tokens"]
     assert "cost" not in second
     assert 0 == third["cost"]
-    assert 1.5 == caller.one("conversations", filter={"conversation_id": "c"})["cost"]
+    assert 1.7 == pytest.approx(caller.one("conversations", filter={"conversation_id": "c"})["cost"])
 
 
 def test_tokens_of_a_cache_are_summed_and_have_their_own_price(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,6 +366,26 @@ def test_without_a_price_table_there_is_no_price(monkeypatch: pytest.MonkeyPatch
     finally:
         prices._table.cache_clear()
         prices.price.cache_clear()
+
+
+def test_a_session_costs_what_is_recorded_and_the_price_of_its_tokens(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mindlytics.server.analysis.counted.price", lambda *_: 0.25)
+    tokens = {"model": "m", "prompt_tokens": 9, "completion_tokens": 9}
+
+    def costs() -> list[float | None]:
+        return [caller.one(name)["cost"] for name in ("sessions", "conversations")]
+
+    caller.take(turn(properties={"cost": 1.5}), turn(properties=tokens))
+    assert [1.5, 1.5] == costs()
+    caller.take(event("end_session"))
+    (summary,) = summaries(caller)
+    assert (1.75, 0.25) == (summary["properties"]["cost"], summary["properties"]["priced"])
+    assert [1.75, 1.75] == costs()
+    caller.take(turn(properties=tokens))
+    eventually(caller, lambda events: any("replaces" in each["properties"] for each in events))
+    assert [2.0, 2.0] == costs()
 
 
 def test_absurd_numbers_are_counted_up_to_a_limit(caller: Caller) -> None:

@@ -32,6 +32,8 @@ class Count:
     parts: dict[str, int] = Factory(dict)
     unpriced_tokens: int = 0
     cost: float | None = None
+    priced: float = 0.0
+    """How much of the cost is the price of tokens."""
 
     def turn(self) -> None:
         """Count a turn."""
@@ -63,6 +65,7 @@ class Count:
         if known is None:
             self.unpriced_tokens = min(self.unpriced_tokens + prompt + completion, MAX_COUNT)
         else:
+            self.priced = min(self.priced + known, MAX_SUM)
             self._spend(known)
 
     def properties(self, started_at: datetime, ended_at: datetime) -> dict[str, Scalar]:
@@ -78,6 +81,8 @@ class Count:
         }
         if self.cost is not None:
             numbers["cost"] = round(self.cost, 9)
+        if self.priced:
+            numbers["priced"] = round(self.priced, 9)
         if self.unpriced_tokens:
             numbers["unpriced_tokens"] = self.unpriced_tokens
         return numbers

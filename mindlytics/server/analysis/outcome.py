@@ -72,8 +72,10 @@ def add(records: Records, outcome: Outcome) -> None:
     assert conversation is not None
     made = outcome.made
     removed = 0
+    priced = _priced(made[-1].properties)
     if ended.again and (former := _found(connection, ended.key, ended.event)):
         removed = _remove(connection, ended, former)
+        priced -= _priced(former[-1].properties)
         properties = {**orjson.loads(made[-1].properties), "replaces": former[-1].event_id}
         made = [*made[:-1], made[-1]._replace(properties=orjson.dumps(properties).decode())]
     traits = traits_json(session.user)
@@ -100,9 +102,17 @@ def add(records: Records, outcome: Outcome) -> None:
     )
     if outcome.intents:
         connection.execute(insert(intent_rows), [found._asdict() for found in outcome.intents])
+    if priced:  # the other costs were added when they came
+        conversation.cost = max((conversation.cost or 0.0) + priced, 0.0)
     for counted in (session, conversation):
         counted.event_count += len(made) - removed
         records.changed(counted)
+
+
+def _priced(summary: str) -> float:
+    """How much of the cost in a summary is the price of tokens."""
+    priced = orjson.loads(summary).get("priced")
+    return float(priced) if isinstance(priced, (int, float)) else 0.0
 
 
 def made_of(ending: StoredEvent, connection: Connection) -> list[StoredEvent]:
