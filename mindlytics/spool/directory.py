@@ -20,7 +20,7 @@ from attrs import asdict, frozen
 
 from . import porch
 from .reading import UnknownVersion, size_of
-from .run import LOCK, NO_LINK, SEGMENT_BYTES, Log
+from .run import LOCK, NO_LINK, SEGMENT_BYTES, Log, sync_directory
 
 try:
     import fcntl
@@ -90,10 +90,9 @@ class Directory:
         if fcntl is None:
             raise Unusable("this system has no locks on files that end with their process")
         try:
-            self.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_is_own(self.spool)
-            self.path.mkdir(mode=0o700, exist_ok=True)
-            _check_is_own(self.path)
+            for path in (self.spool, self.path):
+                _make(path)
+                _check_is_own(path)
             if not os.access(self.path, os.W_OK | os.X_OK):
                 raise PermissionError
         except (FileExistsError, NotADirectoryError):
@@ -109,6 +108,8 @@ class Directory:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump({"version": 1, **asdict(self.origin)}, file)
+                file.flush()
+                os.fsync(descriptor)
             new.replace(about)
 
     def begin(self) -> Log:
@@ -253,6 +254,15 @@ def is_living(path: Path) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def _make(path: Path) -> None:
+    """Make a directory and its parents, and sync their names, unless it is there."""
+    if not path.is_dir():
+        if not path.parent.exists():
+            _make(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(path.parent)
 
 
 def _check_is_own(path: Path) -> None:

@@ -149,6 +149,8 @@ def chunks(data: bytes, seed: int) -> Iterator[Chunk]:
         at = found.end
 
 
-def is_of_another_version(data: bytes) -> bool:
-    """Whether a segment begins like those of another version."""
-    return data.startswith(NAME) and not data.startswith(MAGIC)
+def is_of_another_version(data: bytes, seed: int) -> bool:
+    """Whether a segment was written by another version, whose seeds are others, rather than damaged."""
+    if not data.startswith(NAME) or data.startswith(MAGIC) or len(data) < len(MAGIC):
+        return False
+    return read_from(MAGIC + data[len(MAGIC) :], 0, seed) is None

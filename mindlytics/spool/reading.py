@@ -71,6 +71,8 @@ def survey(path: Path) -> Survey:
     before = 0
     for number, data in _segments(path):
         is_after_gap = number != before + 1
+        if is_after_gap:
+            it.settled = max(it.settled, it.last)
         before = number
         it.sizes[number] = len(data)
         for found in format.chunks(data, format.seed_of(path.name)):
@@ -86,10 +88,12 @@ def survey(path: Path) -> Survey:
                 it.settled = max(it.settled, found.first, last if is_after_gap else 0)
             elif found.kind == format.POSTED:
                 key, bare = format.read_posted(found.payload)
-                it.posted[found.first] = Posted(found.first, found.first + found.size - 1, key, bare)
+                batch = Posted(found.first, found.first + found.size - 1, key, bare)
+                it.posted[found.first] = batch
+                it.last = max(it.last, batch.last)
             is_after_gap = False
         it.segments[number] = it.last
-    it.posted = {first: batch for first, batch in it.posted.items() if first > it.settled}
+    it.posted = {first: batch for first, batch in it.posted.items() if batch.last > it.settled}
     return it
 
 
@@ -112,7 +116,7 @@ def _segments(path: Path) -> Iterator[tuple[int, bytes]]:
     for number in sorted(numbers(path)):
         with suppress(FileNotFoundError):  # its process removed it just now, since all of it is settled
             data = segment(path, number).read_bytes()
-            if format.is_of_another_version(data):
+            if format.is_of_another_version(data, format.seed_of(path.name)):
                 raise UnknownVersion(str(path))
             yield number, data
 

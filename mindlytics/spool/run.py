@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from . import format
@@ -22,6 +22,9 @@ SEGMENT_BYTES = 4 * 1024 * 1024
 """Bytes after which a new segment begins."""
 READY_BYTES = 512 * 1024
 """Bytes of events that are also kept in memory, to save reading them back."""
+
+CHUNK_EVENTS = 20
+"""Most events of a chunk, which is what one damaged byte costs. A write may have many chunks."""
 
 LOCK = "lock"
 
@@ -63,7 +66,9 @@ class Log:
         self._handed_out = 0
         self._out: deque[tuple[int, float]] = deque()
         self._done: set[int] = set()
-        self._is_dirty = self._is_new = False
+        self._is_dirty, self._is_new = False, True
+        self._was_removed = False
+        """Whether segments were removed since the names were synced."""
         self._recover()
 
     # -- as it was found
@@ -116,20 +121,25 @@ class Log:
         :param written: called after the write, before the events can be read.
         :raises OSError: the disk refuses.
         """
-        payload = format.events(records)
         with self._guard:
             first = self.last + 1
-            self._write(format.chunk(self._seed, format.EVENTS, first, len(records), wall=wall, payload=payload))
+            size = self._write(b"".join(self._chunks(records, first, wall)))
             if written is not None:
                 written()
             was_read = self._read == self.last
             self.last += len(records)
             self._segments[self._current] = self.last
-            if was_read and self._ready_bytes + len(payload) <= READY_BYTES:
+            if was_read and self._ready_bytes + size <= READY_BYTES:
                 self._ready.extend(Logged(first + index, wall, record) for index, record in enumerate(records))
-                self._ready_bytes += len(payload)
+                self._ready_bytes += sum(len(record.data) + format.RECORD_OVERHEAD for record in records)
                 self._read = self.last
                 self._start_reading(self._current, self._sizes[self._current])
+
+    def _chunks(self, records: Sequence[Record], first: int, wall: float) -> Iterator[bytes]:
+        for start in range(0, len(records), CHUNK_EVENTS):
+            part = records[start : start + CHUNK_EVENTS]
+            payload = format.events(part)
+            yield format.chunk(self._seed, format.EVENTS, first + start, len(part), wall=wall, payload=payload)
 
     def post(self, first: int, last: int, key: str, wall: float, *, bare: bool) -> None:
         """Note that these events are about to be posted as one batch.
@@ -164,19 +174,28 @@ class Log:
         with self._guard:
             if not self._is_dirty or self._writing < 0:
                 return
-            self._is_dirty = False
-            descriptor, is_new, self._is_new = os.dup(self._writing), self._is_new, False
+            descriptor, is_new = os.dup(self._writing), self._is_new
+            self._is_dirty = self._is_new = False
         try:
             os.fsync(descriptor)
             if is_new:
-                _sync_directory(self.path)
+                self._sync_names()
+                sync_directory(self.path.parent)
+        except OSError:
+            self._is_dirty, self._is_new = True, self._is_new or is_new
+            raise
         finally:
             os.close(descriptor)
 
-    def _write(self, data: bytes) -> None:
+    def _sync_names(self) -> None:
+        self._was_removed = False
+        sync_directory(self.path)
+
+    def _write(self, data: bytes) -> int:
         if not self._current or self._sizes[self._current] >= self._segment_bytes:
             self._rotate()
         self._write_whole(data)
+        return len(data)
 
     def _write_whole(self, data: bytes) -> None:
         size = self._sizes[self._current]
@@ -195,12 +214,14 @@ class Log:
         number = self._current + 1
         writing = self._open(number, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
         try:
-            if self._is_dirty:
-                os.fsync(self._writing)
-                _sync_directory(self.path)
             head = format.settled(self._seed, self.settled, self.last, 0.0)
             if os.write(writing, head) != len(head):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self._writing >= 0:  # earlier segments may be removed from now on
+                if self._is_dirty and not self.is_settled:
+                    os.fsync(self._writing)
+                os.fsync(writing)
+                self._sync_names()
         except OSError:
             os.close(writing)
             with contextlib.suppress(OSError):
@@ -220,6 +241,7 @@ class Log:
                 break
             with contextlib.suppress(OSError):
                 segment(self.path, number).unlink()
+                self._was_removed = True
             del self._segments[number], self._sizes[number]
 
     # -- reading
@@ -257,6 +279,13 @@ class Log:
         """The number of the next event, or None."""
         with self._guard:
             return self._ready[0].place if self._ready or self._load() else None
+
+    def posted_at(self, place: int | None) -> Posted | None:
+        """The batch that an earlier process posted last with the event of that number."""
+        if place is None:
+            return None
+        batches = [batch for batch in self.posted.values() if batch.first <= place <= batch.last]
+        return max(batches, default=None)
 
     def _load(self) -> bool:
         """Read the next chunk of events. Returns False at the end."""
@@ -327,16 +356,24 @@ class Log:
         self._writing = self._reading = self._lock_descriptor = -1
 
     def remove(self) -> None:
-        """Remove it, since all of it is settled."""
+        """Remove it, since all of it is settled. The last segment says so. It goes last, even if the power fails."""
         with contextlib.suppress(OSError):
-            for number in sorted(numbers(self.path)):
+            *earlier, last = sorted(numbers(self.path)) or [0]
+            for number in earlier:
                 segment(self.path, number).unlink()
+            if earlier or self._was_removed:
+                self._sync_names()
+            segment(self.path, last).unlink(missing_ok=True)
             (self.path / LOCK).unlink(missing_ok=True)
             self.path.rmdir()
         self.release()
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Sync the names in a directory to the disk.
+
+    :raises OSError: the disk refuses.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from attrs import asdict
 
-NAMES = ("kills",)
+NAMES = ("kills", "power", "flips")
 
 
 def main() -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import shutil
 import stat
 from pathlib import Path
 
@@ -18,9 +16,6 @@ from mindlytics.spool.run import Log
 ORIGIN = Origin.of("mindlytics", "https://example.com", "p", "the-key")
 DATA = Path(__file__).parent / "data"
 ALL = 10**9
-
-DAMAGES = int(os.environ.get("SPOOL_DAMAGES", "200"))
-"""So many times files are damaged at random."""
 
 
 def records(first: int, count: int) -> list[Record]:
@@ -118,41 +113,6 @@ def test_a_forked_child_leaves_its_parents_lock_alone(directory: Directory) -> N
     assert other.take(other.others()[0]) is None
 
 
-def test_damage_loses_nothing_but_what_it_hit_and_alters_nothing(directory: Directory) -> None:
-    log = directory.begin()
-    for first in range(1, 401, 10):
-        log.append(records(first, 10), 1.0)
-    found = log.read(35, ALL)
-    log.settle([each.place for each in found], 1.0)
-    path = died(directory, log)
-    saved = path.parent.parent / "saved"
-    shutil.copytree(path, saved)
-    at_random = random.Random(1)
-    lost = 0
-    for _ in range(DAMAGES):
-        shutil.rmtree(path)
-        shutil.copytree(saved, path)
-        for _ in range(at_random.randint(1, 4)):
-            segment = at_random.choice(sorted(path.glob("*.log")))
-            data = bytearray(segment.read_bytes())
-            data[at_random.randrange(len(data))] ^= 1 << at_random.randrange(8)
-            segment.write_bytes(data)
-        found_log = directory.take(path)
-        if found_log is None:  # it looks as one of another version does
-            continue
-        assert found_log.settled in (0, 35)
-        read = numbers(found_log)
-        assert sorted(set(read)) == read
-        assert set(range(found_log.settled + 1, 401)) >= set(read)
-        found_log.settle([], 1.0)
-        places = [place for place, _ in found_log._out]
-        found_log.settle(places, 1.0)
-        assert found_log.last - found_log._found_settled == len(read) + found_log.missing
-        lost += found_log.missing
-        directory.close_in_child()
-    assert lost > DAMAGES
-
-
 def test_a_chunk_that_is_not_whole_is_not_there(directory: Directory) -> None:
     log = directory.begin()
     log.append(records(1, 10), 1.0)
@@ -202,10 +162,32 @@ def test_a_log_of_another_version_is_left_untouched(directory: Directory) -> Non
     log.append(records(1, 10), 1.0)
     path = died(directory, log)
     segment = path / "00000001.log"
-    later = b"MLS\x02" + segment.read_bytes()[4:]
+    other_seed = format.seed_of(path.name) ^ 2
+    later = b"MLS\x02" + format.settled(other_seed, 0, 0, 1.0)[4:]
     segment.write_bytes(later)
     assert directory.take(path) is None
     assert later == segment.read_bytes()
+
+
+def test_damage_to_the_version_is_damage(directory: Directory) -> None:
+    log = directory.begin()
+    log.append(records(1, 10), 1.0)
+    path = died(directory, log)
+    segment = path / "00000001.log"
+    segment.write_bytes(b"MLS\x02" + segment.read_bytes()[4:])
+    assert list(range(1, 11)) == numbers(taken(directory, path))
+
+
+def test_a_damaged_byte_costs_few_events(directory: Directory) -> None:
+    log = directory.begin()
+    log.append(records(1, 1000), 1.0)
+    path = died(directory, log)
+    (segment,) = path.glob("*.log")
+    segment.write_bytes(segment.read_bytes().replace(b'"500"', b'"5x0"'))
+    log = taken(directory, path)
+    assert [*range(1, 481), *range(501, 1001)] == numbers(log)
+    log.settle([place for place, _ in log._out], 1.0)
+    assert 20 == log.missing
 
 
 def test_a_log_of_version_1_stays_readable() -> None:
