@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from .figures import short, whole
-from .sdks import OURS, YARDSTICKS
+from .sdks import OURS, SPOOLED, YARDSTICKS
 
 WIDTH = 760
 LABEL = 190
@@ -35,7 +35,7 @@ STYLE = """\
 def picture(result: dict[str, Any]) -> str:
     """An SVG of events per second (with the loops of ready-made bodies) and of a call's median."""
     lines = [line for line in result["sdks"] if line["lost"] == 0 and not line["failure"]]
-    kinds = dict.fromkeys(OURS, "ours") | dict.fromkeys(YARDSTICKS, "limit")
+    kinds = dict.fromkeys((*OURS, SPOOLED), "ours") | dict.fromkeys(YARDSTICKS, "limit")
     rates = [(line["title"], line["rate"], kinds.get(line["name"], "peer")) for line in lines]
     rates += [
         (f"ready-made, {library}", result["limits"][library]["rate"], "limit") for library in ("requests", "aiohttp")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .figures import short, whole
-from .sdks import OURS, PEERS
+from .sdks import OURS, PEERS, SPOOLED
 
 
 class Target(NamedTuple):
@@ -20,7 +20,7 @@ class Target(NamedTuple):
 
 def targets(result: dict[str, Any]) -> list[Target]:
     """Every target that the run has figures for; ratios are between figures of the same run."""
-    return [*_beside_peers(result), *_beside_yardsticks(result), *_alone(result)]
+    return [*_beside_peers(result), *_beside_yardsticks(result), *_with_a_spool(result), *_alone(result)]
 
 
 def _ranked(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -94,6 +94,19 @@ def _beside_yardsticks(result: dict[str, Any]) -> Iterator[Target]:
                 f"at least {wanted} of it",
                 f"{share:.2f}",
                 share >= wanted,
+            )
+
+
+def _with_a_spool(result: dict[str, Any]) -> Iterator[Target]:
+    ranked = _ranked(result)
+    if SPOOLED in ranked and OURS[0] in ranked:
+        for figure, words, most in (("call_median", "a call's median", 2.5), ("cpu", "CPU for an event", 1.2)):
+            with_it, without = ranked[SPOOLED][figure], ranked[OURS[0]][figure]
+            yield Target(
+                f"{words} with a spool, beside the same without one",
+                f"at most {most} times",
+                f"{with_it / without:.2f} times ({short(with_it)} µs to {short(without)} µs)",
+                with_it / without <= most,
             )
 
 

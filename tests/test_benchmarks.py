@@ -22,7 +22,7 @@ from benchmarks.compare import recorded
 from benchmarks.counting import count
 from benchmarks.environment import REQUIREMENTS, left_out
 from benchmarks.process import measure
-from benchmarks.sdks import SDKS, YARDSTICKS
+from benchmarks.sdks import SDKS, SPOOLED, YARDSTICKS
 from benchmarks.sink import Sink
 from benchmarks.tables import missing, tables
 from benchmarks.turns import TURNS
@@ -131,7 +131,7 @@ def test_the_short_form_runs_and_loses_nothing(tmp_path: Path) -> None:
         assert all(len(table.head) == len(row) for row in table.rows)
 
 
-@pytest.mark.parametrize("name", [*targets.PEERS, *YARDSTICKS])
+@pytest.mark.parametrize("name", [SPOOLED, *targets.PEERS, *YARDSTICKS])
 def test_what_stands_beside_us_delivers_everything(name: str) -> None:
     if (package := SDKS[name].package) in REQUIREMENTS:
         pytest.importorskip(SDKS[name].importing.split()[1], reason=f"{package} is not installed")

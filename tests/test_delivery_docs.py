@@ -1,4 +1,4 @@
-"""The page on delivery against the tests that it names: all of them exist, and no promise goes without."""
+"""The pages on delivery and durability against the tests that they name: all exist, and no promise goes without."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "delivery.md").read_text(encoding="utf-8")
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
+NAMES = NAMED.findall(PAGE + (TESTS.parent / "docs" / "durability.md").read_text(encoding="utf-8"))
 NO_PROMISES = ("What happens by default when …", "What is not promised", "A soak run")
 PROMISES = {
     title: text
@@ -18,11 +19,11 @@ PROMISES = {
 }
 
 
-@pytest.mark.parametrize("file", sorted({file for file, _ in NAMED.findall(PAGE)}))
+@pytest.mark.parametrize("file", sorted({file for file, _ in NAMES}))
 def test_every_test_that_is_named_exists(file: str) -> None:
     defined = re.findall(r"^(?:async )?(?:def|class) (\w+)|^(Test\w+) =", (TESTS / file).read_text("utf-8"), re.M)
     names = {name for names in defined for name in names}
-    assert [] == [name for named_in, name in NAMED.findall(PAGE) if named_in == file and name not in names]
+    assert [] == [name for named_in, name in NAMES if named_in == file and name not in names]
 
 
 def test_there_is_a_section_for_every_promise() -> None:

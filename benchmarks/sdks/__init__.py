@@ -51,6 +51,15 @@ SDKS = {
             "the same; every call is awaited",
         ),
         SDK(
+            "mindlytics_spool",
+            "mindlytics with a spool",
+            "mindlytics",
+            "from mindlytics import Client",
+            1_000_000,
+            False,
+            "the blocking face with `spool`: every event whose call has returned outlives the process",
+        ),
+        SDK(
             "mlsdk",
             "mlsdk-python",
             "mlsdk-python",
@@ -143,6 +152,7 @@ SDKS = {
 }
 
 OURS = ("mindlytics", "mindlytics_asyncio")
+SPOOLED = "mindlytics_spool"
 YARDSTICKS = ("logs", "kafka")
 """No SDKs, hence no peers: what one can build oneself, and a client in C with another protocol."""
-PEERS = tuple(name for name in SDKS if name not in (*OURS, *YARDSTICKS))
+PEERS = tuple(name for name in SDKS if name not in (*OURS, SPOOLED, *YARDSTICKS))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mindlytics import Client, TokenBasedCost
 
 from ..turns import MODEL, Turn
 
-QUEUE = {"max_queue_bytes": 4 * 2**30, "shutdown_timeout": 300.0}
+QUEUE: dict[str, Any] = {"max_queue_bytes": 4 * 2**30, "shutdown_timeout": 300.0}
 """Room for the largest run, and time to deliver it."""
 
 
-def begin(url: str, events: int) -> tuple[Callable[[Turn], object], Callable[[], object]]:
-    client = Client(
-        api_key="key", project_id="project", server_endpoint=url, max_queue_events=max(events, 10_000), **QUEUE
-    )
+def begin(url: str, events: int, **more: Any) -> tuple[Callable[[Turn], object], Callable[[], object]]:
+    queue = {"max_queue_events": max(events, 10_000), **QUEUE}
+    client = Client(api_key="key", project_id="project", server_endpoint=url, **queue, **more)
     session = client.create_session(id="ada")
 
     def record(turn: Turn) -> None:

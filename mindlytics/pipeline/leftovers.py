@@ -170,6 +170,7 @@ class Leftovers:
                 return None
             self._scan_at = now + SCAN_EVERY * random.uniform(0.75, 1.25)
             self._found.extend(self._directory.others())
+            self._directory.empty_porches(list(self._found)[1:], self._settings.spool_max_bytes)
         while self._found:
             with contextlib.suppress(OSError):
                 log = self._directory.take(self._found.popleft())

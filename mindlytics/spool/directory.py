@@ -12,7 +12,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,21 @@ class Directory:
                 raise
         porch.remove(path.name)
         return log
+
+    def empty_porches(self, paths: Iterable[Path], max_bytes: int) -> None:
+        """Move what dead processes left on their porches to their logs, since shared memory is scarce.
+
+        :param max_bytes: bytes of logs from which on it stays where it is.
+        """
+        size = self.bytes_of_others()
+        for path in paths:
+            with contextlib.suppress(OSError):
+                if size < max_bytes and porch.is_there(path.name):
+                    size -= size_of(path)
+                    log = self.take(path)
+                    if log is not None:
+                        self.let_go(log)
+                    size += size_of(path)
 
     def adopt(self, path: Path) -> bool:
         """Move the run of a dead process here from the folder of another key. Returns False if the process lives.

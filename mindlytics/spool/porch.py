@@ -97,6 +97,11 @@ def _mapped(path: Path) -> mmap.mmap:
         os.close(file)
 
 
+def is_there(run: str) -> bool:
+    """Whether a run has a porch."""
+    return _place_of(run).exists()
+
+
 def left_by(run: str, number: int) -> list[tuple[float, Record]]:
     """The events after that number that a run left on its porch, in order, each with the time of its recording."""
     data = _read(_place_of(run))

@@ -13,7 +13,9 @@ from importlib import import_module
 
 from attrs import asdict
 
-NAMES = ("kills", "power", "flips")
+SHORT = ("kills", "power", "flips", "takers", "pending", "starts")
+"""The trials that have a short form."""
+NAMES = (*SHORT, "losses", "leftovers")
 
 
 def main() -> int:
@@ -22,6 +24,8 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="what the tests do, in seconds")
     parser.add_argument("--seed", type=int, default=1, help="the seed of what is left to chance (default 1)")
     chosen = parser.parse_args()
+    if chosen.short and not set(chosen.names) <= set(SHORT):
+        parser.error(f"--short is for {', '.join(SHORT)}")
     is_kept = True
     for name in chosen.names:
         trial = import_module(f".{name}", __package__)

@@ -42,7 +42,7 @@ def long(seed: int, files: int = 10_000) -> Iterator[Found]:
 
 
 def short(seed: int) -> Iterator[Found]:
-    return long(seed, 500)
+    return long(seed, 200)
 
 
 def write(spool: Path, at_random: random.Random) -> tuple[list[bytes], Service]:

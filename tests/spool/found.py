@@ -47,12 +47,16 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def porches_of(spool: Path) -> list[Path]:
+    """What processes with a spool in that directory have in shared memory, living or dead."""
+    known = [(path, porch.run_of(path)) for path in porch.PLACE.glob(f"{porch.NAME}*")]
+    return [path for path, run in known if run is not None and run.is_relative_to(spool)]
+
+
 def remove_porches(spool: Path) -> None:
     """Remove what killed processes with a spool in that directory left in shared memory."""
-    for path in porch.PLACE.glob(f"{porch.NAME}*"):
-        run = porch.run_of(path)
-        if run is not None and run.is_relative_to(spool):
-            path.unlink(missing_ok=True)
+    for path in porches_of(spool):
+        path.unlink(missing_ok=True)
 
 
 def seeded(seed: int, name: str) -> random.Random:

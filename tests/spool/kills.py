@@ -107,8 +107,10 @@ def misbehaving(at_random: random.Random) -> faults.Fault:
     return fault
 
 
-def make(face: str, url: str, spool: Path) -> Any:
-    settings: dict[str, Any] = {"spool": spool, "max_retry_wait": 0.02, "flush_interval": 0.005, "max_batch_events": 50}
+def make(face: str, url: str, spool: Path, **more: Any) -> Any:
+    """A client of that name, which sends small batches soon."""
+    quick = {"max_retry_wait": 0.02, "flush_interval": 0.005, "max_batch_events": 50}
+    settings: dict[str, Any] = {"spool": spool, **quick, **more}
     if "Align" in face:
         return getattr(align, face)(project_id="p", api_key="k", api_host=url, **settings)
     return getattr(mindlytics, face)(api_key="k", project_id="p", server_endpoint=url, **settings)

@@ -194,6 +194,23 @@ def test_whoever_takes_a_run_over_finds_it_in_the_log(tmp_path: Path, place: Pat
         directory.close_in_child()
 
 
+def test_what_is_on_the_porches_of_dead_runs_moves_to_their_logs_while_there_is_room(
+    tmp_path: Path, place: Path
+) -> None:
+    directory = Directory(tmp_path / "spool", ORIGIN)
+    for _ in range(3):
+        assert Writer(directory.begin().path).put(b"event")
+        directory.close_in_child()
+    first, *others = directory.others()
+    directory.empty_porches(others[:1], 10_000)
+    directory.empty_porches(others, 1)  # no room
+    assert {f"{porch.NAME}{path.name}" for path in (first, others[1])} == {path.name for path in porches(place)}
+    for path in (first, *others):
+        log = directory.take(path)
+        assert log is not None
+        assert [b"event"] == [each.record.data for each in log.read(ALL, ALL)]
+
+
 def test_anothers_file_and_a_link_are_not_read(tmp_path: Path, place: Path, writer: Writer) -> None:
     writer.put(b"event")
     (path,) = place.iterdir()

@@ -111,11 +111,3 @@ def test_a_killed_parent_is_taken_over_while_its_forked_child_lives(sink: Sink, 
 def test_without_a_spool_no_file_is_written_and_nothing_of_it_is_imported(sink: Sink) -> None:
     ran = run(sink, PROGRAMS / "opened_files.py")
     assert "[]\n[]\n" == ran.stdout
-
-
-def test_many_starts_with_the_service_down_stay_within_the_bound(sink: Sink, tmp_path: Path) -> None:
-    sink.always = faults.status(503)
-    settings = {"MLSDK_SPOOL": str(tmp_path), "MLSDK_SPOOL_MAX_BYTES": str(1024 * 1024)}
-    run(sink, PROGRAMS / "thirty_starts.py", **settings)
-    size = sum(path.stat().st_size for path in tmp_path.rglob("*.log"))
-    assert 512 * 1024 < size <= 1024 * 1024 + 256 * 1024
