@@ -204,15 +204,18 @@ class Directory:
     def adopt(self, path: Path) -> bool:
         """Move the run of a dead process here from the folder of another key. Returns False if the process lives.
 
+        What is on its porch moves to its log before, since the porch is known by the run's place.
+
         :raises OSError: the disk refuses.
         """
-        lock = _locked(path)
-        if lock is None:
+        log = self.take(path)
+        if log is None:
             return False
         try:
-            path.rename(self.path / path.name)
+            if not log.is_settled:
+                path.rename(self.path / path.name)
         finally:
-            os.close(lock)
+            self.let_go(log)
         return True
 
     def bytes_of_others(self) -> int:

@@ -211,6 +211,19 @@ def test_what_is_on_the_porches_of_dead_runs_moves_to_their_logs_while_there_is_
         assert [b"event"] == [each.record.data for each in log.read(ALL, ALL)]
 
 
+def test_it_is_emptied_before_its_run_moves_to_another_key(tmp_path: Path, place: Path) -> None:
+    directory = Directory(tmp_path / "spool", ORIGIN)
+    assert Writer(directory.begin().path).put(b"event")
+    directory.close_in_child()
+    other = Directory(directory.spool, Origin.of("mindlytics", "https://example.com", "p", "another"))
+    other.prepare()
+    assert other.adopt(directory.others()[0])
+    assert ([], []) == (porches(place), directory.others())
+    log = other.take(other.others()[0])
+    assert log is not None
+    assert [b"event"] == [each.record.data for each in log.read(ALL, ALL)]
+
+
 def test_anothers_file_and_a_link_are_not_read(tmp_path: Path, place: Path, writer: Writer) -> None:
     writer.put(b"event")
     (path,) = place.iterdir()
