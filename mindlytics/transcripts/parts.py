@@ -11,11 +11,13 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO
 
+import orjson
 from attrs import frozen
 
 from .documents import MAX_LINE, is_lines, line_records
 from .model import Problem
 from .shapes import AnyShape, Shape
+from .shapes.openai_chat import is_export
 from .sources import Source
 from .unpacking import PEEK, Peeked, lines_of
 
@@ -82,10 +84,26 @@ def _is_cuttable(file: IO[bytes], shape_of: Callable[[object], AnyShape | None])
 
 
 def _line_end(file: IO[bytes], place: int) -> int:
-    """The place after the line there. 0, which is a cut anyway, in one that is too long."""
+    """The place after the line there, where no session of an export goes on. 0, a cut anyway, in a line too long."""
     file.seek(place)
     line = file.readline(MAX_LINE)
-    return file.tell() if line.endswith(b"\n") else 0
+    while line.endswith(b"\n"):
+        end = file.tell()
+        line = file.readline(MAX_LINE)
+        if not _goes_on(line):
+            return end
+    return 0
+
+
+def _goes_on(line: bytes) -> bool:
+    """Whether a line of an export belongs to the session of the line before it. Those have to be read in order."""
+    if b'"session"' not in line:
+        return False
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return is_export(record) and "timestamp" not in record["session"]
 
 
 def _lines(file: IO[bytes], begin: int, end: int) -> int:

@@ -73,3 +73,23 @@ def test_a_record_that_belongs_to_others_is_a_problem_in_a_part(tmp_path: Path) 
     file.write_text("".join(LINES[:60] * 3) + json.dumps(LOG) + "\n")
     found = [item for part in cut(file, 2) for item in items(part) if isinstance(item, Problem)]
     assert [("line 181", True)] == [(item.where, "without --jobs" in item.reason) for item in found]
+
+
+def test_an_export_is_cut_between_sessions(tmp_path: Path) -> None:
+    lines = [
+        {
+            "session_id": f"s{number // 5}",
+            "conversation_id": f"c{number}",
+            "timestamp": "2025-04-03T10:00:00Z",
+            "session": {} if number % 5 else {"timestamp": "2025-04-03T10:00:00Z"},
+            "messages": [{"role": "assistant", "content": "Tea?" + " " * (number * 37 % 101), "turn": 1}],
+        }
+        for number in range(60)
+    ]
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    parts = [items(part) for part in cut(file)]
+    assert 4 == len(parts)
+    assert list(read(file)) == [item for part in parts for item in part]
+    begins = [part[0] for part in parts]
+    assert all(isinstance(each, Transcript) and each.recorded and each.recorded.session_began for each in begins)
