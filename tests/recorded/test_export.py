@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from mindlytics.recorded import read
 from mindlytics.server.run import LocalServer
 from mindlytics.transcripts import record
 
-from ..server.calls import Caller
+from ..server.calls import Caller, turn
 from .talks import recorded
 
 
@@ -56,3 +57,23 @@ def test_an_import_of_an_export_comes_to_the_same_export(
     assert [] == problems
     assert {"openai_chat"} == set(summary.shapes)
     assert exported == lines_of(other, project)
+
+
+def test_a_page_is_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So an export of any length takes no more memory than a page and one session."""
+    monkeypatch.setattr("mindlytics.server.export.PAGE_BYTES", 3000)
+    monkeypatch.setattr("mindlytics.server.export.SESSIONS_AT_ONCE", 7)
+    monkeypatch.setattr("mindlytics.server.export.EVENTS_AT_ONCE", 4)
+    with LocalServer(tmp_path / "m.db", analysis=None, idle=None) as server:
+        caller = Caller(server.url)
+        caller.take(*[turn("t" * 1000, session_id=f"s{number:02}") for number in range(20)])
+        pages: list[list[dict[str, Any]]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = caller.get("/bc/v1/export", **({"cursor": cursor} if cursor else {})).json()
+            pages.append(answer["results"])
+            cursor = answer["next"]
+            caller.take(turn("late", session_id=f"later{len(pages)}"))
+    assert [f"s{number:02}" for number in range(20)] == [line["session_id"] for page in pages for line in page]
+    assert max(len(orjson.dumps(page)) for page in pages) < 3000 + 2 * 1400
+    assert len(pages) > 5
