@@ -335,6 +335,8 @@ def sources_of(file: str | Part, name: str, names: Mapping[str, str]) -> Iterato
 def place(name: str, item: Transcript | Problem) -> str:
     """The place of an item: the file, and the line or position in it."""
     record = item.record or item.where if isinstance(item, Problem) else item.where
+    if isinstance(item, Problem) and record and item.reason.startswith(record):
+        return name  # the reason names the place
     if record == f"line {item.line}":
         return f"{name}:{item.line}"
     return f"{name}: {record}" if record and record not in ("file", "end of file") else name

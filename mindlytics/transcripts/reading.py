@@ -101,7 +101,7 @@ def _unknown(value: object) -> str:
     """What a record looks like that is of no known format."""
     if isinstance(value, dict):
         keys = ", ".join(sorted(str(key)[:30] for key in value)[:8])
-        return f"{UNKNOWN}: messages must be a list, got NoneType (its keys: {keys or 'none'})"
+        return f"{UNKNOWN} (its keys: {keys or 'none'}): pass --format, or --map for other names of keys"
     return str(InvalidEvent("a line", "a JSON object", value))
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from math import isnan
 
 from ..errors import InvalidEvent
 from ..values import EPOCH, UTC, parse_timestamp
@@ -32,6 +33,8 @@ def read_time(name: str, value: object, zone: tzinfo = UTC) -> datetime | None:
             return _of_text(value.strip(), zone)
         if isinstance(value, datetime):
             return (value if value.tzinfo is not None else value.replace(tzinfo=zone)).astimezone(UTC)
+        if isinstance(value, float) and isnan(value):  # how tables say that there is none
+            return None
         if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
             return _of_number(Decimal(str(value)))
     except (ValueError, OverflowError, ArithmeticError, TypeError):

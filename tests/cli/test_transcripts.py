@@ -233,7 +233,7 @@ def test_halves_of_characters_are_for_the_session_to_clean() -> None:
         ("[" * 100_000, "nested too deeply"),
         (" " + "x" * (MAX_LINE + 1), f"longer than {MAX_LINE} bytes"),
         ("[]", "a line must be a JSON object, got list"),
-        ("{}", "messages must be a list, got NoneType"),
+        ("{}", "is of no known format (its keys: none)"),
         (line("Hi."), "messages[0] must be an object, got str"),
         (line({"content": "Hi."}), "messages[0].role must be one of user, assistant, tool"),
         (line({"role": ["user"]}), "messages[0].role must be one of"),

@@ -11,7 +11,7 @@ from ...errors import InvalidEvent
 from ...validators import check_name
 from .. import content
 from ..context import Context
-from ..fields import JsonObject, a_list, an_object, number_or_none, object_or_empty, text_or_none
+from ..fields import JsonObject, a_list, an_object, list_or_empty, number_or_none, object_or_empty, text_or_none
 from ..model import Feedback, Recorded
 from ..talk import NOTHING, Called, Happened, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import Shape
@@ -76,7 +76,7 @@ MESSAGE_KEYS = frozenset(
 def detects(record: object) -> bool:
     """Messages with roles, of no other format."""
     if isinstance(record, dict):
-        return isinstance(record.get("messages"), list) or "messages" in record
+        return "messages" in record or _has_roles(record.get("conversations"))
     return isinstance(record, list) and bool(record) and all(isinstance(each, dict) for each in record)
 
 
@@ -85,14 +85,21 @@ def is_export(record: object) -> bool:
     return isinstance(record, dict) and isinstance(record.get("session"), dict) and "messages" in record
 
 
+def _has_roles(value: object) -> bool:
+    """Whether these are messages under the name that ShareGPT has for them."""
+    found = list_or_empty(value)
+    return bool(found) and all("role" in object_or_empty(each) for each in found)
+
+
 def read(record: object, context: Context) -> Iterator[Talk]:
     """The conversation of a line."""
     if isinstance(record, list):
         record = {"messages": record}
     record = an_object("", record)
-    messages = a_list("messages", record.get("messages"))
+    name = "conversations" if "messages" not in record and "conversations" in record else "messages"
+    messages = a_list(name, record.get(name))
     talk = opened(record, context)
-    take_all(talk, "messages", messages, context)
+    take_all(talk, name, messages, context)
     talk.feedback += opinions(record)
     yield talk
 

@@ -19,20 +19,30 @@ def detects(record: object) -> bool:
     """A request with messages and a response side by side, or messages with ``choices``."""
     if not isinstance(record, dict):
         return False
-    request = record.get("request", record.get("body"))
-    if isinstance(request, dict) and "messages" in request:
-        return "response" in record
+    request, response = _sides(record)
+    if "messages" in object_or_empty(request):
+        return response is not None or "response" in record
     return isinstance(record.get("messages"), list) and ("choices" in record or "response" in record)
 
 
+def _sides(record: JsonObject) -> tuple[object, object]:
+    """The request and the response, as they are or with their HTTP bodies under ``body`` or ``request_body``."""
+    request = record.get("request", record.get("body", record.get("request_body")))
+    response = record.get("response", record.get("response_body"))
+    if isinstance(request, dict) and "messages" not in request and isinstance(request.get("body"), dict):
+        request = request["body"]
+    if isinstance(response, dict) and "choices" not in response and isinstance(response.get("body"), dict):
+        response = response["body"]
+    return request, response
+
+
 def _exchange(record: JsonObject, context: Context) -> Exchange:
-    request = record.get("request", record.get("body"))
+    request, answer = _sides(record)
     if request is None and "messages" in record:
         request = record
     request = an_object("", request)
     messages = a_list("messages", request.get("messages"))
     metadata = {**object_or_empty(record.get("metadata")), **object_or_empty(request.get("metadata"))}
-    answer = record.get("response")
     if answer is None and "choices" in record:
         answer = {key: value for key, value in record.items() if key != "messages"}
     answer = whole(answer)

@@ -28,6 +28,8 @@ MORE_ROLES = {
 }
 ROWS = ("role", "text")
 TURNS = ("user", "assistant")
+CONTEXT = {"instruction": "input"}
+"""What belongs to a question beside its own column, in data sets such as Alpaca's."""
 
 
 def _is_flat(record: object, wanted: tuple[str, str]) -> dict[str, str] | None:
@@ -98,6 +100,8 @@ def read_turns(records: list[Record], context: Context) -> Iterator[Talk]:
     talk, found, rows = _begun(records, context)
     for at, row in rows:
         user, assistant = (_text(row.get(found[name])) for name in TURNS)
+        if more := _text(row.get(CONTEXT.get(found["user"], ""))):
+            user = f"{user}\n{more}"
         talk.take(Message("user", (Said(user),), at))
         talk.take(_answer(row, found, assistant, at))
     yield talk
@@ -138,7 +142,7 @@ def _begun(
     id = first.get(found.get("conversation_id", ""))
     user = next((each for row in rows if (each := row.get(found.get("user_id", ""))) is not None), None)
     talk = Talk(an_id(id) or _whole(id), user_id=an_id(user) or _whole(user))
-    taken = set(found.values())
+    taken = {*found.values(), *(CONTEXT[name] for name in found.values() if name in CONTEXT)}
     for name in (name for name in first if name not in taken):
         values = [row.get(name) for row in rows]
         if all(each == values[0] for each in values):

@@ -1,0 +1,75 @@
+"""Forms of the formats as further programs write them, and odd values."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindlytics.transcripts import Problem, Transcript, Turn, read
+
+USER = {"role": "user", "content": "Tea?"}
+ANSWER = {"role": "assistant", "content": "Green."}
+REQUEST = {"model": "tea-1", "messages": [USER]}
+RESPONSE = {"id": "r1", "object": "chat.completion", "model": "tea-1", "choices": [{"index": 0, "message": ANSWER}]}
+
+
+def turns(record: Any) -> list[tuple[str, str]]:
+    (item,) = read([record])
+    assert isinstance(item, Transcript), item
+    return [(step.user, step.assistant) for step in item.steps if isinstance(step, Turn)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"request": REQUEST, "response": RESPONSE},
+        {"request": {"url": "/v1", "body": REQUEST}, "response": {"status": 200, "body": RESPONSE}},
+        {"request_body": REQUEST, "response_body": RESPONSE},
+        {"body": REQUEST, "response": {"status_code": 200, "body": RESPONSE}},
+        {"conversations": [USER, ANSWER]},
+    ],
+    ids=["a log", "a gateway's log with HTTP bodies", "bodies beside each other", "a batch", "another name"],
+)
+def test_a_question_and_its_answer(record: dict[str, Any]) -> None:
+    assert [("Tea?", "Green.")] == turns(record)
+
+
+def test_the_input_of_an_instruction_belongs_to_the_question() -> None:
+    assert [("Translate.\nTee", "Tea")] == turns({"instruction": "Translate.", "input": "Tee", "output": "Tea"})
+    assert [("Name a tea.", "Green.")] == turns({"instruction": "Name a tea.", "input": "", "output": "Green."})
+
+
+def test_numbers_that_are_none() -> None:
+    usage = '{"prompt_tokens": NaN, "completion_tokens": Infinity}'
+    line = f'{{"timestamp": NaN, "messages": [{{"role": "assistant", "content": "Green.", "usage": {usage}}}]}}'
+    (item,) = read([line.replace('"usage"', '"cost": 1e999, "usage"')])
+    assert isinstance(item, Transcript)
+    assert (None, (Turn("", "Green."),)) == (item.began, item.steps)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1743681600, 1743681600000, 1743681600000000, 1743681600000000000, "1743681600", "Thu, 03 Apr 2025 12:00 GMT"],
+)
+def test_times_in_any_unit(value: object) -> None:
+    (item,) = read([{"messages": [{**USER, "timestamp": value}]}])
+    assert isinstance(item, Transcript)
+    assert datetime(2025, 4, 3, 12, tzinfo=timezone.utc) == item.began
+
+
+def test_a_line_in_another_encoding_costs_itself(tmp_path: Path) -> None:
+    line = json.dumps({"messages": [{**USER, "content": "Grün?"}]}, ensure_ascii=False) + "\n"
+    (tmp_path / "chats.jsonl").write_bytes(line.encode() + line.encode("cp1252") + line.encode())
+    first, second, third = read(tmp_path / "chats.jsonl")
+    assert [Transcript, Problem, Transcript] == [type(each) for each in (first, second, third)]
+    assert "line 2: is not UTF-8" == str(second)
+
+
+def test_what_is_not_known_is_named() -> None:
+    (problem,) = read([{"dialog": ["Tea?", "Green."]}])
+    assert isinstance(problem, Problem)
+    assert "is of no known format (its keys: dialog): pass --format, or --map for other names of keys" == problem.reason
