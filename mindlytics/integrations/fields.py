@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 def get(holder: object, *names: str) -> object:
     """An entry of a mapping or an attribute of an object, or None. Further names lead into what was found."""
     for name in names:
-        holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+        if isinstance(holder, dict):  # the usual case, and the check for any mapping is slow
+            holder = holder.get(name)
+        else:
+            holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
     return holder
 
 

@@ -60,9 +60,9 @@ class MindlyticsCallback(BaseCallbackHandler):
     ) -> None:
         """Called when a chain, an agent, a graph or a part of one begins."""
         metadata = more.get("metadata")
-        thread_id = _thread_in(metadata)
         parent = self._parent(parent_run_id)
-        waiting = None if parent or thread_id is None else self._runs.of_thread(thread_id, inputs)
+        thread_id = None if parent else _thread_in(metadata)
+        waiting = None if thread_id is None else self._runs.of_thread(thread_id, inputs)
         run = self._begin(run_id, parent, more, waiting)
         if run.is_root:
             run.question.text = run.question.text or question_in(inputs)

@@ -33,8 +33,10 @@ def kind_of(message: object) -> str:
     """Who speaks: ``human``, ``ai``, ``tool`` and so on. Empty for other objects than messages."""
     if isinstance(message, (list, tuple)):
         return message[0] if len(message) == 2 and isinstance(message[0], str) else ""
-    kind = get(message, "role") or get(message, "type")
-    return kind if isinstance(kind, str) and (isinstance(message, Mapping) or hasattr(message, "content")) else ""
+    if not hasattr(message, "content"):  # a mapping, or no message
+        return str_of(get(message, "role")) or str_of(get(message, "type")) if isinstance(message, Mapping) else ""
+    kind = str_of(getattr(message, "type", None))  # a pydantic model looks long for a name that it lacks: this is first
+    return str_of(get(message, "role")) if kind in ("", "chat") else kind
 
 
 def said_by(message: object) -> str:
@@ -44,7 +46,7 @@ def said_by(message: object) -> str:
 
 def messages_in(value: object) -> Sequence[object]:
     """The messages of an input, an output or a state."""
-    held = get(value, "messages")
+    held = None if isinstance(value, (list, tuple)) or hasattr(value, "content") else get(value, "messages")
     if held is not None and not callable(held):
         value = held
     if isinstance(value, (list, tuple)) and not (isinstance(value, tuple) and kind_of(value)):
