@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import ParamSpec, Protocol, TypeVar, cast
+from weakref import finalize
 
 from .dialogue import Answer, Asked, Dialogue, Exchange
 from .fields import get, str_of
@@ -39,6 +41,7 @@ class Stream(Protocol):
 class RawResponse(Protocol):
     """A response that the program parses later."""
 
+    http_response: object
     parse: Callable[..., object]
 
 
@@ -146,7 +149,15 @@ def observe(reply: object, exchange: Exchange, reader: Reader) -> None:
 
 
 def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
-    """Read along when the program parses a response of ``with_raw_response`` or ``with_streaming_response``."""
+    """Read the body of ``with_raw_response``. If it is still to come, read along when the program parses it.
+
+    A body that the program reads otherwise leaves the answer empty.
+    """
+    body = _body_of(raw)
+    if body is not None:
+        exchange.answered(reader.answer(json.loads(body)))
+        return
+    finalize(raw, exchange.answered, Answer())
     parse = raw.parse
     if inspect.iscoroutinefunction(parse):
 
@@ -166,6 +177,15 @@ def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
         return reply
 
     raw.parse = parsed
+
+
+def _body_of(raw: RawResponse) -> bytes | None:
+    """The body, if the library has read it."""
+    try:
+        body = get(raw.http_response, "content")
+    except Exception:  # an error of the library's HTTP client says that it has not
+        return None
+    return body if isinstance(body, bytes) else None
 
 
 def _observe_stream(stream: Stream, exchange: Exchange, reader: Reader) -> None:

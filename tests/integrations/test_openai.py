@@ -293,6 +293,21 @@ async def test_the_conversation_is_that_of_the_service(
     assert {("conv_1", "conv_1")} == {(event["session_id"], event["conversation_id"]) for event in sink.events}
 
 
+async def test_a_raw_response_is_recorded_whether_or_not_it_is_parsed(
+    models: Models, face: Face, recorded: Recorded
+) -> None:
+    with wrap(openai.OpenAI(), session=face.client().create_session()) as client:
+        create = client.chat.completions
+        create.with_raw_response.create(model="gpt-4o", messages=[{"role": USER, "content": "raw"}])
+        with create.with_streaming_response.create(
+            model="gpt-4o", messages=[{"role": USER, "content": "lines"}]
+        ) as response:
+            assert "You said: lines" in "".join(response.iter_lines())
+        del response
+        gc.collect()
+    assert [("raw", "You said: raw"), ("lines", "")] == [(turn["user"], turn["assistant"]) for turn in await recorded()]
+
+
 async def test_two_hundred_at_once_are_kept_apart(make: Any, face: Face, recorded: Recorded) -> None:
     asking = Asking(lambda: make(True), "chat", False)
     wrap(asking.client)
