@@ -17,7 +17,7 @@ from .settings import Settings, check_face
 
 P = TypeVar("P", bound=Pipeline)
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 logger.addHandler(logging.NullHandler())
 
 
@@ -26,7 +26,7 @@ class ServiceClient(Copied, Generic[P]):
 
     name = "mindlytics"
     settings: Settings
-    is_closed = False
+    is_closed: bool = False
     """Whether :meth:`close` was called."""
     _pipeline_type: type[P]
 

@@ -194,7 +194,7 @@ class MindlyticsWire:
     body_overhead = 1
 
     def __init__(self, server_endpoint: str, api_key: Secret, project_id: str) -> None:
-        self.url = server_endpoint + QUEUE_PATH
+        self.url: str = server_endpoint + QUEUE_PATH
         self._api_key = api_key
         self._headers = credentials(api_key, project_id)
         self._array_taken = False

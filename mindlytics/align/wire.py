@@ -229,10 +229,10 @@ class AlignWire:
     """
 
     piece_overhead = 0
-    body_overhead = len(_Request(request_id="0" * KEY_LENGTH).SerializeToString())
+    body_overhead: int = len(_Request(request_id="0" * KEY_LENGTH).SerializeToString())
 
     def __init__(self, server_endpoint: str, api_key: Secret, project_id: str) -> None:
-        self.url = server_endpoint + COLLECT_PATH
+        self.url: str = server_endpoint + COLLECT_PATH
         self._api_key = api_key
         bearer = Secret(f"Bearer {api_key.reveal()}")
         self._headers: Headers = {"Authorization": bearer, "Content-Type": "application/proto"}

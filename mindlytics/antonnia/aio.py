@@ -52,8 +52,8 @@ class AsyncSessions(
 
     def __init__(self, face: Face) -> None:
         super().__init__(face)
-        self.messages = AsyncMessages(face)
-        self.survey_submissions = AsyncSurveySubmissions(face)
+        self.messages: AsyncMessages = AsyncMessages(face)
+        self.survey_submissions: AsyncSurveySubmissions = AsyncSurveySubmissions(face)
 
 
 class AsyncAgents(
@@ -85,8 +85,8 @@ class AsyncConversations(BaseConversations):
 
     def _begin(self) -> None:
         self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
-        self.sessions = AsyncSessions(self)
-        self.agents = AsyncAgents(self)
+        self.sessions: AsyncSessions = AsyncSessions(self)
+        self.agents: AsyncAgents = AsyncAgents(self)
 
     async def _send(self, call: Call[object]) -> object:
         """Send a call and return its answer.

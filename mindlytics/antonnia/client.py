@@ -36,8 +36,8 @@ class Sessions(BaseSessions[Session, list[Session], Iterator[Session], SessionSc
 
     def __init__(self, face: Face) -> None:
         super().__init__(face)
-        self.messages = Messages(face)
-        self.survey_submissions = SurveySubmissions(face)
+        self.messages: Messages = Messages(face)
+        self.survey_submissions: SurveySubmissions = SurveySubmissions(face)
 
 
 class Agents(BaseAgents[Agent, None, list[Agent], Iterator[Agent]]):
@@ -56,8 +56,8 @@ class Conversations(BaseConversations):
     def _begin(self) -> None:
         self._idle: deque[BlockingTransport | HttpxTransport] = deque()
         self._process = os.getpid()
-        self.sessions = Sessions(self)
-        self.agents = Agents(self)
+        self.sessions: Sessions = Sessions(self)
+        self.agents: Agents = Agents(self)
 
     def _send(self, call: Call[object]) -> object:
         """Send a call and return its answer.

@@ -40,15 +40,15 @@ class Ledger:
     """
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
-        self.lock = lock
-        self.total = Account()
-        self.held_in = 0
+        self.lock: AbstractContextManager[object] = lock
+        self.total: Account = Account()
+        self.held_in: int = 0
         """Bytes of memory, roughly, of all events ever accepted."""
-        self.held_out = 0
+        self.held_out: int = 0
         """Bytes of memory, roughly, of those that are settled."""
         self.busy: dict[int, Account] = {}
         """The accounts with pending events, by number. One whose events are settled may stay briefly."""
-        self.last_cause = ""
+        self.last_cause: str = ""
         """Where and why attempts fail, until one succeeds. Safe to log."""
         self._last_loss = ""
         self._accounts: WeakSet[Account] = WeakSet()

@@ -24,7 +24,7 @@ from .ledger import Ledger
 from .privacy import Suppressed, apply_before_send, redaction
 from .verdict import Fate, Verdict, Wire
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 NEVER = 2**62
 NOT_PAUSED = float("-inf")
@@ -56,7 +56,7 @@ class Outbox:
         self._popped: deque[Entry] = deque()
         self._looked: float | None = None
         self._failing = False
-        self.paused_until = NOT_PAUSED
+        self.paused_until: float = NOT_PAUSED
         """The service asked to wait until then."""
 
     def next(self, now: float, flush_up_to: int = 0) -> Batch | None:

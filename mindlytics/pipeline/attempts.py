@@ -25,7 +25,7 @@ from . import fork
 from .ending import Ending
 from .waiting import FOREVER, WakeUp, clock
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 FLUSH_BACKOFF = 0.5
 """Seconds. A flush shortens the pause between two attempts to this."""
@@ -68,12 +68,12 @@ class Attempts:
     def __init__(
         self, settings: Settings, ledger: Ledger, ending: Ending, *, report_losses: Callable[[], None]
     ) -> None:
-        self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server_endpoint))
+        self.origin: str = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server_endpoint))
         """Where the service is, as log lines name it."""
-        self.is_posting = False
-        self.taken_at = -FOREVER
+        self.is_posting: bool = False
+        self.taken_at: float = -FOREVER
         """When the service last took a batch."""
-        self.backoff_cut = WakeUp()
+        self.backoff_cut: WakeUp = WakeUp()
         """Cuts a pause short. A flush sets it."""
         self._settings = settings
         self._ledger = ledger

@@ -24,7 +24,7 @@ from .intake import Intake
 from .sender import Sender
 from .waiting import clock
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 MAX_WARNINGS = 1000
 PATIENCE = 0.1
@@ -41,14 +41,14 @@ class Pipeline(Sender):
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.owners: WeakSet[object] = WeakSet()
-        self.is_open = settings.enabled
+        self.is_open: bool = settings.enabled
         """Whether events are accepted for delivery."""
         self._blocks = settings.on_full == "block"
         self._warned: set[str] = set()
         self._reporting: set[int] = set()
         self._process = os.getpid()
-        self.intake = self._make_intake(settings)
-        self.ledger = self.intake.ledger
+        self.intake: Intake = self._make_intake(settings)
+        self.ledger: Ledger = self.intake.ledger
         super().__init__(settings, make_wire)
         if settings.spool is not None and settings.enabled:
             self._open_spool()

@@ -25,7 +25,7 @@ class NoPorch:
     """Stands for a porch that is missing. It takes no copies."""
 
     tail = 0
-    buffer = bytearray()
+    buffer: bytearray = bytearray()
 
     def prepare(self, number: int, account: int, data: bytes) -> tuple[slice, bytes, int]:
         return NOWHERE, b"", 0
@@ -47,7 +47,7 @@ class DurableIntake(Intake):
     """Holds copies of events. Some events in the queue may have none."""
     is_opened = False
     """Whether opening a porch was tried."""
-    is_stuck = False
+    is_stuck: bool = False
     """Whether a call has waited in vain for room on the porch. Later calls then wait no more until there is room."""
     open_porch: Callable[[], object]
     """Tries to open a porch."""

@@ -18,15 +18,15 @@ class Ending:
     """
 
     def __init__(self, is_kept: Callable[[], bool]) -> None:
-        self.deadline = FOREVER
+        self.deadline: float = FOREVER
         """Requests and waits end by then, on the monotonic clock."""
-        self.gives_up = False
+        self.gives_up: bool = False
         """Whether events still pending at the deadline are dropped, since the client or program ends."""
-        self.since = FOREVER
+        self.since: float = FOREVER
         """When the ending began."""
         self.was_answered = False
         """Whether the service has answered any request properly."""
-        self.failures = 0
+        self.failures: int = 0
         """How many attempts failed."""
         self._is_kept = is_kept
         self._patient = True

@@ -28,7 +28,7 @@ from ..spool.reading import Logged
 from ..spool.run import Log
 from .logged import has_expired, note_posted, places_of
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 SCAN_EVERY = 30.0
 """Seconds, roughly, between two searches for runs of dead processes."""

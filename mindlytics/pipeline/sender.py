@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .leftovers import Leftovers
     from .spooler import Spooler
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 
 UNLIMITED = LONGEST_TIMEOUT / 2
@@ -71,17 +71,17 @@ class Sender(ABC):
 
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.settings = settings
-        self.closed = False
+        self.closed: bool = False
         self._make_wire = make_wire
         self._begin_sending()
 
     def _begin_sending(self) -> None:
         """Start without a sender thread and without events under way."""
-        self.is_absent = True
+        self.is_absent: bool = True
         """Whether the next call that adds an event has to start the sender."""
-        self.ending = Ending(self._is_kept)
-        self.attempts = Attempts(self.settings, self.ledger, self.ending, report_losses=self.report_losses)
-        self.flush_up_to = 0
+        self.ending: Ending = Ending(self._is_kept)
+        self.attempts: Attempts = Attempts(self.settings, self.ledger, self.ending, report_losses=self.report_losses)
+        self.flush_up_to: int = 0
         """Events up to this number leave without lingering."""
         self._last_sent = clock()
         self._failing_since: float | None = None

@@ -24,7 +24,7 @@ from . import shutdown
 AGAIN_AFTER = 0.05
 """Seconds after which an unhandled signal is sent again."""
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 _before: Callable[[int, FrameType | None], object] | int | None = None
 _installed = False

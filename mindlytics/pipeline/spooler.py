@@ -34,7 +34,7 @@ from ..spool.run import SEGMENT_BYTES, Log
 from .durable import DurableIntake, NoPorch
 from .logged import has_expired, note_posted, places_of
 
-logger = logging.getLogger("mindlytics")
+logger: logging.Logger = logging.getLogger("mindlytics")
 
 clock = time.monotonic
 
@@ -71,7 +71,7 @@ class Spooler:
     ) -> None:
         self.directory = directory
         self.intake: DurableIntake
-        self.is_full = False
+        self.is_full: bool = False
         """Whether the disk lacks room for the events that wait in memory."""
         self._settings = settings
         self._ledger = ledger

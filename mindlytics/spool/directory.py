@@ -77,7 +77,7 @@ class Directory:
     def __init__(self, spool: Path, origin: Origin, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.spool = spool
         self.origin = origin
-        self.path = spool / origin.folder
+        self.path: Path = spool / origin.folder
         self._segment_bytes = segment_bytes
         self._open: dict[str, Log] = {}
 

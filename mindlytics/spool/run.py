@@ -43,9 +43,9 @@ class Log:
 
     def __init__(self, path: Path, lock: int, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.path = path
-        self.last = 0
+        self.last: int = 0
         """The number of the last event."""
-        self.settled = 0
+        self.settled: int = 0
         """All events up to this number are settled."""
         self.posted: dict[int, Posted] = {}
         """The batches that an earlier process posted, by their first event."""
@@ -77,7 +77,7 @@ class Log:
         """Read the log's state: its last event, the settled ones, and the posted batches."""
         found = survey(self.path)
         self.last, self.settled, self.posted = found.last, found.settled, found.posted
-        self.number = found.number
+        self.number: int = found.number
         self._segments, self._sizes = found.segments, found.sizes
         self._current = max(found.segments, default=0)
         self._read = self._found_settled = self.settled

@@ -33,7 +33,7 @@ class WebSocket:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
         self._socket = socket
-        self.caught_up_at = datetime.now(UTC)
+        self.caught_up_at: datetime = datetime.now(UTC)
         """When there was last nothing left to receive. A connection that ends during the work on a message is noticed
         much later. So only a message that follows a wait updates this time."""
 

@@ -72,7 +72,7 @@ class MLPostModellHook(Runnable[Any, Any]):
     """
 
     def __init__(self, model_name: str | None = None) -> None:
-        self.model_name = (model_name if isinstance(model_name, str) else "")[:MAX_NAME] or UNKNOWN_MODEL
+        self.model_name: str = (model_name if isinstance(model_name, str) else "")[:MAX_NAME] or UNKNOWN_MODEL
         if not _registered:
             _registered.append(True)
             register_configure_hook(_watcher, inheritable=True)
