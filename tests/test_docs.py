@@ -58,6 +58,16 @@ def test_every_setting_is_documented(conf: dict[str, Any]) -> None:
     assert ["", r"`Callable[[DeliveryError], object] \| None`", "`None`"] == table["on_error"][:3]
 
 
+def test_the_files_that_the_architecture_names_are_there() -> None:
+    text = re.sub(r"## What was called otherwise\n.*?\n## ", "## ", page("architecture"), flags=re.DOTALL)
+    picture = (ROOT / "docs" / "way.svg").read_text("utf-8")
+    named = {name for code in re.findall(r"`([^`\n]+)`", text) for name in re.findall(r"^[\w/]+\.py$", code)}
+    named |= set(re.findall(r"[\w/]+\.py", picture))
+    files = [path.as_posix() for folder in ("mindlytics", "docs") for path in (ROOT / folder).rglob("*.py")]
+    assert len(named) > 50
+    assert [] == sorted(name for name in named if not any(file.endswith(f"/{name}") for file in files))
+
+
 def test_every_reason_for_a_drop_is_documented(conf: dict[str, Any]) -> None:
     assert "<!-- table of reasons -->" in page("errors")
     table = rows(conf["table_of_reasons"]())
