@@ -118,7 +118,7 @@ PLAIN = {
     r"^Done$": "None | Awaitable[None]",
 }
 """What the reference shows in place of the names that the package uses inside."""
-MADE_BY_CALLS = ("Session", "AsyncSession", "Sessions", "Messages", "SurveySubmissions", "Agents")
+MADE_BY_CALLS = ("Session", "AsyncSession", "Sessions", "Messages", "SurveySubmissions", "Agents", "Rows")
 """Classes that programs do not make themselves."""
 
 
@@ -167,7 +167,13 @@ def find(name: str) -> Any:
         return getattr(find(place), member)
 
 
+def without_pydantics_names(_: Sphinx, __: str, name: str, ___: object, skip: bool, ____: object) -> bool:
+    """Leave out the fields by pydantic's name: the reference shows them as attributes."""
+    return skip or name == "model_fields"
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-signature", as_the_face_has_it)
+    app.connect("autodoc-skip-member", without_pydantics_names)
