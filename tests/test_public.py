@@ -32,7 +32,10 @@ from mindlytics import (
 )
 from mindlytics.align import AlignAI, AsyncAlignAI, ValidationError
 from mindlytics.antonnia import AsyncConversations, Conversations, exceptions
-from mindlytics.compat import mlsdk
+from mindlytics.compat import alignai, mlsdk
+from mindlytics.compat.antonnia import conversations
+from mindlytics.compat.reading import Reading
+from mindlytics.pydantic_names import PydanticNames
 
 from .conftest import result
 from .sink import Sink
@@ -45,6 +48,10 @@ HOMES = (
     "mindlytics.antonnia.exceptions",
     "mindlytics.antonnia.types",
     "mindlytics.antonnia.webhooks",
+    "mindlytics.compat.alignai",
+    "mindlytics.compat.antonnia.conversations",
+    "mindlytics.compat.antonnia.conversations.plain",
+    "mindlytics.compat.antonnia.events.plain",
     "mindlytics.compat.mlsdk",
     "mindlytics.events",
     "mindlytics.testing",
@@ -70,11 +77,28 @@ def public(home: str) -> Iterator[Any]:
 
 
 PUBLIC = list(dict.fromkeys(value for home in HOMES for value in public(home)))
-CLASSES = [value for value in PUBLIC if inspect.isclass(value) and not typing.is_typeddict(value)]
+CLASSES = [
+    value
+    for value in PUBLIC
+    if inspect.isclass(value)
+    and not typing.is_typeddict(value)
+    and value is not PydanticNames  # a base without fields
+    and not isinstance(value, Reading)  # its instances are another class's
+]
 ERRORS = [kind for kind in CLASSES if issubclass(kind, Exception)]
-CLIENTS = [Client, AsyncClient, mlsdk.Client, HTTPClient, AsyncHTTPClient, mlsdk.HTTPClient, AlignAI, AsyncAlignAI]
+CLIENTS = [
+    Client,
+    AsyncClient,
+    mlsdk.Client,
+    HTTPClient,
+    AsyncHTTPClient,
+    mlsdk.HTTPClient,
+    AlignAI,
+    AsyncAlignAI,
+    alignai.AlignAI,
+]
 SESSIONS = [mindlytics.Session, mindlytics.AsyncSession, mlsdk.Session]
-REFUSING = [Conversations, AsyncConversations]
+REFUSING = [Conversations, AsyncConversations, conversations.Conversations]
 
 EXAMPLES: dict[type, Mapping[str, Any]] = {
     InvalidEvent: {"field": "event", "rule": "given", "value": "what was said"},

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from mindlytics import APIResponse, Cost, FlushResult, MLEvent, Stats, TokenBasedCost
 from mindlytics.antonnia import types, webhooks
 from mindlytics.antonnia.types import AIAgent, Message, MessageContent, MessageContentText, Session
+from mindlytics.transcripts import Problem, Summary
 
 SESSION = {
     "id": "s",
@@ -146,7 +147,7 @@ def test_pydantic_names_what_is_wrong_within() -> None:
         Page.model_validate({"session": {**SESSION, "agent": {"type": "ai"}}, "costs": [], "parts": []})
 
 
-KINDS = [APIResponse, FlushResult, Stats, Cost, TokenBasedCost, MLEvent] + [
+KINDS = [APIResponse, FlushResult, Stats, Cost, TokenBasedCost, MLEvent, Summary, Problem] + [
     kind
     for module in (types, webhooks)
     for kind in vars(module).values()

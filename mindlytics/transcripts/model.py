@@ -8,6 +8,8 @@ from typing import TypedDict, Union
 
 from attrs import define, frozen
 
+from ..pydantic_names import PydanticNames
+
 
 @frozen
 class Turn:
@@ -149,7 +151,7 @@ class Transcript:
 
 
 @frozen
-class Problem:
+class Problem(PydanticNames):
     """An unreadable part of a file, and why. The words never quote it.
 
     :param where: its place in the file, such as ``line 4: messages[1]``.

@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Union
 
 from attrs import Factory, define, fields
 
+from ..pydantic_names import PydanticNames
 from ..values import UTC
 from .context import Context, Options, Record
 from .detecting import Plugged, named, plugged
@@ -25,7 +26,7 @@ Given = Union[str, "os.PathLike[str]", Iterable[object]]
 
 
 @define
-class Summary:
+class Summary(PydanticNames):
     """What a reading has come to so far.
 
     :param stored_before: conversations that the file of ``resume`` names.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from mindlytics import InvalidEvent
@@ -25,7 +28,7 @@ def test_a_client_has_the_attributes_of_that_one(monkeypatch: pytest.MonkeyPatch
         assert "a-secret-key" not in repr(client)
 
 
-def test_the_fields_of_a_config_may_be_assigned() -> None:
+def test_the_fields_of_a_config_may_be_assigned(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = config.Config(flush_interval_ms=10)
     chosen.flush_batch_size = 7
     with pytest.raises(ValueError, match="flush_batch_size must be an int of at least 1"):
@@ -34,7 +37,9 @@ def test_the_fields_of_a_config_may_be_assigned() -> None:
         chosen.size = 1
     with alignai.AlignAI("p", "k", "http://127.0.0.1:9", chosen) as client:
         assert (0.01, 7) == (client.settings.flush_interval, client.settings.max_batch_events)
-        assert chosen is client.config
+        assert chosen is client.config is copy.copy(client).config
+        monkeypatch.setenv("ALIGNAI_API_KEY", "k")
+        assert chosen == pickle.loads(pickle.dumps(client)).config
 
 
 def test_an_error_has_a_message() -> None:

@@ -68,7 +68,8 @@ def test_types_read_json() -> None:
     assert session == types.Session(**session.model_dump(), newer=1)
     assert session == pickle.loads(pickle.dumps(session))
     assert session.agent == types.create_agent(AGENT)
-    assert "late" == types.Tag(id="t", organization_id="o", name="late", color="red", created_at=AT).name
+    tag = types.Tag(id="t", organization_id="o", name="late", color="red", created_at=AT)
+    assert ("late", tag) == (tag.name, pickle.loads(pickle.dumps(tag)))
     with pytest.raises(ValueError, match="contact_id is missing"):
         types.Session(**{name: value for name, value in SESSION.items() if name != "contact_id"})
     with pytest.raises(ValueError, match='type must be "ai" or "human"'):
@@ -92,6 +93,7 @@ def test_events_are_read(kind: Any, answer: Any, of: Any) -> None:
     assert isinstance(event.data.object, of)
     assert ("e", answer["id"]) == (event.id, event.data.object.id)
     assert (made.type, made.data) == (event.type, event.data)
+    assert event == pickle.loads(pickle.dumps(event))
 
 
 def test_a_session_that_expired_and_an_event_of_a_newer_type_are_read() -> None:

@@ -30,6 +30,9 @@ class AlignAI(align.AlignAI):
         super().__init__(project_id or None, api_key or None, api_host or None, config, **settings)
         self.config = Config() if config is None else config
 
+    def _pickled(self) -> dict[str, object]:
+        return {**super()._pickled(), "config": self.config}
+
     @property
     def project_id(self) -> str:
         """The project that events belong to."""
