@@ -15,7 +15,7 @@ from attrs import asdict
 
 SHORT = ("kills", "power", "flips", "takers", "pending", "starts")
 """The trials that have a short form."""
-NAMES = (*SHORT, "losses", "leftovers")
+NAMES = (*SHORT, "losses", "leftovers", "full", "pace")
 
 
 def main() -> int:

@@ -88,5 +88,7 @@ def of_one(spool: Path, events: list[bytes], service: Service) -> Found:
     uncounted = max(0, sum(missing) - int(found.figures.get("dropped", 0)))
     found.faults["uncounted"] = max(0, uncounted - at_the_end)
     found.figures["uncounted at the very end"] = min(uncounted, at_the_end)
+    # the version of a segment of few bytes, and another byte of it: it may be a later version's
+    found.figures["left as a later version's"] = found.faults.pop("left", 0)
     found.figures["sent twice"] = found.faults.pop("sent twice", 0)  # where the key was damaged
     return found

@@ -107,7 +107,7 @@ def misbehaving(at_random: random.Random) -> faults.Fault:
     return fault
 
 
-def make(face: str, url: str, spool: Path, **more: Any) -> Any:
+def make(face: str, url: str, spool: Path | None, **more: Any) -> Any:
     """A client of that name, which sends small batches soon."""
     quick = {"max_retry_wait": 0.02, "flush_interval": 0.005, "max_batch_events": 50}
     settings: dict[str, Any] = {"spool": spool, **quick, **more}
