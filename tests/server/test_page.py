@@ -129,7 +129,7 @@ def test_sessions_by_user_and_time(caller: Caller, browser: Browser) -> None:
 
 def test_a_list_shows_numbers_and_findings() -> None:
     with LocalServer() as server, (caller := Caller(server.url)).http:
-        usage = {"model": "gpt-4o", "prompt_tokens": 41, "completion_tokens": 9, "latency": 812}
+        usage = {"model": "own-model", "prompt_tokens": 41, "completion_tokens": 9, "latency": 812}
         caller.take(
             turn("Where is my  parcel?", "It arrives tomorrow.", properties=usage),
             turn("Thank you.", "You are welcome.", properties={"cost": 0.25}),
@@ -142,7 +142,7 @@ def test_a_list_shows_numbers_and_findings() -> None:
         for words in ("Where is my parcel?", "$0.2500", ">50<", "thumbs down", "1 fulfilled"):
             assert words in html
         session = browser.show(address(html, "Where is my parcel"))
-        for words in ("ask about parcel", "gpt-4o", "41 + 9 tokens", "812 ms", "thumbs down", "slow"):
+        for words in ("ask about parcel", "own-model", "41 + 9 tokens", "812 ms", "thumbs down", "slow"):
             assert words in session
         shown = browser.show("/days", days="7")
         assert "0.25" not in shown  # it was in 2025

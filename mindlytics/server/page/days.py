@@ -153,14 +153,10 @@ def _count_events(connection: Connection, app: App, start: int, end: int, counte
         events.c.event.in_(_COUNTED),
     )
     latencies: list[float] = []
-    computed = 0.0
     for name, properties in connection.execute(query):
         said: Mapping[str, object] = orjson.loads(properties)
         if name == CONVERSATION_SUMMARY:
-            cost = said.get("cost")
-            computed += cost if isinstance(cost, (int, float)) else 0.0
-            if "summary" in said or "sentiment" in said or "analysis" in said:
-                _feel(counted, said.get("sentiment"))
+            _feel(counted, said.get("sentiment"))
         elif name == INTENT_CLOSED:
             won = said.get("intent_fulfilled") == "yes"
             counted.fulfilled += won
@@ -171,7 +167,6 @@ def _count_events(connection: Connection, app: App, start: int, end: int, counte
         if name == ConversationTurn.event and isinstance(latency, (int, float)):
             latencies.append(latency)
     counted.latency = median(latencies) if latencies else None
-    counted.cost = counted.cost or computed
 
 
 def _feel(counted: Day, sentiment: object) -> None:

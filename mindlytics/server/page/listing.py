@@ -101,19 +101,14 @@ class Listed:
         return found[-1] if found else ""
 
     @property
-    def price(self) -> float | None:
-        """What it cost: as recorded, or else as the analysis computed it."""
-        return self.cost if self.cost is not None else total(self.summaries, "cost")
-
-    @property
     def fulfilled(self) -> int:
         """Intents that were fulfilled."""
-        return int(total(self.summaries, "successful_intents") or 0)
+        return total(self.summaries, "successful_intents")
 
     @property
     def unfulfilled(self) -> int:
         """Intents that were not."""
-        return int(total(self.summaries, "unsuccessful_intents") or 0)
+        return total(self.summaries, "unsuccessful_intents")
 
 
 class Project(NamedTuple):
@@ -134,10 +129,9 @@ class User(NamedTuple):
     traits: Mapping[str, object]
 
 
-def total(maps: Sequence[Mapping[str, object]], name: str) -> float | None:
-    """The sum of a number in some maps. None: no map has it."""
-    found = [value for each in maps if isinstance(value := each.get(name), (int, float))]
-    return sum(found) if found else None
+def total(maps: Sequence[Mapping[str, object]], name: str) -> int:
+    """The sum of a whole number in some maps."""
+    return sum(value for each in maps if isinstance(value := each.get(name), int))
 
 
 _NEWEST = select(func.max(sessions.c.started_at)).where(sessions.c.scope == apps.c.scope).correlate(apps)
