@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import Text, literal, or_, select
 
 from ..align.events import (
     DEFAULT_ASSISTANT_ID,
     ROLE_USER,
+    ROLES,
     AlignEvent,
     FeedbackCreate,
     MessageCreate,
@@ -25,6 +26,7 @@ from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
 from ..values import Scalar
 from .decoding import RefusedEvent, taken
+from .dialects import json_string
 from .forgotten import USER
 from .http import (
     BODY_SECONDS,
@@ -146,7 +148,7 @@ def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -
 def _indexes(records: Records, scope: int, session_id: str) -> set[int]:
     """The indexes of messages in earlier requests.
 
-    Turns of Mindlytics in the same project have indexes too, each in its own conversation.
+    A conversation may hold turns of Mindlytics too. Those with both texts are no such messages, and take no index.
     """
     session = records.session(scope, session_id)
     conversation = None if session is None else records.conversation(session, session_id)
@@ -154,7 +156,8 @@ def _indexes(records: Records, scope: int, session_id: str) -> set[int]:
         return set()
     row = event_rows.c
     of_it = (row.session == conversation.session, row.conversation == conversation.seq, row.message_index.is_not(None))
-    return set(records.connection.execute(select(row.message_index).where(*of_it)).scalars())
+    is_one_message = or_(*(json_string(row.properties, literal(role, Text())) == "" for role in ROLES))
+    return set(records.connection.execute(select(row.message_index).where(*of_it, is_one_message)).scalars())
 
 
 def _as_event(event: AlignEvent) -> Event:
