@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
+from functools import partial
 from typing import Protocol, Union
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ LOCAL = "local"
 """The key and the project for a server on this machine, which mostly accepts any."""
 PATIENCE = 60.0
 """Seconds for which a request is repeated while the server is away or has no time."""
+LONGEST_WAIT = 10.0
+"""Longest wait between two requests, in seconds."""
 AGAIN = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
 
 
@@ -114,18 +117,22 @@ class _Server:
         retrying = Retrying(
             retry=retry_if_result(_is_passing),
             stop=stop_after_delay(PATIENCE),
-            wait=wait_random_exponential(0.5, 10),
+            wait=wait_random_exponential(0.5, LONGEST_WAIT),
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
         with HTTPClient._of(self._settings) as http:
+            ask = partial(http.send_request, method="GET", url=EXPORT_PATH, data=data)
+            reply = ask()
             while True:
-                reply = retrying(http.send_request, method="GET", url=EXPORT_PATH, data=data)
+                if _is_passing(reply) and (reply["status"] or "cursor" in data):  # else there is no server
+                    reply = retrying(ask)
                 if reply.get("errored"):
                     raise MLHTTPError(reply["status"], reply["message"])
                 yield from reply["results"]
                 if reply["next"] is None:
                     return
                 data["cursor"] = reply["next"]
+                reply = ask()
 
     def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
         from ..http import HTTPClient  # noqa: PLC0415

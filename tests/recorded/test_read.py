@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+import requests
 
 import mindlytics
 from mindlytics import Client, InvalidEvent, MLHTTPError
@@ -161,3 +162,32 @@ def test_many_sessions_come_page_by_page(tmp_path: Path) -> None:
         assert expected[:3] == [turn.session_id for turn in islice(turns, 3)]
         assert expected == [turn.session_id for turn in turns]
         assert expected == [turn.session_id for turn in mindlytics.read(tmp_path / "m.db").turns()]
+
+
+def test_a_server_that_fails_now_and_then_is_asked_again(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mindlytics.recorded.source.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("mindlytics.server.export.SESSIONS_AT_ONCE", 1)
+    monkeypatch.setattr("mindlytics.server.export.PAGE_BYTES", 1)
+    headers = {"Authorization": "Bearer k"}
+    chaos = f"{server.url}/_chaos"
+    requests.put(chaos, "503:60%,seed:3", headers=headers, timeout=20)
+    try:
+        turns = mindlytics.read(server.url, project_id="p").turns()
+        for _ in range(5):
+            assert ["ada", "bob"] == [turn.session_id for turn in turns]
+        assert 1 < requests.get(chaos, headers=headers, timeout=20).json()["met"]["503"]
+    finally:
+        requests.put(chaos, "", headers=headers, timeout=20)
+
+
+def test_a_server_that_is_not_there_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def refuse(_: object, **request: object) -> dict[str, object]:
+        asked.append(request)
+        return {"errored": True, "status": 0, "message": "no reply (refused)"}
+
+    monkeypatch.setattr(mindlytics.HTTPClient, "send_request", refuse)
+    with pytest.raises(MLHTTPError, match="no reply"):
+        list(mindlytics.read("http://127.0.0.1:1").turns())
+    assert 1 == len(asked)
