@@ -26,7 +26,7 @@ from ..settings import Settings
 from ..spool.directory import Directory
 from ..spool.reading import Logged
 from ..spool.run import Log
-from .logged import has_expired, note_posted, places_of
+from .logged import has_expired, is_old, note_posted, places_of
 
 logger: logging.Logger = logging.getLogger("mindlytics")
 
@@ -214,7 +214,7 @@ class Leftovers:
         old: list[Entry] = []
         for each in found:
             entry = (each.place, account.number, -each.place, each.record.data)
-            (entries if (found[-1] if is_batch else each).wall >= since else old).append(entry)
+            (old if is_old((found[-1] if is_batch else each).wall, since) else entries).append(entry)
         for counts in (account, total):
             counts.accepted += len(found)
             counts.spooled += len(found)

@@ -10,6 +10,9 @@ from ..delivery.account import Entry
 from ..delivery.batcher import Batch
 from ..spool.run import Log
 
+CLOCKS_ARE_SET = 1_735_689_600.0
+"""The start of 2025, in seconds since the epoch. A device that does not know the time yet records earlier ones."""
+
 
 def places_of(entries: Iterable[Entry]) -> list[int]:
     """The numbers in the log of those entries that are there."""
@@ -26,7 +29,14 @@ def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
             log.sync()
 
 
+def is_old(wall: float, since: float) -> bool:
+    """Whether an event of the first time is from before the second one. If the clock was not yet set then, it counts as
+    new.
+    """
+    return CLOCKS_ARE_SET <= wall < since
+
+
 def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
     """Whether all of a batch is too old. A batch stays whole, since the service may know it by its key."""
     written = log.written_at(-batch.entries[-1][2])
-    return written is not None and written < time.time() - max_age
+    return written is not None and is_old(written, time.time() - max_age)

@@ -32,7 +32,7 @@ from ..spool.format import Record
 from ..spool.porch import Porch
 from ..spool.run import SEGMENT_BYTES, Log
 from .durable import DurableIntake, NoPorch
-from .logged import has_expired, note_posted, places_of
+from .logged import has_expired, is_old, note_posted, places_of
 
 logger: logging.Logger = logging.getLogger("mindlytics")
 
@@ -327,11 +327,11 @@ class Spooler:
             (each.record.number, each.record.account, -each.place, each.record.data) for each in found
         ]
         since = time.time() - self._settings.spool_max_age
-        if found and found[0].wall < since:
-            expired = [entry for entry, each in zip(entries, found, strict=True) if each.wall < since]
+        expired = [entry for entry, each in zip(entries, found, strict=True) if is_old(each.wall, since)]
+        if expired:  # not always the first ones, since the clock may have been set
             self._ledger.dropped(expired, Reason.SPOOL_EXPIRED)
             self._settled(log, places_of(expired))
-            entries = entries[len(expired) :]
+            entries = [entry for entry, each in zip(entries, found, strict=True) if not is_old(each.wall, since)]
         return entries
 
     def begin(self, batch: Batch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from mindlytics import Client, InvalidSetting
 from mindlytics.delivery.account import Reason
 from mindlytics.pipeline import leftovers, logged, spooler
-from mindlytics.spool import run
+from mindlytics.spool import porch, run
 
 from .. import sink as faults
 from ..conftest import Face, eventually, result
@@ -280,6 +280,41 @@ async def test_old_events_are_dropped(face: Face, sink: Sink, tmp_path: Path) ->
     assert ({"spool_expired": 200}, 200) == (later.stats().reasons, later.stats().recovered)
     assert [] == sink.names()
     await eventually(lambda: not runs(tmp_path))
+
+
+async def test_events_of_a_clock_that_was_not_set_do_not_expire(
+    face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        for module in (spooler, porch):
+            patched.setattr(module, "time", SimpleNamespace(time=lambda: 1000.0, monotonic=time.monotonic))
+        await leave(face, sink, tmp_path, NAMES[:100])
+        client = face.client(spool=tmp_path, flush_interval=60)
+        track(client, NAMES[100:])
+        await eventually(lambda: client.stats().spooled == 100)
+    sink.always = faults.fine
+    assert 0 == (await result(client.flush(20))).pending
+    await eventually(lambda: client.stats().recovered == 100)
+    assert {} == client.stats().reasons
+    assert sorted(NAMES) == sorted(sink.names())
+
+
+async def test_the_clock_may_be_set_in_between(
+    face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [time.time()]
+    for module in (spooler, logged):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now[0], monotonic=time.monotonic))
+    client = face.client(spool=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(spooler.Spooler, "_read", lambda *_: [])
+        for number, days in enumerate([-8, 0, -8, 0]):
+            now[0] += days * 24 * 3600
+            track(client, [str(number)])
+            await eventually(lambda number=number: client.stats().spooled == number + 1)
+            now[0] -= days * 24 * 3600
+    assert (2, 2, 0) == ((await result(client.flush(20))).delivered, client.stats().dropped, client.stats().pending)
+    assert ["1", "3"] == sink.names()
 
 
 async def test_a_full_spool_fills_the_memory_then_drops(face: Face, sink: Sink, tmp_path: Path) -> None:
