@@ -95,7 +95,7 @@ class Notices(Sharing):
                     self._listening.set()
                 self._receive(connection)
             except (SQLAlchemyError, psycopg.Error) as error:
-                logger.warning("live events of other servers are lost for now: %s", getattr(error, "orig", error))
+                logger.warning("live events of other servers unavailable; retrying: %s", getattr(error, "orig", error))
                 if connection is not None:
                     connection.invalidate()
                     connection.close()

@@ -101,7 +101,7 @@ class _Lane:
         self._lock = threading.Lock()
 
     def add(self, parcel: Parcel, stop: threading.Event) -> Batch | None:
-        """Let a conversation wait for company. Return a batch that cannot wait, since all is to stop."""
+        """Let a conversation linger to be batched. Return a batch that has to leave now, since the import stops."""
         with self._lock:  # also while a full batch is put, or the connection could take the next one before it
             if self._filling.takes(parcel):
                 return None
