@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mindlytics import APIResponse, Cost, FlushResult, MLEvent, Stats, TokenBasedCost
@@ -185,18 +185,16 @@ def stats() -> Stats:
     return Stats(1, 1, 0, 0, 0, {})
 
 
-def test_fastapi_takes_and_returns_them() -> None:
-    client = TestClient(app)
-    dumped = made().model_dump(mode="json")
-    assert dumped == client.post("/sessions", json=SESSION).json()
-    assert {"cost": {"cost": 1}} == client.post("/costs", json={"cost": {"cost": 1}}).json()
-    assert [{"type": "text", "text": "Hi"}] == client.get("/contents").json()
-    assert Stats(1, 1, 0, 0, 0, {}).model_dump() == client.get("/stats").json()
-    wrong = client.post("/sessions", json={**SESSION, "status": "half"})
-    assert (422, ["body", "status"]) == (wrong.status_code, wrong.json()["detail"][0]["loc"])
-    assert {"Session", "Agent", "Cost", "Stats", "MessageContent"} <= set(
-        client.get("/openapi.json").json()["components"]["schemas"]
-    )
+async def test_fastapi_takes_and_returns_them() -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+        assert made().model_dump(mode="json") == (await client.post("/sessions", json=SESSION)).json()
+        assert {"cost": {"cost": 1}} == (await client.post("/costs", json={"cost": {"cost": 1}})).json()
+        assert [{"type": "text", "text": "Hi"}] == (await client.get("/contents")).json()
+        assert Stats(1, 1, 0, 0, 0, {}).model_dump() == (await client.get("/stats")).json()
+        wrong = await client.post("/sessions", json={**SESSION, "status": "half"})
+        assert (422, ["body", "status"]) == (wrong.status_code, wrong.json()["detail"][0]["loc"])
+        schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+        assert {"Session", "Agent", "Cost", "Stats", "MessageContent"} <= set(schemas)
 
 
 def test_a_copied_object_is_equal() -> None:

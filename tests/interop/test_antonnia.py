@@ -10,9 +10,9 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from mindlytics.antonnia import AsyncConversations, Conversations
@@ -360,8 +360,13 @@ EVENTS = {
 }
 
 
+async def post(app: FastAPI, path: str, body: Any) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+        return await client.post(path, json=body)
+
+
 @pytest.mark.parametrize("kind", EVENTS)
-def test_an_app_takes_events_and_returns_what_is_in_them(peer: Any, kind: str) -> None:
+async def test_an_app_takes_events_and_returns_what_is_in_them(peer: Any, kind: str) -> None:
     heard: list[Any] = []
 
     def hook(event: Any) -> Any:
@@ -374,7 +379,7 @@ def test_an_app_takes_events_and_returns_what_is_in_them(peer: Any, kind: str) -
     app = FastAPI()
     app.post("/hook")(hook)
     posted = {"id": "evt", "created_at": AT_TEXT, "type": kind, "data": {"object": EVENTS[kind]}}
-    reply = TestClient(app).post("/hook", json=posted)
+    reply = await post(app, "/hook", posted)
     (event,) = heard
     assert isinstance(event, expected)
     assert (200, "evt", EVENTS[kind]["id"]) == (reply.status_code, event.id, event.data.object.id)
@@ -382,7 +387,7 @@ def test_an_app_takes_events_and_returns_what_is_in_them(peer: Any, kind: str) -
     assert event == TypeAdapter(peer.events.Event).validate_python(event.model_dump())
 
 
-def test_an_app_returns_sessions_and_takes_contents(peer: Any) -> None:
+async def test_an_app_returns_sessions_and_takes_contents(peer: Any) -> None:
     def answer(content: Any) -> Any:
         assert isinstance(content, peer.types.MessageContentText)
         return peer.types.Session(**SESSION)
@@ -390,7 +395,7 @@ def test_an_app_returns_sessions_and_takes_contents(peer: Any) -> None:
     answer.__annotations__ = {"content": peer.types.MessageContentText, "return": peer.types.Session}
     app = FastAPI()
     app.post("/answer", response_model_exclude_none=True)(answer)
-    reply = TestClient(app).post("/answer", json=TEXT)
+    reply = await post(app, "/answer", TEXT)
     assert 200 == reply.status_code
     assert {name for name, value in SESSION.items() if value is not None} == set(reply.json())
-    assert 422 == TestClient(app).post("/answer", json={"type": "image"}).status_code
+    assert 422 == (await post(app, "/answer", {"type": "image"})).status_code
