@@ -22,7 +22,7 @@ from .words import Word, searched, snippet
 LIMIT, MOST = 50, 200
 """Results of a page: by default, and at most."""
 
-RANKED = 2_000
+RANKED = 1_000
 """Only so many of the latest matches are put into the order of their rank."""
 
 MAX_QUERY = 500

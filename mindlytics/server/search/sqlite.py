@@ -108,7 +108,8 @@ class SQLiteWords(FullText):
         found: list[Place] = []
         size = PART
         with self.connection.execute(NEWEST.where(wanted.of_events())) as rows:
-            while len(found) < limit and (part := rows.fetchmany(size)):
+            cursor = rows.cursor  # that of the driver: its rows are tuples already
+            while cursor is not None and len(found) < limit and (part := cursor.fetchmany(size)):
                 matches: set[int] = set()
                 for first, last in _runs([number for _, number in part]):
                     matches.update(self._numbers(_BETWEEN, expression, first, last))
