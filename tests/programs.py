@@ -9,6 +9,7 @@ import sys
 import textwrap
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -43,7 +44,14 @@ def skip_without(library: str) -> None:
         pytest.skip(f"{library} is not installed")
 
 
-def environment(sink: Sink, **more: str) -> dict[str, str]:
+class Service(Protocol):
+    """What programs record for."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def environment(sink: Service, **more: str) -> dict[str, str]:
     of_align = {"ALIGNAI_API_KEY": "k", "ALIGNAI_PROJECT_ID": "p", "ALIGNAI_HOST": sink.url}
     of_others = {"MLSDK_API_KEY": "k", "MLSDK_PROJECT_ID": "p", "MLSDK_SERVER_BASE": sink.url}
     return {**os.environ, **of_align, **of_others, **more}
@@ -55,7 +63,7 @@ def command(program: str | Path, *options: str) -> list[str]:
     return [sys.executable, *options, *what]
 
 
-def run(sink: Sink, program: str | Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(sink: Service, program: str | Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end. ``settings`` are environment variables."""
     ran = subprocess.run(
         command(program, *options),
