@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from .. import sink as faults
 from ..programs import ALIGN, BLOCKING, TRACK, environment, run
 from ..sink import Sink
+from ..spool.found import remove_porches
 from .processes import mindlytics
 
 WITHOUT_CLICK = "import sys\nsys.modules['click'] = None\nfrom mindlytics.cli import main\nmain()\n"
@@ -21,10 +23,11 @@ NAMES = [str(number) for number in range(50)]
 
 
 @pytest.fixture
-def spool(sink: Sink, tmp_path: Path) -> Path:
+def spool(sink: Sink, tmp_path: Path) -> Iterator[Path]:
     """What a program left, which recorded 50 events while the service was down."""
     leave(sink, tmp_path, BLOCKING)
-    return tmp_path
+    yield tmp_path
+    remove_porches(tmp_path)
 
 
 def leave(sink: Sink, spool: Path, start: str) -> None:
