@@ -77,6 +77,8 @@ class Notices(Sharing):
                 self._send(payload)
         except SQLAlchemyError as error:
             logger.warning("live events do not reach other servers: %s", getattr(error, "orig", error))
+            _close(self._sending)
+            self._sending = None
 
     def _send(self, payload: str) -> None:
         if self._sending is None:
@@ -96,10 +98,9 @@ class Notices(Sharing):
                 self._receive(connection)
             except (SQLAlchemyError, psycopg.Error) as error:
                 logger.warning("live events of other servers unavailable; retrying: %s", getattr(error, "orig", error))
-                if connection is not None:
-                    connection.invalidate()
-                    connection.close()
-                    connection = None
+                _close(connection)
+                _close(self._reading)
+                connection = self._reading = None
                 self._listening.set()
                 self._stopping.wait(RETRY_SECONDS)
         if connection is not None:
@@ -120,6 +121,13 @@ class Notices(Sharing):
         query = STORED_EVENTS.where(event_rows.c.seq.between(first, last)).order_by(event_rows.c.seq)
         for some in self._reading.execute(query).partitions(AT_ONCE):
             self._publish_here([StoredEvent(*row) for row in some])
+
+
+def _close(connection: Connection | None) -> None:
+    """Close a connection that has failed."""
+    if connection is not None:
+        connection.invalidate()
+        connection.close()
 
 
 def payloads(sender: str, numbers: Sequence[int]) -> Iterator[str]:
