@@ -62,8 +62,7 @@ BROUGHT = {"markupsafe", "pytest", "typing_extensions"}
 LOCAL = requirements(SETUP["options.extras_require"]["local"])
 ALIGN = requirements(SETUP["options.extras_require"]["align"])
 IMPORT = requirements(SETUP["options.extras_require"]["import"])
-PRICES = requirements(SETUP["options.extras_require"]["prices"])
-BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN, **IMPORT, **PRICES}
+BOUNDED = {**RUN_TIME, **LOCAL, **ALIGN, **IMPORT}
 MODULES = {"nltk-vader-sentiment": "vader", "protobuf": "google"}
 """The import name of a package, if it differs."""
 
