@@ -125,8 +125,8 @@ def _end(plan: Plan, records: Records) -> Sequence[str]:
     answers = select(idempotency_keys.c.key, idempotency_keys.c.answer).where(
         idempotency_keys.c.scope == plan.contacts, idempotency_keys.c.answer.is_not(None)
     )
-    told = [key for key, answer in connection.execute(answers) if any(each in answer for each in contacts)]
-    of_keys = idempotency_keys.c.key.in_(told)
+    repeated = [key for key, answer in connection.execute(answers) if any(each in answer for each in contacts)]
+    of_keys = idempotency_keys.c.key.in_(repeated)
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.scope == plan.contacts, of_keys))
     return contacts
 

@@ -22,7 +22,7 @@ from ...align.settings import COLLECT_PATH
 from ...events import FEEDBACK_TYPES
 from ..align import PROTOBUF
 from .operation import Operation
-from .shapes import HEADER, MOMENT, TEXT, TEXTS, Schema, array, given, record, ref
+from .shapes import DATE_TIME, HEADER, TEXT, TEXTS, Schema, array, open_record, record, ref
 
 NAME: Schema = {**TEXT, "maxLength": MAX_NAME}
 INDEX: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_INDEX}
@@ -39,10 +39,10 @@ def _custom(value: Schema) -> Schema:
 
 def _event(kind: str, properties: str, *required: str, **fields: Schema) -> Schema:
     """The schema of an event of this type, with its properties below their own name."""
-    custom = _custom(given(stringValue={**TEXTS, "maxLength": MAX_PROPERTY}))
-    inside = given(properties, **{properties: given(*required, **fields), "customProperties": custom})
-    fields = {"id": TEXTS, "type": {"const": kind}, "createTime": MOMENT, "projectId": HEADER, "properties": inside}
-    return given("type", "projectId", "properties", **fields)
+    custom = _custom(open_record(stringValue={**TEXTS, "maxLength": MAX_PROPERTY}))
+    inside = open_record(properties, **{properties: open_record(*required, **fields), "customProperties": custom})
+    fields = {"id": TEXTS, "type": {"const": kind}, "createTime": DATE_TIME, "projectId": HEADER, "properties": inside}
+    return open_record("type", "projectId", "properties", **fields)
 
 
 _SESSION = "sessionProperties"
@@ -66,8 +66,8 @@ EVENTS: Mapping[str, Schema] = {
         userDisplayName={**TEXTS, "maxLength": MAX_NAME},
         userEmail={**TEXTS, "maxLength": MAX_EMAIL},
         userIp={**TEXTS, "description": "An IPv4 address."},
-        userLocation=given(countryCode={"enum": ["", *sorted(COUNTRIES)]}),
-        userCreateTime=MOMENT,
+        userLocation=open_record(countryCode={"enum": ["", *sorted(COUNTRIES)]}),
+        userCreateTime=DATE_TIME,
     ),
     "MessageCreate": _event(
         MessageCreate.type,
@@ -107,7 +107,7 @@ OPERATIONS: Mapping[str, Operation] = {
     f"POST {COLLECT_PATH}": Operation(
         "Store events of Align AI, all or none",
         record(),
-        body=given(requestId={**TEXTS, "maxLength": HEADER["maxLength"]}, events=array(ref("align.Event"))),
+        body=open_record(requestId={**TEXTS, "maxLength": HEADER["maxLength"]}, events=array(ref("align.Event"))),
         headers={"Idempotency-Key": HEADER},
         media=[PROTOBUF],
         app=False,

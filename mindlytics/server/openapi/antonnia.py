@@ -14,7 +14,7 @@ from ...antonnia.codec import AGENTS, CONFIGS, CONTENTS
 from ...antonnia.sessions import LONGEST_DEBOUNCE
 from ..antonnia.app import PREFIX
 from .operation import Operation
-from .shapes import HEADER, MOMENT, OBJECT, TEXT, TEXTS, TIMESTAMP, Schema, array, given, or_null, record, ref
+from .shapes import DATE_TIME, HEADER, OBJECT, TEXT, TEXTS, TIMESTAMP, Schema, array, open_record, or_null, record, ref
 
 KINDS: Mapping[type[types.Model], Mapping[str, type[types.Model]]] = {
     types.MessageContent: CONTENTS,
@@ -38,7 +38,7 @@ def _of(hint: Any) -> Schema:
         return or_null(_of(Union[tuple(each for each in get_args(hint) if each is not type(None))]))
     if isinstance(hint, type) and issubclass(hint, types.Model):
         return ref(_name(hint))
-    plain: Mapping[Any, Schema] = {str: TEXTS, int: {"type": "integer"}, datetime: MOMENT}
+    plain: Mapping[Any, Schema] = {str: TEXTS, int: {"type": "integer"}, datetime: DATE_TIME}
     return plain.get(hint, OBJECT)
 
 
@@ -47,7 +47,7 @@ def _model(kind: type[types.Model]) -> Schema:
     hints = get_type_hints(kind)
     own = [attribute for attribute in fields(kind) if attribute.name != "extra"]
     required = [attribute.name for attribute in own if attribute.default is NOTHING or attribute.name == "type"]
-    schema = given(*required, **{attribute.name: _of(hints[attribute.name]) for attribute in own})
+    schema = open_record(*required, **{attribute.name: _of(hints[attribute.name]) for attribute in own})
     return {**schema, "description": (kind.__doc__ or "").strip()}
 
 
@@ -76,7 +76,7 @@ _OPERATIONS: Mapping[str, Operation] = {
     "POST /sessions": _done(
         "Open a session",
         _SESSION,
-        body=given(
+        body=open_record(
             "contact_id",
             "contact_name",
             contact_id=TEXT,
@@ -89,13 +89,13 @@ _OPERATIONS: Mapping[str, Operation] = {
     "POST /sessions/search": _asked(
         "Sessions",
         array(_SESSION),
-        body=given(contact_id=_ID, status=or_null(_STATUS), metadata=_METADATA, **_PAGE),
+        body=open_record(contact_id=_ID, status=or_null(_STATUS), metadata=_METADATA, **_PAGE),
     ),
     "GET /sessions/{session_id}": _asked("A session", _SESSION),
     "PATCH /sessions/{session_id}": _done(
         "Change fields of a session",
         _SESSION,
-        body=given(
+        body=open_record(
             "fields",
             fields=record(
                 [],
@@ -108,22 +108,24 @@ _OPERATIONS: Mapping[str, Operation] = {
             ),
         ),
     ),
-    "POST /sessions/{session_id}/transfer": _done("Give a session to an agent", _SESSION, body=given(agent_id=_ID)),
-    "POST /sessions/{session_id}/finish": _done("Close a session", _SESSION, body=given(ending_survey_id=_ID)),
+    "POST /sessions/{session_id}/transfer": _done(
+        "Give a session to an agent", _SESSION, body=open_record(agent_id=_ID)
+    ),
+    "POST /sessions/{session_id}/finish": _done("Close a session", _SESSION, body=open_record(ending_survey_id=_ID)),
     "POST /sessions/{session_id}/reply": _done(
         "Have the agent answer",
         _SESSION,
-        body=given(debounce_time=or_null({"type": "integer", "minimum": 0, "maximum": LONGEST_DEBOUNCE})),
+        body=open_record(debounce_time=or_null({"type": "integer", "minimum": 0, "maximum": LONGEST_DEBOUNCE})),
     ),
     "POST /sessions/{session_id}/schedule": _done(
         "Have something happen later",
         _SCHEDULE,
-        body=given("scheduled_for", "config", scheduled_for=TIMESTAMP, config=_CONFIG),
+        body=open_record("scheduled_for", "config", scheduled_for=TIMESTAMP, config=_CONFIG),
     ),
     "POST /sessions/{session_id}/messages": _done(
         "Add a message",
         _MESSAGE,
-        body=given(
+        body=open_record(
             "role",
             "content",
             role=_ROLE,
@@ -135,13 +137,13 @@ _OPERATIONS: Mapping[str, Operation] = {
     "POST /sessions/{session_id}/messages/search": _asked(
         "Messages of a session",
         array(_MESSAGE),
-        body=given(provider_message_id=_ID, replied_provider_message_id=_ID, **_PAGE),
+        body=open_record(provider_message_id=_ID, replied_provider_message_id=_ID, **_PAGE),
     ),
     "GET /sessions/{session_id}/messages/{message_id}": _asked("A message", _MESSAGE),
     "PATCH /sessions/{session_id}/messages/{message_id}": _done(
         "Note what became of a message",
         _MESSAGE,
-        body=given(
+        body=open_record(
             provider_message_id=_ID,
             replied_provider_message_id=_ID,
             delivery_status=or_null(_DELIVERY),
@@ -153,7 +155,7 @@ _OPERATIONS: Mapping[str, Operation] = {
     "POST /messages/search": _asked(
         "Messages of all sessions, or of one",
         array(_MESSAGE),
-        body=given(session_id=_ID, provider_message_id=_ID, replied_provider_message_id=_ID, **_PAGE),
+        body=open_record(session_id=_ID, provider_message_id=_ID, replied_provider_message_id=_ID, **_PAGE),
     ),
     "GET /sessions/{session_id}/surveys/{survey_id}": _asked("A survey's submission", _SURVEY),
     "POST /sessions/{session_id}/surveys/{survey_id}/reply": _done("Go on with a survey", _SURVEY),
@@ -164,8 +166,8 @@ _OPERATIONS: Mapping[str, Operation] = {
         status=201,
         body={
             "oneOf": [
-                given("name", "type", "assistant_id", name=TEXT, type={"const": "ai"}, assistant_id=TEXT),
-                given("name", "type", "profile_id", name=TEXT, type={"const": "human"}, profile_id=TEXT),
+                open_record("name", "type", "assistant_id", name=TEXT, type={"const": "ai"}, assistant_id=TEXT),
+                open_record("name", "type", "profile_id", name=TEXT, type={"const": "human"}, profile_id=TEXT),
             ]
         },
     ),
@@ -173,13 +175,13 @@ _OPERATIONS: Mapping[str, Operation] = {
     "PATCH /agents/{agent_id}": _done(
         "Change fields of an agent",
         _AGENT,
-        body=given("fields", fields=record([], name=TEXT, assistant_id=TEXT, profile_id=TEXT)),
+        body=open_record("fields", fields=record([], name=TEXT, assistant_id=TEXT, profile_id=TEXT)),
     ),
     "DELETE /agents/{agent_id}": _done("Remove an agent", None, status=204),
     "POST /agents/search": _asked(
         "Agents",
         array(_AGENT),
-        body=given(type={"enum": [*AGENTS, None]}, assistant_id=_ID, profile_id=_ID, **_PAGE),
+        body=open_record(type={"enum": [*AGENTS, None]}, assistant_id=_ID, profile_id=_ID, **_PAGE),
     ),
 }
 

@@ -27,8 +27,8 @@ from ..stats import BY, STATS_PATH
 from ..user_reads import PAGE, USER
 from .operation import Operation
 from .shapes import (
+    DATE_TIME,
     HEADER,
-    MOMENT,
     NAME,
     NULL,
     OBJECT,
@@ -36,7 +36,7 @@ from .shapes import (
     TEXTS,
     Schema,
     array,
-    given,
+    open_record,
     or_null,
     record,
     ref,
@@ -86,7 +86,7 @@ _RESULT: Schema = {
         "field": or_null(TEXTS),
         "snippet": TEXTS,
         "matches": array({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}),
-        "timestamp": MOMENT,
+        "timestamp": DATE_TIME,
     },
     "required": ["kind", "field", "snippet", "matches", "timestamp", "user_id"],
     "description": "Beside these fields, those of the event or of the user.",
@@ -143,17 +143,20 @@ OPERATIONS: Mapping[str, Operation] = {
         "A user, with traits merged in",
         ref("User"),
         body={
-            **given(id=or_null(NAME), device_id=or_null(NAME), traits=or_null(_TRAITS)),
+            **open_record(id=or_null(NAME), device_id=or_null(NAME), traits=or_null(_TRAITS)),
             "anyOf": [{"required": [name], "properties": {name: NAME}} for name in ("id", "device_id")],
         },
     ),
     f"POST {ALIAS_PATH}": Operation(
-        "Give a user another id", ref("User"), body=given("id", "previous_id", id=NAME, previous_id=NAME), others=[404]
+        "Give a user another id",
+        ref("User"),
+        body=open_record("id", "previous_id", id=NAME, previous_id=NAME),
+        others=[404],
     ),
     f"POST {FORGET_PATH}": Operation(
         "Delete all that is recorded of a person, and store nothing new for a time",
         record(sessions=whole(), events=whole(), contacts=whole()),
-        body=given(
+        body=open_record(
             "id",
             id=NAME,
             keep_out={"type": "number", "minimum": 0, "maximum": LONGEST, "description": "Seconds; default: a week."},
@@ -217,19 +220,19 @@ OPERATIONS: Mapping[str, Operation] = {
         app=False,
     ),
     f"POST {ORGKEYS_PATH}": Operation(
-        "Make a key", _ORGKEY, body=given("organization_id", organization_id=NAME), app=False
+        "Make a key", _ORGKEY, body=open_record("organization_id", organization_id=NAME), app=False
     ),
     f"PUT {ORGKEYS_PATH}": Operation(
         "Give a key to an organization",
         _ORGKEY,
-        body=given("organization_id", "apikey", organization_id=NAME, apikey={**HEADER, "pattern": "^[!-~]+$"}),
+        body=open_record("organization_id", "apikey", organization_id=NAME, apikey={**HEADER, "pattern": "^[!-~]+$"}),
         app=False,
     ),
     f"DELETE {ORGKEYS_PATH}": Operation(
         "Take a key no more: the key itself, or the id by which it is listed",
         ref("Ok"),
         query={"apikey": TEXTS, "id": TEXTS},
-        body={**given(apikey=HEADER, id=NAME), "anyOf": [{"required": ["apikey"]}, {"required": ["id"]}]},
+        body={**open_record(apikey=HEADER, id=NAME), "anyOf": [{"required": ["apikey"]}, {"required": ["id"]}]},
         app=False,
         others=[404],
     ),

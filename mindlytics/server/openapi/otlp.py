@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from ..traces import PROTOBUF, TRACES_PATH
 from .operation import Operation
-from .shapes import TEXTS, Schema, array, given, record
+from .shapes import TEXTS, Schema, array, open_record, record
 
 _NANOSECONDS: Schema = {"type": ["string", "integer"], "pattern": "^[0-9]{1,19}$", "minimum": 0, "maximum": 2**63}
 _ATTRIBUTES = array(
-    given("key", key=TEXTS, value=given(stringValue=TEXTS, intValue=TEXTS, boolValue={"type": "boolean"}))
+    open_record("key", key=TEXTS, value=open_record(stringValue=TEXTS, intValue=TEXTS, boolValue={"type": "boolean"}))
 )
-_SPAN = given(
+_SPAN = open_record(
     "traceId",
     "spanId",
     "startTimeUnixNano",
@@ -30,9 +30,11 @@ OPERATIONS: Mapping[str, Operation] = {
     f"POST {TRACES_PATH}": Operation(
         "Store the spans of models, tools and agents as turns",
         record(),
-        body=given(
+        body=open_record(
             resourceSpans=array(
-                given(resource=given(attributes=_ATTRIBUTES), scopeSpans=array(given(spans=array(_SPAN))))
+                open_record(
+                    resource=open_record(attributes=_ATTRIBUTES), scopeSpans=array(open_record(spans=array(_SPAN)))
+                )
             )
         ),
         media=[PROTOBUF],

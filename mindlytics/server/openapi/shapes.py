@@ -19,11 +19,11 @@ HEADER: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_HEADER}
 SCALAR: Schema = {"type": ["string", "number", "boolean"]}
 OBJECT: Schema = {"type": "object"}
 NULL: Schema = {"type": "null"}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
+DATE_TIME: Schema = {"type": "string", "format": "date-time"}
 TIMESTAMP: Schema = {
     "type": "string",
     "pattern": f"^{values.ISO_8601}$",
-    "description": "ISO 8601; UTC where no offset is given",
+    "description": "ISO 8601; UTC without an offset",
 }
 
 
@@ -56,6 +56,6 @@ def record(required: list[str] | None = None, **fields: Schema) -> Schema:
     return {"type": "object", "properties": fields, "required": names, "additionalProperties": False}
 
 
-def given(*required: str, **fields: Schema) -> Schema:
-    """The body of a request. Unknown fields are ignored."""
+def open_record(*required: str, **fields: Schema) -> Schema:
+    """An object, such as the body of a request, whose unknown fields are ignored."""
     return {"type": "object", "properties": fields, "required": list(required)}

@@ -16,7 +16,7 @@ from ...events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from ...usage import Cost, TokenBasedCost
 from .. import query
 from ..find import COLLECTIONS, Collection
-from .shapes import MOMENT, NAME, NULL, SCALAR, TEXTS, TIMESTAMP, Schema, array, or_null, ref
+from .shapes import DATE_TIME, NAME, NULL, SCALAR, TEXTS, TIMESTAMP, Schema, array, or_null, ref
 
 # -- events
 
@@ -35,7 +35,7 @@ _OF_VALIDATOR: Mapping[Any, Schema] = {
 
 
 def _fields(kind: type[Any], names: Iterable[str] | None = None) -> tuple[dict[str, Schema], list[str]]:
-    """The schemas of the fields of a class, or of those of these names, and the names of those that must be given."""
+    """The schemas of the fields of a class, or of those of these names, and the names of those that are required."""
     attributes = fields_dict(kind)
     schemas, required = {}, []
     for name in attributes if names is None else names:
@@ -94,7 +94,7 @@ _KNOWN = [each.event for each in EVENT_TYPES if issubclass(each, TrackedEvent) a
 _OF_KIND: Mapping[str, Schema] = {
     query.TEXT: TEXTS,
     query.NUMBER: {"type": "number"},
-    query.TIME: MOMENT,
+    query.TIME: DATE_TIME,
     query.MAP: {"type": "object", "additionalProperties": SCALAR},
     query.LIST: array(TEXTS),
     query.EVENT: TEXTS,

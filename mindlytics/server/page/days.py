@@ -118,7 +118,7 @@ def _parts(connection: Connection, app: App, day: date) -> list[tuple[int, int]]
 
 
 def bounds(day: date) -> tuple[int, int]:
-    """The first moment of a day, and of the next one."""
+    """When a day begins, and the next one."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return microseconds(start), microseconds(start + timedelta(days=1))
 
