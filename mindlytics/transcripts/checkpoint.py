@@ -34,12 +34,7 @@ class Checkpoint:
         self._scope = scope.encode()
         self._fresh: set[bytes] = set()
         self._lock = threading.Lock()
-        try:
-            self._database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise OSError(f"{os.fspath(path)} is no checkpoint that can be written: {error}") from None
+        self._database = _open(path)
         self._before = {digest for (digest,) in self._database.execute("SELECT digest FROM sent")}
         """What other runs have sent, and not noted as stored."""
         self._is_new = self._database.execute("SELECT 1 FROM stored LIMIT 1").fetchone() is None
@@ -119,3 +114,17 @@ class Checkpoint:
             if self._fresh:
                 self._write()
             self._database.close()
+
+
+def _open(path: str | os.PathLike[str]) -> sqlite3.Connection:
+    try:
+        database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript(SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
+    except sqlite3.Error as error:
+        raise OSError(f"{os.fspath(path)} is no checkpoint that can be written: {error}") from None
+    return database

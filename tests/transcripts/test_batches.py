@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,8 @@ def test_a_conversation_that_comes_twice_is_stored_once(sink: Sink, tmp_path: Pa
 
 
 def test_a_request_of_a_killed_run_is_made_again(sink: Sink, tmp_path: Path) -> None:
-    killed = scoped(sink, tmp_path)
-    assert set() == killed.sending(keys(3, 5, 6), request_key(3, 5, 6))
+    with closing(scoped(sink, tmp_path)) as killed:
+        assert set() == killed.sending(keys(3, 5, 6), request_key(3, 5, 6))
     recorded(sink, TALKS, tmp_path)
     again = next(each for each in sink.requests if each.key == f"{request_key(3, 5, 6).hex()}-0")
     assert ["Tea 3.", "Tea 5.", "Tea 6."] == said(again.events)
@@ -87,7 +88,8 @@ def test_a_request_of_a_killed_run_is_made_again(sink: Sink, tmp_path: Path) -> 
 
 
 def test_the_rest_of_a_request_is_sent_where_the_file_has_changed(sink: Sink, tmp_path: Path) -> None:
-    scoped(sink, tmp_path).sending(keys(0, 1), request_key(0, 1))
+    with closing(scoped(sink, tmp_path)) as checkpoint:
+        checkpoint.sending(keys(0, 1), request_key(0, 1))
     recorded(sink, TALKS[1:3], tmp_path)
     assert ["Tea 1.", "Tea 2."] == sorted(said(sink.events))
 
@@ -95,7 +97,8 @@ def test_the_rest_of_a_request_is_sent_where_the_file_has_changed(sink: Sink, tm
 def test_what_another_process_has_sent_is_left_to_it(sink: Sink, tmp_path: Path) -> None:
     def talks() -> Iterator[dict[str, Any]]:
         yield TALKS[0]
-        scoped(sink, tmp_path).sending(keys(1), request_key(1))
+        with closing(scoped(sink, tmp_path)) as checkpoint:
+            checkpoint.sending(keys(1), request_key(1))
         yield from TALKS[1:3]
 
     summary = recorded(sink, talks(), tmp_path)  # type: ignore[arg-type]
