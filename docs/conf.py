@@ -95,17 +95,20 @@ def tree_of_errors() -> str:
 
 
 MADE = {
-    "<!-- table of settings -->": table_of_settings,
-    "<!-- table of reasons -->": table_of_reasons,
-    "<!-- tree of errors -->": tree_of_errors,
+    "table of settings": ("settings", table_of_settings),
+    "table of reasons": ("errors", table_of_reasons),
+    "tree of errors": ("errors", tree_of_errors),
 }
+"""What is made from the code: the page that holds it, between two comments."""
 
 
-def fill_in(_: Sphinx, __: str, source: list[str]) -> None:
-    """Put what is made from the code where a page names it."""
-    for place, make in MADE.items():
-        if place in source[0]:
-            source[0] = source[0].replace(place, make())
+def fill_in() -> None:
+    """Put what is made from the code into the pages. A test checks that they hold it."""
+    for name, (page, make) in MADE.items():
+        path = Path(__file__).with_name(f"{page}.md")
+        before, begin, rest = path.read_text("utf-8").partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- end of the {name} -->\n")
+        path.write_text(f"{before}{begin}\n{make()}\n\n{end}{after}", "utf-8")
 
 
 PLAIN = {
@@ -174,6 +177,9 @@ def without_pydantics_names(_: Sphinx, __: str, name: str, ___: object, skip: bo
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
-    app.connect("source-read", fill_in)
     app.connect("autodoc-process-signature", as_the_face_has_it)
     app.connect("autodoc-skip-member", without_pydantics_names)
+
+
+if __name__ == "__main__":
+    fill_in()

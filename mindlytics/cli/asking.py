@@ -114,6 +114,8 @@ def dollars(cost: object) -> str:
     """A cost, with the digits that count."""
     if not isinstance(cost, (int, float)):
         return NONE
+    if 0 < cost < 0.0001:
+        return "<$0.0001"
     return f"${cost:.2f}" if cost >= 1 or cost == 0 else f"${cost:.4f}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -61,6 +62,8 @@ def export(
         raise click.UsageError("--table is for a single file of CSV or Parquet")
     if output == STDOUT and format == "parquet":
         raise click.UsageError("--output is missing: Parquet does not go to stdout")
+    if format == "parquet" and find_spec("pyarrow") is None:
+        raise click.UsageError("Parquet needs pyarrow: install 'mindlytics[import]'")
     source = source_of(server, db, api_key, project_id)
     try:
         lines = source.lines(Filters().narrowed(since, until, user))
