@@ -48,7 +48,7 @@ def fail(error: object, status: int) -> NoReturn:
 
 def say(words: object) -> None:
     """Write a line to stderr."""
-    print(printable(words), file=sys.stderr)  # noqa: T201
+    print(printable(words), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def console() -> Console:
