@@ -44,8 +44,8 @@ class Gathering:
         self._database.execute("INSERT INTO records (shape, key, own, parent, record) VALUES (?, ?, ?, ?, ?)", row)
 
     def groups(self) -> Iterator[tuple[str, list[Record]]]:
-        """Yield all groups in the order of their first records, and remove them."""
-        database, self._database = self._database, None
+        """Yield all groups in the order of their first records."""
+        database = self._database
         if database is None:
             return
         database.execute("CREATE INDEX by_key ON records (shape, key)")
@@ -61,7 +61,11 @@ class Gathering:
                 "SELECT record FROM records WHERE shape = ? AND key = ? ORDER BY seq", (shape, key)
             )
             yield shape, [Record(*pickle.loads(body)) for (body,) in found]
-        database.close()
+
+    def close(self) -> None:
+        """Remove all records."""
+        if self._database is not None:
+            self._database.close()
 
 
 def _text(key: str) -> bytes:

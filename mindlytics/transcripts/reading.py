@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from attrs import evolve
 
@@ -33,7 +34,13 @@ def conversations(
 
     :param format: the shape of all of them; default: each is looked at.
     """
-    gathering = Gathering()
+    with closing(Gathering()) as gathering:  # also if the caller stops in the middle
+        yield from _conversations(records, context, format, gathering)
+
+
+def _conversations(
+    records: Iterable[Record | Problem], context: Context, format: AnyShape | None, gathering: Gathering
+) -> Iterator[Transcript | Problem]:
     grouped: dict[str, GroupedShape] = {}
     last = format
     unknown = 0

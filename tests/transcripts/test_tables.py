@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -46,6 +47,23 @@ def test_any_table(made: Callable[[], Any]) -> None:
     assert {f"c{number}": str(number) for number in range(20)} == {
         item.session["conversation_id"]: item.session["user_id"] for item in found
     }
+
+
+@pytest.mark.parametrize("rows", [ROWS, [*ROWS, "Dear diary,"]], ids=["among its groups", "before them"])
+def test_an_abandoned_reading_closes_its_temporary_database(rows: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    items = read(rows)
+    next(items)
+    del items
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
 
 
 def test_missing_values_of_a_frame_are_none() -> None:
