@@ -5,6 +5,7 @@ What is missing or ``null`` counts as empty for the readers that say so. A shape
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import TypeVar, Union
 
@@ -14,6 +15,8 @@ T = TypeVar("T")
 JsonObject = dict[str, object]
 """A JSON object. Its values may be anything until they are read."""
 Number = Union[int, float]
+_WORD = re.compile(r"(?:[^\W\d]|-){1,20}")
+"""A short single word, of letters."""
 
 
 def needs(where: str, value: object, kind: type[T], words: str) -> T:
@@ -24,6 +27,14 @@ def needs(where: str, value: object, kind: type[T], words: str) -> T:
     if not isinstance(value, kind):
         raise InvalidEvent(where, words, value)
     return value
+
+
+def unknown_role(where: str, value: object, words: str) -> InvalidEvent:
+    """The error about a role that no format knows. It shows a short single word, which says more than its length."""
+    error = InvalidEvent(where, words, value)
+    if isinstance(value, str) and _WORD.fullmatch(value):
+        error.args = (f"{where} must be {words}, got {value!r}",)
+    return error
 
 
 def an_object(where: str, value: object) -> JsonObject:

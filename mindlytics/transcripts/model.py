@@ -152,7 +152,7 @@ class Transcript:
 
 @frozen
 class Problem(PydanticNames):
-    """An unreadable part of a file, and why. The words never quote it.
+    """An unreadable part of a file, and why. The words quote an unknown role of one short word, and nothing else.
 
     :param where: its place in the file, such as ``line 4: messages[1]``.
     :param record: the place of its line, row or other record.

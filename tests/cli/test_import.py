@@ -111,7 +111,7 @@ def test_bad_lines_are_reported_with_their_place_and_the_rest_goes_through(
     roles = "user, assistant, tool, function, system, developer, event"
     assert [
         f"{first}:1: is no JSON: Expecting value at character 1",
-        f"{first}:4: messages[0].role must be one of {roles}, got str of 4 characters",
+        f"{first}:4: messages[0].role must be one of {roles}, got 'cook'",
         f"{second}:2: messages must be a list, got NoneType",
     ] == ended.stderr.splitlines()
     wanted = {"lines": 5, "sessions": 2, "turns": 4, "function calls": 1, "delivered": 9, "problems": 3}

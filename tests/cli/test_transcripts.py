@@ -259,6 +259,14 @@ def test_errors_never_quote_the_value(text: str | bytes, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("role", "shown"),
+    [("cook", "'cook'"), ("sous-chef", "'sous-chef'"), ("It was me.", "str of 10 characters"), (7, "int")],
+)
+def test_an_unknown_role_is_shown_if_it_is_a_short_word(role: object, shown: str) -> None:
+    assert reason(line({"role": role})).endswith(f", got {shown}")
+
+
+@pytest.mark.parametrize(
     "noon",
     [
         1743681600,

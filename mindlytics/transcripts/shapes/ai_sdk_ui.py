@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...errors import InvalidEvent
 from ..content import arguments, as_json, count, name
 from ..context import Context
-from ..fields import JsonObject, a_list, an_object, list_or_empty, object_or_empty, text_or_none
+from ..fields import JsonObject, a_list, an_object, list_or_empty, object_or_empty, text_or_none, unknown_role
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Talk, Usage, merged
 from . import Shape
 from .openai_chat import ROLES, first_time, opened
@@ -46,7 +46,7 @@ def _message(where: str, value: object, context: Context) -> Message:
         return openai_message(where, {k: v for k, v in found.items() if k != "parts"}, context)
     role = ROLES.get(str(found.get("role")).lower())
     if role is None:
-        raise InvalidEvent(f"{where}.role", "user, assistant or system", found.get("role"))
+        raise unknown_role(f"{where}.role", found.get("role"), "user, assistant or system")
     metadata = object_or_empty(found.get("metadata"))
     at = first_time(f"{where}.metadata.", metadata, context) or first_time(f"{where}.", found, context)
     if role == "system":

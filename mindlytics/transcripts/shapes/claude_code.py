@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...errors import InvalidEvent
 from .. import content
 from ..context import Context, Record
-from ..fields import JsonObject, an_id, an_object, object_or_empty, objects_in, text_or_none
+from ..fields import JsonObject, an_id, an_object, object_or_empty, objects_in, text_or_none, unknown_role
 from ..talk import NOTHING, Message, Said, Talk, Usage, with_attributes
 from . import GroupedShape
 
@@ -70,7 +69,7 @@ def _message(line: JsonObject, final: bool, context: Context) -> Message | None:
     value = an_object("message", line.get("message"))
     role = {"user": "user", "assistant": "assistant"}.get(str(value.get("role")))
     if role is None:
-        raise InvalidEvent("message.role", "user or assistant", value.get("role"))
+        raise unknown_role("message.role", value.get("role"), "user or assistant")
     items = content.items("message.content", value.get("content"), context, "")
     kept = tuple(item for item in items if not (isinstance(item, Said) and item.text.lstrip().startswith(MARKS)))
     if len(kept) < len(items):

@@ -8,7 +8,7 @@ from ...errors import InvalidEvent
 from ..content import arguments, as_json, count, name
 from ..context import Context
 from ..exchanges import Exchange, log_shape
-from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none, unknown_role
 from ..streams import whole
 from ..talk import NOTHING, Called, Item, Message, Returned, Said, Usage, merged
 from .openai_chat import first_time
@@ -63,7 +63,7 @@ def _message(where: str, value: object, context: Context) -> Message:
     found = an_object(where, value)
     role = ROLES.get(found.get("role"))
     if role is None:
-        raise InvalidEvent(f"{where}.role", "user or model", found.get("role"))
+        raise unknown_role(f"{where}.role", found.get("role"), "user or model")
     parts = found.get("parts") or []
     items = [
         item

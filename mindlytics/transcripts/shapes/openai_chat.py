@@ -11,7 +11,16 @@ from ...errors import InvalidEvent
 from ...validators import check_name
 from .. import content
 from ..context import Context
-from ..fields import JsonObject, a_list, an_object, list_or_empty, number_or_none, object_or_empty, text_or_none
+from ..fields import (
+    JsonObject,
+    a_list,
+    an_object,
+    list_or_empty,
+    number_or_none,
+    object_or_empty,
+    text_or_none,
+    unknown_role,
+)
 from ..model import Feedback, Recorded
 from ..talk import NOTHING, Called, Happened, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import Shape
@@ -149,7 +158,7 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
     role = value.get("role")
     known = "event" if role == "event" else ROLES.get(role.lower()) if isinstance(role, str) else None
     if known is None:
-        raise InvalidEvent(f"{where}.role", f"one of {', '.join(NAMED)}", role)
+        raise unknown_role(f"{where}.role", role, f"one of {', '.join(NAMED)}")
     at = first_time(f"{where}.", value, context)
     if known == "system":
         context.leave("system messages")

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from ...errors import InvalidEvent
 from .. import content
 from ..context import Context, Record
-from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, text_or_none
+from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, text_or_none, unknown_role
 from ..streams import whole
 from ..talk import Called, Message, Returned, Said, Talk, with_attributes
 from . import GroupedShape
@@ -126,7 +125,7 @@ def message(where: str, value: object, context: Context) -> Iterator[Message]:
     if kind == "message":
         role = ROLES.get(str(found.get("role")).lower())
         if role is None:
-            raise InvalidEvent(f"{where}.role", "user, assistant, system or developer", found.get("role"))
+            raise unknown_role(f"{where}.role", found.get("role"), "user, assistant, system or developer")
         if role == "system":
             context.leave("system messages")
         else:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from ...errors import InvalidEvent
 from ..columns import meanings
 from ..content import count
 from ..context import Context, Record
-from ..fields import JsonObject, an_id, an_object, object_or_empty
+from ..fields import JsonObject, an_id, an_object, object_or_empty, unknown_role
 from ..model import Feedback
 from ..tables import is_day_first, iso, number_of
 from ..talk import Message, Said, Talk, Usage, with_attributes
@@ -90,7 +89,7 @@ def group_messages(record: object, context: Context) -> str:
     found = meanings(map(str, record))
     role = record.get(found["role"])
     if str(role).strip().lower() not in MORE_ROLES:
-        raise InvalidEvent(found["role"], f"one of {', '.join(sorted(set(ROLES)))}", role)
+        raise unknown_role(found["role"], role, f"one of {', '.join(sorted(set(ROLES)))}")
     _checked(record, found, context)
     return _key(record, found, context)
 
