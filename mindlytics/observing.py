@@ -177,8 +177,25 @@ def _async_generator_function(begin: Begin, function: Callable[..., AsyncGenerat
 class _Seen:
     """One call of an observed function."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        name: str | None,
+        session: AnySession | None,
+        function: Function,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+    ) -> None:
         self._pieces: list[object] = []
+        self._begin(name, session, function, arguments_of(function, args, kwargs))
+
+    def _begin(
+        self, name: str | None, session: AnySession | None, function: Function, arguments: Mapping[str, object] | None
+    ) -> None:
+        """Begin to record.
+
+        :param arguments: those of the call by name, or None if they cannot be read.
+        """
+        raise NotImplementedError
 
     def active(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -199,38 +216,22 @@ class _Seen:
 
 
 class _Tool(_Seen):
-    def __init__(
-        self,
-        name: str | None,
-        session: AnySession | None,
-        function: Function,
-        args: Sequence[object],
-        kwargs: Mapping[str, object],
-    ) -> None:
-        super().__init__()
-        self._call = self._begun(name, session, function, args, kwargs)
+    _call: Call | None = None
 
     @quiet
-    def _begun(
-        self,
-        name: str | None,
-        session: AnySession | None,
-        function: Function,
-        args: Sequence[object],
-        kwargs: Mapping[str, object],
-    ) -> Call:
+    def _begin(
+        self, name: str | None, session: AnySession | None, function: Function, arguments: Mapping[str, object] | None
+    ) -> None:
         called = str(name or getattr(function, "__name__", type(function).__name__))
         turn = active_turn()
         where = session if session is not None else current_session() if turn is None else turn.session
-        arguments = arguments_of(function, args, kwargs)
-        asked = adopt(where, called, arguments)
-        if asked is not None:
-            return asked
+        self._call = adopt(where, called, arguments)
+        if self._call is not None:
+            return
         if turn is None or where is not turn.session:
             turn = NoTurn(where)
-        call = turn.call(called, arguments)
-        call.is_adopted = True
-        return call
+        self._call = turn.call(called, arguments)
+        self._call.is_adopted = True
 
     def end(self, result: object) -> None:
         if self._call is not None:
@@ -242,17 +243,10 @@ class _Tool(_Seen):
 
 
 class _Answer(_Seen):
-    def __init__(
-        self,
-        name: str | None,
-        session: AnySession | None,
-        function: Function,
-        args: Sequence[object],
-        kwargs: Mapping[str, object],
+    def _begin(
+        self, name: str | None, session: AnySession | None, function: Function, arguments: Mapping[str, object] | None
     ) -> None:
-        super().__init__()
-        arguments = (arguments_of(function, args, kwargs) or {}).values()
-        question = next((each for each in arguments if isinstance(each, str)), "")
+        question = next((each for each in (arguments or {}).values() if isinstance(each, str)), "")
         self._turn = Recorder(session).turn(question, assistant_id=name)
 
     def active(self) -> AbstractContextManager[object]:
