@@ -31,7 +31,7 @@ from .schema import (
     users,
 )
 from .stored import Ending, Late, StoredEvent
-from .timeline import End, Key, end_of, last_turn, make_room
+from .timeline import End, Key, end_of, last_turn, make_room, move_start
 
 MAX_CACHED = 20_000
 """So many records stay in memory between requests."""
@@ -158,6 +158,7 @@ class Records:
         """Of the last three, None is what is known not to be there."""
         self._new: dict[int, Record] = {}
         self._changed: dict[int, Record] = {}
+        self._earlier: dict[int, Session | Conversation] = {}
         self._events: list[StoredEvent] = []
         self._rows = Rows(connection)
         self.written: list[StoredEvent] = []
@@ -288,6 +289,11 @@ class Records:
         self._new[conversation.seq] = conversation
         return conversation
 
+    def began_earlier(self, record: Session | Conversation, at: int) -> None:
+        """An event shows that it began at this time. The start that the server added for it moves there."""
+        record.started_at = at
+        self._earlier[record.seq] = record
+
     def event_id(self, number: int) -> str:
         """The id of an event of this number; later ids sort after earlier ones."""
         return f"{self.ids}{number:016x}"
@@ -320,6 +326,10 @@ class Records:
             self._note_due([event for event in self._events if type(event) is Ending])
             late = [event for event in self._events if type(event) is Late]
             self._events.clear()
+            for record in self._earlier.values():
+                session, conversation = (record.seq, None) if isinstance(record, Session) else record.key
+                move_start(self.connection, session, conversation, record.started_at)
+            self._earlier.clear()
             if late:
                 self._note_late(late)
 
@@ -371,7 +381,7 @@ class Records:
     def forget(self) -> None:
         """Drop all that is held in memory, what was not flushed included."""
         caches: Iterable[Any] = (self._apps, self._users, self._sessions, self._aliases, self._devices)
-        for cache in chain(caches, (self._new, self._changed, self._events)):
+        for cache in chain(caches, (self._new, self._changed, self._earlier, self._events)):
             cache.clear()
         self._forgotten = None
         self._rows.forget()

@@ -134,7 +134,7 @@ class Run:
             if not isinstance(event, StartSession):
                 self.store(SESSION_STARTED, generated=True)
         elif self.at < session.started_at and not isinstance(event, (EndSession, EndConversation)):
-            session.started_at = self.at
+            self.records.began_earlier(session, self.at)
 
     @property
     def session(self) -> Session:
@@ -161,7 +161,7 @@ class Run:
             if not explicit:
                 self.store(StartConversation.event, conversation=conversation, generated=True)
         elif begins and self.at < conversation.started_at:
-            conversation.started_at = self.at
+            self.records.began_earlier(conversation, self.at)
         return conversation
 
     def reopens(self, ended: Session | Conversation) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from attrs import Factory, define
 from sqlalchemy import Connection, CursorResult, Text, and_, bindparam, case, func, literal, select, tuple_, update
 
-from ..events import ConversationFunction, EndConversation, StartConversation
+from ..events import SESSION_STARTED, ConversationFunction, EndConversation, StartConversation
 from .dialects import json_number
 from .schema import INTEGERS, events
 
@@ -113,3 +113,10 @@ def make_room(connection: Connection, key: Key, timestamp: int, messages: int) -
     of_it = (_E.session == key.session, _E.conversation == key.conversation, _E.message_index >= index)
     connection.execute(update(events).where(*of_it).values(message_index=_E.message_index + messages))
     return index
+
+
+def move_start(connection: Connection, session: int, conversation: int | None, timestamp: int) -> None:
+    """Move the start that the server added for a session, or for one of its conversations, to an earlier time."""
+    name = SESSION_STARTED if conversation is None else StartConversation.event
+    of_it = (_E.session == session, _E.conversation == conversation, _E.event == name, _E.origin.is_not(None))
+    connection.execute(update(events).where(*of_it, _E.timestamp > timestamp).values(timestamp=timestamp))

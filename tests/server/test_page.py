@@ -97,6 +97,13 @@ def test_before_anything_is_recorded_it_says_how() -> None:
 # -- lists
 
 
+def test_the_first_words_are_the_earliest_ones(caller: Caller, browser: Browser) -> None:
+    caller.take(turn("Thank you.", timestamp="2025-04-03T07:35:20Z"))
+    caller.take(turn("Where is my parcel?", timestamp="2025-04-03T07:35:10Z"))
+    assert '<h1 dir="auto">Where is my parcel?</h1>' in browser.show("/sessions/s")
+    assert 'dir="auto">Where is my parcel?</a>' in browser.show("/")
+
+
 def test_sessions_come_newest_first_and_in_pages(caller: Caller, browser: Browser) -> None:
     start = datetime(2025, 4, 3, tzinfo=UTC)
     times = [(start + timedelta(seconds=number // 2)).isoformat() for number in range(120)]

@@ -94,6 +94,26 @@ def test_sessions_and_conversations_begin_with_their_first_event_in_time(caller:
     assert [at(10)["timestamp"]] == [row["started_at"] for row in caller.find("conversations")]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_added_start_moves_to_the_earliest_event(caller: Caller, at_once: bool) -> None:
+    turns = [turn("later", **at(20)), turn("first", **at(10)), turn("between", **at(15))]
+    for some in [turns] if at_once else [[each] for each in turns]:
+        caller.take(*some)
+    rows = caller.find("events", filter={"session_id": "s"})
+    seconds = [("Session Started", 10), ("Conversation Started", 10), *(("Conversation Turn", s) for s in (10, 15, 20))]
+    assert [(name, at(second)["timestamp"]) for name, second in seconds] == [
+        (row["event"], row["timestamp"]) for row in rows
+    ]
+
+
+def test_a_start_that_was_sent_keeps_its_time(caller: Caller) -> None:
+    caller.take(start("session", 20, id="u"), start("conversation", 20))
+    caller.take(turn(**at(10)))
+    assert [at(10)["timestamp"]] == [row["started_at"] for row in caller.find("sessions")]
+    rows = caller.find("events", filter={"session_id": "s"})
+    assert ["Conversation Turn", "Session Started", "Conversation Started"] == [row["event"] for row in rows]
+
+
 def test_what_comes_shortly_after_the_end_is_in_the_summary(analysing: LocalServer, chat: Caller) -> None:
     chat.take(turn("first", **at(10)), end("session", 30))
     chat.take(turn("second", **at(20)))

@@ -227,7 +227,7 @@ _first = events.alias("first")
 _FIRST_TURN = (
     select(_first.c.seq)
     .where(_first.c.session == sessions.c.seq, _first.c.event == ConversationTurn.event)
-    .order_by(_first.c.seq)
+    .order_by(_first.c.timestamp, _first.c.seq)
     .limit(1)
     .correlate(sessions)
     .scalar_subquery()
