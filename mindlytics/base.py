@@ -26,7 +26,7 @@ from .pipeline.base import Pipeline
 from .pipeline.waiting import LONGEST_TIMEOUT, clock
 from .service import ServiceClient
 from .session import BaseSession
-from .session_state import Properties
+from .session_state import Encode, Properties
 from .settings import Options, Settings
 from .validators import check_name
 from .values import UTC, Timestamp
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Pipeline)
 S = TypeVar("S", bound=BaseSession[Any, Any])
 L = TypeVar("L", bound="Listening")
-
-Encode = Callable[..., bytes]
-"""Encodes the parts of an event, see ``wire.py``."""
 
 
 class BaseClient(ServiceClient[P], Generic[P, S, L]):

@@ -24,7 +24,6 @@ from .validators import check_name
 from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime
 
 if TYPE_CHECKING:
-    from .base import Encode
     from .delivery.ledger import Ledger
     from .destinations import Mirror
     from .events import AnyEvent
@@ -39,6 +38,8 @@ T = TypeVar("T")
 
 Properties = Mapping[str, object]
 """Names and values. A value that cannot become a string, number or boolean is left out with a warning."""
+Encode = Callable[..., bytes]
+"""Encodes the parts of an event, see ``wire.py``."""
 
 
 def new_id() -> str:

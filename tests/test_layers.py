@@ -36,9 +36,10 @@ FORBIDDEN = {
     | {"mindlytics.delivery", "mindlytics.pipeline", "mindlytics.events", "numpy", "pandas", "bson"},
     "values.py": DRIVERS
     | {"mindlytics.delivery", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.events", "cattrs"},
-    "session.py": DRIVERS | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
+    "session.py": DRIVERS
+    | {"mindlytics.base", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
     "session_state.py": DRIVERS
-    | {"mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
+    | {"mindlytics.base", "mindlytics.wire", "mindlytics.pipeline", "mindlytics.transport", "cattrs", "orjson"},
     "transport": {
         "mindlytics.delivery",
         "mindlytics.wire",
