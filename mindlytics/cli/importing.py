@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any, Union
 
 import click
 from attrs import define, field, frozen
@@ -44,6 +44,9 @@ READ_AHEAD = 256 * 1024
 STDIN = "-"
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """The exit status after each signal, as shells have it."""
+
+Moved = Callable[[int, Union[IO[bytes], None]], None]
+"""Called with the index of the file that is read, and the file if it is open."""
 
 
 @frozen
@@ -293,7 +296,7 @@ def _items(
     files: tuple[str | Part, ...],
     reading: Reading,
     summary: Summary,
-    moved: Callable[[int, Any], None],
+    moved: Moved,
     stopped: Stopped,
 ) -> Iterator[tuple[str, Transcript | Problem]]:
     """What the files come to, each with its place, until a signal asks to stop."""
@@ -320,7 +323,7 @@ def _items(
         stopped.is_reading = False
 
 
-def sources_of(file: str | Part, name: str, names: Mapping[str, str]) -> Iterator[tuple[Source, Any]]:
+def sources_of(file: str | Part, name: str, names: Mapping[str, str]) -> Iterator[tuple[Source, IO[bytes] | None]]:
     if isinstance(file, Part):
         with open(file.path, "rb", buffering=READ_AHEAD) as raw:
             yield file.source(raw), raw
@@ -343,7 +346,7 @@ def place(name: str, item: Transcript | Problem) -> str:
 
 
 @contextmanager
-def _progress(files: tuple[str | Part, ...], summary: Summary, show: bool) -> Iterator[Callable[[int, Any], None]]:
+def _progress(files: tuple[str | Part, ...], summary: Summary, show: bool) -> Iterator[Moved]:
     """A bar on stderr, where that is a terminal, with the rate and the time that is left."""
     if not show or not sys.stderr.isatty():
         yield lambda index, raw: None
@@ -355,8 +358,8 @@ def _progress(files: tuple[str | Part, ...], summary: Summary, show: bool) -> It
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(sizes) or None, done=0, rate=0)
 
-        def moved(index: int, raw: Any) -> None:
-            position = sum(sizes[:index]) + (raw.report() if raw is not None and raw.seekable() else 0)
+        def moved(index: int, raw: IO[bytes] | None) -> None:
+            position = sum(sizes[:index]) + (raw.tell() if raw is not None and raw.seekable() else 0)
             rate = round(summary.conversations / max(time.monotonic() - began, 0.001))
             progress.update(task, completed=position, done=summary.conversations, rate=rate)
 

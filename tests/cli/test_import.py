@@ -19,7 +19,7 @@ from mindlytics.settings import Settings
 from mindlytics.transcripts import Problem, Summary, Transcript, Turn, read
 from mindlytics.transcripts.recording import Recording
 
-from .processes import Running, Stored, environment, mindlytics
+from .processes import COMMAND, Running, Stored, environment, mindlytics
 
 TEA = {
     "conversation_id": "tea",
@@ -150,6 +150,27 @@ def test_a_dry_run_counts_and_sends_nothing(tmp_path: Path) -> None:
     assert {**wanted, "left out: system messages": 1} == counted(ended.stdout)
     bad = written(tmp_path / "bad.jsonl", "{")
     assert 1 == mindlytics("import", "--dry-run", bad).returncode
+
+
+def test_a_terminal_shows_how_far_it_is(tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", TEA, COFFEE)
+    terminal, theirs = os.openpty()
+    try:
+        ended = subprocess.run(
+            [*COMMAND, "import", "--dry-run", str(file)],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=environment(TERM="xterm"),
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(theirs)
+    with open(terminal, "rb", buffering=0) as screen:
+        shown = b""
+        while b"2 conversations, " not in shown:
+            shown += screen.read(4096)
+    assert (0, 2) == (ended.returncode, counted(ended.stdout.decode())["sessions"])
 
 
 def test_stdin_plain_and_gzipped(server: Running, project: str, stored: Stored) -> None:
