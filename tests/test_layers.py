@@ -80,6 +80,7 @@ FORBIDDEN = {
         "mindlytics.setting_rules",
     },
     "spool/format.py": DRIVERS | {"os", "pathlib"},
+    "integrations/calls.py": {"mindlytics.integrations.recording"},
     "antonnia": {
         "requests",
         "aiohttp",

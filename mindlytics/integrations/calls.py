@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from ..arguments import as_text
@@ -17,7 +17,6 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from ..context import AnySession
-    from .recording import Turn
 
 _running: WeakKeyDictionary[AnySession, list[Call]] = WeakKeyDictionary()
 """The open calls of each session, so that a tool that ``observe`` records too is recorded once."""
@@ -43,10 +42,18 @@ class Ended(NamedTuple):
     properties: Mapping[str, object]
 
 
+class CallTurn(Protocol):
+    """What a call asks of its turn."""
+
+    session: AnySession | None
+
+    def take(self, ended: Ended) -> None: ...
+
+
 class Call:
     """A running tool. Made by :meth:`Turn.call`."""
 
-    def __init__(self, turn: Turn, name: str, args: object, at: datetime | None) -> None:
+    def __init__(self, turn: CallTurn, name: str, args: object, at: datetime | None) -> None:
         self.turn = turn
         self.name = name
         self.args = self._as_text("args", args)
@@ -105,7 +112,7 @@ class Call:
             running.remove(self)
 
 
-def open_calls(turn: Turn) -> list[Call]:
+def open_calls(turn: CallTurn) -> list[Call]:
     """The calls of a turn that have not ended."""
     return [call for call in _calls_of(turn.session) if call.turn is turn]
 
