@@ -4,14 +4,9 @@ import atexit
 
 # registered before the import of the package, so it is called last
 atexit.register(lambda: last())  # noqa: PLW0108  it is defined below
-from mindlytics import Client, MLEvent  # noqa: E402
+from hears import hear, names  # noqa: E402
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
-
+from mindlytics import Client  # noqa: E402
 
 client = Client()
 

@@ -5,14 +5,9 @@ import sys
 import time
 import warnings
 
-from mindlytics import Client, MLEvent
+from hears import hear, names
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
-
+from mindlytics import Client
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking where threads are
 client = Client()

@@ -1,13 +1,8 @@
 """Ends while a listener waits for the session's end."""
 
-from mindlytics import Client, MLEvent
+from hears import hear
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
-
+from mindlytics import Client
 
 session = Client().create_session(on_event=hear)
 session.track_event(event="Hello")

@@ -3,14 +3,9 @@
 import asyncio
 import threading
 
-from mindlytics import AsyncClient, Client, MLEvent
+from hears import hear
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
-
+from mindlytics import AsyncClient, Client
 
 client = AsyncClient()
 

@@ -2,14 +2,9 @@
 
 import socket
 
-from mindlytics import Client, MLEvent
+from hears import hear
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
-
+from mindlytics import Client
 
 hanging = socket.create_server(("127.0.0.1", 0))
 client = Client(wss_endpoint=f"ws://127.0.0.1:{hanging.getsockname()[1]}")

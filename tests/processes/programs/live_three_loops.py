@@ -2,14 +2,9 @@
 
 import asyncio
 
-from mindlytics import AsyncClient, MLEvent
+from hears import hear, names
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
-
+from mindlytics import AsyncClient
 
 client = AsyncClient()
 session = client.create_session(on_event=hear)

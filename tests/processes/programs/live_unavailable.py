@@ -2,13 +2,9 @@
 
 import asyncio
 
-from mindlytics import AsyncClient, MLEvent
+from hears import hear
 
-names: list[str] = []
-
-
-def hear(event: MLEvent) -> None:
-    names.append(event.event)
+from mindlytics import AsyncClient
 
 
 async def main() -> None:
