@@ -12,19 +12,19 @@ from .programs import STARTS, STRICT, run
 from .sink import Sink
 
 ENDINGS = {
-    "last line": ("fifty_events.py", "blocking"),
-    "sys.exit": ("sys_exit.py", "blocking"),
+    "last line": ("many_events.py", "blocking"),
+    "sys.exit": ("many_events.py", "blocking"),
     "one event on the last line": ("one_event.py", "blocking"),
     "exit handler that tracks": ("exit_handler.py", "blocking"),
     "exit handler registered before the import": ("exit_handler.py", "blocking"),
     "thread that outlives main": ("thread_outlives_main.py", "blocking"),
     "open client after asyncio.run": ("asyncio_run.py", "asyncio"),
-    "no await at all": ("fifty_events.py", "asyncio"),
+    "no await at all": ("many_events.py", "asyncio"),
     "no loop until the exit handler": ("exit_handler.py", "asyncio"),
     "several asyncio.run": ("several_runs.py", "asyncio"),
     "a loop closed with events pending": ("closed_loop.py", "asyncio"),
-    "sys.exit within a loop": ("exit_within_loop.py", "asyncio"),
-    "last line, Align AI": ("fifty_events.py", "AlignAI"),
+    "sys.exit within a loop": ("asyncio_run.py", "asyncio"),
+    "last line, Align AI": ("many_events.py", "AlignAI"),
     "exit handler that tracks, Align AI": ("exit_handler.py", "AlignAI"),
     "open client after asyncio.run, Align AI": ("asyncio_run.py", "AsyncAlignAI"),
 }
@@ -40,7 +40,8 @@ def test_everything_arrives_in_order_and_stderr_is_empty(sink: Sink, ending: str
     url = sink.url.replace("127.0.0.1", host)
     settings = {"MLSDK_SERVER_BASE": url, "ALIGNAI_HOST": url, "MLSDK_SHUTDOWN_TIMEOUT": "60"}
     early = "1" if "before the import" in ending else ""
-    ran = run(sink, PROGRAMS / program, *quiet, START=start, EARLY=early, **settings)
+    way = "sys.exit" if "sys.exit" in ending else ""
+    ran = run(sink, PROGRAMS / program, *quiet, START=start, EARLY=early, ENDING=way, **settings)
     assert (0, "", "") == (ran.returncode, ran.stdout, ran.stderr)
     assert (["e"] if program == "one_event.py" else FIFTY) == sink.names()
 
@@ -60,14 +61,14 @@ def test_a_close_that_is_cut_short_is_made_up_for_at_the_exit(
 
 @pytest.mark.parametrize("start", STARTS)
 def test_an_exception_ends_the_program_not_the_delivery(sink: Sink, start: str) -> None:
-    ran = run(sink, PROGRAMS / "raises.py", START=start)
+    ran = run(sink, PROGRAMS / "many_events.py", START=start, ENDING="an exception")
     assert 1 == ran.returncode
     assert ran.stderr.rstrip().endswith("RuntimeError: the program is broken")
     assert "mindlytics:" not in ran.stderr
     assert 50 == len(sink.events)
 
 
-@pytest.mark.parametrize(("start", "program"), [("blocking", "fifty_events.py"), ("asyncio", "asyncio_run.py")])
+@pytest.mark.parametrize(("start", "program"), [("blocking", "many_events.py"), ("asyncio", "asyncio_run.py")])
 @pytest.mark.parametrize("fault", [faults.hang, faults.status(503)], ids=["hang", "503"])
 def test_a_service_that_fails_holds_no_exit_up_and_the_loss_is_one_line(
     sink: Sink, start: str, program: str, fault: faults.Fault
@@ -84,7 +85,7 @@ def test_a_service_that_fails_holds_no_exit_up_and_the_loss_is_one_line(
 @pytest.mark.parametrize("start", ["blocking", "asyncio"])
 def test_an_unreachable_service_harms_nothing(sink: Sink, start: str) -> None:
     settings = {"MLSDK_SERVER_BASE": "http://127.0.0.1:9", "MLSDK_SHUTDOWN_TIMEOUT": "3"}
-    ran = run(sink, PROGRAMS / "fifty_events.py", START=start, **settings)
+    ran = run(sink, PROGRAMS / "many_events.py", START=start, **settings)
     line = "mindlytics: 50 events were not delivered (http://127.0.0.1:9: no reply: connection refused)\n"
     assert (0, "", line) == (ran.returncode, ran.stdout, ran.stderr)
 

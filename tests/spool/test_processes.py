@@ -17,10 +17,10 @@ from ..sink import Sink
 from .found import remove_porches
 
 SCRIPTS = {
-    "blocking": ("fifty_events.py", "blocking"),
+    "blocking": ("many_events.py", "blocking"),
     "with a block": ("with_block.py", "blocking"),
     "asyncio": ("asyncio_run.py", "asyncio"),
-    "Align AI": ("fifty_events.py", "AlignAI"),
+    "Align AI": ("many_events.py", "AlignAI"),
     "Align AI, asyncio": ("asyncio_run.py", "AsyncAlignAI"),
 }
 """By name: a program, and what it records with."""
@@ -80,7 +80,7 @@ def test_an_event_whose_call_has_returned_survives(sink: Sink, tmp_path: Path, s
     for count in (1, 400):
         sink.events.clear()
         settings = {"START": start, "MLSDK_SPOOL": str(tmp_path)}
-        ran = run(sink, PROGRAMS / "ends_at_once.py", COUNT=str(count), ENDING=ending, **settings)
+        ran = run(sink, PROGRAMS / "many_events.py", COUNT=str(count), ENDING=ending, **settings)
         assert "" == ran.stderr
         taken = run(sink, PROGRAMS / "empties_spool.py", *STRICT, **settings)
         assert (0, "") == (taken.returncode, taken.stderr)
