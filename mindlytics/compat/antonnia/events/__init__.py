@@ -9,32 +9,5 @@ For new programs, :mod:`mindlytics.antonnia.webhooks` also calls your handlers.
 
 from __future__ import annotations
 
-from .types import (
-    AppConnectionCreated,
-    AppConnectionCreatedData,
-    Event,
-    EventBase,
-    MessageCreated,
-    MessageCreatedData,
-    SessionCreated,
-    SessionCreatedData,
-    SessionFinished,
-    SessionFinishedData,
-    SessionTransferred,
-    SessionTransferredData,
-)
-
-__all__ = [
-    "AppConnectionCreated",
-    "AppConnectionCreatedData",
-    "Event",
-    "EventBase",
-    "MessageCreated",
-    "MessageCreatedData",
-    "SessionCreated",
-    "SessionCreatedData",
-    "SessionFinished",
-    "SessionFinishedData",
-    "SessionTransferred",
-    "SessionTransferredData",
-]
+from .types import *  # noqa: F403  the same names
+from .types import __all__ as __all__
