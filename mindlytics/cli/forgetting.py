@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import click
 
 from .. import HTTPClient, MindlyticsError
+from ..values import UTC
 from .placeoptions import place_options
 from .serveroptions import LOCAL, credentials
 from .terminal import fail, printable
@@ -25,7 +27,7 @@ SECONDS = 3600.0
     default="7d",
     show_default=True,
     metavar="TIME",
-    help="Store nothing new of the person for this time: 90s, 30m, 2h, 7d, or none.",
+    help="Store nothing new of the person for this time: 90s, 30m, 2h, 7d, or none. It replaces an earlier one.",
 )
 @place_options
 def forget(
@@ -50,13 +52,18 @@ def forget(
         raise click.UsageError("--yes is missing, and there is no terminal to ask")
     if not yes:
         click.confirm(f"Delete all that is recorded of {printable(user)} at {printable(_shown(place))}?", abort=True)
+    began = datetime.now(UTC)
     try:
         sessions, events, contacts = (
             _ask(place, user, seconds, api_key, project_id) if db is None else _delete(db, user, seconds, project_id)
         )
     except MindlyticsError as error:
         fail(error, 1)
-    click.echo(f"{printable(user)} is forgotten: {sessions} sessions, {events} events, {contacts} contacts")
+    person = printable(user)
+    click.echo(f"{person} is forgotten: {sessions} sessions, {events} events, {contacts} contacts")
+    until = (began + timedelta(seconds=seconds)).astimezone()
+    stored = f"stay out until {until:%Y-%m-%d %H:%M}" if seconds else "are stored"
+    click.echo(f"New events of {person} {stored}")
 
 
 def _ask(
@@ -79,7 +86,7 @@ def _ask(
 
 def _delete(db: str, user: str, seconds: float, project_id: str | None) -> tuple[object, object, object]:
     from ..server.database import database_at  # noqa: PLC0415
-    from ..server.forgetting import forget  # noqa: PLC0415
+    from ..server.forgetting import check_keep_out, forget  # noqa: PLC0415
     from ..server.reader import app_of_project  # noqa: PLC0415
     from ..server.schema import StoreError  # noqa: PLC0415
     from ..server.store import Store  # noqa: PLC0415
@@ -89,7 +96,7 @@ def _delete(db: str, user: str, seconds: float, project_id: str | None) -> tuple
 
     async def work() -> tuple[object, object, object]:
         app = await store.read(lambda connection: app_of_project(connection, project_id))
-        deleted = await forget(store, app.scope, user, seconds)
+        deleted = await forget(store, app.scope, user, check_keep_out(seconds))
         if deleted is None:
             raise StoreError("no user has this id")
         return deleted.sessions, deleted.events, len(deleted.contacts)

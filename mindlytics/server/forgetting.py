@@ -19,7 +19,7 @@ from ..errors import InvalidEvent
 from ..validators import check_name
 from .antonnia.documents import APP_ID
 from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions
-from .forgotten import DEVICE, SESSION, USER
+from .forgotten import USER
 from .http import STORE, Problem, caller_of, json_object, reply
 from .idempotency import KEY_SECONDS
 from .records import Records
@@ -52,10 +52,21 @@ class Deleted:
     contacts: Sequence[str] = ()
 
 
+def check_keep_out(value: object) -> float:
+    """A time in seconds for which events may stay out.
+
+    :raises InvalidEvent: it is none.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= LONGEST:
+        raise InvalidEvent("keep_out", "a number of seconds from 0 to ten years", value)
+    return value
+
+
 async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT) -> Deleted | None:
     """Forget the person with this id. Returns None if nobody has it.
 
-    :param keep_out: seconds in which events of the person are acknowledged and not stored.
+    :param keep_out: seconds in which events of the person are acknowledged and not stored. It replaces that of an
+        earlier call.
     """
     plan = await store.write(partial(_begin, scope, name, now() + int(keep_out * 1_000_000)))
     if plan is None:
@@ -83,17 +94,17 @@ def _begin(scope: int, name: str, until: int, records: Records) -> Plan | None:
     )
     contacts = connection.execute(of_contacts).scalar()
     user = records.user_called(scope, name)
-    if user is None:  # maybe a contact alone, or one whose deletion broke off at its end
+    if user is None:  # maybe a contact alone, or one who was forgotten before
         is_contact = and_(antonnia.c.scope == contacts, antonnia.c.contact_id == name)
         contact = connection.execute(select(antonnia.c.seq).where(is_contact).limit(1)).scalar()
-        is_known = contact is not None or names.has(scope, USER, name)
-        return Plan(NOBODY, scope, contacts, [name]) if is_known else None
-    owned = select(devices.c.device_id).where(devices.c.owner == user.seq)
-    used = select(sessions.c.session_id, sessions.c.device_id).where(sessions.c.owner == user.seq)
-    mine = connection.execute(used).all()
-    names.add(connection, scope, USER, user.aliases, until)
-    names.add(connection, scope, DEVICE, connection.execute(owned).scalars(), until)
-    names.add(connection, scope, SESSION, [session_id for session_id, _ in mine], until)
+        if contact is None and not names.has(scope, USER, name):
+            return None
+        names.keep_out(connection, scope, until, [name])
+        records.forget()
+        return Plan(NOBODY, scope, contacts, [name])
+    owned = connection.execute(select(devices.c.device_id).where(devices.c.owner == user.seq)).scalars()
+    mine = connection.execute(select(sessions.c.session_id).where(sessions.c.owner == user.seq)).scalars()
+    names.keep_out(connection, scope, until, user.aliases, devices=owned, sessions=mine)
     records.forget()
     return Plan(user.seq, scope, contacts, list(user.aliases))
 
@@ -135,9 +146,7 @@ async def answer(request: web.Request) -> web.Response:
     """Forget the person whom a request names."""
     caller = await caller_of(request)
     body = await json_object(request)
-    name, seconds = check_name("id", body.get("id")), body.get("keep_out", KEEP_OUT)
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= LONGEST:
-        raise InvalidEvent("keep_out", "a number of seconds from 0 to ten years", seconds)
+    name, seconds = check_name("id", body.get("id")), check_keep_out(body.get("keep_out", KEEP_OUT))
     store = request.app[STORE]
     scope = await store.write(lambda records: records.app(*caller).scope)
     work = asyncio.ensure_future(forget(store, scope, name, seconds))

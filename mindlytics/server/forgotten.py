@@ -42,15 +42,33 @@ class Forgotten:
             return any(self.has(scope, USER, name) for name in names)
         return event.device_id is not None and self.has(scope, DEVICE, event.device_id)
 
-    def add(self, connection: Connection, scope: int, kind: str, names: Iterable[str], until: int) -> None:
-        """Forget more, until this time in the stored form."""
-        rows = [{"scope": scope, "name": self._hash(kind, name), "until": until} for name in names]
-        if rows:
-            statement = upsert(connection, forgotten)
-            replaced = statement.on_conflict_do_update(
-                index_elements=["scope", "name"], set_={"until": statement.excluded.until}
-            )
-            connection.execute(replaced, rows)
+    def keep_out(
+        self,
+        connection: Connection,
+        scope: int,
+        until: int,
+        users: Iterable[str],
+        *,
+        devices: Iterable[str] = (),
+        sessions: Iterable[str] = (),
+    ) -> None:
+        """Keep out a person until this time in the stored form, which replaces an earlier one.
+
+        All names of a person have the same time, and no one else has it. So the names of an earlier call are found.
+        """
+        names = {self._hash(USER, name) for name in users}
+        earlier = {self._until.get((scope, name)) for name in names}
+        names.update(name for (of, name), end in self._until.items() if of == scope and end in earlier)
+        names.update(self._hash(DEVICE, name) for name in devices)
+        names.update(self._hash(SESSION, name) for name in sessions)
+        others = set(self._until.values())
+        while until in others:
+            until += 1
+        statement = upsert(connection, forgotten)
+        replaced = statement.on_conflict_do_update(
+            index_elements=["scope", "name"], set_={"until": statement.excluded.until}
+        )
+        connection.execute(replaced, [{"scope": scope, "name": name, "until": until} for name in names])
 
     def _hash(self, kind: str, name: str) -> str:
         return hashed(f"{kind} {name}", self._salt)

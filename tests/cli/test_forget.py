@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,28 @@ def test_a_server_and_a_file_forget(tmp_path: Path) -> None:
         asked = mindlytics("forget", "--user", "a", "--yes", "--server", server.url, "--project-id", "shop")
         assert (0, "") == (asked.returncode, asked.stderr)
         assert asked.stdout.startswith("a is forgotten: 1 sessions, ")
+        until = datetime.strptime(asked.stdout.splitlines()[-1], "New events of a stay out until %Y-%m-%d %H:%M")
+        assert timedelta(days=7, minutes=-2) < until - datetime.now() <= timedelta(days=7)
         assert ["b", "c"] == users_at(server.url)
         done = mindlytics("forget", "--user", "b", "--yes", "--db", place)
         assert (0, "") == (done.returncode, done.stderr)
         fill(server.url, "shop", "abcd")
         assert ["c", "d"] == sorted(filter(None, users_at(server.url)))
+        again = mindlytics("forget", "--user", "b", "--yes", "--db", place, "--keep-out", "none")
+        assert "b is forgotten: 0 sessions, 0 events, 0 contacts\nNew events of b are stored\n" == again.stdout
+        fill(server.url, "shop", "ab")
+        assert ["b", "c", "d"] == sorted(filter(None, users_at(server.url)))
     assert b"I am a" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_a_time_of_ages_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "m.db"
+    with LocalServer(place) as server:
+        fill(server.url, "shop", "a")
+        ended = mindlytics("forget", "--user", "a", "--yes", "--db", place, "--keep-out", "999999999d")
+        assert 1 == ended.returncode
+        assert "keep_out must be a number of seconds from 0 to ten years" in ended.stderr
+        assert ["a"] == users_at(server.url)
 
 
 @pytest.mark.parametrize(

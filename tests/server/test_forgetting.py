@@ -135,6 +135,28 @@ def test_the_time_without_the_person_ends(server: LocalServer) -> None:
     assert {"bobs", "new"} == {row["session_id"] for row in caller.find("sessions")}
 
 
+def test_a_later_time_replaces_the_earlier_one(server: LocalServer) -> None:
+    caller = record(server)
+    forget(caller)
+    forget(caller, "bob")
+    forget(caller, "ada-lovelace", keep_out=0)
+    caller.take(
+        turn(session_id="ada-session", user_id="ada-at-home"),
+        turn(session_id="anonymous", device_id="ada-phone"),
+        turn(session_id="bobs again", user_id="bob"),
+    )
+    assert {"ada-session", "anonymous"} == {row["session_id"] for row in caller.find("sessions")}
+
+
+def test_a_contact_alone_is_kept_out_too(server: LocalServer) -> None:
+    with Conversations("key", f"{server.url}/conversations/v2") as conversations:
+        conversations.sessions.create("contact-only", "Ada")
+    caller = Caller(server.url)
+    forget(caller, "contact-only")
+    caller.take(turn(user_id="contact-only"))
+    assert [] == caller.find("sessions")
+
+
 def test_another_project_keeps_its_users(server: LocalServer) -> None:
     record(server)
     other = Caller(server.url, app_id="other")
