@@ -1,4 +1,7 @@
-"""Deletes sessions with all that belongs to them, in steps that hold up nobody. Triggers keep the index of words."""
+"""Deletes sessions and users with all that belongs to them, in steps that let events in between.
+
+Triggers keep the index of words.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 
 from .records import Records
-from .schema import conversations, events, intents, sessions, unanalysed
+from .schema import aliases, conversations, devices, events, intents, sessions, unanalysed, unindexed, users
 
 EVENTS_AT_ONCE = 250
 """Most events of one step."""
@@ -15,7 +18,7 @@ SESSIONS_AT_ONCE = 100
 """Most sessions of one step."""
 
 
-def delete_sessions(records: Records, numbers: Sequence[int]) -> int:
+def delete_sessions(numbers: Sequence[int], records: Records) -> int:
     """Delete these sessions, or some of their events if they have many. Returns the number of deleted events.
 
     They are gone once it returns less than :data:`EVENTS_AT_ONCE`. Until then, call it again.
@@ -31,3 +34,13 @@ def delete_sessions(records: Records, numbers: Sequence[int]) -> int:
         connection.execute(delete(sessions).where(sessions.c.seq.in_(numbers)))
     records.forget()
     return len(found)
+
+
+def delete_users(numbers: Sequence[int], records: Records) -> None:
+    """Delete users who have no sessions."""
+    records.flush()
+    for table in (aliases, devices):
+        records.connection.execute(delete(table).where(table.c.owner.in_(numbers)))
+    for rows in (unindexed, users):
+        records.connection.execute(delete(rows).where(rows.c.seq.in_(numbers)))
+    records.forget()

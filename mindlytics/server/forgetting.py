@@ -18,12 +18,12 @@ from sqlalchemy import and_, delete, or_, select
 from ..errors import InvalidEvent
 from ..validators import check_name
 from .antonnia.documents import APP_ID
-from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions
+from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_users
 from .forgotten import USER
 from .http import STORE, Problem, caller_of, json_object, reply
 from .idempotency import KEY_SECONDS
 from .records import Records
-from .schema import aliases, antonnia, apps, devices, idempotency_keys, now, sessions, unindexed, users
+from .schema import antonnia, apps, devices, idempotency_keys, now, sessions
 from .store import Store
 
 FORGET_PATH = "/bc/v1/user/forget"
@@ -73,11 +73,10 @@ async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT
         return None
     count, gone = 0, 0
     while numbers := await store.write(partial(_next, plan.user)):
-        while True:
-            deleted = await store.write(partial(_delete, numbers))
+        deleted = EVENTS_AT_ONCE
+        while deleted >= EVENTS_AT_ONCE:
+            deleted = await store.write(partial(delete_sessions, numbers))
             gone += deleted
-            if deleted < EVENTS_AT_ONCE:
-                break
         count += len(numbers)
     contacts = await store.write(partial(_end, plan))
     await store.compact(whole=True)
@@ -114,18 +113,10 @@ def _next(user: int, records: Records) -> list[int]:
     return list(records.connection.execute(query).scalars())
 
 
-def _delete(numbers: Sequence[int], records: Records) -> int:
-    return delete_sessions(records, numbers)
-
-
 def _end(plan: Plan, records: Records) -> Sequence[str]:
     """Delete the user, and the person's sessions of the Conversations API. Returns the ids of the latter."""
     connection = records.connection
-    for table in (aliases, devices):
-        connection.execute(delete(table).where(table.c.owner == plan.user))
-    connection.execute(delete(unindexed).where(unindexed.c.seq == plan.user))
-    connection.execute(delete(users).where(users.c.seq == plan.user))
-    records.forget()
+    delete_users([plan.user], records)
     if plan.contacts is None:
         return ()
     of_app = antonnia.c.scope == plan.contacts

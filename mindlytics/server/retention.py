@@ -11,13 +11,13 @@ from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
-from sqlalchemy import delete, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import MindlyticsError
-from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions
+from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_users
 from .records import Records
-from .schema import aliases, apps, devices, now, sessions, unindexed, users
+from .schema import apps, now, sessions, users
 from .store import Store
 from .unavailable import Stopping
 
@@ -78,7 +78,7 @@ async def drop_old(store: Store, before: int) -> int:
         while numbers := await store.write(partial(_ended, scope, before)):
             deleted = EVENTS_AT_ONCE
             while deleted >= EVENTS_AT_ONCE:
-                deleted = await _giving_way(store.write(partial(_delete, numbers)))
+                deleted = await _giving_way(store.write(partial(delete_sessions, numbers)))
             while not await _giving_way(store.compact()):
                 pass
             count += len(numbers)
@@ -109,20 +109,11 @@ def _ended(scope: int, before: int, records: Records) -> list[int]:
     return list(records.connection.execute(query).scalars())
 
 
-def _delete(numbers: list[int], records: Records) -> int:
-    return delete_sessions(records, numbers)
-
-
 def _drop_users(scope: int, before: int, records: Records) -> int:
     """Delete some users who are as old and have no session. Returns how many."""
     has_session = exists().where(sessions.c.owner == users.c.seq)
     query = select(users.c.seq).where(users.c.scope == scope, users.c.created_at < before, ~has_session)
     numbers = records.connection.execute(query.limit(SESSIONS_AT_ONCE)).scalars().all()
     if numbers:
-        records.flush()
-        for table in (aliases, devices):
-            records.connection.execute(delete(table).where(table.c.owner.in_(numbers)))
-        for rows in (unindexed, users):
-            records.connection.execute(delete(rows).where(rows.c.seq.in_(numbers)))
-        records.forget()
+        delete_users(numbers, records)
     return len(numbers)
