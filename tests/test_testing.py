@@ -11,7 +11,7 @@ import pytest
 import mindlytics
 from mindlytics import AsyncClient, Client, HTTPClient, MLHTTPError, transport
 from mindlytics.align import AlignAI
-from mindlytics.events import EndSession
+from mindlytics.events import CustomEvent, EndSession
 from mindlytics.testing import Recorded, first_difference, recording
 
 pytest_plugins = ("pytester",)
@@ -74,6 +74,17 @@ def test_a_client_made_before_is_recorded_and_earlier_events_are_not() -> None:
         assert 1 == len(recorded.turns)
     assert 0 == client.close().pending
     assert 0 == client.stats().dropped
+
+
+def test_only_clients_made_within_are_recorded_if_the_environment_disables_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLSDK_ENABLED", "0")
+    before = Client()
+    with recording() as recorded:
+        before.create_session().track_event(event="Before")
+        Client().create_session().track_event(event="Within")
+        assert ["Within"] == [event.event for event in recorded.of(CustomEvent)]
 
 
 def test_hooks_have_done_their_work() -> None:

@@ -134,8 +134,8 @@ def _reply(status: int, document: Mapping[str, object]) -> transport.Reply:
 def recording() -> Iterator[Recorded]:
     """Record in memory what any client of this process sends, and let nothing reach the network.
 
-    Clients made meanwhile need no credentials, and are enabled. Those made before belong to it too, unless they were
-    made with ``enabled=False``.
+    Clients that you make within it need no credentials, and are enabled. It records those made before too, unless they
+    are disabled.
     """
     recorded = Recorded()
     before = transport.stand_in
