@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import venv
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,14 @@ def machine() -> dict[str, Any]:
         "load_before": round(os.getloadavg()[0], 2),
         "commit": commit(),
     }
+
+
+def described(here: Mapping[str, Any]) -> str:
+    """The machine in one line."""
+    return (
+        f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']},"
+        f" load {here['load_before']}\n"
+    )
 
 
 def _processor() -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .environment import machine, prepare, versions
+from .environment import described, machine, prepare, versions
 from .figures import short
 from .process import program
 from .sink import Sink
@@ -84,7 +84,7 @@ def main() -> int:
     python = prepare("frameworks-", REQUIREMENTS)
     found = measured(python, chosen.rounds, chosen.calls)
     named = ", ".join(f"{name} {version}" for name, version in versions(python, REQUIREMENTS).items())
-    sys.stdout.write(f"{machine()}\n{named}\n\n{records(found)}\n\n{times(found)}\n")
+    sys.stdout.write(f"{described(machine())}{named}\n\n{records(found)}\n\n{times(found)}\n")
     troubles = worse(found)
     sys.stderr.writelines(f"{trouble}\n" for trouble in troubles)
     return 1 if troubles else 0

@@ -10,7 +10,6 @@ import argparse
 import os
 import re
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .environment import machine
+from .environment import described, machine
 from .figures import middle, short, whole
-from .process import ROOT, clean_environment, program
+from .process import program, serving
 
 MIB = 2**20
 TICK = os.sysconf("SC_CLK_TCK")
@@ -56,20 +55,8 @@ def server() -> Iterator[Server]:
     """A server of its own, over a file that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="mindlytics-") as directory:
         db = Path(directory, "ingest.db")
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "mindlytics", "serve", "--port", "0", "--db", str(db)],
-            cwd=ROOT,
-            env=clean_environment(),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().split()[-1]
-            yield Server(process.pid, url, db)
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
+        with serving(db) as (pid, url):
+            yield Server(pid, url, db)
 
 
 def measured(running: Server, name: str, *arguments: object) -> dict[str, Any]:
@@ -104,7 +91,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    chosen, here = arguments(), machine()
+    chosen = arguments()
     found: list[dict[str, Any]] = []
 
     def show(title: str, running: Server, name: str, *arguments: object) -> None:
@@ -116,8 +103,7 @@ def main() -> int:
         )
         sys.stdout.flush()
 
-    ran_on = f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']}"
-    sys.stdout.write(f"{ran_on}, load {here['load_before']}\n")
+    sys.stdout.write(described(machine()))
     for _ in range(chosen.rounds):
         for title, (name, *options) in KINDS.items():
             with server() as running:

@@ -6,7 +6,6 @@ The server runs in this process, whose CPU time is measured beside the time on t
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -23,12 +22,10 @@ from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import as_datetime
 from mindlytics.server.store import Store
 
-from .environment import machine
+from .environment import described, machine
 from .figures import whole
-from .reading import APART, START, fill
+from .reading import APART, START, arguments, fill
 
-SIZES = (100_000, 1_000_000, 10_000_000)
-REPEATS = 15
 LONG = 20_000
 """Turns of the long conversation."""
 
@@ -110,20 +107,9 @@ def _since(began: Times) -> Times:
     return clock - began[0], cpu - began[1]
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description="Measures the local server's page.")
-    parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="sizes (default 100000 1000000 10000000)")
-    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"requests of each page (default {REPEATS})")
-    parser.add_argument("--directory", help="where the file is made (default: where temporary files are)")
-    return parser.parse_args()
-
-
 def main() -> int:
-    chosen, here = arguments(), machine()
-    sys.stdout.write(
-        f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']},"
-        f" load {here['load_before']}\n"
-    )
+    chosen = arguments("pages", "Measures the local server's page.")
+    sys.stdout.write(described(machine()))
     with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
         db = Path(directory, "pages.db")
         stored = 0

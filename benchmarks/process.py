@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +63,21 @@ def measure(*command: str) -> dict[str, Any]:
 def program(name: str, *arguments: object, python: str = sys.executable) -> dict[str, Any]:
     """Run one of ``benchmarks.programs``."""
     return measure(python, "-m", f"benchmarks.programs.{name}", *map(str, arguments))
+
+
+@contextmanager
+def serving(db: Path, *options: str) -> Iterator[tuple[int, str]]:
+    """The local server over this file, in a process of its own: its process id and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "mindlytics", "serve", "--port", "0", "--db", str(db), *options],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process.pid, process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)

@@ -7,12 +7,10 @@ server does. Then a server of its own answers each read some times over one conn
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -26,9 +24,9 @@ from mindlytics.server.schema import microseconds
 from mindlytics.server.search.indexing import index_all
 from mindlytics.server.store import Store
 
-from .environment import machine
+from .environment import described, machine
 from .figures import short, whole
-from .process import ROOT, clean_environment
+from .process import serving
 from .programs.limits import HEADERS
 from .turns import TURNS, properties
 
@@ -127,25 +125,6 @@ def _fill(key: str, first: int, last: int, records: Records) -> None:
     connection.exec_driver_sql("DROP TABLE texts")
 
 
-@contextmanager
-def serving(db: Path) -> Iterator[str]:
-    """A server over this file, in a process of its own."""
-    command = [sys.executable, "-u", "-m", "mindlytics", "serve", "--port", "0", "--db", str(db), "--read-timeout", "0"]
-    process = subprocess.Popen(
-        [*command, "--analysis", "none", "--idle", "none"],
-        cwd=ROOT,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
 def measured(url: str, repeats: int) -> dict[str, list[float]]:
     """The milliseconds that each read took, from the request to the whole answer."""
     found: dict[str, list[float]] = {}
@@ -160,10 +139,8 @@ def measured(url: str, repeats: int) -> dict[str, list[float]]:
     return found
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.reading", description="Measures the local server's reads and searches."
-    )
+def arguments(name: str, description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="sizes (default 100000 1000000 10000000)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"requests of each kind (default {REPEATS})")
     parser.add_argument("--directory", help="where the file is made (default: where temporary files are)")
@@ -171,11 +148,8 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    chosen, here = arguments(), machine()
-    sys.stdout.write(
-        f"{here['processor']}, {here['cores']} cores, Python {here['python']}, commit {here['commit']},"
-        f" load {here['load_before']}\n"
-    )
+    chosen = arguments("reading", "Measures the local server's reads and searches.")
+    sys.stdout.write(described(machine()))
     with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
         db = Path(directory, "reading.db")
         stored = 0
@@ -191,7 +165,7 @@ def main() -> int:
                 f" {whole(db.stat().st_size / size)} bytes each\n"
             )
             stored = size
-            with serving(db) as url:
+            with serving(db, "--read-timeout", "0", "--analysis", "none", "--idle", "none") as (_, url):
                 for title, times in measured(url, chosen.repeats).items():
                     sys.stdout.write(f"{title:50}{median(times):9.1f} ms, longest {max(times):9.1f}\n")
             sys.stdout.flush()
