@@ -310,16 +310,14 @@ class SessionState(Generic[Done, Id]):
             self._live.subscription.reach_back(since)
             return
         self._live = self._client._follow(self.session_id, since, self._on_event, self._account.on_error)
-        if self._live is not None:
-            self._live.start()
+        self._live.start()
 
     def _is_to_see_its_end(self) -> bool:
-        """Whether the session has ended, its events are delivered, and a listener waits for its end.
+        """Whether the session has ended and its events are delivered, so that a listener sees its end.
 
         Destinations are ignored, since they send no live events.
         """
-        account = self._account
-        return self._live is not None and self._ended and account.delivered > 0 and account.pending == 0
+        return self._ended and self._account.delivered > 0 and self._account.pending == 0
 
     def _reopen(self) -> None:
         """Reuse an ended session, under a new id, or again under the id that the caller gave."""
