@@ -1,43 +1,40 @@
-"""``mindlytics import --explain``: what the first conversations of each file come to, and what is left out of them."""
+"""``mindlytics import --explain``: the first conversations and problems of each file, and what is left out of it."""
 
 from __future__ import annotations
-
-from itertools import islice
-from typing import Any
 
 import click
 
 from ..transcripts import Event, Problem, Summary, Transcript, Turn
-from .importing import STDIN, place, sources_of
+from .importfiles import Reading
 from .terminal import printable
 
 FIRST = 3
+"""Conversations, and problems, that are shown of a file. The others are counted."""
 LONGEST = 70
 
 
-def explain(files: tuple[str, ...], reading: Any) -> int:
+def explain(files: tuple[str, ...], reading: Reading) -> int:
     """Show it; the exit status."""
-    status = 0
+    has_problems = False
     for file in files:
         summary = Summary()
-        items = (
-            (place(source.path, item), item)
-            for source, _ in sources_of(file, "<stdin>" if file == STDIN else file, reading.options.names)
-            for item in reading.items(source, summary)
-        )
-        for where, item in islice(items, FIRST):
+        for where, item, _ in reading.items(file, summary):
             if isinstance(item, Problem):
-                status = 1
-                _say(f"{where}: {item.reason}")
-            else:
+                if summary.problems <= FIRST:
+                    _say(f"{where}: {item.reason}")
+            elif summary.conversations <= FIRST:
                 _show(where, item)
+        more = {"conversations": summary.conversations - FIRST, "problems": summary.problems - FIRST}
+        if words := ", ".join(f"{count} more {kind}" for kind, count in more.items() if count > 0):
+            _say(f"{file}: {words}")
         for kind, count in summary.left_out.items():
             _say(f"left out: {kind} ({count})")
         for kind, count in summary.unread.items():
             _say(f"not read: {kind} ({count})")
         if not summary.conversations and not summary.problems:
             _say(f"{file}: holds no conversation")
-    return status
+        has_problems = has_problems or summary.problems > 0
+    return int(has_problems)
 
 
 def _show(where: str, item: Transcript) -> None:

@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Union
+from typing import Any
 
 import click
 from attrs import define, field, frozen
@@ -24,47 +24,22 @@ from .. import HTTPClient, MindlyticsError, MLHTTPError
 from ..settings import Options as ClientOptions
 from ..settings import Settings
 from ..transcripts import Problem, Summary, Transcript
-from ..transcripts.columns import renamed
 from ..transcripts.context import Options
-from ..transcripts.detecting import detect, named
+from ..transcripts.detecting import named
 from ..transcripts.parts import Part, parts_of
-from ..transcripts.reader import one
 from ..transcripts.recording import PATIENCE, Recording
-from ..transcripts.shapes import AnyShape
-from ..transcripts.sources import Source, inside, opened, sources
+from .importfiles import STDIN, OpenFile, Reading, files_of
 from .serveroptions import credentials, server_options
 from .terminal import fail, printable, show_warnings
 
 ANSWER_SECONDS = 5.0
 """Seconds in which the server has to answer the request before an import."""
 
-READ_AHEAD = 256 * 1024
-"""Bytes that are read from a file at a time."""
-
-STDIN = "-"
 STOPPED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """The exit status after each signal, as shells have it."""
 
-Moved = Callable[[int, Union[IO[bytes], None]], None]
-"""Called with the index of the file that is read, and the file if it is open."""
-
-
-@frozen
-class Reading:
-    """How files are read, as the options say. It crosses processes."""
-
-    format: str | None
-    options: Options
-    strict: bool
-
-    def shape_of(self, record: object) -> AnyShape | None:
-        """The format of a record."""
-        return detect(renamed(record, self.options.names)) if self.format is None else named(self.format)
-
-    def items(self, source: Source, summary: Summary) -> Iterator[Transcript | Problem]:
-        """What a source comes to."""
-        shape = None if self.format is None else named(self.format)
-        return one(source, self.options, shape, self.strict, summary)
+Moved = Callable[[int, OpenFile], None]
+"""Called with the index of the file that is read, and the file."""
 
 
 @define
@@ -116,7 +91,7 @@ def _format(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, allow_dash=True))
 @server_options
 @click.option("--dry-run", is_flag=True, help="Read and count, but send nothing.")
-@click.option("--explain", is_flag=True, help="Show what the first conversations of each file come to. Send nothing.")
+@click.option("--explain", is_flag=True, help="Show the first conversations and problems of each file. Send nothing.")
 @click.option("--format", "format_", callback=_format, metavar="NAME", help="The format, or package.module:function.")
 @click.option("--map", "names", callback=_names, metavar="PAIRS", help="Names of keys: role=speaker,content=utterance")
 @click.option("--timezone", default="UTC", show_default=True, callback=_zone, help="Of times without an offset.")
@@ -198,18 +173,6 @@ def import_(  # noqa: PLR0917
 
 def _at(summary: Summary) -> str:
     return f" at {printable(summary.stopped)}" if summary.stopped else ""
-
-
-def files_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The files that are named, and those in folders that are."""
-    found: list[str] = []
-    for each in names:
-        path = Path(each)
-        if each != STDIN and path.is_dir():
-            found += map(str, inside(path))
-        else:
-            found.append(each)
-    return tuple(found)
 
 
 def _shared(files: tuple[str, ...], jobs: int, reading: Reading) -> list[str | Part]:
@@ -303,46 +266,17 @@ def _items(
     where = ""
     try:
         for index, file in enumerate(files):
-            name = "<stdin>" if file == STDIN else str(file)
-            try:
-                for source, raw in sources_of(file, name, reading.options.names):
-                    for item in reading.items(source, summary):
-                        moved(index, raw)
-                        where = place(source.path, item)
-                        stopped.is_reading = False
-                        yield where, item
-                        if stopped.number is not None:
-                            raise _Stop
-                        stopped.is_reading = True
-            except (OSError, EOFError) as error:
-                summary.problems += 1
-                report(name, f"reading failed: {error}")
+            for where, item, raw in reading.items(file, summary):
+                moved(index, raw)
+                stopped.is_reading = False
+                yield where, item
+                if stopped.number is not None:
+                    raise _Stop
+                stopped.is_reading = True
     except _Stop:
         summary.stopped = where
     finally:
         stopped.is_reading = False
-
-
-def sources_of(file: str | Part, name: str, names: Mapping[str, str]) -> Iterator[tuple[Source, IO[bytes] | None]]:
-    if isinstance(file, Part):
-        with open(file.path, "rb", buffering=READ_AHEAD) as raw:
-            yield file.source(raw), raw
-        return
-    if file != STDIN and Path(file).is_dir():
-        yield from ((source, None) for source in sources(file, names))
-        return
-    with open(0 if file == STDIN else file, "rb", buffering=READ_AHEAD, closefd=file != STDIN) as raw:
-        yield from ((source, raw) for source in opened(raw, name, names))
-
-
-def place(name: str, item: Transcript | Problem) -> str:
-    """The place of an item: the file, and the line or position in it."""
-    record = item.record or item.where if isinstance(item, Problem) else item.where
-    if isinstance(item, Problem) and record and item.reason.startswith(record):
-        return name  # the reason names the place
-    if record == f"line {item.line}":
-        return f"{name}:{item.line}"
-    return f"{name}: {record}" if record and record not in ("file", "end of file") else name
 
 
 @contextmanager
@@ -358,7 +292,7 @@ def _progress(files: tuple[str | Part, ...], summary: Summary, show: bool) -> It
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=sum(sizes) or None, done=0, rate=0)
 
-        def moved(index: int, raw: IO[bytes] | None) -> None:
+        def moved(index: int, raw: OpenFile) -> None:
             position = sum(sizes[:index]) + (raw.tell() if raw is not None and raw.seekable() else 0)
             rate = round(summary.conversations / max(time.monotonic() - began, 0.001))
             progress.update(task, completed=position, done=summary.conversations, rate=rate)

@@ -352,14 +352,27 @@ def test_explain_shows_what_a_file_comes_to(tmp_path: Path) -> None:
         assert words in ended.stdout
 
 
-def test_explain_shows_what_is_left_out_of_a_long_file(tmp_path: Path) -> None:
+def test_explain_counts_what_it_does_not_show_of_a_long_file(tmp_path: Path) -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     seen = {
         "messages": [{"role": "user", "content": ["Tea?", image]}, {"role": "user", "content": [{"type": "smell"}]}]
     }
-    ended = mindlytics("import", "--explain", written(tmp_path / "chats.jsonl", *[seen] * 4))
-    assert ended.stdout.endswith("left out: parts of type image_url (3)\nnot read: parts of type smell (3)\n")
-    assert 3 == ended.stdout.count("1 turns")
+    file = written(tmp_path / "chats.jsonl", *[seen] * 4, *["Dear diary,"] * 5)
+    ended = mindlytics("import", "--explain", file)
+    assert (1, 3, 3) == (ended.returncode, ended.stdout.count("1 turns"), ended.stdout.count("is no JSON"))
+    assert [
+        f"{file}: 1 more conversations, 2 more problems",
+        "left out: parts of type image_url (4)",
+        "not read: parts of type smell (4)",
+    ] == ended.stdout.splitlines()[-3:]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that nobody can read")
+def test_explain_goes_on_behind_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    ended = mindlytics("import", "--explain", "/proc/self/mem", written(tmp_path / "chats.jsonl", TEA))
+    assert (1, "") == (ended.returncode, ended.stderr)
+    assert "/proc/self/mem: reading failed: " in ended.stdout
+    assert "user: Which tea is there?" in ended.stdout
 
 
 def test_names_of_keys_are_given(tmp_path: Path) -> None:
