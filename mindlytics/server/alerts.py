@@ -6,13 +6,10 @@ hour are counted by the minute of their time. The counts are in memory, so they 
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -25,6 +22,7 @@ from ..errors import MindlyticsError
 from ..events import CONVERSATION_SUMMARY, INTENT_CLOSED, ML_ERROR, ConversationFunction, ConversationTurn
 from .antonnia.webhooks import WebhookSender
 from .database import Publish
+from .periodic import Periodic
 from .schema import apps, iso, now
 from .store import Store
 from .stored import StoredEvent
@@ -44,8 +42,6 @@ ALERTS = "negative:50%,unfulfilled:50%,errors:10%"
 STARTED, ENDED = "alert.started", "alert.ended"
 
 _ITEM = re.compile(r"(\w+):(?:(\d{1,3}(?:\.\d{1,3})?)%|\$?(\d{1,9}(?:\.\d{1,6})?))")
-
-logger = logging.getLogger("mindlytics.server")
 
 
 class InvalidAlerts(MindlyticsError, ValueError):
@@ -156,7 +152,7 @@ class _Project:
     started: set[str] = Factory(set)
 
 
-class Alerts:
+class Alerts(Periodic):
     """Counts the events of a store, and posts alerts.
 
     :param limits: the limits of the rules, see :func:`parse`.
@@ -172,6 +168,7 @@ class Alerts:
         publish: Publish,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(CHECK_SECONDS, "alerts cannot be checked")
         self._store = store
         self._url = url
         self._limits = limits
@@ -179,7 +176,6 @@ class Alerts:
         self._clock = clock
         self._projects: dict[int, _Project] = {}
         self._new: deque[tuple[int, int, Counts]] = deque()
-        self._task: asyncio.Task[None] | None = None
         self._sender: WebhookSender | None = None
 
     def committed(self, events: Sequence[StoredEvent]) -> None:
@@ -190,26 +186,16 @@ class Alerts:
                 self._new.append((event.scope, event.timestamp // (MINUTE_SECONDS * 1_000_000), counted))
         self._publish(events)
 
-    async def start(self, _: web.Application) -> None:
+    async def start(self, app: web.Application) -> None:
         """Start checking."""
         self._sender = WebhookSender(self._url)
-        self._task = asyncio.create_task(self._run())
+        await super().start(app)
 
-    async def stop(self, _: web.Application) -> None:
-        """Check once more, and stop."""
-        if self._task is not None and self._sender is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+    async def stop(self, app: web.Application) -> None:
+        """Stop checking, and wait briefly for what is posted."""
+        await super().stop(app)
+        if self._sender is not None:
             await self._sender.close()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            try:
-                await self.check()
-            except MindlyticsError as error:  # the next check finds it
-                logger.warning("alerts cannot be checked at present: %s", error)
 
     async def check(self) -> None:
         """Count what came, and post which alerts start and end."""
@@ -263,5 +249,4 @@ def post_alerts(app: web.Application, store: Store, url: str | None, text: str) 
         return
     alerts = Alerts(store, url, limits, store.on_commit)
     store.on_commit = alerts.committed
-    app.on_startup.append(alerts.start)
-    app.on_cleanup.append(alerts.stop)
+    alerts.run_along(app)

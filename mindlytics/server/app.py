@@ -125,10 +125,10 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
         app.on_startup.append(background.start)
         app.on_cleanup.append(background.stop)
     post_alerts(app, store, options.get("alert_webhook"), options.get("alerts", ALERTS))
-    idle, keep = options.get("idle", IDLE_SECONDS), options.get("keep")
-    idling = None if idle is None else Idle(store, idle)
-    retention = None if keep is None else Retention(store, keep)
-    _run_along(app, idling, retention)
+    if (idle := options.get("idle", IDLE_SECONDS)) is not None:
+        Idle(store, idle).run_along(app)
+    if (keep := options.get("keep")) is not None:
+        Retention(store, keep).run_along(app)
     app.router.add_get("/", _root)
     app.router.add_get("/healthz", _health)
     app.router.add_get("/openapi.json", _openapi)
@@ -155,14 +155,6 @@ def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Op
     app.router.add_get("/bc/v1/live-events/events", recent)
     app.add_subapp(antonnia.PREFIX, antonnia.create_app(app, options.get("reply"), options.get("webhook")))
     return app
-
-
-def _run_along(app: web.Application, *tasks: Idle | Retention | None) -> None:
-    """Let these run as long as the application does."""
-    for task in tasks:
-        if task is not None:
-            app.on_startup.append(task.start)
-            app.on_cleanup.append(task.stop)
 
 
 def _publishing(app: web.Application, store: Store, live: Live) -> Publish:

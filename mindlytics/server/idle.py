@@ -5,25 +5,19 @@ The arrival of events counts, so old transcripts may be imported slowly. The wai
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import time
 from collections import deque
-from contextlib import suppress
 from functools import partial
 
-from aiohttp import web
 from sqlalchemy import Connection, bindparam, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import MindlyticsError
 from ..events import EndSession
+from .periodic import SHARE, Periodic
 from .records import Records
 from .schema import as_datetime, events, sessions
 from .sessions import apply
 from .store import Store
-from .unavailable import Stopping
 
 IDLE_SECONDS = 1800.0
 """The default time."""
@@ -33,9 +27,6 @@ IDLE = {"reason": "idle"}
 
 AT_ONCE = 200
 """Most sessions that are checked in one read and ended in one transaction."""
-
-SHARE = 20
-"""How often the server checks within the idle time. It checks at most once a second."""
 
 _TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,8 +46,6 @@ _OPEN = (
 
 Found = list[tuple[int, int, str]]
 
-logger = logging.getLogger("mindlytics.server")
-
 
 def parse(text: str) -> float | None:
     """Seconds from a text such as ``30m``, ``90s``, ``2h`` or ``1d``. None for ``none``.
@@ -71,40 +60,19 @@ def parse(text: str) -> float | None:
     return float(found[1]) * _UNITS[found[2]]
 
 
-class Idle:
+class Idle(Periodic):
     """Ends the idle sessions of a store.
 
     :param seconds: the time without an event after which a session is idle.
     """
 
     def __init__(self, store: Store, seconds: float) -> None:
+        super().__init__(max(seconds / SHARE, min(1.0, seconds)), "idle sessions cannot be ended")
         self._store = store
         self._seconds = seconds
         self._marks: deque[tuple[float, int]] = deque()
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self, _: web.Application) -> None:
-        """Start checking."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self, _: web.Application) -> None:
-        """Stop checking."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(max(self._seconds / SHARE, min(1.0, self._seconds)))
-            try:
-                await self._look()
-            except Stopping:
-                return
-            except (MindlyticsError, SQLAlchemyError) as error:  # the next check finds them
-                logger.warning("idle sessions cannot be ended at present: %s", getattr(error, "orig", error))
-
-    async def _look(self) -> None:
+    async def check(self) -> None:
         """End the sessions whose events are all older than the idle time."""
         at = time.monotonic()
         newest = await self._store.read(lambda connection: connection.execute(_NEWEST).scalar_one())

@@ -6,66 +6,41 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from aiohttp import web
 from sqlalchemy import exists, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import MindlyticsError
 from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_users
+from .periodic import SHARE, Periodic
 from .records import Records
 from .schema import apps, now, sessions, users
 from .store import Store
-from .unavailable import Stopping
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 600.0
-"""Time between two looks. They are more frequent where little time is kept."""
-
-SHARE = 20
-"""The server looks so often within the time that is kept, at most once a second."""
+CHECK_SECONDS = 600.0
+"""Most seconds between two checks. They are more frequent where little time is kept."""
 
 logger = logging.getLogger("mindlytics.server")
 
 
-class Retention:
+class Retention(Periodic):
     """Keeps the sessions of a store for some time after their end.
 
     :param seconds: the time.
     """
 
     def __init__(self, store: Store, seconds: float) -> None:
+        super().__init__(max(1.0, min(CHECK_SECONDS, seconds / SHARE)), "old sessions cannot be deleted", at_once=True)
         self._store = store
         self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self, _: web.Application) -> None:
-        """Start looking."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self, _: web.Application) -> None:
-        """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                count = await drop_old(self._store, now() - int(self._seconds * 1_000_000))
-            except Stopping:
-                return
-            except (MindlyticsError, SQLAlchemyError) as error:  # the next look finds them
-                logger.warning("old sessions cannot be deleted at present: %s", getattr(error, "orig", error))
-            else:
-                if count:
-                    logger.info("%d sessions were deleted, since they were too old", count)
-            await asyncio.sleep(max(1.0, min(LOOK_SECONDS, self._seconds / SHARE)))
+    async def check(self) -> None:
+        """Delete the sessions that are too old."""
+        count = await drop_old(self._store, now() - int(self._seconds * 1_000_000))
+        if count:
+            logger.info("%d sessions were deleted, since they were too old", count)
 
 
 async def drop_old(store: Store, before: int) -> int:

@@ -27,7 +27,7 @@ Look = Callable[[float], None]
 
 @pytest.fixture
 def look(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """Look for sessions that are idle for a minute, at a moment in seconds."""
+    """Look for sessions that are idle for a minute, at a time in seconds."""
     time = 0.0
     monkeypatch.setattr("mindlytics.server.idle.time", SimpleNamespace(monotonic=lambda: time))
     idle = Idle(server.store, 60)
@@ -35,7 +35,7 @@ def look(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Look:
     def look(at: float) -> None:
         nonlocal time
         time = at
-        asyncio.run(idle._look())
+        asyncio.run(idle.check())
 
     return look
 
