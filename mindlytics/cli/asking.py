@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
 import orjson
 from rich.cells import cell_len, set_cell_size
+from rich.text import Text
 
 from ..errors import MindlyticsError
 from ..recorded.source import Source
 from ..values import parse_timestamp
-from .terminal import fail, leave_stdout
+from .terminal import console, fail, leave_stdout
 
 Row = Mapping[str, object]
 
 AT_ONCE = 200
 """Rows of one request."""
+
+NEWEST = {"started_at": -1}
+"""The newest sessions first."""
 
 NONE = "-"
 
@@ -70,6 +74,16 @@ def write_json(found: Iterable[Row]) -> None:
     sys.stdout.buffer.flush()
 
 
+def write_rows(found: Iterable[Row], line: Callable[[Row], Text], *, as_json: bool) -> None:
+    """Write each row as JSON, or as a line for people."""
+    if as_json:
+        write_json(found)
+        return
+    shown = console()
+    for row in found:
+        shown.print(line(row), no_wrap=True, crop=False, overflow="ignore")
+
+
 @contextmanager
 def reporting() -> Iterator[None]:
     """End with a sentence and status 2 if a place cannot be read, and quietly if nobody reads on."""
@@ -91,9 +105,14 @@ def reporting() -> Iterator[None]:
 # -- for people
 
 
+def one_line(value: object) -> str:
+    """A text with a space for each control character and line break."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(value))
+
+
 def plain(value: object) -> str:
-    """A text in one line, without control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(value)).strip()
+    """The same, without spaces around it."""
+    return one_line(value).strip()
 
 
 def cell(value: object, width: int) -> str:

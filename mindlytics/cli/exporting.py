@@ -11,8 +11,8 @@ import click
 from .. import MindlyticsError
 from ..recorded.files import FORMATS, write, write_directory, write_file
 from ..recorded.rows import TABLES
-from ..recorded.source import Filters
-from .placeoptions import place_options, source_of
+from ..recorded.source import Filters, Source
+from .placeoptions import source_option
 from .terminal import fail, leave_stdout, say
 
 STDOUT = "-"
@@ -39,7 +39,7 @@ STDOUT = "-"
 @click.option("--since", metavar="TIME", help="Only sessions that started at this date or time, or later.")
 @click.option("--until", metavar="TIME", help="Only sessions that started before this date or time.")
 @click.option("--user", metavar="ID", help="Only sessions of this user, by any id.")
-@place_options
+@source_option
 def export(
     *,
     format: str | None,
@@ -48,10 +48,7 @@ def export(
     since: str | None,
     until: str | None,
     user: str | None,
-    server: str | None,
-    db: str | None,
-    api_key: str | None,
-    project_id: str | None,
+    source: Source,
 ) -> None:
     """Write what is recorded to a file, a directory or stdout."""
     path = Path(output)
@@ -64,7 +61,6 @@ def export(
         raise click.UsageError("--output is missing: Parquet does not go to stdout")
     if format == "parquet" and find_spec("pyarrow") is None:
         raise click.UsageError("Parquet needs pyarrow: install 'mindlytics[import]'")
-    source = source_of(server, db, api_key, project_id)
     try:
         lines = source.lines(Filters().narrowed(since, until, user))
         if is_directory:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from .. import __version__
-from .placeoptions import place_options, source_of
+from ..recorded.source import Source
+from .placeoptions import source_option
 from .terminal import fail
 
 
 @click.command()
-@place_options
-def mcp(*, server: str | None, db: str | None, api_key: str | None, project_id: str | None) -> None:
+@source_option
+def mcp(*, source: Source) -> None:
     """Let an assistant read what was recorded, through the Model Context Protocol.
 
     An assistant starts this command and talks to it on stdin and stdout. It can search, list sessions, read
@@ -24,7 +25,7 @@ def mcp(*, server: str | None, db: str | None, api_key: str | None, project_id: 
         fail("install 'mindlytics[mcp]', which has version 2 of the package mcp or a later one", 1)
     from .mcptools import INSTRUCTIONS, Tools  # noqa: PLC0415
 
-    tools = Tools(source_of(server, db, api_key, project_id))
+    tools = Tools(source)
     made = MCPServer("mindlytics", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     for tool in (tools.search, tools.list_sessions, tools.read_conversation, tools.statistics):

@@ -1,8 +1,9 @@
-"""Options of commands that read a server, or its database without a server."""
+"""Options of commands that read a server, or its database without a server: where, from when until when, and how."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 
 import click
 
@@ -11,6 +12,16 @@ from ..recorded.source import Source, source_at
 from .keyoptions import key_option
 from .serveroptions import LOCAL
 from .terminal import fail
+from .times import TIME
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+
+
+def span_options(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add ``--since`` and ``--until`` to a command. Their help says of what, such as ``sessions that started``."""
+    since = click.option("--since", type=TIME, metavar="TIME", help=f"Only {what} then or later: 2026-11-26, 2h, 7d.")
+    until = click.option("--until", type=TIME, metavar="TIME", help=f"Only {what} before.")
+    return lambda command: since(until(command))
 
 
 def place_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,7 +40,19 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def source_of(server: str | None, db: str | None, api_key: str | None, project_id: str | None) -> Source:
+def source_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the same options to a command that takes the ``source`` they name."""
+
+    @wraps(command)
+    def with_source(
+        *, server: str | None, db: str | None, api_key: str | None, project_id: str | None, **options: object
+    ) -> None:
+        command(**options, source=_source_of(server, db, api_key, project_id))
+
+    return place_options(with_source)
+
+
+def _source_of(server: str | None, db: str | None, api_key: str | None, project_id: str | None) -> Source:
     """What these options name.
 
     :raises click.UsageError: both a server and a database are named.

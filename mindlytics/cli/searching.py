@@ -8,10 +8,9 @@ from typing import cast
 import click
 from rich.text import Text
 
-from .asking import Row, cell, local, plain, reporting, rows, write_json
-from .placeoptions import place_options, source_of
-from .terminal import console
-from .times import TIME
+from ..recorded.source import Source
+from .asking import Row, cell, local, one_line, plain, reporting, rows, write_rows
+from .placeoptions import json_option, source_option, span_options
 
 SEARCH_PATH = "/bc/v1/search"
 
@@ -19,11 +18,10 @@ SEARCH_PATH = "/bc/v1/search"
 @click.command()
 @click.argument("words", nargs=-1, required=True)
 @click.option("--user", metavar="ID", help="Only what this user recorded, by any id.")
-@click.option("--since", type=TIME, metavar="TIME", help="Only what was said then or later: 2026-11-26, 2h, 7d.")
-@click.option("--until", type=TIME, metavar="TIME", help="Only what was said before.")
+@span_options("what was said")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Results at most.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
-@place_options
+@json_option
+@source_option
 def search(
     *,
     words: tuple[str, ...],
@@ -32,21 +30,12 @@ def search(
     until: str | None,
     limit: int,
     as_json: bool,
-    server: str | None,
-    db: str | None,
-    api_key: str | None,
-    project_id: str | None,
+    source: Source,
 ) -> None:
     """Find the turns, function calls, feedback and users that hold all WORDS."""
     with reporting():
-        source = source_of(server, db, api_key, project_id)
         found = rows(source, SEARCH_PATH, limit, q=" ".join(words), user=user, since=since, until=until)
-        if as_json:
-            write_json(found)
-            return
-        shown = console()
-        for row in found:
-            shown.print(line(row), no_wrap=True, crop=False, overflow="ignore")
+        write_rows(found, line, as_json=as_json)
 
 
 def line(row: Row) -> Text:
@@ -59,12 +48,8 @@ def line(row: Row) -> Text:
     snippet = str(row["snippet"])
     end = 0
     for first, last in cast("Sequence[tuple[int, int]]", row["matches"]):
-        text.append(_piece(snippet[end:first]))
+        text.append(one_line(snippet[end:first]))
         text.append(plain(snippet[first:last]), "bold yellow")
         end = last
-    text.append(_piece(snippet[end:]))
+    text.append(one_line(snippet[end:]))
     return text
-
-
-def _piece(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -21,31 +21,21 @@ from ..events import (
     StartConversation,
 )
 from ..recorded.source import Source
-from .asking import NotFound, Row, count, dollars, find, joined, local, plain, reporting, tokens, write_json
-from .placeoptions import place_options, source_of
+from .asking import NEWEST, NotFound, Row, count, dollars, find, joined, local, plain, reporting, tokens, write_json
+from .placeoptions import source_option
 from .terminal import console
 
 INDENT = " " * 10
-NEWEST = {"started_at": -1}
 IN_TIME = {"timestamp": 1}
 
 
 @click.command()
 @click.argument("session_id", metavar="[ID]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the session, then each event, one object per line.")
-@place_options
-def show(
-    *,
-    session_id: str | None,
-    as_json: bool,
-    server: str | None,
-    db: str | None,
-    api_key: str | None,
-    project_id: str | None,
-) -> None:
+@source_option
+def show(*, session_id: str | None, as_json: bool, source: Source) -> None:
     """Show a session, by its ID or that of one of its conversations. Default: the newest session."""
     with reporting():
-        source = source_of(server, db, api_key, project_id)
         session = session_of(source, session_id)
         events = find(source, "events", filter={"session_id": session["session_id"]}, sort=IN_TIME)
         if as_json:

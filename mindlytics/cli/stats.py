@@ -6,9 +6,9 @@ from typing import cast
 
 import click
 
+from ..recorded.source import Source
 from .asking import Row, dollars, reporting, write_json
-from .placeoptions import place_options, source_of
-from .times import TIME
+from .placeoptions import json_option, source_option, span_options
 
 STATS_PATH = "/bc/v1/stats"
 COLUMNS = {
@@ -25,26 +25,12 @@ COLUMNS = {
 
 @click.command()
 @click.option("--by", type=click.Choice(["day"]), help="A row for each day, in UTC. Default: one row for all.")
-@click.option(
-    "--since", type=TIME, metavar="TIME", help="Only sessions that started then or later: 2026-11-26, 2h, 7d."
-)
-@click.option("--until", type=TIME, metavar="TIME", help="Only sessions that started before.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
-@place_options
-def stats(
-    *,
-    by: str | None,
-    since: str | None,
-    until: str | None,
-    as_json: bool,
-    server: str | None,
-    db: str | None,
-    api_key: str | None,
-    project_id: str | None,
-) -> None:
+@span_options("sessions that started")
+@json_option
+@source_option
+def stats(*, by: str | None, since: str | None, until: str | None, as_json: bool, source: Source) -> None:
     """Show how many sessions, users, turns, calls and tokens there are, and what they cost."""
     with reporting():
-        source = source_of(server, db, api_key, project_id)
         wanted = {"by": by, "since": since, "until": until}
         answer = source.ask(STATS_PATH, {name: value for name, value in wanted.items() if value is not None})
         found = cast("list[Row]", answer["results"])

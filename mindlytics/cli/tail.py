@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 
 import click
 import orjson
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -31,6 +30,8 @@ from ..events import (
 )
 from ..live.event import MLEvent
 from ..values import parse_timestamp
+from .asking import cell, plain
+from .placeoptions import json_option
 from .serveroptions import credentials, server_options
 from .terminal import console, fail, leave_stdout, printable, show_warnings
 from .times import TIME
@@ -66,7 +67,7 @@ STORED_AT_ONCE = 500
 @click.option("--user", "users", metavar="ID", multiple=True, help="Show only this user, by any id. Repeatable.")
 @click.option("--event", "names", metavar="NAME", multiple=True, help="Show only events of this name. Repeatable.")
 @click.option("--since", type=TIME, metavar="TIME", help="Begin with what is stored since then: 2026-11-26, 2h, 7d.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+@json_option
 @server_options
 def tail(
     *,
@@ -196,10 +197,10 @@ def line(event: MLEvent) -> Text:
     """An event for people: the time, its name, the user, the session, and the content."""
     text = Text(end="")
     text.append(_clock(event.timestamp), "dim")
-    text.append("  " + _cell(event.event, NAME_WIDTH), STYLES.get(event.event, "green"))
-    text.append("  " + _cell(event.user_id or "", ID_WIDTH))
-    text.append("  " + _cell(event.session_id, ID_WIDTH), "dim")
-    text.append("  " + _plain(_words(event)))
+    text.append("  " + cell(event.event, NAME_WIDTH), STYLES.get(event.event, "green"))
+    text.append("  " + cell(event.user_id or "", ID_WIDTH))
+    text.append("  " + cell(event.session_id, ID_WIDTH), "dim")
+    text.append("  " + plain(_words(event)))
     text.rstrip()
     return text
 
@@ -230,13 +231,3 @@ def _clock(timestamp: str) -> str:
         return parse_timestamp(timestamp).astimezone().strftime("%H:%M:%S")
     except (ValueError, OverflowError):
         return "--:--:--"
-
-
-def _cell(text: str, width: int) -> str:
-    text = _plain(text)
-    return set_cell_size(text, width - 1) + "…" if cell_len(text) > width else set_cell_size(text, width)
-
-
-def _plain(text: str) -> str:
-    """The text in one line, without control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
