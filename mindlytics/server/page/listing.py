@@ -111,13 +111,6 @@ class Listed:
         return total(self.summaries, "unsuccessful_intents")
 
 
-class Project(NamedTuple):
-    """A project of the organization that looks, and the start of its newest session, if it has one."""
-
-    app: App
-    newest: int | None
-
-
 class User(NamedTuple):
     """A user: the number of the row, the ids, since when it is known, and the traits."""
 
@@ -137,17 +130,17 @@ def total(maps: Sequence[Mapping[str, object]], name: str) -> int:
 _NEWEST = select(func.max(sessions.c.started_at)).where(sessions.c.scope == apps.c.scope).correlate(apps)
 
 
-def projects(connection: Connection, key_hash: str) -> list[Project]:
+def projects(connection: Connection, key_hash: str) -> list[App]:
     """The projects that a key may see, the one with the newest session first."""
     organization_id = organization_of(connection, key_hash)
     newest = _NEWEST.scalar_subquery()
-    query = select(apps.c.scope, apps.c.organization_id, apps.c.app_id, newest)
+    query = select(apps.c.scope, apps.c.organization_id, apps.c.app_id)
     rows = connection.execute(
         query.where(apps.c.organization_id == organization_id)
         .order_by(newest.desc().nulls_last(), apps.c.scope)
         .limit(MOST_PROJECTS)
     )
-    return [Project(App(row[0], row[1], row[2]), row[3]) for row in rows]
+    return [App(*row) for row in rows]
 
 
 def user_of(connection: Connection, app: App, name: str) -> User | None:

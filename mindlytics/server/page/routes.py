@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -13,6 +12,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from ...values import UTC
+from ..apps import App
 from ..http import STORE, Problem, accepts_any_key, body_of
 from ..paging import Page
 from ..query import InvalidQuery
@@ -25,7 +25,7 @@ from .access import TOKENS, Tokens, check, looker, sign_in, sign_out
 from .conversation import attributes_of, intents_of, step_of, steps
 from .days import DAYS, Days, bounds, totals
 from .drawing import HEIGHT, WIDTH, charts
-from .listing import Choice, Place, Project, newest_sessions, place_of, projects, session_of, user_of
+from .listing import Choice, Place, newest_sessions, place_of, projects, session_of, user_of
 from .rendering import HEADERS, assets, page, render, unsegment, write
 from .watching import watch
 
@@ -36,8 +36,6 @@ SEARCHED = ("q", "order", *FILTERS)
 
 DAYS_KEY: web.AppKey[Days] = web.AppKey("page_days", Days)
 
-logger = logging.getLogger("mindlytics.server")
-
 
 class Missing(Exception):
     """There is no such session, user or event."""
@@ -47,8 +45,8 @@ class Look(NamedTuple):
     """A request for a page: its parameters, and the project that it is about, among all that may be seen."""
 
     request: web.Request
-    projects: list[Project]
-    project: Project | None
+    projects: list[App]
+    project: App | None
 
     def parameter(self, name: str) -> str:
         """A parameter of the address, or an empty text."""
@@ -62,8 +60,8 @@ class Look(NamedTuple):
         """The HTML of a page, with what all pages show."""
         return render(
             template,
-            projects=[each.app.app_id for each in self.projects],
-            project=None if self.project is None else self.project.app.app_id,
+            projects=[each.app_id for each in self.projects],
+            project=None if self.project is None else self.project.app_id,
             may_sign_out=not accepts_any_key(self.request),
             origin=self.request.url.origin(),
             to=self.to,
@@ -74,14 +72,14 @@ class Look(NamedTuple):
         """Where an open page hears of new events: of the project, or of one session."""
         if self.project is None:
             return None
-        named = {"project": self.project.app.app_id, **({} if session_id is None else {"session": session_id})}
+        named = {"project": self.project.app_id, **({} if session_id is None else {"session": session_id})}
         return f"{WATCH_PATH}?{urlencode(named)}"
 
     def to(self, path: str, **parameters: object) -> str:
         """The address of a page about the same project, with these parameters, unless they are empty."""
         named = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
         if len(self.projects) > 1 and self.project is not None:
-            named = {"project": self.project.app.app_id, **named}
+            named = {"project": self.project.app_id, **named}
         return f"{path}?{urlencode(named)}" if named else path
 
 
@@ -153,7 +151,7 @@ async def _answer(request: web.Request, *, show: Show) -> web.StreamResponse:
 def _shown(request: web.Request, show: Show, key_hash: str, connection: Connection) -> str:
     visible = projects(connection, key_hash)
     asked = request.query.get("project")
-    chosen = [each for each in visible if asked is None or each.app.app_id == asked]
+    chosen = [each for each in visible if asked is None or each.app_id == asked]
     if asked is not None and not chosen:
         raise Missing("There is no such project.")
     return show(connection, Look(request, visible, chosen[0] if chosen else None))
@@ -174,7 +172,7 @@ def _sessions(connection: Connection, look: Look) -> str:
         until=bounds(_day("until", until))[1] if until else None,
         before=place_of("before", look.parameter("before")),
     )
-    found, following = newest_sessions(connection, look.project.app, choice) if look.project else ([], None)
+    found, following = newest_sessions(connection, look.project, choice) if look.project else ([], None)
     chosen = {"user": user, "since": since, "until": until}
     return look.render(
         "sessions.html",
@@ -189,14 +187,14 @@ def _sessions(connection: Connection, look: Look) -> str:
 def _session(connection: Connection, look: Look) -> str:
     name = look.part("session")
     for project in _preferred(look):
-        session = session_of(connection, project.app, name)
+        session = session_of(connection, project, name)
         if session is not None:
             after, last = place_of("after", look.parameter("after")), bool(look.parameter("last"))
             found, following = steps(connection, session.seq, after, last=last)
             look = look._replace(project=project)
             wanted = look.parameter("at")
             if wanted and wanted not in [step.id for step in found]:
-                step = step_of(connection, project.app, name, wanted)
+                step = step_of(connection, project, name, wanted)
                 if step is not None:
                     after = Place(step.place.at, step.place.seq - 1)
                     found, following = steps(connection, session.seq, after)
@@ -216,7 +214,7 @@ def _session(connection: Connection, look: Look) -> str:
 def _event(connection: Connection, look: Look) -> str:
     name = look.part("session")
     for project in _preferred(look):
-        step = step_of(connection, project.app, name, look.part("event"))
+        step = step_of(connection, project, name, look.part("event"))
         if step is not None:
             return look._replace(project=project).render("event.html", step=step, session_id=name)
     raise Missing("There is no event of this id.")
@@ -225,10 +223,10 @@ def _event(connection: Connection, look: Look) -> str:
 def _user(connection: Connection, look: Look) -> str:
     name = look.part("user")
     for project in _preferred(look):
-        user = user_of(connection, project.app, name)
+        user = user_of(connection, project, name)
         if user is not None:
             before = place_of("before", look.parameter("before"))
-            found, following = newest_sessions(connection, project.app, Choice(user=name, before=before))
+            found, following = newest_sessions(connection, project, Choice(user=name, before=before))
             return look._replace(project=project).render(
                 "user.html", user=user, sessions=found, next=following, first=before is None
             )
@@ -246,7 +244,7 @@ def _search(connection: Connection, look: Look) -> str:
     try:
         if asked and look.project is not None:
             wanted = {**asked, **({"cursor": cursor} if (cursor := look.parameter("cursor")) else {})}
-            found = run(connection, look.project.app, parse(wanted))
+            found = run(connection, look.project, parse(wanted))
     except InvalidQuery as error:
         problem = str(error)
     return look.render("search.html", found=found.results, next=found.next, asked=asked, problem=problem)
@@ -259,7 +257,7 @@ def _days(connection: Connection, look: Look) -> str:
     today = datetime.now(UTC).date()
     last = _day("until", until) if (until := look.parameter("until")) else today
     count, kept = int(text), look.request.app[DAYS_KEY]
-    found, more = kept.last(connection, look.project.app, count, last) if look.project else ([], False)
+    found, more = kept.last(connection, look.project, count, last) if look.project else ([], False)
     return look.render(
         "days.html",
         charts=charts(found, write),
@@ -276,7 +274,7 @@ def _days(connection: Connection, look: Look) -> str:
     )
 
 
-def _preferred(look: Look) -> list[Project]:
+def _preferred(look: Look) -> list[App]:
     """The projects in which to look for an id: the one in the address, or all."""
     if look.request.query.get("project") is not None and look.project is not None:
         return [look.project]
