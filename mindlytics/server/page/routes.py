@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
@@ -28,6 +28,8 @@ from .drawing import HEIGHT, WIDTH, charts
 from .listing import Choice, Place, newest_sessions, place_of, projects, session_of, user_of
 from .rendering import HEADERS, assets, page, render, unsegment, write
 from .watching import watch
+
+T = TypeVar("T")
 
 SIGN_IN_PATH = "/sign-in"
 WATCH_PATH = "/watch"
@@ -185,52 +187,39 @@ def _sessions(connection: Connection, look: Look) -> str:
 
 
 def _session(connection: Connection, look: Look) -> str:
-    name = look.part("session")
-    for project in _preferred(look):
-        session = session_of(connection, project, name)
-        if session is not None:
-            after, last = place_of("after", look.parameter("after")), bool(look.parameter("last"))
-            found, following = steps(connection, session.seq, after, last=last)
-            look = look._replace(project=project)
-            wanted = look.parameter("at")
-            if wanted and wanted not in [step.id for step in found]:
-                step = step_of(connection, project, name, wanted)
-                if step is not None:
-                    after = Place(step.place.at, step.place.seq - 1)
-                    found, following = steps(connection, session.seq, after)
-            return look.render(
-                "session.html",
-                watched=look.watched(name) if following is None else None,
-                session=session,
-                attributes=attributes_of(connection, session.seq),
-                intents=intents_of(connection, session.seq),
-                steps=found,
-                next=following,
-                first=after is None and not last,
-            )
-    raise Missing("There is no session of this id.")
+    name, wanted = look.part("session"), look.parameter("at")
+    look, project, session = _one(look, "session", lambda project: session_of(connection, project, name))
+    after, last = place_of("after", look.parameter("after")), bool(look.parameter("last"))
+    found, following = steps(connection, session.seq, after, last=last)
+    if wanted and wanted not in [step.id for step in found]:
+        step = step_of(connection, project, name, wanted)
+        if step is not None:
+            after = Place(step.place.at, step.place.seq - 1)
+            found, following = steps(connection, session.seq, after)
+    return look.render(
+        "session.html",
+        watched=look.watched(name) if following is None else None,
+        session=session,
+        attributes=attributes_of(connection, session.seq),
+        intents=intents_of(connection, session.seq),
+        steps=found,
+        next=following,
+        first=after is None and not last,
+    )
 
 
 def _event(connection: Connection, look: Look) -> str:
-    name = look.part("session")
-    for project in _preferred(look):
-        step = step_of(connection, project, name, look.part("event"))
-        if step is not None:
-            return look._replace(project=project).render("event.html", step=step, session_id=name)
-    raise Missing("There is no event of this id.")
+    name, wanted = look.part("session"), look.part("event")
+    look, _, step = _one(look, "event", lambda project: step_of(connection, project, name, wanted))
+    return look.render("event.html", step=step, session_id=name)
 
 
 def _user(connection: Connection, look: Look) -> str:
     name = look.part("user")
-    for project in _preferred(look):
-        user = user_of(connection, project, name)
-        if user is not None:
-            before = place_of("before", look.parameter("before"))
-            found, following = newest_sessions(connection, project, Choice(user=name, before=before))
-            return look._replace(project=project).render(
-                "user.html", user=user, sessions=found, next=following, first=before is None
-            )
-    raise Missing("There is no user of this id.")
+    look, project, user = _one(look, "user", lambda project: user_of(connection, project, name))
+    before = place_of("before", look.parameter("before"))
+    found, following = newest_sessions(connection, project, Choice(user=name, before=before))
+    return look.render("user.html", user=user, sessions=found, next=following, first=before is None)
 
 
 async def _search_answer(request: web.Request) -> web.StreamResponse:
@@ -274,11 +263,17 @@ def _days(connection: Connection, look: Look) -> str:
     )
 
 
-def _preferred(look: Look) -> list[App]:
-    """The projects in which to look for an id: the one in the address, or all."""
-    if look.request.query.get("project") is not None and look.project is not None:
-        return [look.project]
-    return look.projects
+def _one(look: Look, kind: str, find: Callable[[App], T | None]) -> tuple[Look, App, T]:
+    """What has an id, in the project of the address or in any, with that project.
+
+    :raises Missing: none has it.
+    """
+    asked = look.request.query.get("project")
+    for project in look.projects:
+        found = find(project) if asked in (None, project.app_id) else None
+        if found is not None:
+            return look._replace(project=project), project, found
+    raise Missing(f"There is no {kind} of this id.")
 
 
 def _day(name: str, text: str) -> date:
