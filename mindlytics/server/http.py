@@ -114,8 +114,7 @@ async def key_of(request: web.Request) -> str:
         return key_hash
     if is_super(request, key):
         raise Problem(403, "forbidden", "the super key manages keys, and reads and writes nothing else")
-    query = select(orgkeys.c.seq).where(orgkeys.c.hash == key_hash, orgkeys.c.issued == 1)
-    if await request.app[STORE].look_up(query) is None:
+    if not await is_issued(request, key_hash):
         raise Problem(403, "forbidden", "no organization has this API key")
     return key_hash
 
@@ -135,6 +134,12 @@ def is_super(request: web.Request, key: str) -> bool:
     """Whether it is the key that manages all keys."""
     super_key = request.app[SUPER_KEY]
     return bool(super_key) and same(super_key, key)
+
+
+async def is_issued(request: web.Request, key_hash: str) -> bool:
+    """Whether it is the hash of an issued key (``keys.py``)."""
+    query = select(orgkeys.c.seq).where(orgkeys.c.hash == key_hash, orgkeys.c.issued == 1)
+    return await request.app[STORE].look_up(query) is not None
 
 
 def same(one: str, other: str) -> bool:

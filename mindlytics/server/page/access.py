@@ -11,10 +11,8 @@ import secrets
 import time
 
 from aiohttp import web
-from sqlalchemy import select
 
-from ..http import ANY_KEY, API_KEY, STORE, accepts_any_key, is_key, is_own, same
-from ..schema import orgkeys
+from ..http import ANY_KEY, API_KEY, STORE, accepts_any_key, is_issued, is_key, is_own, same
 from ..store import Store
 
 COOKIE_SECONDS = 7 * 24 * 3600
@@ -99,7 +97,5 @@ def _sign(store: Store, key_hash: str, until: str) -> str:
 
 async def _is_accepted(request: web.Request, key_hash: str) -> bool:
     own = request.app[API_KEY]
-    if own and same(request.app[STORE].hashed(own), key_hash):
-        return True
-    query = select(orgkeys.c.seq).where(orgkeys.c.hash == key_hash, orgkeys.c.issued == 1)
-    return await request.app[STORE].look_up(query) is not None
+    is_own_hash = bool(own) and same(request.app[STORE].hashed(own), key_hash)
+    return is_own_hash or await is_issued(request, key_hash)
