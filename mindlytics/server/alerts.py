@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import orjson
 from aiohttp import web
-from attrs import Factory, define, frozen
+from attrs import Factory, define, fields_dict, frozen
 from sqlalchemy import select
 
 from ..errors import MindlyticsError
@@ -62,7 +62,7 @@ class Counts:
 
     def add(self, other: Counts) -> None:
         """Add the counts of another while."""
-        for name in ("conversations", "negative", "intents", "unfulfilled", "steps", "errors", "cost"):
+        for name in fields_dict(Counts):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 

@@ -13,7 +13,7 @@ from statistics import median
 from typing import NamedTuple
 
 import orjson
-from attrs import define
+from attrs import define, fields_dict
 from sqlalchemy import Connection, func, select
 
 from ...events import (
@@ -189,16 +189,4 @@ def totals(day: date, counted: Sequence[Day]) -> Day:
     return summed
 
 
-_SUMMED = (
-    "sessions",
-    "conversations",
-    "turns",
-    "tokens",
-    "cost",
-    "positive",
-    "neutral",
-    "negative",
-    "fulfilled",
-    "unfulfilled",
-    "errors",
-)
+_SUMMED = fields_dict(Day).keys() - {"day", "latency"}
