@@ -25,7 +25,7 @@ from .database import Publish
 from .periodic import Periodic
 from .schema import apps, iso, now
 from .store import Store
-from .stored import StoredEvent
+from .stored import StoredEvent, is_error
 
 WINDOW_SECONDS = 3600
 MINUTE_SECONDS = 60
@@ -128,8 +128,7 @@ def count(event: StoredEvent) -> Counts | None:
     if event.event == ML_ERROR:
         return Counts(errors=1)
     if event.event in (ConversationTurn.event, ConversationFunction.event):
-        said = orjson.loads(event.properties)
-        return Counts(steps=1, errors=int(said.get("error") not in (None, False, "")))
+        return Counts(steps=1, errors=int(is_error(orjson.loads(event.properties).get("error"))))
     if event.origin < 0:  # not of the analysis
         return None
     if event.event == INTENT_CLOSED:

@@ -74,6 +74,11 @@ class Late(StoredEvent):
     __slots__ = ()
 
 
+def is_error(value: object) -> bool:
+    """Whether the property ``error`` of a turn or call says that it failed."""
+    return value not in (None, False, "")
+
+
 _origin = events.alias("origin")
 _NUMBERS = [
     func.coalesce(column, ABSENT[column.name]) if column.name in ABSENT else column

@@ -23,6 +23,7 @@ from ...events import (
 from ..apps import App
 from ..query import event_id, has_event_id
 from ..schema import conversations, events, intents, sessions
+from ..stored import is_error
 from .listing import Place
 
 PER_PAGE = 200
@@ -70,7 +71,7 @@ class Step:
     def error(self) -> str:
         """What failed in it, if anything did."""
         said = self.properties.get("error_message" if self.event == ML_ERROR else "error")
-        return str(said) if said not in (None, False, "") else ""
+        return str(said) if is_error(said) else ""
 
     def others(self, *names: str) -> dict[str, object]:
         """The properties without these."""

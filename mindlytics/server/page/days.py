@@ -26,6 +26,7 @@ from ...events import (
 from ...values import UTC
 from ..apps import App
 from ..schema import MICROSECOND, conversations, events, microseconds, now, sessions
+from ..stored import is_error
 from .listing import NEGATIVE, POSITIVE, READ
 
 DAYS = (7, 30, 90)
@@ -161,7 +162,7 @@ def _count_events(connection: Connection, app: App, start: int, end: int, counte
             won = said.get("intent_fulfilled") == "yes"
             counted.fulfilled += won
             counted.unfulfilled += not won
-        elif name == ML_ERROR or said.get("error") not in (None, False, ""):
+        elif name == ML_ERROR or is_error(said.get("error")):
             counted.errors += 1
         latency = said.get("latency")
         if name == ConversationTurn.event and isinstance(latency, (int, float)):
