@@ -31,6 +31,8 @@ def explain(files: tuple[str, ...], reading: Reading) -> int:
             _say(f"left out: {kind} ({count})")
         for kind, count in summary.unread.items():
             _say(f"not read: {kind} ({count})")
+        for key in reading.absent_keys(summary):
+            _say(f"{file}: no record has the key {key!r} of --map")
         if not summary.conversations and not summary.problems:
             _say(f"{file}: holds no conversation")
         has_problems = has_problems or summary.problems > 0

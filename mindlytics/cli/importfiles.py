@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Union
@@ -36,7 +37,13 @@ class Reading:
 
     def shape_of(self, record: object) -> AnyShape | None:
         """The format of a record."""
-        return detect(renamed(record, self.options.names)) if self.format is None else named(self.format)
+        if self.format is not None:
+            return named(self.format)
+        return detect(renamed(record, self.options.names, Counter()))
+
+    def absent_keys(self, summary: Summary) -> list[str]:
+        """The keys of ``--map`` that no record had."""
+        return [key for key in self.options.names.values() if not summary.renamed[key]]
 
     def items(self, file: str | Part, summary: Summary) -> Iterator[tuple[str, Transcript | Problem, OpenFile]]:
         """What a file, a folder or a part of a file comes to, each with its place and the open file."""

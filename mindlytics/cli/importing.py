@@ -166,6 +166,9 @@ def import_(  # noqa: PLR0917
         _summarize(summary, time.monotonic() - began, sent=True)
     if summary.stopped or stopped.number is not None:
         report("mindlytics", f"stopped{_at(summary)}. Run the same command again to go on.")
+    else:
+        for key in reading.absent_keys(summary):
+            report("mindlytics", f"no record has the key {key!r} of --map")
     if stopped.number is not None:
         sys.exit(STOPPED[signal.Signals(stopped.number)])
     sys.exit(1 if summary.problems or summary.refused or summary.dropped or summary.stopped else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 _WORDS: Mapping[str, str] = {
@@ -43,23 +44,25 @@ def meanings(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def renamed(value: object, names: Mapping[str, str]) -> object:
+def renamed(value: object, names: Mapping[str, str], found: Counter[str]) -> object:
     """A record with the usual names of keys.
 
     :param names: what the usual keys are called here. Of keys in lists of objects, those of the objects count too.
+    :param found: counts the keys that are renamed.
     """
-    return _renamed(value, _usual(names))
+    return _renamed(value, _usual(names), found)
 
 
 def _usual(names: Mapping[str, str]) -> dict[str, str]:
     return {theirs: USUAL.get(ours, ours) for ours, theirs in names.items()}
 
 
-def _renamed(value: object, usual: Mapping[str, str]) -> object:
+def _renamed(value: object, usual: Mapping[str, str], found: Counter[str]) -> object:
     if isinstance(value, dict):
-        return {usual.get(name, name): _renamed(each, usual) for name, each in value.items()}
+        found.update(usual.keys() & value.keys())
+        return {usual.get(name, name): _renamed(each, usual, found) for name, each in value.items()}
     if isinstance(value, list):
-        return [_renamed(each, usual) for each in value]
+        return [_renamed(each, usual, found) for each in value]
     return value
 
 

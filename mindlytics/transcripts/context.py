@@ -88,6 +88,7 @@ class Context:
     problems: list[Problem] = Factory(list)
     left: Counter[str] = Factory(Counter)
     missed: Counter[str] = Factory(Counter)
+    renamed: Counter[str] = Factory(Counter)
     record: Record = Record(None)
     day_first: bool = False
     """A date of this file names the day first for sure, so all do."""

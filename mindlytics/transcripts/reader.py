@@ -37,6 +37,7 @@ class Summary(PydanticNames):
     :param shapes: conversations by the name of their format.
     :param left_out: what is known and was not said, by its kind: images, system messages, thinking.
     :param unread: what is not known, by its kind: parts, keys.
+    :param renamed: how many objects had each key that ``names`` renames.
     """
 
     conversations: int = 0
@@ -53,6 +54,7 @@ class Summary(PydanticNames):
     shapes: Counter[str] = Factory(Counter)
     left_out: Counter[str] = Factory(Counter)
     unread: Counter[str] = Factory(Counter)
+    renamed: Counter[str] = Factory(Counter)
 
     def __iadd__(self, other: Summary) -> Summary:
         """Add what another reading came to."""
@@ -173,6 +175,7 @@ def one(
         is_part=source.is_part,
         left=summary.left_out,
         missed=summary.unread,
+        renamed=summary.renamed,
     )
     for item in conversations(_counted(source.records, summary), context, shape):
         summary.add(item)

@@ -51,7 +51,8 @@ def _conversations(
         context.record = record
         with context.part():
             if context.options.names:
-                record = context.record = evolve(record, value=renamed(record.value, context.options.names))  # noqa: PLW2901
+                value = renamed(record.value, context.options.names, context.renamed)
+                record = context.record = evolve(record, value=value)  # noqa: PLW2901
             shape = format or detect(record.value) or last
             if shape is None:
                 unknown += 1

@@ -386,6 +386,17 @@ def test_names_of_keys_are_given(tmp_path: Path) -> None:
     assert 2 == mindlytics("import", "--dry-run", "--map", "role", file).returncode
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--explain"])
+def test_a_mapped_key_that_no_record_has_is_reported(option: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "chats.jsonl", {"messages": [{"who": "user", "content": "Tea?"}]})
+    ended = mindlytics("import", option, "--map", "role=who,text=said", file)
+    assert 0 == ended.returncode
+    assert [f"no record has the key {key!r} of --map" in ended.stdout + ended.stderr for key in ("who", "said")] == [
+        False,
+        True,
+    ]
+
+
 def test_a_format_of_your_own(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "def read(record):\n"
