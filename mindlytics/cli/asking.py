@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import cast
 
 import orjson
@@ -14,7 +15,7 @@ from rich.text import Text
 from ..errors import MindlyticsError
 from ..recorded.source import Source
 from ..values import parse_timestamp
-from .terminal import console, fail, leave_stdout
+from .terminal import console, fail, leave_stdout, say
 
 Row = Mapping[str, object]
 
@@ -74,8 +75,13 @@ def write_json(found: Iterable[Row]) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_rows(found: Iterable[Row], line: Callable[[Row], Text], *, as_json: bool) -> None:
-    """Write each row as JSON, or as a line for people."""
+def write_rows(source: Source, found: Iterator[Row], line: Callable[[Row], Text], *, as_json: bool) -> None:
+    """Write each row as JSON or as a line for people, or one sentence on stderr if there is none."""
+    first = next(found, None)
+    if first is None:
+        say(f"mindlytics: nothing found at {source.name}, project {source.project}")
+        return
+    found = chain([first], found)
     if as_json:
         write_json(found)
         return

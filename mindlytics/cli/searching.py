@@ -35,7 +35,7 @@ def search(
     """Find the turns, function calls, feedback and users that hold all WORDS."""
     with reporting():
         found = rows(source, SEARCH_PATH, limit, q=" ".join(words), user=user, since=since, until=until)
-        write_rows(found, line, as_json=as_json)
+        write_rows(source, found, line, as_json=as_json)
 
 
 def line(row: Row) -> Text:

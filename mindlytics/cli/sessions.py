@@ -28,7 +28,7 @@ def sessions(
         if bounds:
             wanted["started_at"] = bounds
         found = find(source, "sessions", limit, filter=wanted, sort=NEWEST)
-        write_rows(found, line, as_json=as_json)
+        write_rows(source, found, line, as_json=as_json)
 
 
 def line(row: Row) -> Text:

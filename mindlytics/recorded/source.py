@@ -55,9 +55,10 @@ class Filters:
 
 
 class Source(Protocol):
-    """Something that has lines."""
+    """Something that has lines. The ``project`` of a database may be None until it was read."""
 
     name: str
+    project: str | None
 
     def lines(self, wanted: Filters) -> Iterator[Line]:
         """The lines, session by session, in order of time."""
@@ -104,6 +105,7 @@ class _Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.name = settings.server_endpoint
+        self.project: str | None = settings.project_id
 
     def lines(self, wanted: Filters) -> Iterator[Line]:
         from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential  # noqa: PLC0415
@@ -152,7 +154,7 @@ def _is_passing(reply: dict[str, object]) -> bool:
 class _Database:
     def __init__(self, place: str, project: str | None) -> None:
         self._place = place
-        self._project = project
+        self.project = project
         self.name = place if "://" not in place else place.rpartition("@")[2]
 
     def lines(self, wanted: Filters) -> Iterator[Line]:
@@ -165,7 +167,7 @@ class _Database:
         since, until = (None if at is None else microseconds(at) for at in (wanted.since, wanted.until))
         with reader(self._place) as connection:
             with connection.begin():
-                app = app_of_project(connection, self._project)
+                app = app_of_project(connection, self.project)
             cursor = None
             while True:
                 with connection.begin():
@@ -183,7 +185,9 @@ class _Database:
         if path == SEARCH_PATH:
             complete(self._place)
         with reader(self._place) as connection, connection.begin():
-            return ANSWERS[path](connection, app_of_project(connection, self._project), parameters)
+            app = app_of_project(connection, self.project)
+            self.project = app.app_id
+            return ANSWERS[path](connection, app, parameters)
 
 
 def _settings(place: str, api_key: str | None, project_id: str | None) -> Settings:
