@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -224,7 +225,8 @@ async def test_the_fields_of_costs_may_be_assigned(client: mlsdk.Client, sink: S
     assert {"model": "m", "prompt_tokens": 5, "completion_tokens": 2} == usage.model_dump()
     await session.track_conversation_usage(usage=usage)
     cost = mlsdk.Cost(cost=0.1)
-    cost.cost = 0.2
+    cost.cost = Decimal("0.2")
+    assert '{"cost":0.2}' == cost.model_dump_json()
     await session.track_conversation_usage(usage=cost)
     await session.flush()
     assert [usage.model_dump(), {"cost": 0.2}] == [event["properties"] for event in sink.events]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING, cast
 
 from attrs import Attribute, fields_dict
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Settable:
-    """An attrs class whose fields all have a validator. A value that breaks a rule is refused."""
+    """An attrs class whose fields all have a validator. It converts a value or refuses it, as for a new object."""
 
     __slots__ = ()
 
@@ -23,5 +24,7 @@ class Settable:
         if name not in own:
             raise InvalidEvent(name, f"one of {', '.join(own)}", value)
         check = cast("Callable[[object, Attribute[object], object], object]", own[name].validator)
-        check(self, own[name], value)
-        object.__setattr__(self, name, value)
+        copied = copy(self)
+        object.__setattr__(copied, name, value)
+        check(copied, own[name], value)
+        object.__setattr__(self, name, getattr(copied, name))
