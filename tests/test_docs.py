@@ -19,6 +19,7 @@ import mindlytics
 from mindlytics.delivery.account import Reason
 from mindlytics.server.run import LocalServer
 from mindlytics.settings import Settings
+from mindlytics.transcripts.detecting import SHAPES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -160,6 +161,11 @@ def test_every_command_is_documented() -> None:
     from mindlytics.cli import main
 
     assert [] == [name for name in main.commands if f"mindlytics {name}" not in page("cli")]
+
+
+def test_the_number_of_formats_is_that_of_the_code() -> None:
+    counts = {count for path in PAGES for count in re.findall(r"\b(\d+) formats", path.read_text("utf-8"))}
+    assert {str(len(SHAPES))} == counts
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
