@@ -58,7 +58,7 @@ def row(*cells: str) -> str:
 
 
 def table_of_settings() -> str:
-    """Every setting, as its metadata tells it."""
+    """Every setting, from its metadata."""
     rows = [row("setting", "in the environment", "type", "default", "meaning"), row(*["---"] * 5)]
     for attribute in fields(Settings):
         name = variable(attribute) if attribute.metadata["read"] is not None else ""
