@@ -49,7 +49,7 @@ class AsyncSession(BaseSession[Awaited[None], Awaited[str]]):
         seconds at most.
 
         :param timeout: seconds to wait at most. None waits until every event is settled.
-        :returns: the session's account; ``pending`` is above 0 if the time was too short.
+        :returns: the session's account. ``pending`` is above 0 if the time was too short.
         """
         until = time.monotonic() + (LONGEST_TIMEOUT if timeout is None else timeout)
         result = await self.flush_and_continue(timeout)
@@ -189,7 +189,7 @@ class AsyncClient(BaseClient[AsyncPipeline, AsyncSession, TaskListening]):
         """Send what is pending and wait until the service has answered.
 
         :param timeout: seconds to wait at most. None waits until every event is settled.
-        :returns: the account; ``pending`` is above 0 if the time was too short.
+        :returns: the account. ``pending`` is above 0 if the time was too short.
         """
         return total([await each.pipeline.flush(left) for each, left in self._each(timeout)])
 

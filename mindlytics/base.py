@@ -110,7 +110,7 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
         :param session_id: 1 to 100 characters, globally unique. Default: a uuid4.
         :param conversation_id: the default conversation of the session's events. Without it, the first turn begins one.
             If you pass a ``session_id``, that conversation has the same id, also in other session objects of that id.
-        :param id: the user's id, if known; ``user_id`` is another spelling of it.
+        :param id: the user's id, if known. ``user_id`` is another spelling of it.
         :param device_id: a globally unique device id. A session without user and device gets an anonymous one.
         :param attributes: scalars by name, for the session's start.
         :param on_event: a function or coroutine function. It is called with each live event of the session, an

@@ -62,7 +62,7 @@ class AnyEvent:
         return self
 
     def redacted(self, redact: Callable[[str], str]) -> AnyEvent:
-        """The event with its texts and maps redacted; its ids and names stay."""
+        """The event with its texts and maps redacted. Its ids and names stay."""
         return self
 
     def without_texts(self) -> AnyEvent:

@@ -26,7 +26,7 @@ Names = Union[set[str], Mapping[str, object], None]
 EXTRA = "extra"
 """The field for what is new to this version. A dump leaves it out, as pydantic does."""
 KIND = "type"
-"""The field that tells classes apart. A dump always has it."""
+"""The field that names the kind of an object. A dump always has it."""
 
 
 class _Fields:

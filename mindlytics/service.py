@@ -69,7 +69,7 @@ class ServiceClient(Copied, Generic[P]):
         return f"<{type(self).__name__} {self.settings.server_endpoint} {state}>"
 
     def _close(self, timeout: float, *, ending: bool) -> Any:
-        """Close; also close the pipeline if this was its last user. Returns a result, or an awaitable of it.
+        """Close, and with the last client its pipeline too. Returns a result, or an awaitable of it.
 
         :param ending: the program gave no timeout of its own, so a wait in vain is cut short.
         """

@@ -232,7 +232,7 @@ class BaseSession(SessionState[Done, Id]):
         """Record tokens or money, to add to the conversation's cost.
 
         :param usage: a :class:`TokenBasedCost`, a :class:`Cost`, a number, or a mapping or an object of either shape.
-        :param cost: another name of ``usage``; one of the two is required.
+        :param cost: another name of ``usage``. One of the two is required.
         :param conversation_id: default: the current conversation. One is started if none is open.
         :raises InvalidEvent: an argument breaks a rule.
         """

@@ -313,8 +313,7 @@ class Settings:
 
     @classmethod
     def sources(cls) -> dict[str, str]:
-        """Where each setting that has a variable comes from: its name, with that of the file if it is there, or
-        nothing.
+        """Where each setting with a variable comes from: the variable, and the file if it is in that. Empty: neither.
 
         :raises InvalidSetting: the file cannot be read.
         """
@@ -327,8 +326,7 @@ class Settings:
         }
 
     def without_key(self) -> dict[str, object]:
-        """The arguments from which :meth:`load` makes these settings in another process, whose
-        environment holds the key.
+        """The arguments from which :meth:`load` makes these settings in another process. Its environment holds the key.
 
         :raises TypeError: this environment holds another key or none, or there is an ``http_client``, which stays
             in its process.
