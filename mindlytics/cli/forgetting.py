@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import click
 
 from .. import HTTPClient, MindlyticsError
+from ..recorded.source import without_password
 from ..values import UTC
 from .placeoptions import place_options
 from .serveroptions import LOCAL, credentials
@@ -51,7 +51,9 @@ def forget(
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise click.UsageError("--yes is missing, and there is no terminal to ask")
     if not yes:
-        click.confirm(f"Delete all that is recorded of {printable(user)} at {printable(_shown(place))}?", abort=True)
+        click.confirm(
+            f"Delete all that is recorded of {printable(user)} at {printable(without_password(place))}?", abort=True
+        )
     began = datetime.now(UTC)
     try:
         sessions, events, contacts = (
@@ -105,9 +107,3 @@ def _delete(db: str, user: str, seconds: float, project_id: str | None) -> tuple
         return asyncio.run(work())
     finally:
         store.close()
-
-
-def _shown(place: str) -> str:
-    """A place without a password."""
-    parts = urlsplit(place)
-    return place if "@" not in parts.netloc else parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from functools import partial
@@ -26,6 +27,8 @@ PATIENCE = 60.0
 """Seconds for which a request is repeated while the server is away or has no time."""
 LONGEST_WAIT = 10.0
 """Longest wait between two requests, in seconds."""
+_URL = re.compile(r"(?s)^([\w+]+://)(?:[^:/]*(?::[^@]*)?@)?([^?]*).*")
+"""As SQLAlchemy reads one: a password may hold any character but ``@``."""
 AGAIN = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
 
 
@@ -101,6 +104,11 @@ def source_at(place: Place, api_key: str | None = None, project_id: str | None =
     return _Database(text, project_id)
 
 
+def without_password(place: str) -> str:
+    """A place without the user and the query of its URL, which may hold a password."""
+    return _URL.sub(r"\1\2", place)
+
+
 class _Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -155,7 +163,7 @@ class _Database:
     def __init__(self, place: str, project: str | None) -> None:
         self._place = place
         self.project = project
-        self.name = place if "://" not in place else place.rpartition("@")[2]
+        self.name = without_password(place)
 
     def lines(self, wanted: Filters) -> Iterator[Line]:
         import orjson  # noqa: PLC0415

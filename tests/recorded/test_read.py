@@ -149,6 +149,13 @@ def test_what_cannot_be_read_is_named(server: LocalServer, tmp_path: Path) -> No
         list(mindlytics.read(server.url, project_id="p", user="nobody").sessions())
 
 
+@pytest.mark.parametrize("secret", ["u:s3cr3t@", "u:s3/cr?3t@", "u@", ""])
+@pytest.mark.parametrize("query", ["", "?user=u&password=s3cr3t"])
+def test_a_password_is_not_shown(secret: str, query: str) -> None:
+    shown = repr(mindlytics.read(f"postgresql://{secret}127.0.0.1:5432/shop{query}"))
+    assert "<what is recorded at postgresql://127.0.0.1:5432/shop>" == shown
+
+
 def test_many_sessions_come_page_by_page(tmp_path: Path) -> None:
     text = "t" * (PAGE_BYTES // 100)
     with LocalServer(tmp_path / "m.db", analysis=None) as server:
