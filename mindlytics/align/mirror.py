@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import Factory, define
 
@@ -292,7 +292,7 @@ def _feedback_create(event: CustomEvent, _: Report) -> AlignEvent:
     turn = event.properties.get("turn")
     return FeedbackCreate(
         session_id=event.session_id,
-        message_index=None if turn is None else index_of_turn(int(turn)),
+        message_index=None if turn is None else index_of_turn(cast(int, turn)),  # the event checks it
         feedback_type=str(event.properties.get("feedback", "")),
         timestamp=_time_of(event),
     )

@@ -199,6 +199,15 @@ async def test_feedback_is_checked_and_an_event_like_others(face: Face, sink: Si
     assert {"feedback": "thumbs_down", "turn": 3} == sink.events[0]["properties"]
 
 
+@pytest.mark.parametrize("turn", [2.7, "3", "a word"])
+async def test_feedback_for_what_is_no_turn_is_refused(face: Face, sink: Sink, other: Sink, turn: Any) -> None:
+    session = both(face, other).create_session(id="ada")
+    await result(session.track_event(event="Feedback", properties={"feedback": "thumbs_up", "turn": turn}))
+    await result(session.flush(10))
+    assert "feedback_create" not in {event["decoded"].type for event in other.events}
+    assert ["encoding failed (ValidationError)"] == [error.message for error in session.get_errors()]
+
+
 async def test_two_projects_of_one_service_are_kept_apart(sink: Sink) -> None:
     with (
         AlignAI("one", "k", sink.url) as one,
