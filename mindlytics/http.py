@@ -81,13 +81,18 @@ class _Requests(Copied):
             raise ValueError(f"url must be a path, or an address that begins with {base}")
         body = None
         if isinstance(data, Mapping) and method in IN_QUERY:
-            pairs = {
-                name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in data.items()
-            }
+            pairs = texts(data)
             whole += ("&" if "?" in whole else "?") + urlencode(pairs) if pairs else ""
         elif data is not None:
             body = orjson.dumps(data)
         return method, whole, body, self._headers, self._settings.request_timeout
+
+
+def texts(parameters: Mapping[str, object]) -> dict[str, str]:
+    """The parameters of a query, in JSON unless they are texts."""
+    return {
+        name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in parameters.items()
+    }
 
 
 def _read(reply: Reply | NoReply, key: Secret) -> object:

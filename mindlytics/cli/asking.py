@@ -39,16 +39,12 @@ def rows(source: Source, path: str, most: int | None = None, **parameters: objec
     :param parameters: those that are no text are sent as JSON. None is left out.
     :raises MindlyticsError: the place cannot be read.
     """
-    sent = {
-        name: value if isinstance(value, str) else orjson.dumps(value).decode()
-        for name, value in parameters.items()
-        if value is not None
-    }
+    sent = {name: value for name, value in parameters.items() if value is not None}
     cursor = ""
     left = most
     while left is None or left > 0:
         limit = AT_ONCE if left is None else min(left, AT_ONCE)
-        answer = source.ask(path, {**sent, "limit": str(limit), "cursor": cursor})
+        answer = source.ask(path, {**sent, "limit": limit, "cursor": cursor})
         found = cast("list[Row]", answer["results"])
         yield from found
         if answer["next"] is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import orjson
 from attrs import frozen
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -66,28 +65,20 @@ class Tools:
         """
         started = {name: at for name, at in (("$gte", since), ("$lt", until)) if at}
         wanted = {**({"user_id": user} if user else {}), **({"started_at": started} if started else {})}
-        return self._ask(
-            "/bc/v1/db/sessions/find", filter=wanted, sort={"started_at": -1}, limit=limit, cursor=cursor or None
-        )
+        return self._ask("/bc/v1/db/sessions/find", filter=wanted, sort={"started_at": -1}, limit=limit, cursor=cursor)
 
     def read_conversation(self, session_id: str, limit: int = 50, cursor: str = "") -> Answer:
         """Read what was said in a session, in order of time: turns, function calls, feedback, errors, and what the
         analysis found. Long texts are cut.
         """
-        return self._ask("/bc/v1/db/events/find", filter={"session_id": session_id}, limit=limit, cursor=cursor or None)
+        return self._ask("/bc/v1/db/events/find", filter={"session_id": session_id}, limit=limit, cursor=cursor)
 
     def statistics(self, since: str = "", until: str = "", by: By = "day") -> Answer:
         """Count sessions, users, conversations, turns, function calls, tokens, cost and intents, by day or in all."""
         return self._ask("/bc/v1/stats", since=since, until=until, by=by)
 
     def _ask(self, path: str, **parameters: object) -> Answer:
-        sent = {
-            name: value if isinstance(value, str) else orjson.dumps(value).decode()
-            for name, value in parameters.items()
-            if value not in ("", None, {})
-        }
-        if path.endswith("/find"):
-            sent.setdefault("cursor", "")
+        sent = {name: value for name, value in parameters.items() if value not in ("", {}) or name == "cursor"}
         try:
             answer = _cut(self.source.ask(path, sent))
         except MindlyticsError as error:

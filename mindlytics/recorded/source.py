@@ -67,8 +67,8 @@ class Source(Protocol):
         """The lines, session by session, in order of time."""
         ...
 
-    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
-        """The answer of a server's read.
+    def ask(self, path: str, parameters: Mapping[str, object]) -> dict[str, object]:
+        """The answer of a server's read. Parameters that are no texts are sent as JSON.
 
         :raises MindlyticsError: the place cannot be read, or a parameter breaks a rule.
         """
@@ -144,7 +144,7 @@ class _Server:
                 data["cursor"] = reply["next"]
                 reply = ask()
 
-    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
+    def ask(self, path: str, parameters: Mapping[str, object]) -> dict[str, object]:
         from ..http import HTTPClient  # noqa: PLC0415
 
         with HTTPClient._of(self._settings) as http:
@@ -184,7 +184,8 @@ class _Database:
                 if cursor is None:
                     return
 
-    def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, object]:
+    def ask(self, path: str, parameters: Mapping[str, object]) -> dict[str, object]:
+        from ..http import texts  # noqa: PLC0415
         from ..server.answers import ANSWERS  # noqa: PLC0415  needs the extra local
         from ..server.reader import app_of_project, reader  # noqa: PLC0415
         from ..server.search.indexing import complete  # noqa: PLC0415
@@ -195,7 +196,7 @@ class _Database:
         with reader(self._place) as connection, connection.begin():
             app = app_of_project(connection, self.project)
             self.project = app.app_id
-            return ANSWERS[path](connection, app, parameters)
+            return ANSWERS[path](connection, app, texts(parameters))
 
 
 def _settings(place: str, api_key: str | None, project_id: str | None) -> Settings:
