@@ -1,8 +1,7 @@
-"""The page over HTTP: what each address shows, to whom, and that nothing in a text can act."""
+"""The page over HTTP: what each address shows, and that nothing in a text can act."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,62 +12,14 @@ import pytest
 import requests
 
 from mindlytics.server.page import days
-from mindlytics.server.page.rendering import HEADERS, duration, marked, milliseconds, money, segment, unsegment
+from mindlytics.server.page.rendering import duration, marked, milliseconds, money, segment, unsegment
 from mindlytics.server.run import LocalServer
 from mindlytics.values import UTC
 
+from .browsers import Browser, address, rows, script_tags
 from .calls import Caller, event, track, turn
 
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&{{7*7}}\u202eevil\u202c"
-
-
-class Browser:
-    """Requests of a browser, which keeps cookies."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.http = requests.Session()
-        self.http.trust_env = False
-        self.http.headers["Accept"] = BROWSER
-
-    def get(self, path: str, **parameters: str) -> requests.Response:
-        reply = self.http.get(self.url + path, params=parameters, timeout=20, allow_redirects=False)
-        if reply.headers.get("Content-Type", "").startswith("text/html"):
-            assert HEADERS.items() <= reply.headers.items()
-            check_that_nothing_is_inline(reply.text)
-        return reply
-
-    def show(self, path: str, **parameters: str) -> str:
-        reply = self.get(path, **parameters)
-        assert 200 == reply.status_code, reply.text
-        return reply.text
-
-    def post(self, path: str, **fields: str) -> requests.Response:
-        return self.http.post(self.url + path, data=fields, timeout=20, allow_redirects=False)
-
-
-def check_that_nothing_is_inline(html: str) -> None:
-    """The Content-Security-Policy would block it."""
-    for tag in re.findall(r"<[a-zA-Z][^>]*>", html):
-        assert not re.search(r"\s(style|on\w+)\s*=|javascript:", tag), tag
-    assert all(re.fullmatch(r' type="module" src="/assets/\w+/page\.js"', each) for each in script_tags(html))
-
-
-def script_tags(html: str) -> list[str]:
-    return re.findall(r"<script([^>]*)>", html)
-
-
-def rows(html: str) -> list[str]:
-    """The ids of the sessions in a list."""
-    return [unescape(found) for found in re.findall(r'<tr role="row" data-id="([^"]*)">', html)]
-
-
-def address(html: str, words: str) -> str:
-    """Where the link with these words leads."""
-    found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{words}', html)
-    assert found is not None, words
-    return unescape(found[1])
 
 
 @pytest.fixture
@@ -366,83 +317,6 @@ def test_files_are_kept_by_browsers(server: LocalServer) -> None:
     assert 404 == browser.get("/assets/x/none.js").status_code
 
 
-# -- who may look
-
-
-@pytest.fixture(scope="module")
-def locked() -> Iterator[LocalServer]:
-    with LocalServer(analysis=None, api_key="s3cret", super_key="sup3r") as server:
-        with (caller := Caller(server.url, "s3cret")).http:
-            caller.take(turn())
-        yield server
-
-
-PAGES = ("/", "/sessions/s", "/users/u", "/days", "/search", "/sessions/s/events/x")
-
-
-def test_without_a_key_nothing_is_shown(locked: LocalServer) -> None:
-    for path in PAGES:
-        reply = Browser(locked.url).get(path)
-        assert (401, True) == (reply.status_code, 'name="key"' in reply.text)
-
-
-def test_a_key_signs_in_and_out(locked: LocalServer) -> None:
-    browser = Browser(locked.url)
-    for wrong in ("", "other", "sup3r", "two words", "x" * 300):
-        assert 403 == browser.post("/sign-in", key=wrong).status_code
-    reply = browser.post("/sign-in", key="s3cret")
-    assert (303, "/") == (reply.status_code, reply.headers["Location"])
-    cookie = reply.headers["Set-Cookie"]
-    for words in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="):
-        assert words in cookie
-    assert "s3cret" not in cookie
-    assert ["s"] == rows(browser.show("/"))
-    assert 303 == browser.get("/sign-in").status_code
-    assert 303 == browser.post("/sign-out").status_code
-    assert 401 == browser.get("/").status_code
-
-
-def test_an_invented_cookie_opens_nothing(locked: LocalServer) -> None:
-    browser = Browser(locked.url)
-    browser.post("/sign-in", key="s3cret")
-    (cookie,) = browser.http.cookies
-    key_hash, until, signature = str(cookie.value).split(".")
-    later = str(int(until) + 1)
-    for forged in ("", "x", "..", f"{key_hash}.{until}.", f"{key_hash}.{later}.{signature}", f"{key_hash}.{until}.é"):
-        headers = {"Accept": BROWSER, "Cookie": f"{cookie.name}={forged}".encode()}
-        assert 401 == requests.get(locked.url, headers=headers, timeout=20).status_code, forged
-
-
-def test_the_address_that_is_printed_signs_in_once(locked: LocalServer, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    token = locked.page_url.partition("?token=")[2]
-    assert len(token) == 32
-    first, second = Browser(locked.url), Browser(locked.url)
-    assert 403 == second.get("/?token=wrong").status_code
-    assert (303, "/") == ((reply := first.get(f"/?token={token}")).status_code, reply.headers["Location"])
-    assert ["s"] == rows(first.show("/"))
-    assert 303 == first.get(f"/?token={token}").status_code  # it was read again, as by "back"
-    assert 403 == second.get(f"/?token={token}").status_code
-    assert [] == [each for each in caplog.records if not each.name.startswith("urllib3") and token in each.getMessage()]
-
-
-def test_a_removed_key_signs_one_out(locked: LocalServer) -> None:
-    with (manager := Caller(locked.url, "sup3r")).http:
-        key = manager.post("/bc/v1/orgkeys", {"organization_id": "mill"}).json()["apikey"]
-        browser = Browser(locked.url)
-        assert 303 == browser.post("/sign-in", key=key).status_code
-        assert [] == rows(browser.show("/"))  # another organization's
-        assert 404 == browser.get("/sessions/s").status_code
-        manager.http.delete(f"{locked.url}/bc/v1/orgkeys", json={"apikey": key}, timeout=20)
-        assert 401 == browser.get("/").status_code
-
-
-def test_forms_of_other_sites_are_refused(locked: LocalServer) -> None:
-    for headers in ({"Origin": "http://attacker.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
-        reply = requests.post(f"{locked.url}/sign-in", {"key": "s3cret"}, headers=headers, timeout=20)
-        assert (403, None) == (reply.status_code, reply.headers.get("Set-Cookie"))
-
-
 # -- how things are written
 
 
@@ -481,10 +355,3 @@ def test_an_open_page_leaves_when_the_server_stops() -> None:
         assert "retry: 2000" == next(heard)
         server.stop()
         assert [":"] == list(heard)
-
-
-def test_a_page_hears_only_of_what_it_may_show(locked: LocalServer) -> None:
-    browser = Browser(locked.url)
-    assert 401 == browser.get("/watch", project="app").status_code
-    browser.post("/sign-in", key="s3cret")
-    assert 404 == browser.get("/watch", project="other").status_code
