@@ -17,6 +17,15 @@ from .sink import Sink
 
 BLOCKING = "from mindlytics import Client\nclient = Client()\nsession = client.create_session(id='u')\n"
 ASYNC = "import asyncio\n" + BLOCKING.replace("Client", "AsyncClient")
+ALIGN = """
+import itertools
+from mindlytics.align import AlignAI
+client, indexes = AlignAI(), itertools.count(1)
+class session:
+    def track_event(event): return client.create_message('s', next(indexes), 'user', event)
+client.create_session = lambda id: session
+"""
+"""The same over the wire of Align AI."""
 STARTS = ("blocking", "asyncio", "AlignAI", "AsyncAlignAI")
 """What the programs in ``processes/programs`` can record with, chosen by START in the environment."""
 TRACK = "for n in range(50): session.track_event(event=str(n))\n"
