@@ -18,7 +18,7 @@ HTTP_LIBRARIES = ("requests", "aiohttp", "httpx", "urllib3", "http.client")
 
 
 def recorded(sink: Sink, name: str, *arguments: object, python: str) -> dict[str, Any]:
-    """Run a program that records, and put what the sink saw beside what the process told."""
+    """Run a program that records, and put what the sink saw beside what the process reported."""
     sink.take()
     report = program(name, *arguments, python=python)
     seen = sink.take()

@@ -109,7 +109,7 @@ COUNTERS: dict[str, Callable[[bytes], int]] = {
 
 
 def count(path: str, body: bytes, *, gzipped: bool) -> int:
-    """The events of one request; 0 where nobody knows the path."""
+    """The events of one request; 0 for an unknown path."""
     counter = COUNTERS.get(path.partition("?")[0])
     if counter is None:
         return 0

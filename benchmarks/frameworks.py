@@ -51,7 +51,7 @@ def times(found: Mapping[str, Any]) -> str:
     """A table of the added time of each run, and its ratio to the peer's."""
     lines = [f"| run | alone, µs | mindlytics adds | {PEER} adds | ratio |", "|---|---|---|---|---|"]
     for name, run in found.items():
-        alone, ours, peer = (run["times"][who] for who in ("nobody", "mindlytics", PEER))
+        alone, ours, peer = (run["times"][who] for who in ("alone", "mindlytics", PEER))
         lines.append(
             f"| {name} | {short(alone)} | {short(ours - alone)} | {short(peer - alone)} "
             f"| {short((ours - alone) / (peer - alone))} |"

@@ -288,7 +288,7 @@ def test_the_integrations_are_compared_run_by_run() -> None:
         "an agent": {
             "expected": {"turns": 1, "calls": 1, "tokens": 24, "errors": 0},
             "recorded": {"mindlytics": seen, "Langfuse": {**seen, "turns": 2, "runtimes": []}},
-            "times": {"nobody": 100.0, "mindlytics": 120.0, "Langfuse": 200.0},
+            "times": {"alone": 100.0, "mindlytics": 120.0, "Langfuse": 200.0},
         }
     }
     assert (

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 
-def tell(**report: Any) -> None:
+def report(**figures: Any) -> None:
     """Hand the figures to the benchmark."""
-    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()
 
 

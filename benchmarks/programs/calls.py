@@ -13,7 +13,7 @@ from typing import Any
 from ..figures import percentile
 from ..sdks import SDKS
 from ..turns import Turn, turns_of
-from . import memory, tell
+from . import memory, report
 
 
 class Watch:
@@ -31,7 +31,7 @@ class Watch:
     def finish(self, **more: int) -> None:
         finished = time.monotonic()
         _, peak = memory()
-        tell(
+        report(
             sent=len(self.spent),
             first=self.first,
             last=self.last,

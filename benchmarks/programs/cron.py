@@ -1,4 +1,4 @@
-"""A cron job as somebody would write it: a request of its own, 20 turns, or both. It measures nothing itself."""
+"""A cron job as people write them: a request of its own, 20 turns, or both. It measures nothing itself."""
 
 import asyncio
 import sys

@@ -13,7 +13,7 @@ from mindlytics import Client
 
 from ..figures import percentile
 from ..turns import TURNS
-from . import tell
+from . import report
 
 BLOCK = 100
 """Requests of one kind in a row; then the next kind has its turn."""
@@ -74,7 +74,7 @@ def main() -> None:
     client.close(timeout=60)
     Client(**settings("each")).close(timeout=60)
     rounds = len(spent["plain"]) // BLOCK + 1
-    tell(
+    report(
         sent=2 * 2 * BLOCK * rounds,
         last=last,
         **{f"{kind}_median": percentile(values, 0.5) for kind, values in spent.items()},

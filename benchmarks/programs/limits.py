@@ -16,7 +16,7 @@ import orjson
 import requests
 
 from ..turns import TURNS, Turn, properties
-from . import tell
+from . import report
 
 BATCH = 500
 PATH = "/bc/v1/events/queue"
@@ -54,7 +54,7 @@ def through_requests(url: str, posts: int) -> None:
     with requests.Session() as session:
         for _ in range(posts):
             session.post(url + PATH, data=ready, headers=HEADERS).raise_for_status()
-    tell(sent=posts * BATCH, first=first, finished=time.monotonic(), cpu_before=cpu)
+    report(sent=posts * BATCH, first=first, finished=time.monotonic(), cpu_before=cpu)
 
 
 async def through_aiohttp(url: str, posts: int) -> None:
@@ -65,14 +65,14 @@ async def through_aiohttp(url: str, posts: int) -> None:
             async with session.post(url + PATH, data=ready, headers=HEADERS) as reply:
                 reply.raise_for_status()
                 await reply.read()
-    tell(sent=posts * BATCH, first=first, finished=time.monotonic(), cpu_before=cpu)
+    report(sent=posts * BATCH, first=first, finished=time.monotonic(), cpu_before=cpu)
 
 
 def encoding(events: int) -> None:
     first = time.perf_counter()
     for number in range(events):
         b"[" + orjson.dumps(event(TURNS[number % len(TURNS)])) + b"]"
-    tell(each=(time.perf_counter() - first) / events * 1e6)
+    report(each=(time.perf_counter() - first) / events * 1e6)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mindlytics import AsyncClient, Client
 
 from ..figures import percentile
-from . import tell
+from . import report
 
 
 def median_of(make: Callable[[], object], count: int) -> float:
@@ -29,7 +29,7 @@ def main() -> None:
     chosen = parser.parse_args()
     settings = {"api_key": "key", "project_id": "project", "server_endpoint": chosen.url}
     client, other = Client(**settings), AsyncClient(**settings)
-    tell(
+    report(
         session=median_of(lambda: client.create_session(id="ada"), chosen.count),
         async_session=median_of(lambda: other.create_session(id="ada"), chosen.count),
         client=median_of(lambda: Client(**settings), chosen.count),

@@ -1,4 +1,4 @@
-"""Holds many events pending: the longest pause of the garbage collector meanwhile, and what a full collection takes."""
+"""Holds many events pending: the longest pause of the garbage collector, and the time of a full collection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import requests
 from mindlytics import Client
 
 from ..turns import TURNS
-from . import tell
+from . import report
 
 COLLECTIONS = 5
 """Full collections of which the median counts."""
@@ -87,7 +87,7 @@ def main() -> None:
     full = full_collection()
     held.may_go.set()
     client.close(timeout=60)
-    tell(sent=chosen.events + 1, pause_longest=longest, collection=full, collection_added=full - empty)
+    report(sent=chosen.events + 1, pause_longest=longest, collection=full, collection_added=full - empty)
 
 
 if __name__ == "__main__":

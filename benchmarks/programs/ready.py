@@ -12,7 +12,7 @@ import orjson
 import requests
 
 from ..turns import TURNS
-from . import tell
+from . import report
 from .limits import HEADERS, PATH, event
 
 SESSIONS = 42
@@ -50,7 +50,7 @@ def main() -> None:
         for number in range(chosen.first, chosen.first + batches):
             body = ready.replace(NUMBER, b"%08x" % number)
             session.post(chosen.url + PATH, data=body, headers=HEADERS).raise_for_status()
-    tell(sent=batches * BATCH, first=first, finished=time.monotonic(), cpu_before=cpu)
+    report(sent=batches * BATCH, first=first, finished=time.monotonic(), cpu_before=cpu)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import tracemalloc
 
 from mindlytics import Client
 
-from . import tell
+from . import report
 
 PASSES = 5
 """Times that few sessions are made again, so that there is something to measure."""
@@ -59,7 +59,7 @@ def main() -> None:
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     client.close(timeout=60)
-    tell(sent=count + 1, creating=min(spent), fresh_bytes=fresh / count, open_bytes=used / count)
+    report(sent=count + 1, creating=min(spent), fresh_bytes=fresh / count, open_bytes=used / count)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from mindlytics import AsyncClient
 
 from ..figures import percentile
 from ..turns import TURNS
-from . import tell
+from . import report
 
 PROBE = 0.005
 """Seconds between two looks at the loop."""
@@ -74,7 +74,7 @@ async def run(url: str, kind: str, tasks: int, turns: int) -> None:
         await client.close(timeout=60)
     finished = time.monotonic()
     probing.cancel()
-    tell(
+    report(
         sent=events + 1 if client is not None else 0,
         first=first,
         last=last,

@@ -10,7 +10,7 @@ from mindlytics import Client
 
 from ..figures import percentile
 from ..turns import TURNS
-from . import tell
+from . import report
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     last = time.monotonic()
     client.close()
     spent = [nanoseconds for one in all_spent for nanoseconds in one]
-    tell(
+    report(
         sent=events,
         first=first,
         last=last,

@@ -1,4 +1,4 @@
-"""Compares the records of one run, and times it in turn: with nobody, with mindlytics, with Langfuse.
+"""Compares the records of one run, and times it in turn: alone, with mindlytics, with Langfuse.
 
 Without the name of a run, it lists them.
 """
@@ -16,7 +16,7 @@ from attrs import asdict
 
 from benchmarks.figures import percentile
 
-from .recorders import Langfuse, Mindlytics, Nobody
+from .recorders import Alone, Langfuse, Mindlytics
 from .runs import RUNS, Run, quick, slow
 
 
@@ -58,7 +58,7 @@ def main(url: str, name: str, rounds: int, calls: int) -> dict[str, Any]:
     return {
         "expected": {"turns": run.turns, "calls": run.calls, "tokens": run.tokens, "errors": run.errors},
         "recorded": compare(run, recorders),
-        "times": timed(run, {"nobody": Nobody(), **recorders}, rounds, calls),
+        "times": timed(run, {"alone": Alone(), **recorders}, rounds, calls),
     }
 
 

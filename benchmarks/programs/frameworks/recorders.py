@@ -1,4 +1,4 @@
-"""Who records the runs: nobody, mindlytics, Langfuse. And what each of them recorded."""
+"""The recorders of the runs: none, mindlytics, Langfuse. And what each of them recorded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Recorded:
     errors: int
 
 
-class Nobody:
+class Alone:
     """Records nothing."""
 
     @contextmanager
