@@ -69,7 +69,7 @@ def as_datetime(text: str) -> datetime:
 
 
 class LiveService:
-    """Takes events like the service; tells of them, and of the starts and ends of their sessions.
+    """Takes events like the service. Publishes them, and the starts and ends of their sessions.
 
     ``token_plan``, ``socket_plan`` and ``events_plan`` answer the next requests, one each; then all is well.
     """
@@ -79,9 +79,9 @@ class LiveService:
         self.socket_plan: deque[SocketFault] = deque()
         self.events_plan: deque[TokenFault] = deque()
         self.token_always: TokenFault | None = None
-        self.tells_of_ends = True
+        self.publishes_ends = True
         self.reads_back = True
-        self.told: list[dict[str, Any]] = []
+        self.published: list[dict[str, Any]] = []
         self.asked: list[str] = []
         """The queries of requests for a key."""
         self.keys: list[str] = []
@@ -101,10 +101,10 @@ class LiveService:
         """How many are connected."""
         return len(self._sockets)
 
-    def tell(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
+    def publish(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
         """Store an event and send it to all listeners. Any thread may call it."""
         asyncio.run_coroutine_threadsafe(self._tell(event, session_id, **more), self._loop).result(30)
-        return self.told[-1]
+        return self.published[-1]
 
     def make(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
         """An event, as the service sends it."""
@@ -153,7 +153,7 @@ class LiveService:
             self.stored.append(event)
             if event["session_id"] not in known:
                 await self._tell("Session Started", event["session_id"], timestamp=event["timestamp"])
-            if event["type"] == "end_session" and self.tells_of_ends:
+            if event["type"] == "end_session" and self.publishes_ends:
                 await self._tell("Session Ended", event["session_id"])
             elif event["type"] == "track":
                 await self._tell(event["event"], event["session_id"], properties=event["properties"])
@@ -161,7 +161,7 @@ class LiveService:
 
     async def _tell(self, event: str, session_id: str, **more: Any) -> None:
         made = self.make(event, session_id, **more)
-        self.told.append(made)
+        self.published.append(made)
         for socket, only in list(self._sockets.items()):
             if only in (None, session_id) or not session_id:
                 await socket.send_str(orjson.dumps(made).decode())
@@ -183,7 +183,7 @@ class LiveService:
         if not self.reads_back:
             return web.json_response({"message": "no"}, status=404)
         start, end = (as_datetime(request.query[name]) for name in ("start", "end"))
-        found = [event for event in self.told if start <= as_datetime(event["timestamp"]) <= end]
+        found = [event for event in self.published if start <= as_datetime(event["timestamp"]) <= end]
         return web.json_response(found[::-1][: int(request.query["limit"])])
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:

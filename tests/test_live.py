@@ -45,13 +45,13 @@ async def test_a_session_receives_its_own_events_until_its_end(
     live: Face, service: LiveService, coroutines: bool
 ) -> None:
     heard = Heard(coroutines=coroutines)
-    service.tell("Other", "another")
+    service.publish("Other", "another")
     client = live.client()
     session = client.create_session(session_id="mine", id="ada", on_event=heard.on_event, on_error=heard.on_error)
     assert [] == service.asked
     async with entered(session):
         await result(session.track_event(event="Hello", properties={"n": 1}))
-        service.tell("Other", "another")
+        service.publish("Other", "another")
     assert [STARTED, "Hello", ENDED] == heard.names
     assert {"n": 1} == heard.events[1].properties
     assert {"mine"} == {event.session_id for event in heard.events}
@@ -77,7 +77,7 @@ async def test_a_session_is_read_back_from_its_earliest_event_on(live: Face, ser
 
 async def test_the_last_flush_waits_for_the_end_and_no_other_does(live: Face, service: LiveService) -> None:
     heard = Heard()
-    service.tells_of_ends = False
+    service.publishes_ends = False
     client = live.client()
     session = client.create_session(session_id="s", on_event=heard.on_event)
     await result(session.track_event(event="Hello"))
@@ -85,7 +85,7 @@ async def test_the_last_flush_waits_for_the_end_and_no_other_does(live: Face, se
     await result(session.end_session())
     assert 2 == (await result(session.flush_and_continue())).delivered
     assert ENDED not in heard.names
-    timer = threading.Timer(0.2, service.tell, [ENDED])
+    timer = threading.Timer(0.2, service.publish, [ENDED])
     timer.start()
     await result(session.flush())
     assert [STARTED, "Hello", ENDED] == heard.names
@@ -93,7 +93,7 @@ async def test_the_last_flush_waits_for_the_end_and_no_other_does(live: Face, se
 
 
 async def test_the_wait_for_the_end_has_an_end(live: Face, service: LiveService) -> None:
-    service.tells_of_ends = False
+    service.publishes_ends = False
     client = live.client(live_timeout=0.2)
     session = client.create_session(on_event=Heard().on_event)
     began = time.monotonic()
@@ -104,7 +104,7 @@ async def test_the_wait_for_the_end_has_an_end(live: Face, service: LiveService)
 
 
 async def test_a_flush_with_a_limit_keeps_to_it(live: Face, service: LiveService) -> None:
-    service.tells_of_ends = False
+    service.publishes_ends = False
     client = live.client(live_timeout=60)
     session = client.create_session(on_event=Heard().on_event)
     await result(session.track_event(event="Hello"))
@@ -211,10 +211,10 @@ async def test_handlers_may_call_back(live: Face, service: LiveService) -> None:
         done.append(event.event)
 
     await result(client.start_listening(call_async if live.is_async else call, session_id="other"))
-    service.tell("Question", "other")
+    service.publish("Question", "other")
     await eventually(lambda: done == ["Question"])
     await eventually(lambda: service.open == 0)
-    assert "Answer" in [event["event"] for event in service.told]
+    assert "Answer" in [event["event"] for event in service.published]
 
 
 # -- without a session ---------------------------------------------------------------------------------------------
@@ -228,16 +228,16 @@ async def test_a_client_listens_to_the_whole_project(live: Face, service: LiveSe
         await result(client.start_listening(on_event=heard.on_event, on_error=heard.on_error))
     else:
         await result(client.start_listening(heard.on_event, heard.on_error))
-    service.tell("a", "one")
-    service.tell("b", "two")
-    service.tell("MLError", "two", properties={"error_message": "no such model"})
+    service.publish("a", "one")
+    service.publish("b", "two")
+    service.publish("MLError", "two", properties={"error_message": "no such model"})
     await eventually(lambda: len(heard.events) == 2 and len(heard.errors) == 1)
     assert (["a", "b"], "no such model") == (heard.names, str(heard.errors[0]))
     assert isinstance(heard.errors[0], LiveError)
     await result(client.stop_listening())
     await result(client.stop_listening())
     await eventually(lambda: service.open == 0)
-    service.tell("c", "one")
+    service.publish("c", "one")
     assert ([""], ["a", "b"]) == (service.asked, heard.names)
 
 
@@ -246,8 +246,8 @@ async def test_several_may_listen(live: Face, service: LiveService) -> None:
     client = live.client()
     await result(client.start_listening(one.on_event, session_id="one"))
     await result(client.start_listening(all_.on_event))
-    service.tell("a", "one")
-    service.tell("b", "two")
+    service.publish("a", "one")
+    service.publish("b", "two")
     await eventually(lambda: (one.names, all_.names) == (["a"], ["a", "b"]))
     await result(client.close())
     await eventually(lambda: service.open == 0)
@@ -296,13 +296,13 @@ async def test_a_client_that_is_dropped_listens_no_longer(live: Face, service: L
 async def test_a_loop_over_events_takes_each_and_ends_when_it_is_left(live: Face, service: LiveService) -> None:
     client = live.client()
     events = client.events()
-    service.tell("a")  # since the call, before the loop begins
-    service.tell("MLError", properties={"error_message": "no such model"})
+    service.publish("a")  # since the call, before the loop begins
+    service.publish("MLError", properties={"error_message": "no such model"})
     taken = []
     async for event in each(events):
         taken.append(event.event)
         if len(taken) == 2:
-            service.tell("b")
+            service.publish("b")
         elif len(taken) == 3:
             break
     assert ["a", "MLError", "b"] == taken
@@ -312,8 +312,8 @@ async def test_a_loop_over_events_takes_each_and_ends_when_it_is_left(live: Face
 
 async def test_a_loop_over_events_of_one_session(live: Face, service: LiveService) -> None:
     events = live.client().events("mine")
-    service.tell("a", "other")
-    service.tell("b", "mine")
+    service.publish("a", "other")
+    service.publish("b", "mine")
     async for event in each(events):
         assert "b" == event.event
         break
@@ -330,7 +330,7 @@ async def test_closing_the_client_ends_a_loop_over_events(live: Face, service: L
 
     task = asyncio.create_task(loop())
     await eventually(lambda: service.open == 1)
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: taken == ["a"])
     await (client.close() if live.is_async else asyncio.to_thread(client.close))
     await asyncio.wait_for(task, 30)
@@ -342,7 +342,7 @@ async def test_a_slow_loop_holds_the_service_back_and_misses_nothing(
     monkeypatch.setattr("mindlytics.live.listener.MAILBOX", 5)
     events = live.client().events()
     for number in range(100):
-        service.tell(str(number))
+        service.publish(str(number))
     taken = []
     async for event in each(events):
         taken.append(event.event)

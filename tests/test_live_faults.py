@@ -127,7 +127,7 @@ async def test_a_connection_that_ends_is_made_again_with_a_fresh_key(
     service.socket_plan.append(sends(orjson.dumps(made).decode(), code=0 if code == 1006 else code))
     await result(live.client().start_listening(heard.on_event, heard.on_error))
     await eventually(lambda: service.open == 1)
-    service.tell("b")
+    service.publish("b")
     await eventually(lambda: heard.names == ["a", "b"])
     assert (["live-1", "live-2"], []) == (service.keys, heard.errors)
 
@@ -135,16 +135,16 @@ async def test_a_connection_that_ends_is_made_again_with_a_fresh_key(
 async def test_what_happens_without_a_connection_is_read_back_in_order(live: Face, service: LiveService) -> None:
     heard = Heard()
     await result(live.client().start_listening(heard.on_event))
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
     service.token_always = status(500)
     service.cut()
     await eventually(lambda: service.open == 0)
     for name in "bcd":
-        service.tell(name)
+        service.publish(name)
     service.token_always = None
     await eventually(lambda: len(heard.events) == 4)
-    service.tell("e")
+    service.publish("e")
     await eventually(lambda: len(heard.events) == 5)
     assert [*"abcde"] == heard.names
 
@@ -163,8 +163,8 @@ async def test_what_is_missed_while_a_handler_is_slow_is_read_back(
         heard.append(event.event)
         if event.event == "a":
             service.cut()
-            service.tell("b")
-            service.tell("c")
+            service.publish("b")
+            service.publish("c")
             time.sleep(0.02)
 
     async def begin(socket: web.WebSocketResponse) -> None:
@@ -176,7 +176,7 @@ async def test_what_is_missed_while_a_handler_is_slow_is_read_back(
     await result(live.client().start_listening(on_event))
     if not silent:
         await eventually(lambda: service.open == 1)
-        service.tell("a")
+        service.publish("a")
     await eventually(lambda: len(heard) == 3)
     assert [*"abc"] == heard
 
@@ -197,30 +197,30 @@ async def test_what_was_surely_received_is_not_asked_for_again(
     service.events_plan += [read_back, read_back]
     heard = Heard()
     await result(live.client().start_listening(heard.on_event))
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
     await asyncio.sleep(0.3)
-    service.tell("b")
+    service.publish("b")
     await eventually(lambda: heard.names == ["a", "b"])
     service.cut()
     await eventually(lambda: len(asked) == 2)
     rounding = timedelta(milliseconds=1)
-    assert as_datetime(asked[1]) + rounding > as_datetime(service.told[0]["timestamp"])
+    assert as_datetime(asked[1]) + rounding > as_datetime(service.published[0]["timestamp"])
 
 
 async def test_what_cannot_be_read_back_for_now_is_read_back_later(live: Face, service: LiveService) -> None:
     heard = Heard()
     await result(live.client().start_listening(heard.on_event))
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
     service.token_always = status(500)
     service.cut()
     await eventually(lambda: service.open == 0)
-    service.tell("b")
+    service.publish("b")
     service.events_plan += [status(503), status(429)]
     service.token_always = None
     await eventually(lambda: heard.names == ["a", "b"])
-    service.tell("c")
+    service.publish("c")
     await eventually(lambda: heard.names == [*"abc"])
 
 
@@ -233,17 +233,17 @@ async def test_many_missed_events_are_read_back_in_pages_the_newest_where_they_a
 ) -> None:
     heard = Heard()
     await result(live.client().start_listening(heard.on_event))
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
     service.token_always = status(500)
     service.cut()
     await eventually(lambda: service.open == 0)
     began = datetime.now(timezone.utc)
     moments = [(began + timedelta(microseconds=number)).isoformat() for number in range(missed)]
-    service.told += [service.make(str(number), timestamp=at) for number, at in enumerate(moments)]
+    service.published += [service.make(str(number), timestamp=at) for number, at in enumerate(moments)]
     service.token_always = None
     await eventually(lambda: str(missed - 1) == heard.names[-1])
-    service.tell("z")
+    service.publish("z")
     await eventually(lambda: "z" == heard.names[-1])
     assert ["a", *map(str, range(missed - expected, missed)), "z"] == heard.names
 
@@ -256,8 +256,8 @@ async def test_invalid_events_do_not_end_the_paging(live: Face, service: LiveSer
     await eventually(lambda: service.open == 0)
     began = datetime.now(timezone.utc)
     moments = [(began + timedelta(microseconds=number)).isoformat() for number in range(PAGE + 10)]
-    service.told += [service.make(str(number), timestamp=at) for number, at in enumerate(moments)]
-    service.told[-5]["properties"] = "none"
+    service.published += [service.make(str(number), timestamp=at) for number, at in enumerate(moments)]
+    service.published[-5]["properties"] = "none"
     service.token_always = None
     await eventually(lambda: len(heard.events) == PAGE + 9)
     assert [str(number) for number in range(PAGE + 10) if number != PAGE + 5] == heard.names
@@ -267,11 +267,11 @@ async def test_a_service_that_reads_nothing_back_is_listened_to_all_the_same(liv
     heard = Heard()
     service.reads_back = False
     await result(live.client().start_listening(heard.on_event, heard.on_error))
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
     service.cut()
     await eventually(lambda: len(service.keys) == 2 and service.open == 1)
-    service.tell("b")
+    service.publish("b")
     await eventually(lambda: heard.names == ["a", "b"])
     assert [] == heard.errors
 
@@ -282,7 +282,7 @@ async def test_each_event_is_passed_on_once(live: Face, service: LiveService) ->
     service.socket_plan.extend([sends(one, one, two, one), sends(two, one)])
     await result(live.client().start_listening(heard.on_event))
     await eventually(lambda: service.open == 1)
-    service.tell("c")
+    service.publish("c")
     await eventually(lambda: "c" in heard.names)
     assert ["a", "b", "c"] == heard.names
 
@@ -296,7 +296,7 @@ async def test_a_connection_that_is_dead_is_noticed(
     service.socket_plan.append(is_dead)
     await result(live.client().start_listening(heard.on_event))
     await eventually(lambda: service.open == 1)
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
 
 
@@ -307,7 +307,7 @@ async def test_a_connection_that_is_merely_quiet_is_kept(
     heard = Heard()
     await result(live.client().start_listening(heard.on_event))
     await asyncio.sleep(0.3)
-    service.tell("a")
+    service.publish("a")
     await eventually(lambda: heard.names == ["a"])
     assert ["live-1"] == service.keys
 

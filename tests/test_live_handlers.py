@@ -53,7 +53,7 @@ async def test_a_problem_of_the_service_goes_to_on_error(
 ) -> None:
     heard = Heard()
     await result(live.client().start_listening(heard.on_event, heard.on_error))
-    service.tell("MLError", "", properties=properties, timestamp=None)
+    service.publish("MLError", "", properties=properties, timestamp=None)
     await eventually(lambda: len(heard.errors) == 1)
     assert words in str(heard.errors[0])
     assert isinstance(heard.errors[0], LiveError)
@@ -147,7 +147,7 @@ async def test_delivery_continues_while_live_events_hang(live: Face, service: Li
 
 
 async def test_a_cancelled_wait_ends_at_once(live: Face, service: LiveService) -> None:
-    service.tells_of_ends = False
+    service.publishes_ends = False
     if not live.is_async:
         pytest.skip("only a task is cancelled")
     client = live.client(live_timeout=60)
@@ -166,7 +166,7 @@ async def test_a_cancelled_wait_ends_at_once(live: Face, service: LiveService) -
 
 
 def test_ctrl_c_ends_the_wait(service: LiveService) -> None:
-    service.tells_of_ends = False
+    service.publishes_ends = False
     timer = threading.Timer(0.5, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
     began = time.monotonic()
     client = Client(api_key="key-1", project_id="proj-1", server_endpoint=service.url, live_timeout=60)
@@ -178,7 +178,7 @@ def test_ctrl_c_ends_the_wait(service: LiveService) -> None:
 
 
 async def test_a_block_that_is_interrupted_waits_for_no_live_event(live: Face, service: LiveService) -> None:
-    service.tells_of_ends = False
+    service.publishes_ends = False
     client = live.client(live_timeout=60)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012

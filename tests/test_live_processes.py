@@ -16,7 +16,7 @@ def run(service: LiveService, program: str) -> str:
 
 
 def test_a_program_that_just_ends_waits_for_no_listener(service: LiveService) -> None:
-    service.tells_of_ends = False
+    service.publishes_ends = False
     said = run(service, "live_just_ends.py")
     assert "end\n" == said
     assert ["Hello"] == [event["event"] for event in service.stored if event["type"] == "track"]

@@ -171,10 +171,10 @@ async def test_a_destination_that_is_down_does_not_delay_the_live_end(
 ) -> None:
     heard = Heard()
     other.always = faults.hang
-    service.tells_of_ends = False
+    service.publishes_ends = False
     client = both(live, other, shutdown_timeout=0.3, live_timeout=30)
     session = client.create_session(session_id="s", on_event=heard.on_event)
-    timer = threading.Timer(0.6, service.tell, ["Session Ended"])
+    timer = threading.Timer(0.6, service.publish, ["Session Ended"])
     async with entered(session):
         await result(session.track_event(event="Hello"))
         timer.start()
