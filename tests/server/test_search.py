@@ -74,6 +74,15 @@ def test_a_user_is_found_by_the_traits_and_ids_of_now(caller: Caller) -> None:
     assert ["ada@mill.example"] == found(caller, q="mill")
 
 
+def test_filters_find_a_user_whom_later_ones_follow(caller: Caller) -> None:
+    for name in ("ada", "bob", "cleo"):
+        caller.post("/bc/v1/user/identify", {"id": name, "traits": {"plan": "gold"}})
+    ada, bob, _ = caller.find("users")
+    by_user = search(caller, q="gold", user="ada", limit=1)["results"]
+    by_time = search(caller, q="gold", until=bob["created_at"], limit=1)["results"]
+    assert [ada["user_id"]] * 2 == [result["user_id"] for result in by_user + by_time]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -1,16 +1,16 @@
-"""The filters of a search. Those of user and time are about an event, all others about its conversation."""
+"""The filters of a search. Those of user and time are about an event or a user, all others about a conversation."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import ColumnElement, Text, and_, exists, literal, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, and_, exists, literal, or_, select
 
 from ...events import CONVERSATION_SUMMARY, FEEDBACK, FEEDBACK_TYPES, ConversationFunction, ConversationTurn
 from ..dialects import json_string
 from ..query import Condition, InvalidQuery, time_of
-from ..schema import aliases, conversations, events, intents, sessions
+from ..schema import aliases, conversations, events, intents, sessions, users
 
 _others = events.alias("others")
 _SAME_SESSION = _others.c.session == events.c.session
@@ -21,9 +21,12 @@ def _property(name: str, value: str) -> ColumnElement[bool]:
     return json_string(_others.c.properties, literal(name, Text())) == value
 
 
+def _owner(scope: int, name: str) -> ScalarSelect[int]:
+    return select(aliases.c.owner).where(aliases.c.scope == scope, aliases.c.alias == name).scalar_subquery()
+
+
 def _user(scope: int, name: str) -> Condition:
-    owner = select(aliases.c.owner).where(aliases.c.scope == scope, aliases.c.alias == name).scalar_subquery()
-    return events.c.session.in_(select(sessions.c.seq).where(sessions.c.owner == owner))
+    return events.c.session.in_(select(sessions.c.seq).where(sessions.c.owner == _owner(scope, name)))
 
 
 def _assistant(_: int, name: str) -> Condition:
@@ -85,8 +88,12 @@ FILTERS: Mapping[str, Callable[[int, str], Condition]] = {
 }
 """The condition of each filter, made of the number of the app and the value."""
 
-OF_USERS = frozenset({"user", "since", "until"})
-"""With other filters than these, no users are found."""
+USER_FILTERS: Mapping[str, Callable[[int, str], Condition]] = {
+    "user": lambda scope, name: users.c.seq == _owner(scope, name),
+    "since": lambda _, text: users.c.created_at >= time_of({"since": text}, "since"),
+    "until": lambda _, text: users.c.created_at < time_of({"until": text}, "until"),
+}
+"""The same for users. With other filters than these, no users are found."""
 
 
 def _dollars(name: str, text: str) -> float:

@@ -11,10 +11,10 @@ from .. import cursors
 from ..apps import App
 from ..find import COLLECTIONS, Row, rows_of
 from ..paging import Page
-from ..query import InvalidQuery, time_of, whole
+from ..query import InvalidQuery, whole
 from ..reads import Budget
-from ..schema import aliases, events, users
-from .filters import FILTERS, OF_USERS
+from ..schema import events, users
+from .filters import FILTERS, USER_FILTERS
 from .fulltext import FullText, Place, Wanted, full_text
 from .texts import KINDS, SEARCHED, texts_of_user
 from .words import Word, searched, snippet
@@ -69,7 +69,7 @@ def parse(parameters: Mapping[str, str]) -> Search:
         raise InvalidQuery("q", "must hold a word, unless there is a filter")
     for name, value in filters.items():
         FILTERS[name](0, value)
-    order = parameters.get("order") or ("time")
+    order = parameters.get("order") or ORDERS[0]
     if order not in ORDERS:
         raise InvalidQuery("order", f"must be {' or '.join(ORDERS)}")
     if order == "rank" and not words:
@@ -104,8 +104,10 @@ def _in_time(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Foun
     if search.cursor is not None:
         wanted = evolve(wanted, before=_numbers(search))
     found = [(place, False) for place in words.newest(wanted, search.limit + 1)]
-    if wanted.words and OF_USERS.issuperset(search.filters):
-        found += [(place, True) for place in _users(words, wanted, search)]
+    if wanted.words and search.filters.keys() <= USER_FILTERS.keys():
+        conditions = [USER_FILTERS[name](wanted.scope, value) for name, value in search.filters.items()]
+        users_wanted = evolve(wanted, conditions=conditions)
+        found += [(place, True) for place in words.users(users_wanted, search.limit + 1)]
         found.sort(reverse=True)
     page = found[: search.limit]
     return page, page[-1][0] if len(found) > search.limit else None
@@ -128,21 +130,6 @@ def _numbers(search: Search) -> Place:
     if len(place) != 2 or not isinstance(place[0], int) or not isinstance(place[1], int):
         raise InvalidQuery("cursor", "must be the next of an earlier answer")
     return place[0], place[1]
-
-
-def _users(words: FullText, wanted: Wanted, search: Search) -> list[Place]:
-    """Users that are found by their ids and traits, within the same filters."""
-    found = words.users(wanted, search.limit + 1)
-    filters = search.filters
-    if "since" in filters:
-        found = [place for place in found if place[0] >= time_of(filters, "since")]
-    if "until" in filters:
-        found = [place for place in found if place[0] < time_of(filters, "until")]
-    if "user" in filters:
-        owner = select(aliases.c.owner).where(aliases.c.scope == wanted.scope, aliases.c.alias == filters["user"])
-        number = words.connection.execute(owner).scalar()
-        found = [place for place in found if place[1] == number]
-    return found
 
 
 def _results(connection: Connection, app: App, words: Sequence[Word], found: Sequence[Found]) -> list[Row]:

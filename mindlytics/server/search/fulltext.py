@@ -23,7 +23,7 @@ class Wanted:
     """A search.
 
     :param words: all of them have to be in a text. Without any, each text is found.
-    :param conditions: of the rows of events and their conversations.
+    :param conditions: of the rows that are searched: events and their conversations, or users.
     :param narrow: whether the conditions leave few events, which are then looked at one by one.
     :param before: rows at this place or later are left out.
     :param newest: rows of greater numbers are left out.
@@ -46,7 +46,7 @@ class Wanted:
 
     def of_users(self) -> ColumnElement[bool]:
         """The condition under which a row of ``users`` counts."""
-        return and_(users.c.scope == self.scope, self._earlier(users.c.created_at, users.c.seq))
+        return and_(users.c.scope == self.scope, *self.conditions, self._earlier(users.c.created_at, users.c.seq))
 
     def _earlier(self, time: ColumnElement[int], number: ColumnElement[int]) -> ColumnElement[bool]:
         bound = true() if self.newest is None else number <= self.newest
@@ -92,7 +92,7 @@ class FullText(ABC):
 
     @abstractmethod
     def users(self, wanted: Wanted, limit: int) -> list[Place]:
-        """The latest users whose ids and traits are wanted, the latest first. The conditions play no part."""
+        """The latest users whose ids and traits are wanted, the latest first."""
 
 
 def full_text(connection: Connection) -> FullText:
