@@ -29,7 +29,7 @@ from .session import BaseSession
 from .session_state import Encode, Properties
 from .settings import Options, Settings
 from .validators import check_name
-from .values import UTC, Timestamp
+from .values import UTC, Timestamp, present
 
 if TYPE_CHECKING:
     from .destinations import Mirror
@@ -272,8 +272,9 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
     ) -> dict[str, object]:
         """Check the arguments of a direct identify request, and make its body."""
         report = self.pipeline.report_change
-        ids = {"id": checked_id("id", id, report), "device_id": checked_id("device_id", device_id, report)}
-        body: dict[str, object] = {name: value for name, value in ids.items() if value is not None}
+        body: dict[str, object] = present(
+            id=checked_id("id", id, report), device_id=checked_id("device_id", device_id, report)
+        )
         if not body:
             raise InvalidEvent("id", "given, or device_id", MISSING)
         cleaned = None if traits is None else clean_scalars("traits", traits, report)

@@ -27,10 +27,10 @@ from .events import (
     StartConversation,
     StartSession,
 )
-from .session_state import Done, Id, Properties, SessionState, new_id, present
+from .session_state import Done, Id, Properties, SessionState, new_id
 from .usage import Usage, UsageArgument, as_usage
 from .validators import check_finite, check_milliseconds, check_name, check_text
-from .values import Scalar, Timestamp, valid_text
+from .values import Scalar, Timestamp, present, valid_text
 
 TURN_NAMES = ConversationTurn.own_properties
 FUNCTION_NAMES = ConversationFunction.own_properties

@@ -21,7 +21,7 @@ from .events import Event, StartSession, trusted
 from .live.event import MLEvent
 from .usage import Usage
 from .validators import check_name
-from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime
+from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime, present
 
 if TYPE_CHECKING:
     from .delivery.ledger import Ledger
@@ -34,7 +34,6 @@ Done = TypeVar("Done")
 """What a call without a result returns: None, or an awaitable of it."""
 Id = TypeVar("Id")
 """What a call that makes an id returns: a str, or an awaitable of it."""
-T = TypeVar("T")
 
 Properties = Mapping[str, object]
 """Names and values. A value that cannot become a string, number or boolean is left out with a warning."""
@@ -362,11 +361,6 @@ class SessionState(Generic[Done, Id]):
                     f"{field}.{name}", cleaned.pop(name), "left out: an argument's name"
                 )
         return cleaned
-
-
-def present(**fields: T | None) -> dict[str, T]:
-    """Leave out the fields that are None."""
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 _PROGRESS = ("_attributes", "_ended", "_id_is_given", "_names_conversation", "_unannounced", "_used")

@@ -41,6 +41,7 @@ from .setting_rules import (
     stripped_or_none,
     variable,
 )
+from .values import present
 
 PRODUCTION = "https://app.mindlytics.ai"
 
@@ -342,8 +343,7 @@ class Settings:
     @property
     def origin(self) -> dict[str, str]:
         """The properties that say where events come from: ``environment`` and ``release``, if set."""
-        named = {"environment": self.environment, "release": self.release}
-        return {name: label for name, label in named.items() if label is not None}
+        return present(environment=self.environment, release=self.release)
 
     @property
     def tls(self) -> bool | str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Union
+from typing import TypeVar, Union
 
 from .errors import InvalidEvent
 
+T = TypeVar("T")
 Scalar = Union[str, int, float, bool]
 Timestamp = Union[str, datetime]
 
@@ -26,6 +27,11 @@ ISO_8601 = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?
 _ISO = re.compile(ISO_8601)
 _PLAIN = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}|\.\d{6})?Z", re.ASCII).fullmatch
 """The most frequent form, which ``datetime.fromisoformat`` reads quickly on every version."""
+
+
+def present(**fields: T | None) -> dict[str, T]:
+    """Leave out the fields that are None."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def now() -> datetime:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from .calls import PAGE, Call, Each, Many, One, R, Resource, key, one_of, path, text, whole, without_none
+from ..values import present
+from .calls import PAGE, Call, Each, Many, One, R, Resource, key, one_of, path, text, whole
 from .exceptions import ValidationError
 from .types import Agent, AgentType
 
@@ -38,7 +39,7 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
         body = {
             "name": text("name", name),
             "type": type,
-            **without_none(assistant_id=assistant_id, profile_id=profile_id),
+            **present(assistant_id=assistant_id, profile_id=profile_id),
         }
         return self._send(Call("POST", "/agents", Agent, body, key=key(idempotency_key)))
 
@@ -54,7 +55,7 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
     ) -> One:
         """Change an agent. Arguments that are None leave their field unchanged."""
         where = path("/agents/{agent_id}", agent_id=agent_id)
-        fields = without_none(name=name, assistant_id=assistant_id, profile_id=profile_id)
+        fields = present(name=name, assistant_id=assistant_id, profile_id=profile_id)
         return self._send(Call("PATCH", where, Agent, {"fields": fields}, repeatable=True))
 
     def delete(self, agent_id: str) -> Done:
@@ -106,7 +107,7 @@ class BaseAgents(Resource, Generic[One, Done, Many, Each]):
     ) -> Call[R]:
         if type is not None:
             one_of("type", type, "ai", "human")
-        body = without_none(
+        body = present(
             type=type,
             assistant_id=assistant_id,
             profile_id=profile_id,

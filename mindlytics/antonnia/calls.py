@@ -21,7 +21,6 @@ from .exceptions import ValidationError
 from .types import MessageContent, ScheduleConfig
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 # What a face returns: the answer, or an awaitable of it.
 One = TypeVar("One")
@@ -116,11 +115,6 @@ def key(value: object) -> str | None:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_KEY or not value.isascii() or not value.isprintable():
         raise ValidationError(f"idempotency_key must be a str of 1 to {MAX_KEY} printable ASCII characters")
     return value
-
-
-def without_none(**arguments: T | None) -> dict[str, T]:
-    """Leave out the arguments that are None."""
-    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def text(name: str, value: object) -> str:

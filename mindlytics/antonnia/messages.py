@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic
 
+from ..values import present
 from .calls import (
     PAGE,
     Call,
@@ -21,7 +22,6 @@ from .calls import (
     shaped,
     timestamp_param,
     whole,
-    without_none,
 )
 from .types import Message, MessageContent, MessageDeliveryStatus, MessageRole
 
@@ -50,9 +50,7 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
         body = {
             "content": shaped("content", MessageContent, content),
             "role": one_of("role", role, "user", "assistant"),
-            **without_none(
-                provider_message_id=provider_message_id, replied_provider_message_id=replied_provider_message_id
-            ),
+            **present(provider_message_id=provider_message_id, replied_provider_message_id=replied_provider_message_id),
         }
         where = path("/sessions/{session_id}/messages", session_id=session_id)
         return self._send(Call("POST", where, Message, body, key=key(idempotency_key)))
@@ -80,7 +78,7 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
 
         :param delivered_at: an aware datetime or an ISO 8601 text.
         """
-        body = without_none(
+        body = present(
             provider_message_id=provider_message_id,
             replied_provider_message_id=replied_provider_message_id,
             delivery_status=delivery_status,
@@ -133,7 +131,7 @@ class BaseMessages(Resource, Generic[One, Perhaps, Many, Each]):
         offset: int | None,
         limit: int | None,
     ) -> Call[R]:
-        body = without_none(
+        body = present(
             session_id=session_id,
             provider_message_id=provider_message_id,
             replied_provider_message_id=replied_provider_message_id,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from ..values import present
 from .calls import (
     PAGE,
     Call,
@@ -22,7 +23,6 @@ from .calls import (
     text,
     timestamp_param,
     whole,
-    without_none,
 )
 from .exceptions import ValidationError
 from .types import ScheduleConfig, Session, SessionSchedule, SessionStatus, SessionUpdateFields, SurveySubmission
@@ -59,7 +59,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
             "contact_id": text("contact_id", contact_id),
             "contact_name": text("contact_name", contact_name),
             "status": one_of("status", status, "open", "closed"),
-            **without_none(agent_id=agent_id, metadata=mapping("metadata", metadata)),
+            **present(agent_id=agent_id, metadata=mapping("metadata", metadata)),
         }
         return self._send(Call("POST", "/sessions", Session, body, key=key(idempotency_key)))
 
@@ -99,7 +99,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
         :param ending_survey_id: the survey to start. Its submission is ``ending_survey_submission_id`` of the session.
         """
         where = path("/sessions/{session_id}/finish", session_id=session_id)
-        return self._send(Call("POST", where, Session, without_none(ending_survey_id=ending_survey_id)))
+        return self._send(Call("POST", where, Session, present(ending_survey_id=ending_survey_id)))
 
     def reply(self, session_id: str, debounce_time: int = 0) -> One:
         """Have the agent answer what the contact said.
@@ -154,7 +154,7 @@ class BaseSessions(Resource, Generic[One, Many, Each, Planned]):
     ) -> Call[R]:
         if status is not None:
             one_of("status", status, "open", "closed")
-        body = without_none(
+        body = present(
             contact_id=contact_id,
             status=status,
             metadata=mapping("metadata", metadata),
