@@ -103,7 +103,7 @@ class LiveService:
 
     def publish(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
         """Store an event and send it to all listeners. Any thread may call it."""
-        asyncio.run_coroutine_threadsafe(self._tell(event, session_id, **more), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._publish(event, session_id, **more), self._loop).result(30)
         return self.published[-1]
 
     def make(self, event: str, session_id: str = "s", **more: Any) -> dict[str, Any]:
@@ -152,14 +152,14 @@ class LiveService:
             known = {stored["session_id"] for stored in self.stored}
             self.stored.append(event)
             if event["session_id"] not in known:
-                await self._tell("Session Started", event["session_id"], timestamp=event["timestamp"])
+                await self._publish("Session Started", event["session_id"], timestamp=event["timestamp"])
             if event["type"] == "end_session" and self.publishes_ends:
-                await self._tell("Session Ended", event["session_id"])
+                await self._publish("Session Ended", event["session_id"])
             elif event["type"] == "track":
-                await self._tell(event["event"], event["session_id"], properties=event["properties"])
+                await self._publish(event["event"], event["session_id"], properties=event["properties"])
         return web.json_response({"status": "ok"})
 
-    async def _tell(self, event: str, session_id: str, **more: Any) -> None:
+    async def _publish(self, event: str, session_id: str, **more: Any) -> None:
         made = self.make(event, session_id, **more)
         self.published.append(made)
         for socket, only in list(self._sockets.items()):
