@@ -26,7 +26,10 @@ from ..settings import Settings
 from ..spool.directory import Directory
 from ..spool.reading import Logged
 from ..spool.run import Log
+from .attempts import Attempts, spent
 from .logged import has_expired, is_old, note_posted, places_of
+from .suspects import FAULT_STATUSES, takes_another
+from .waiting import clock
 
 logger: logging.Logger = logging.getLogger("mindlytics")
 
@@ -74,6 +77,33 @@ class Leftovers:
     def is_at_work(self) -> bool:
         """Whether a run is being delivered."""
         return self._run is not None or bool(self._postponed)
+
+    def send(self, attempts: Attempts, now: float) -> Verdict | None:
+        """Make one attempt with the next batch. Returns None if none is due."""
+        batch = self.next(now)
+        if batch is None:
+            return None
+        try:
+            if not batch.attempts:
+                self.begin(batch)
+            verdict = attempts.post(batch)
+            is_doubtful = verdict.fate is Fate.RETRY and verdict.status in FAULT_STATUSES and self._lasts(batch)
+            if is_doubtful and takes_another(attempts, batch, self):
+                self.set_apart(batch, verdict, attempts.origin)
+                return verdict
+        except BaseException:
+            self.put_back(batch)
+            raise
+        if is_doubtful:
+            batch.is_suspect = False
+        self.settle(batch, verdict, clock(), attempts.origin)
+        if is_doubtful:
+            self.postpone()  # if no batch follows it here, those of other runs show the fault
+        return verdict
+
+    def _lasts(self, batch: Batch) -> bool:
+        """Whether a batch has failed for ``retry_for`` seconds, or is a suspect."""
+        return batch.is_suspect or spent(batch) > self._settings.retry_for
 
     def next(self, now: float) -> Batch | None:
         """The next batch, if there is one and no pause."""

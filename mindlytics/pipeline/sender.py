@@ -24,7 +24,7 @@ from ..delivery.outbox import NEVER, Outbox
 from ..delivery.verdict import Fate, Verdict, Wire
 from ..settings import Settings
 from . import fork, green, shutdown
-from .attempts import Attempts, Transport, spent
+from .attempts import Attempts, Transport
 from .ending import Ending
 from .intake import Intake
 from .suspects import FAULT_STATUSES, takes_another
@@ -490,40 +490,11 @@ class Sender(ABC):
 
     def _send_leftover(self, now: float) -> bool:
         """Make one attempt with a batch of an earlier process. Returns False if none is due."""
-        leftovers = self.leftovers
-        if leftovers is None or now > self.ending.since + LEFTOVERS_AT_END:
+        if self.leftovers is None or now > self.ending.since + LEFTOVERS_AT_END:
             return False
-        batch = leftovers.next(now)
-        if batch is None:
+        verdict = self.leftovers.send(self.attempts, now)
+        if verdict is None:
             return False
         self._is_own_turn = True
-        try:
-            if not batch.attempts:
-                leftovers.begin(batch)
-            verdict = self.attempts.post(batch)
-            if verdict.fate is Fate.RETRY and verdict.status in FAULT_STATUSES and self._is_doubtful(batch):
-                self._doubt_leftover(batch, verdict)
-                return True
-        except BaseException:
-            leftovers.put_back(batch)
-            raise
-        leftovers.settle(batch, verdict, clock(), self.attempts.origin)
         self.outbox.log_recovery(verdict)
         return True
-
-    def _is_doubtful(self, batch: Batch) -> bool:
-        """Whether a batch of an earlier process has failed for ``retry_for`` seconds, or is a suspect."""
-        return batch.is_suspect or spent(batch) > self.settings.retry_for
-
-    def _doubt_leftover(self, batch: Batch, verdict: Verdict) -> None:
-        """Like ``_hold``, for a batch of an earlier process. If none follows it there, batches of others
-        show the fault.
-        """
-        leftovers = self.leftovers
-        assert leftovers is not None
-        if takes_another(self.attempts, batch, leftovers):
-            leftovers.set_apart(batch, verdict, self.attempts.origin)
-        else:
-            batch.is_suspect = False
-            leftovers.settle(batch, verdict, clock(), self.attempts.origin)
-            leftovers.postpone()
