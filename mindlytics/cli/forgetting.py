@@ -14,6 +14,7 @@ from ..values import UTC
 from .placeoptions import place_options
 from .serveroptions import LOCAL, credentials
 from .terminal import fail, printable
+from .times import span
 
 SECONDS = 3600.0
 """How long a server may take to answer. It writes its whole database anew."""
@@ -24,6 +25,7 @@ SECONDS = 3600.0
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--keep-out",
+    type=span,
     default="7d",
     show_default=True,
     metavar="TIME",
@@ -34,19 +36,14 @@ def forget(
     *,
     user: str,
     yes: bool,
-    keep_out: str,
+    keep_out: float | None,
     server: str | None,
     db: str | None,
     api_key: str | None,
     project_id: str | None,
 ) -> None:
     """Delete all that is recorded of a person: sessions, texts, findings, ids and devices."""
-    from ..server.idle import parse  # noqa: PLC0415  aiohttp takes a while to import
-
-    try:
-        seconds = parse(keep_out) or 0.0
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--keep-out") from None
+    seconds = keep_out or 0.0
     place = db or server or LOCAL
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise click.UsageError("--yes is missing, and there is no terminal to ask")

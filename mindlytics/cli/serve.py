@@ -15,6 +15,7 @@ from .. import MindlyticsError
 from .keyoptions import key_file_option, key_of, key_option
 from .serveroptions import ANY
 from .terminal import fail, printable, show_warnings
+from .times import span
 
 
 @click.command()
@@ -58,6 +59,7 @@ from .terminal import fail, printable, show_warnings
 )
 @click.option(
     "--idle",
+    type=span,
     default="30m",
     show_default=True,
     metavar="TIME",
@@ -65,6 +67,7 @@ from .terminal import fail, printable, show_warnings
 )
 @click.option(
     "--keep",
+    type=span,
     default="none",
     show_default=True,
     metavar="TIME",
@@ -98,8 +101,8 @@ def serve(  # noqa: PLR0917  click passes them by name
     alerts: str | None,
     reply: str | None,
     analysis: str,
-    idle: str,
-    keep: str,
+    idle: float | None,
+    keep: float | None,
     read_timeout: float,
     chaos: str,
     opens: bool,
@@ -114,15 +117,8 @@ def serve(  # noqa: PLR0917  click passes them by name
     from ..server.alerts import ALERTS  # noqa: PLC0415
     from ..server.analysis import load  # noqa: PLC0415
     from ..server.database import database_at  # noqa: PLC0415
-    from ..server.idle import parse  # noqa: PLC0415
     from ..server.live import LIVE_PATH  # noqa: PLC0415
 
-    times: dict[str, float | None] = {}
-    for option, text in (("idle", idle), ("keep", keep)):
-        try:
-            times[option] = parse(text)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint=f"--{option}") from None
     if alerts is not None and alert_webhook is None:
         raise click.UsageError("--alerts needs --alert-webhook")
     show_warnings("mindlytics.server")
@@ -171,8 +167,8 @@ def serve(  # noqa: PLR0917  click passes them by name
                 alerts=ALERTS if alerts is None else alerts,
                 analysis=load(analysis),
                 chaos=chaos,
-                idle=times["idle"],
-                keep=times["keep"],
+                idle=idle,
+                keep=keep,
                 read_timeout=read_timeout,
                 allowed_hosts=allowed_hosts,
                 on_ready=ready,

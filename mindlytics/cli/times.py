@@ -1,4 +1,4 @@
-"""Times as options take them: a date, an ISO 8601 time, or how long ago, such as ``2h`` or ``7d``."""
+"""Times as options take them: a date, an ISO 8601 time, how long ago, such as ``2h`` or ``7d``, or for how long."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ..values import UTC, parse_timestamp
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 if TYPE_CHECKING:
@@ -46,3 +48,16 @@ def as_iso(text: str, now: datetime) -> str:
     else:
         at = parse_timestamp(text if len(text) > 10 else f"{text}T00:00:00Z")
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def span(text: str) -> float | None:
+    """Seconds from a text such as ``30m``, ``90s``, ``2h`` or ``1d``. None for ``none``.
+
+    :raises click.BadParameter: it is another text.
+    """
+    if text == "none":
+        return None
+    found = _SPAN.fullmatch(text)
+    if found is None or not float(found[1]):
+        raise click.BadParameter("must be a number with s, m, h or d, such as 30m, or none")
+    return float(found[1]) * _SECONDS[found[2]]

@@ -5,7 +5,6 @@ The arrival of events counts, so old transcripts may be imported slowly. The wai
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from functools import partial
@@ -28,9 +27,6 @@ IDLE = {"reason": "idle"}
 AT_ONCE = 200
 """Most sessions that are checked in one read and ended in one transaction."""
 
-_TEXT = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 _NEWEST = select(func.coalesce(func.max(events.c.seq), 0))
 _LAST = select(events.c.seq).order_by(events.c.seq.desc()).limit(1)
 _OPEN = (
@@ -45,19 +41,6 @@ _OPEN = (
 )
 
 Found = list[tuple[int, int, str]]
-
-
-def parse(text: str) -> float | None:
-    """Seconds from a text such as ``30m``, ``90s``, ``2h`` or ``1d``. None for ``none``.
-
-    :raises ValueError: it is another text.
-    """
-    if text == "none":
-        return None
-    found = _TEXT.fullmatch(text)
-    if found is None or not float(found[1]):
-        raise ValueError("must be a number with s, m, h or d, such as 30m, or none")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 class Idle(Periodic):

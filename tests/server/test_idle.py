@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mindlytics.server.idle import Idle, parse
+from mindlytics.server.idle import Idle
 from mindlytics.server.run import LocalServer
 
 from ..conftest import eventually
@@ -93,16 +93,3 @@ def test_a_server_ends_them_by_itself() -> None:
     with LocalServer(idle=0.1) as server, (caller := Caller(server.url)).http:
         caller.take(track())
         asyncio.run(eventually(lambda: not open_sessions(caller)))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("2d", 172800), ("none", None)]
-)
-def test_times(text: str, expected: float | None) -> None:
-    assert expected == parse(text)
-
-
-@pytest.mark.parametrize("text", ["", "30", "m", "-1m", "0s", "1 m", "1w", "m30", "None", "1e3s"])
-def test_texts_other_than_times(text: str) -> None:
-    with pytest.raises(ValueError, match="30m"):
-        parse(text)
