@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from .apps import App
-from .find import COLLECTIONS
+from .collection import COLLECTIONS
 from .paging import page_of, parse_page
 from .search.finding import parse, run
 from .search.routes import SEARCH_PATH

@@ -29,10 +29,11 @@ from .antonnia import app as antonnia
 from .antonnia.desk import Reply
 from .apps import find_app
 from .chaos import CHAOS, CHAOS_PATH, Chaos
+from .collection import COLLECTIONS
 from .database import Publish
 from .decoding import one_by_one, quick, taken
 from .export import EXPORT_PATH, export
-from .find import COLLECTIONS, find, parse
+from .find import find, parse
 from .forgetting import FORGET_PATH
 from .guard import GUARD, Guard
 from .http import (

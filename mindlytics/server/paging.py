@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from . import cursors
 from .apps import App
-from .find import Query, Row, find_with_places, parse
+from .collection import Row
+from .find import Query, find_with_places, parse
 from .ordering import after
 from .query import InvalidQuery
 

@@ -1,6 +1,6 @@
 """Filters, MongoDB style, as expressions of SQLAlchemy. ``ordering.py`` has sort orders.
 
-``find.py`` lists the collections and columns. As in MongoDB, values of different types are never equal and have no
+``collection.py`` has the collections and columns. As in MongoDB, values of different types are never equal and have no
 order, and a missing or unknown field equals null.
 """
 

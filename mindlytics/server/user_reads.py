@@ -16,8 +16,9 @@ from sqlalchemy import Connection, select
 
 from ..events import CONVERSATION_SUMMARY, ConversationTurn
 from .apps import App, find_app
+from .collection import COLLECTIONS, Row
 from .dialects import greatest
-from .find import COLLECTIONS, Query, Row, find
+from .find import Query, find
 from .http import STORE, Problem, caller_of
 from .matching import matching
 from .ordering import Term, order_by

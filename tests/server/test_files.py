@@ -15,7 +15,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from mindlytics.antonnia import Conversations
-from mindlytics.server.find import COLLECTIONS
+from mindlytics.server.collection import COLLECTIONS
 from mindlytics.server.keyhash import hashed, shown
 from mindlytics.server.migrations import config
 from mindlytics.server.run import LocalServer

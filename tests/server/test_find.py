@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindlytics.server.find import COLLECTIONS
+from mindlytics.server.collection import COLLECTIONS
 from mindlytics.server.ordering import order_by
 from mindlytics.server.query import Filter, InvalidQuery
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from mindlytics.server import live, refusals
-from mindlytics.server.find import COLLECTIONS
+from mindlytics.server.collection import COLLECTIONS
 from mindlytics.server.keyhash import shown
 from mindlytics.server.run import LocalServer
 

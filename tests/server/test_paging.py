@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mindlytics.server.find import COLLECTIONS
+from mindlytics.server.collection import COLLECTIONS
 
 from .calls import Caller, event, track, turn
 

@@ -14,8 +14,8 @@ from ...events import (
     TrackedEvent,
 )
 from ...wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH
+from ..collection import COLLECTIONS
 from ..export import EXPORT_PATH
-from ..find import COLLECTIONS
 from ..forgetting import FORGET_PATH, LONGEST
 from ..keys import CLEANUP_PATH, ORGKEYS_PATH
 from ..live import LIVE_PATH, RECENT

@@ -15,7 +15,7 @@ from ... import validators, values
 from ...events import EVENT_TYPES, CustomEvent, Event, TrackedEvent
 from ...usage import Cost, TokenBasedCost
 from .. import query
-from ..find import COLLECTIONS, Collection
+from ..collection import COLLECTIONS, Collection
 from .shapes import DATE_TIME, NAME, NULL, SCALAR, TEXTS, TIMESTAMP, Schema, array, or_null, ref
 
 # -- events

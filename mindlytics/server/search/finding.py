@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select
 
 from .. import cursors
 from ..apps import App
-from ..find import COLLECTIONS, Row, rows_of
+from ..collection import COLLECTIONS, Row
+from ..find import rows_of
 from ..paging import Page
 from ..query import InvalidQuery, whole
 from ..reads import Budget
