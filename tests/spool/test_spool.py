@@ -71,6 +71,7 @@ async def test_what_an_outage_leaves_is_delivered_by_the_next_client(face: Face,
     closed = await result(client.close())
     assert (0, 0, 200) == (closed.delivered, closed.dropped, closed.pending)
     assert (200, 200, {}) == (client.stats().spooled, client.stats().pending, client.stats().reasons)
+    assert closed == await result(client.flush(1000)), "nothing is sent any more, so there is nothing to wait for"
     keys = {request.key for request in sink.requests}
     sink.always = faults.fine
     later = face.client(spool=tmp_path)  # records nothing itself
