@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from mindlytics import Client
 from mindlytics.server.run import LocalServer
 
 from .. import postgres
-from .processes import Running, mindlytics
+from .processes import mindlytics
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with LocalServer() as running:
+        yield running
 
 
 def fill(url: str, project: str, users: str = "ab") -> None:
@@ -32,8 +39,9 @@ def exported(*arguments: object, **more: str) -> str:
     return ended.stdout
 
 
-def test_lines_of_a_server_by_time_and_user(server: Running, project: str) -> None:
+def test_lines_of_a_server_by_time_and_user(server: LocalServer, project: str) -> None:
     fill(server.url, project)
+    server.settle()
     asked = ("--server", server.url, "--project-id", project)
     lines = [json.loads(line) for line in exported(*asked).splitlines()]
     assert ["s3", "s4"] == [line["session_id"] for line in lines]
@@ -70,8 +78,9 @@ def test_postgresql_comes_to_the_same(tmp_path: Path) -> None:
             assert exported("--server", server.url, "--project-id", "shop") == exported("--db", url)
 
 
-def test_an_export_is_imported_again(server: Running, project: str, tmp_path: Path) -> None:
+def test_an_export_is_imported_again(server: LocalServer, project: str, tmp_path: Path) -> None:
     fill(server.url, project)
+    server.settle()
     asked = ("--server", server.url, "--project-id")
     exported(*asked, project, "--output", tmp_path / "out/")
     exported(*asked, project, "--output", tmp_path / "talks.jsonl")
@@ -79,6 +88,7 @@ def test_an_export_is_imported_again(server: Running, project: str, tmp_path: Pa
         again = f"{project}-{place}"
         ended = mindlytics("import", *asked, again, tmp_path / place)
         assert (0, "") == (ended.returncode, ended.stderr)
+        server.settle()
         assert (tmp_path / "talks.jsonl").read_text() == exported(*asked, again)
 
 
@@ -103,7 +113,7 @@ def test_what_is_wrong_is_reported(arguments: tuple[str, ...], status: int, word
     assert ["text.db"] == [path.name for path in tmp_path.iterdir()]
 
 
-def test_a_user_whom_nobody_knows(server: Running, project: str) -> None:
+def test_a_user_whom_nobody_knows(server: LocalServer, project: str) -> None:
     fill(server.url, project)
     ended = mindlytics("export", "--server", server.url, "--project-id", project, "--user", "nobody")
     assert (1, "") == (ended.returncode, ended.stdout)
