@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from os import urandom
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import Connection, insert, select
 
@@ -45,10 +45,11 @@ class Log(ABC):
 class Database(ABC):
     """A database that the store may use.
 
-    ``name`` names it in messages, without a password.
+    ``name`` names it in messages, without a password. Several servers may use it at once if ``is_shared``.
     """
 
     name: str
+    is_shared: ClassVar[bool] = False
 
     @abstractmethod
     def open(self) -> Connection:

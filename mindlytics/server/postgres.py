@@ -34,6 +34,8 @@ class PostgreSQL(Database):
     :raises StoreError: it is no URL.
     """
 
+    is_shared = True
+
     def __init__(self, url: str) -> None:
         try:
             self._url = make_url(url).set(drivername="postgresql+psycopg")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mindlytics.server.analysis import background
 from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import StoreError
 from mindlytics.server.store import Store
@@ -71,6 +72,14 @@ async def test_events_of_one_server_are_heard_at_another(url: str) -> None:
         async with listening(Caller(two.url)) as there:
             caller.take(track(session_id="other"))
             assert ["Session Started", "Bought"] == [found["event"] for found in await heard(there, "Bought")]
+
+
+def test_what_one_server_leaves_is_analysed_by_another(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "HOLD_SECONDS", 1.5)
+    with LocalServer(url) as two, LocalServer(url, analysis=None) as one, (caller := Caller(one.url)).http:
+        caller.take(turn(), event("end_session"))
+        assert two.settle(60)
+        assert 1 == len(caller.find("events", filter={"event": "Conversation Summary"}))
 
 
 def test_notices_name_events_in_ranges(running: Cluster) -> None:

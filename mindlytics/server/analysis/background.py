@@ -3,8 +3,9 @@
 The end of a conversation is stored together with a note that its analysis is due (table ``unanalysed``), in one
 transaction. A separate thread takes the notes in order, shortly after the commit. So ingest never waits for an
 analysis, and late events of other processes are included. Even later events add another note. One transaction stores
-the findings and removes the note. So a server that is killed in between loses no summary and makes none twice, and two
-servers on one database share the work.
+the findings and removes the note. So a server that is killed in between loses no summary and makes none twice. Of
+servers that share a database, the one that stored an end analyses it, and sends its ``Session Ended`` afterwards. The
+others take over an end that is left for longer than ``HOLD_SECONDS``.
 
 ``reading.py`` reads a conversation, ``local.py`` or your own function analyses it, and ``outcome.py``
 stores the findings.
@@ -44,7 +45,7 @@ from ..stored import Ending, Late, StoredEvent
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
 from .outcome import Found, Made, Outcome, add, made_of
-from .reading import Due, Place, Reading, due, hurry, next_due, read, unanalysed
+from .reading import GRACE, Due, Place, Reading, due, hurry, next_due, read, unanalysed
 
 AT_ONCE = 64
 SHARE_SECONDS = 0.02
@@ -93,6 +94,7 @@ class Background:
         self._store = store
         self._analysis = analysis
         self._name = name_of(analysis)
+        self._patience = int(HOLD_SECONDS * 1_000_000) if store.database.is_shared else GRACE
         self._publish = publish
         self._waiting: dict[int, _Waiting] = {}
         self._settled: list[Due] = []
@@ -227,7 +229,7 @@ class Background:
                 while not self._stopping.is_set() and self._share(connection):
                     pass
                 with connection.begin():
-                    rest = next_due(connection)
+                    rest = next_due(connection, self._own(), self._patience)
             except StoreError:  # the store is closed
                 break
             except Exception as error:
@@ -242,7 +244,7 @@ class Background:
         began, worked = time.monotonic(), time.thread_time()
         outcomes = []
         with connection.begin():
-            for ended in due(connection, AT_ONCE):
+            for ended in due(connection, AT_ONCE, self._own(), self._patience):
                 outcomes.append(self._outcome(connection, ended))
                 if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
                     break
@@ -255,6 +257,11 @@ class Background:
         if busy:
             self._stopping.wait(REST * (time.thread_time() - worked))
         return True
+
+    def _own(self) -> list[int]:
+        """Ends that this server stored, and that events wait for: the first ones."""
+        waiting = list(self._waiting.values())[:AT_ONCE]  # copies, since the writer's thread changes them
+        return [ending for one in waiting for ending in list(one.endings)][:AT_ONCE]
 
     def _outcome(self, connection: Connection, ended: Due) -> Outcome:
         """Read and analyse one conversation. A failure of its own is reported, and delays no other.

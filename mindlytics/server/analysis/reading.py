@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import NamedTuple
 
 import orjson
 from attrs import Factory, define
-from sqlalchemy import Connection, bindparam, case, func, not_, select, update
+from sqlalchemy import Connection, bindparam, case, func, not_, or_, select, update
 
 from ...events import ConversationFunction, ConversationTurn, ConversationUsage
 from ..query import event_id
@@ -30,6 +31,10 @@ GRACE = 1_000_000
 twice the time that a client keeps an event."""
 
 _CALL_FIELDS = ("name", "args", "result", "runtime")
+_WAIT = case(
+    (or_(notes.c.event.in_(bindparam("own", expanding=True)), notes.c.noted_at < 0), GRACE),
+    else_=bindparam("patience"),
+)
 _DUE = (
     select(
         notes.c.seq,
@@ -48,11 +53,11 @@ _DUE = (
         .join(conversation_rows, conversation_rows.c.seq == notes.c.conversation)
         .join(events, events.c.seq == notes.c.event)
     )
-    .where(not_(func.abs(notes.c.noted_at).between(bindparam("since"), bindparam("until"))))
+    .where(not_(func.abs(notes.c.noted_at).between(bindparam("at") - _WAIT + 1, bindparam("at") + GRACE)))
     .order_by(notes.c.seq)
     .limit(bindparam("limit"))
 )
-_NEXT = select(func.min(func.abs(notes.c.noted_at)))
+_NEXT = select(func.min(func.abs(notes.c.noted_at) + _WAIT))
 _HURRY = update(notes).values(noted_at=notes.c.noted_at - case((notes.c.noted_at < 0, -GRACE), else_=GRACE))
 
 
@@ -110,20 +115,22 @@ class Reading:
             self.characters -= _size(self.steps.popleft())
 
 
-def due(connection: Connection, limit: int) -> list[Due]:
+def due(connection: Connection, limit: int, own: Sequence[int] = (), patience: int = GRACE) -> list[Due]:
     """The conversations to analyse now, in the order of their ends.
 
     One that ended just now is not yet due. One that is noted for the far future is due, since the clock was set back.
+
+    :param own: the events of ends that are due after :data:`GRACE`.
+    :param patience: microseconds after which the other ends are due.
     """
-    at = now()
-    rows = connection.execute(_DUE, {"since": at - GRACE + 1, "until": at + GRACE, "limit": limit})
+    rows = connection.execute(_DUE, {"at": now(), "own": own, "patience": patience, "limit": limit})
     return [Due(*row) for row in rows]
 
 
-def next_due(connection: Connection) -> float | None:
-    """Seconds until the next one is due, or None."""
-    noted: int | None = connection.execute(_NEXT).scalar()
-    return None if noted is None else min(max(noted + GRACE - now(), 0), GRACE) / 1_000_000
+def next_due(connection: Connection, own: Sequence[int] = (), patience: int = GRACE) -> float | None:
+    """Seconds until the next one is due, or None. The parameters are those of :func:`due`."""
+    at: int | None = connection.execute(_NEXT, {"own": own, "patience": patience}).scalar()
+    return None if at is None else min(max(at - now(), 0), patience) / 1_000_000
 
 
 def hurry(connection: Connection, event: int | None = None) -> None:
