@@ -74,11 +74,18 @@ class Notices(Sharing):
         self._publish_here(events)
         try:
             for payload in payloads(self._sender, [event.seq for event in events]):
-                self._send(payload)
+                self._notify(payload)
         except SQLAlchemyError as error:
             logger.warning("live events do not reach other servers: %s", getattr(error, "orig", error))
+
+    def _notify(self, payload: str) -> None:
+        """Send a notice, through a new connection if the last one was lost in the meantime."""
+        try:
+            self._send(payload)
+        except SQLAlchemyError:
             _close(self._sending)
             self._sending = None
+            self._send(payload)
 
     def _send(self, payload: str) -> None:
         if self._sending is None:
@@ -88,16 +95,20 @@ class Notices(Sharing):
     # -- on its own thread
 
     def _run(self) -> None:
-        connection = None
+        connection, is_down = None, False
         while not self._stopping.is_set():
             try:
                 if connection is None or connection.invalidated or connection.closed:
                     connection = self._connect()
                     connection.exec_driver_sql(f"LISTEN {CHANNEL}")
                     self._listening.set()
+                    is_down = False
                 self._receive(connection)
             except (SQLAlchemyError, psycopg.Error) as error:
-                logger.warning("live events of other servers unavailable; retrying: %s", getattr(error, "orig", error))
+                if not is_down:
+                    reason = getattr(error, "orig", error)
+                    logger.warning("live events of other servers unavailable; retrying: %s", reason)
+                    is_down = True
                 _close(connection)
                 _close(self._reading)
                 connection = self._reading = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,6 +73,37 @@ async def test_events_of_one_server_are_heard_at_another(url: str) -> None:
         async with listening(Caller(two.url)) as there:
             caller.take(track(session_id="other"))
             assert ["Session Started", "Bought"] == [found["event"] for found in await heard(there, "Bought")]
+
+
+async def test_events_are_heard_at_another_after_the_database_was_away(
+    running: Cluster, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mindlytics.server import notices  # psycopg is there
+
+    monkeypatch.setattr(notices, "RETRY_SECONDS", 0.05)
+    with LocalServer(url) as one, LocalServer(url) as two, (caller := Caller(one.url)).http:
+        async with listening(Caller(one.url)) as here, listening(Caller(two.url)) as there:
+            caller.take(track("First"))
+            for socket in (here, there):
+                await heard(socket, "First")
+            await asyncio.to_thread(running.stop)
+            await asyncio.to_thread(running.start)
+            await asyncio.to_thread(wait_for_listeners, url, 2)
+            caller.take(track("Second"), track("Third"))
+            for socket in (here, there):
+                assert ["Second", "Third"] == [found["event"] for found in await heard(socket, "Third")]
+
+
+def wait_for_listeners(url: str, number: int) -> None:
+    """Wait until so many connections of this database listen for notices."""
+    import psycopg
+
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'"
+    until = time.monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while (found := connection.execute(query).fetchone()) != (number,):
+            assert time.monotonic() < until, found
+            time.sleep(0.01)
 
 
 def test_what_one_server_leaves_is_analysed_by_another(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
