@@ -24,7 +24,7 @@ from mindlytics.server.store import Store
 
 from .environment import described, machine
 from .figures import whole
-from .reading import APART, START, arguments, fill
+from .reading import APART, PADDING, START, fill, parser
 
 LONG = 20_000
 """Turns of the long conversation."""
@@ -67,7 +67,7 @@ def pages(size: int) -> Mapping[str, str]:
         "the newest sessions": "/",
         "the sessions of a user": "/?user=user-7",
         "a user": "/users/user-7",
-        "a conversation of 12 turns": f"/sessions/session-{12:027}",
+        "a conversation of 12 turns": f"/sessions/session-{PADDING + 12:027}",
         f"a conversation of {whole(LONG)} turns": "/sessions/long",
         "… its end": "/sessions/long?last=yes",
         "charts of 7 days, counted before": f"/days?days=7&until={end}",
@@ -108,7 +108,7 @@ def _since(began: Times) -> Times:
 
 
 def main() -> int:
-    chosen = arguments("pages", "Measures the local server's page.")
+    chosen = parser("pages", "Measures the local server's page.").parse_args()
     sys.stdout.write(described(machine()))
     with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
         db = Path(directory, "pages.db")

@@ -66,8 +66,8 @@ def program(name: str, *arguments: object, python: str = sys.executable) -> dict
 
 
 @contextmanager
-def serving(db: Path, *options: str) -> Iterator[tuple[int, str]]:
-    """The local server over this file, in a process of its own: its process id and its address."""
+def serving(db: Path | str, *options: str) -> Iterator[tuple[int, str]]:
+    """The local server over this file or database, in a process of its own: its process id and its address."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "mindlytics", "serve", "--port", "0", "--db", str(db), *options],
         cwd=ROOT,

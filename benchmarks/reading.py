@@ -1,7 +1,8 @@
 """``python -m benchmarks.reading``: how long the local server takes for reads and searches, by what it has stored.
 
-One file grows from size to size. It is written straight by SQL, for that takes minutes, and the index is filled as the
-server does. Then a server of its own answers each read some times over one connection.
+One database grows from size to size: a file, or with ``--db`` an empty PostgreSQL database. It is written straight by
+SQL, for that takes minutes, and the index is filled as the server does. Then a server of its own answers each read some
+times over one connection.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import orjson
 import requests
+from sqlalchemy import text
 
 from mindlytics.server.http import ANY_KEY
 from mindlytics.server.records import Records
@@ -33,7 +36,7 @@ from .turns import TURNS, properties
 SIZES = (100_000, 1_000_000, 10_000_000)
 REPEATS = 15
 
-STEP = 240_000
+STEP = 120_000
 """Turns of one transaction."""
 
 USERS = 10_000
@@ -64,24 +67,39 @@ READS: Mapping[str, tuple[str, Parameters]] = {
 _STORED = (
     """
     INSERT INTO sessions (seq, scope, session_id, owner, started_at, ended_at, attributes, event_count)
-    SELECT :seq + n, :scope, printf('session-%027d', n), :owner + n / 12 % :users, :start + n * :apart,
-           :start + (n + 11) * :apart, '{}', 12 FROM numbers WHERE n % 12 = 0
+    {numbers}
+    SELECT :seq + n, :scope, 'session-' || :zeros ||  (:padding + n), :owner + n / 12 % :users,
+           :start + n * :apart, :start + (n + 11) * :apart, '{{}}', 12
+      FROM numbers WHERE n % 12 = 0
     """,
     """
     INSERT INTO conversations (seq, scope, session, conversation_id, started_at, ended_at, properties, attributes,
         event_count, message_count, turn_count, function_count, prompt_tokens, completion_tokens)
-    SELECT :seq + n, :scope, :seq + n, printf('talk-%030d', n), :start + n * :apart, :start + (n + 11) * :apart, '{}',
-           '{}', 12, 24, 12, 0, 1000, 1000 FROM numbers WHERE n % 12 = 0
+    {numbers}
+    SELECT :seq + n, :scope, :seq + n, 'talk-000' || :zeros ||  (:padding + n), :start + n * :apart,
+           :start + (n + 11) * :apart, '{{}}', '{{}}', 12, 24, 12, 0, 1000, 1000
+      FROM numbers WHERE n % 12 = 0
     """,
     """
     INSERT INTO events (seq, scope, session, conversation, timestamp, event, properties, message_index)
+    {numbers}
     SELECT :seq + n, :scope, :seq + n - n % 12, :seq + n - n % 12, :start + n * :apart, 'Conversation Turn',
-           replace(text, :mark, printf(' Order number%d lot%d case%d shelf%d', n, n % 40, n % 1000, n % 10000)),
+           replace(text, :mark, ' Order number' || n || ' lot' || (n % 40) || ' case' || (n % 1000) || ' shelf'
+                   || (n % 10000)),
            n % 12 * 2
       FROM numbers JOIN texts ON place = n % :texts
     """,
 )
-_NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last)"
+"""In the SQL of both databases."""
+_NUMBERS = """
+WITH RECURSIVE numbers (n) AS
+    (SELECT CAST(:first AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last)
+"""
+PADDING = 1_000_000_000
+"""It is added to the number of an id, so that all ids have the same length."""
+ZEROS = "0" * 17
+"""They begin the number of an id, which is as long as a real one."""
+
 _MARK = "{numbers}"
 
 
@@ -100,19 +118,21 @@ def _fill(key: str, first: int, last: int, records: Records) -> None:
         records.flush()
     owner = records.user_called(app.scope, "user-0")
     assert owner is not None
-    connection.exec_driver_sql("CREATE TEMP TABLE texts (place INTEGER PRIMARY KEY, text)")
+    connection.execute(text("CREATE TEMP TABLE texts (place INTEGER PRIMARY KEY, text TEXT)"))
     for place, turn in enumerate(TURNS):
         said = properties(turn)
         for name in ("session_id", "conversation_id"):
             said.pop(name)
-        text = orjson.dumps({**said, "user": turn.user + _MARK}).decode()
-        connection.exec_driver_sql("INSERT INTO texts VALUES (?, ?)", (place, text))
+        as_json = orjson.dumps({**said, "user": turn.user + _MARK}).decode()
+        connection.execute(text("INSERT INTO texts VALUES (:place, :text)"), {"place": place, "text": as_json})
     values = {
         "seq": records.number(last - first) - first,
         "scope": app.scope,
         "owner": owner.seq,
         "users": USERS,
         "start": START,
+        "padding": PADDING,
+        "zeros": ZEROS,
         "apart": APART,
         "mark": _MARK,
         "texts": len(TURNS),
@@ -120,9 +140,8 @@ def _fill(key: str, first: int, last: int, records: Records) -> None:
         "last": last,
     }
     for statement in _STORED:
-        insert, _, rest = statement.partition("SELECT")
-        connection.exec_driver_sql(f"{insert} {_NUMBERS} SELECT {rest}", values)
-    connection.exec_driver_sql("DROP TABLE texts")
+        connection.execute(text(statement.format(numbers=_NUMBERS)), values)
+    connection.execute(text("DROP TABLE texts"))
 
 
 def measured(url: str, repeats: int) -> dict[str, list[float]]:
@@ -139,19 +158,39 @@ def measured(url: str, repeats: int) -> dict[str, list[float]]:
     return found
 
 
-def arguments(name: str, description: str) -> argparse.Namespace:
+def parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="sizes (default 100000 1000000 10000000)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"requests of each kind (default {REPEATS})")
     parser.add_argument("--directory", help="where the file is made (default: where temporary files are)")
-    return parser.parse_args()
+    return parser
+
+
+SIZE = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
+"""The bytes of a database."""
+
+
+def finish(store: Store) -> int:
+    """Let PostgreSQL know what its tables hold, as it does by itself after a minute. Returns the database's bytes."""
+    with closing(store.database.open()) as connection:
+        name = connection.dialect.name
+        if name == "postgresql":
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.execute(text("VACUUM (ANALYZE)"))
+        return int(connection.execute(text(SIZE[name])).scalar_one())
 
 
 def main() -> int:
-    chosen = arguments("reading", "Measures the local server's reads and searches.")
+    options = parser("reading", "Measures the local server's reads and searches.")
+    options.add_argument("--db", help="the URL of an empty PostgreSQL database (default: a file)")
+    chosen = options.parse_args()
     sys.stdout.write(described(machine()))
     with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
-        db = Path(directory, "reading.db")
+        db = chosen.db or Path(directory, "reading.db")
         stored = 0
         for size in sorted(chosen.events):
             store = Store(db)
@@ -159,10 +198,11 @@ def main() -> int:
             began = time.process_time()
             index_all(store)
             indexing = time.process_time() - began
+            total = finish(store)
             store.close()
             sys.stdout.write(
                 f"\n{whole(size)} turns: {short(indexing / (size - stored) * 1e6)} µs CPU to index one,"
-                f" {whole(db.stat().st_size / size)} bytes each\n"
+                f" {whole(total / size)} bytes each\n"
             )
             stored = size
             with serving(db, "--read-timeout", "0", "--analysis", "none", "--idle", "none") as (_, url):
