@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..delivery.account import Account
 from ..delivery.outbox import NEVER
-from ..spool.porch import NOWHERE, Porch
+from ..spool.porch import NOWHERE, Porch, Prepared
 from .intake import Intake, exclusive
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class NoPorch:
     tail = 0
     buffer: bytearray = bytearray()
 
-    def prepare(self, number: int, account: int, data: bytes) -> tuple[slice, bytes, int]:
-        return NOWHERE, b"", 0
+    def prepare(self, number: int, account: int, data: bytes) -> Prepared:
+        return NOWHERE, b"", NOWHERE, b"", 0
 
     def is_for(self, data: bytes) -> bool:
         return False
@@ -66,9 +66,9 @@ class DurableIntake(Intake):
         until = 0.0
         while True:
             porch, number = self.porch, total.accepted + 1
-            place, written, tail = NOWHERE, b"", porch.tail
+            place, data, head_place, head, tail = NOWHERE, b"", NOWHERE, b"", porch.tail
             if type(payload) is bytes:
-                place, written, tail = porch.prepare(number, account.number, payload)
+                place, data, head_place, head, tail = porch.prepare(number, account.number, payload)
                 if place is NOWHERE and not self.is_stuck and porch.is_for(payload):
                     now = time.monotonic()
                     until = until or now + self.patience()
@@ -87,7 +87,8 @@ class DurableIntake(Intake):
                 account.accepted += 1
                 ledger.held_in += size
                 ledger.busy[account.number] = account
-                porch.buffer[place] = written
+                porch.buffer[place] = data
+                porch.buffer[head_place] = head  # last, since it says that the event is whole
                 porch.tail = tail
                 self._put(entry)
                 if self._wake_count <= self._qsize():

@@ -30,8 +30,6 @@ CHECKSUM = 4
 CHECKED = len(MAGIC) + CHECKSUM
 """The offset in a chunk from which the checksum covers it."""
 _RECORD = struct.Struct("<IQQ")
-_SINGLE = struct.Struct("<IB3xIQdIIQQ")
-"""Checksum, head and record of a chunk of one event, without the magic."""
 _NUMBER = struct.Struct("<Q")
 
 RECORD_OVERHEAD = _RECORD.size
@@ -74,15 +72,6 @@ def events(records: Iterable[Record]) -> bytes:
     for account, number, data in records:
         pieces += (_RECORD.pack(len(data), account, number), data)
     return b"".join(pieces)
-
-
-def single(seed: int, record: Record, wall: float) -> bytes:
-    """A chunk of one event, whose number is that of the chunk: the same as :func:`chunk`, in less time."""
-    account, number, data = record
-    size = len(data)
-    head = _SINGLE.pack(0, EVENTS, 1, number, wall, _RECORD.size + size, size, account, number)[CHECKSUM:]
-    checksum = zlib.crc32(data, zlib.crc32(head, seed))
-    return b"".join((MAGIC, checksum.to_bytes(CHECKSUM, "little"), head, data))
 
 
 def records(payload: bytes) -> Iterator[Record]:

@@ -1,7 +1,10 @@
 """The porch of a run: memory that outlives the process, where an event waits until it is in the log.
 
-It is a ring in a mapped file of the system's shared memory. Each event is a chunk as in the log, and may be overwritten
-once it is there. The porch survives a kill, and is lost with the machine's power.
+It is a ring in a mapped file of the system's shared memory. An event may be overwritten once it is in the log. The
+porch survives a kill, and is lost with the machine's power.
+
+An event's bytes are copied before the head in front of them. So whoever finds a whole head finds the whole event, and
+the checksum covers the head alone. It depends on the run, so heads of other runs never match.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ import contextlib
 import mmap
 import os
 import stat
+import struct
 import time
+import zlib
 from pathlib import Path
 
-from . import format
-from .format import Record
+from .format import Record, seed_of
 from .run import NO_LINK
 
 PLACE = Path("/dev/shm")
@@ -28,6 +32,15 @@ STALE = 3600.0
 """Seconds after which a porch without a run is removed."""
 NOWHERE = slice(0, 0)
 
+Prepared = tuple[slice, bytes, slice, bytes, int]
+"""What to copy, in this order: the place of an event and its bytes, the place of its head and that. Then the tail."""
+
+_MARK = b"MLP\x01"
+_HEAD = struct.Struct("<4sQQdI")
+"""Mark, the event's number and its account's, seconds since the epoch, bytes of the event. A checksum follows."""
+_CHECKSUM = 4
+_HEAD_BYTES = _HEAD.size + _CHECKSUM
+
 
 class Porch:
     """The porch of a run of this process.
@@ -40,24 +53,28 @@ class Porch:
         self.tail = 0
         """Bytes written since the beginning, in all rounds. The queue adds to it as it accepts an event."""
         self._head = 0
-        self._seed = format.seed_of(run.name)
+        self._seed = seed_of(run.name)
         self._path = _place_of(run.name)
         self.buffer: mmap.mmap | bytearray = _mapped(self._path)
         where = os.fsencode(run)[: HEADER - 8]
         self.buffer[8 : 8 + len(where)] = where
 
-    def prepare(self, number: int, account: int, data: bytes) -> tuple[slice, bytes, int]:
-        """The place for an event, its bytes, and the tail after it. Without room, the place is ``NOWHERE``."""
-        written = format.single(self._seed, Record(account, number, data), time.time())
+    def prepare(self, number: int, account: int, data: bytes) -> Prepared:
+        """The copy of an event to make. Without room for it, its places are ``NOWHERE``."""
+        size = _HEAD_BYTES + len(data)
         tail = self.tail
         start = tail % BYTES
-        if start + len(written) > BYTES:
+        if start + size > BYTES:
             tail += BYTES - start
             start = 0
-        end = tail + len(written)
+        end = tail + size
         if end - self._head > BYTES:
-            return NOWHERE, b"", self.tail
-        return slice(HEADER + start, HEADER + start + len(written)), written, end
+            return NOWHERE, b"", NOWHERE, b"", self.tail
+        head = _HEAD.pack(_MARK, number, account, time.time(), len(data))
+        head += zlib.crc32(head, self._seed).to_bytes(_CHECKSUM, "little")
+        begin = HEADER + start
+        middle = begin + _HEAD_BYTES
+        return slice(middle, begin + size), data, slice(begin, middle), head, end
 
     def is_for(self, data: bytes) -> bool:
         """Whether it can hold an event once others have left."""
@@ -106,11 +123,18 @@ def left_by(run: str, number: int) -> list[tuple[float, Record]]:
     """The events after that number that a run left on its porch, in order, each with the time of its recording."""
     data = _read(_place_of(run))
     number = max(number, int.from_bytes(data[:8], "little"))
+    seed, at = seed_of(run), HEADER
     found: dict[int, tuple[float, Record]] = {}
-    for chunk in format.chunks(data[HEADER:], format.seed_of(run)):
-        if chunk.first > number:
-            (record,) = format.records(chunk.payload)
-            found[chunk.first] = (chunk.wall, record)
+    while (at := data.find(_MARK, at)) >= 0:
+        begin = at + _HEAD_BYTES
+        head, checksum = data[at : begin - _CHECKSUM], data[begin - _CHECKSUM : begin]
+        if zlib.crc32(head, seed).to_bytes(_CHECKSUM, "little") != checksum:
+            at += 1
+            continue
+        _, its, account, wall, size = _HEAD.unpack(head)
+        at = begin + size
+        if its > number:
+            found[its] = (wall, Record(account, its, data[begin:at]))
     return [event for _, event in sorted(found.items())]
 
 

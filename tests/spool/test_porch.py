@@ -15,7 +15,7 @@ import pytest
 from mindlytics import Client
 from mindlytics.pipeline import spooler
 from mindlytics.pipeline.durable import DurableIntake
-from mindlytics.spool import format, porch
+from mindlytics.spool import porch
 from mindlytics.spool.directory import Directory, Origin
 from mindlytics.spool.format import Record
 from mindlytics.spool.porch import Porch, left_by
@@ -56,6 +56,13 @@ class Writer:
         self.intake.is_stuck = False
 
 
+class Copies(list[tuple[slice, bytes]]):
+    """Stands for the memory of a porch, and notes what is copied to it."""
+
+    def __setitem__(self, place: Any, data: Any) -> None:
+        self.append((place, data))
+
+
 @pytest.fixture
 def writer(tmp_path: Path) -> Writer:
     return Writer(tmp_path / "run")
@@ -67,12 +74,6 @@ def porches(place: Path) -> list[Path]:
 
 def left(number: int = 0) -> list[bytes]:
     return [record.data for _, record in left_by("run", number)]
-
-
-def test_a_chunk_of_one_event_is_a_chunk() -> None:
-    record = Record(7, 3, b"data")
-    expected = format.chunk(5, format.EVENTS, 3, 1, wall=1.5, payload=format.events([record]))
-    assert expected == format.single(5, record, 1.5)
 
 
 def test_what_is_not_carried_is_left_in_order(writer: Writer) -> None:
@@ -126,20 +127,44 @@ def test_a_call_waits_for_room_while_there_is_progress(writer: Writer, monkeypat
     assert not writer.intake.is_stuck
 
 
-def test_damage_alters_nothing(writer: Writer, place: Path) -> None:
+def test_damage_to_heads_alters_nothing(writer: Writer, place: Path) -> None:
     names = [b"event %d" % number for number in range(50)]
     for name in names:
         writer.put(name)
     (path,) = place.iterdir()
     whole = path.read_bytes()[: porch.HEADER + 5000]
+    ends = [whole.index(name) for name in names]
     at_random = random.Random(1)
     for _ in range(500):
         data = bytearray(whole)
-        data[at_random.randrange(porch.HEADER, len(data))] ^= 1 << at_random.randrange(8)
+        data[at_random.choice(ends) - at_random.randint(1, 36)] ^= 1 << at_random.randrange(8)
         path.write_bytes(data)
         found = left()
         assert len(found) >= 49
         assert [name for name in names if name in found] == found
+
+
+def test_an_event_whose_copy_a_kill_cuts_short_is_not_there(
+    writer: Writer, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(porch, "BYTES", 1000)
+    for number in range(1, 21):
+        writer.put(b"%d" % number * 20)
+        writer.carry(1)
+    data, copies = b"x" * 70, Copies()
+    monkeypatch.setattr(writer.porch, "buffer", copies)
+    writer.put(data)
+    (path,) = place.iterdir()
+    now = bytearray(path.read_bytes()[: porch.HEADER + 1000])
+    whole = bytearray(now)
+    for copied_to, copy in copies:
+        whole[copied_to] = copy
+    for copied_to, copy in copies:
+        for at, byte in enumerate(copy, copied_to.start):
+            now[at] = byte
+            path.write_bytes(now)
+            assert ([data] if now == whole else []) == left()
+    assert [data] == left()
 
 
 def test_nothing_comes_between_while_an_event_is_accepted() -> None:
