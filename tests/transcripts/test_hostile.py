@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import random
-import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,7 @@ import pytest
 import zstandard
 
 from mindlytics.transcripts import Problem, Summary, Transcript, read
-from mindlytics.transcripts.context import Options
 from mindlytics.transcripts.documents import MAX_LINE
-from mindlytics.transcripts.reader import one
-from mindlytics.transcripts.sources import opened
 
 from .test_samples import FILES, SAMPLES
 
@@ -37,48 +32,6 @@ def reasons(path: Path, **options: Any) -> list[str]:
 def written(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
-
-
-class Endless(io.RawIOBase):
-    """So many bytes that are made when they are read."""
-
-    def __init__(self, head: bytes, piece: bytes, size: int) -> None:
-        self._head = head
-        self._piece = piece
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def read(self, size: int | None = -1) -> bytes:
-        if self._head:
-            found, self._head = self._head[:size], self._head[size:] if size else b""
-            return found
-        found = self._piece[: max(0, min(len(self._piece), self._left))]
-        self._left -= len(found)
-        return found
-
-    read1 = read
-
-
-def items(stream: Any) -> Iterator[Transcript | Problem]:
-    for source in opened(stream, "x"):
-        yield from one(source, Options(), None, False, Summary())
-
-
-@pytest.mark.parametrize("head", [b'{"messages": "', b'["', b"x", b'[{"messages": "', b'{"a": [[[' * 1000])
-def test_a_line_of_a_gibibyte_is_one_problem_and_takes_little_memory(head: bytes) -> None:
-    tracemalloc.start()
-    try:
-        found = list(items(Endless(head, b"x" * MIB, 1024 * MIB)))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert [Problem] == [type(item) for item in found]
-    assert 300 * MIB > peak
 
 
 def test_the_lines_after_a_long_one_are_read(tmp_path: Path) -> None:
