@@ -109,10 +109,9 @@ def _events(path: Path) -> Iterator[tuple[float, bytes]]:
     """The unsettled events of a run: when they were written, and their bytes."""
     try:
         known = survey(path)
-        for found in unsettled(path, known.settled):
-            yield found.wall, found.record.data
-        for wall, record in left_by(path.name, known.number):
-            yield wall, record.data
+        yield from unsettled(path, known.settled)
+        for wall, (_, _, data) in left_by(path.name, known.number):
+            yield wall, data
     except UnknownVersion:
         say(f"mindlytics: {path} was written by a later version")
     except FileNotFoundError:  # its process delivered it just now

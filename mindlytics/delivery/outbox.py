@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ..events import AnyEvent
@@ -178,6 +178,13 @@ class Outbox:
             if data is not None:
                 add([(*entry[:3], data)], since)
             popped.popleft()
+
+    def are_ready(self, entries: Sequence[Entry]) -> bool:
+        """Whether all of these events, of which there is at least one, are encoded and fit into a batch."""
+        try:
+            return self._batcher.fits(max([len(entry[3]) for entry in entries]))  # type: ignore[arg-type]
+        except TypeError:  # one is unencoded
+            return False
 
     def ready(self, entry: Entry) -> bytes | None:
         """An event's bytes, or None if it was dropped: by ``before_send``, or because it exceeds a batch."""

@@ -24,10 +24,9 @@ from ..delivery.outbox import NEVER, Outbox, Pop
 from ..delivery.verdict import Fate, Verdict
 from ..settings import Settings
 from ..spool.directory import Directory
-from ..spool.reading import Logged
-from ..spool.run import Log
+from ..spool.run import Log, Logged
 from .attempts import Attempts, spent
-from .logged import has_expired, is_old, note_posted, places_of
+from .logged import expired, has_expired, note_posted, places_of
 from .suspects import FAULT_STATUSES, takes_another
 from .waiting import clock
 
@@ -239,20 +238,22 @@ class Leftovers:
     def _entries(self, run: _Run, found: list[Logged], *, is_batch: bool = False) -> list[Entry]:
         """Count events in, and drop those that are too old. A batch that was posted is kept or dropped as a whole."""
         account, total = run.account, run.ledger.total
-        since = time.time() - self._settings.spool_max_age
-        entries: list[Entry] = []
-        old: list[Entry] = []
-        for each in found:
-            entry = (each.place, account.number, -each.place, each.record.data)
-            (old if is_old((found[-1] if is_batch else each).wall, since) else entries).append(entry)
+        entries: list[Entry] = [(-place, account.number, place, data) for _, _, place, data in found]
+        max_age = self._settings.spool_max_age
+        if is_batch:
+            old = entries if expired(run.log, entries[-1:], max_age) else []
+        else:
+            old = expired(run.log, entries, max_age)
         for counts in (account, total):
             counts.accepted += len(found)
             counts.spooled += len(found)
         run.ledger.busy[account.number] = account
         if old:
             run.ledger.dropped(old, Reason.SPOOL_EXPIRED)
-            run.log.settle([entry[0] for entry in old], time.time())
+            run.log.settle(places_of(old), time.time())
             self._ledger.absorb(run.ledger)
+            gone = set(old)
+            entries = [entry for entry in entries if entry not in gone]
         return entries
 
     def _finish(self, run: _Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..delivery.account import Entry
 from ..delivery.batcher import Batch
@@ -29,14 +29,12 @@ def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
             log.sync()
 
 
-def is_old(wall: float, since: float) -> bool:
-    """Whether an event of the first time is from before the second one. If the clock was not yet set then, it counts as
-    new.
-    """
-    return CLOCKS_ARE_SET <= wall < since
+def expired(log: Log, entries: Sequence[Entry], max_age: float) -> list[Entry]:
+    """Those entries that are too old. If the clock was not yet set when one was written, it counts as new."""
+    since, written_at = time.time() - max_age, log.written_at
+    return [entry for entry in entries if CLOCKS_ARE_SET <= written_at.get(-entry[2], since) < since]
 
 
 def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
     """Whether all of a batch is too old. A batch stays whole, since the service may know it by its key."""
-    written = log.written_at(-batch.entries[-1][2])
-    return written is not None and is_old(written, time.time() - max_age)
+    return bool(expired(log, batch.entries[-1:], max_age))

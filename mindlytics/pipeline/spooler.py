@@ -28,15 +28,13 @@ from ..errors import InvalidSetting
 from ..setting_rules import label
 from ..settings import Settings
 from ..spool.directory import Directory, Origin, Unusable
-from ..spool.format import Record
 from ..spool.porch import Porch
 from ..spool.run import SEGMENT_BYTES, Log
 from .durable import DurableIntake, NoPorch
-from .logged import has_expired, is_old, note_posted, places_of
+from .logged import expired, has_expired, note_posted, places_of
+from .waiting import WakeUp, clock
 
 logger: logging.Logger = logging.getLogger("mindlytics")
-
-clock = time.monotonic
 
 CHUNK_EVENTS = 1000
 CHUNK_BYTES = 512 * 1024
@@ -90,7 +88,7 @@ class Spooler:
         self._sync_at: float | None = None
         self._wanted = NEVER
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._wake = WakeUp()
         self._stopping = threading.Event()
 
     # -- the thread
@@ -98,7 +96,7 @@ class Spooler:
     def start(self) -> None:
         """Start the thread unless it runs."""
         if self._thread is None or not self._thread.is_alive() or self._stopping.is_set():
-            self._stopping, self._wake = threading.Event(), threading.Event()  # green ones where threads are
+            self._stopping, self._wake = threading.Event(), WakeUp()  # green ones where threads are
             self._thread = threading.Thread(
                 target=self._work, args=(self._stopping,), name="mindlytics-spooler", daemon=True
             )
@@ -159,6 +157,9 @@ class Spooler:
             if not popped:
                 return False
             outbox = self._outbox()
+            if outbox.are_ready(popped):
+                self._held.extend(popped)
+                continue
             for entry in popped:
                 data = outbox.ready(entry)
                 if data is not None:
@@ -205,8 +206,8 @@ class Spooler:
             self._looked_at = now
             self._others_bytes = self.directory.bytes_of_others()
             self.is_full = self.directory.is_disk_full()
-        records = [Record(account, number, payload) for number, account, _, payload, _ in entries]
-        size = sum(len(record.data) for record in records)
+        records = [(account, number, data) for number, account, _, data, _ in entries]
+        size = sum([len(data) for _, _, data in records])
         if self.is_full or self._others_bytes + self._log.size + size > self._settings.spool_max_bytes:
             self.is_full = True
             return False
@@ -322,16 +323,13 @@ class Spooler:
         return popped
 
     def _read(self, log: Log, max_events: int, max_bytes: int) -> list[Entry]:
-        found = log.read(max_events, max_bytes)
-        entries: list[Entry] = [
-            (each.record.number, each.record.account, -each.place, each.record.data) for each in found
-        ]
-        since = time.time() - self._settings.spool_max_age
-        expired = [entry for entry, each in zip(entries, found, strict=True) if is_old(each.wall, since)]
-        if expired:  # not always the first ones, since the clock may have been set
-            self._ledger.dropped(expired, Reason.SPOOL_EXPIRED)
-            self._settled(log, places_of(expired))
-            entries = [entry for entry, each in zip(entries, found, strict=True) if not is_old(each.wall, since)]
+        entries: list[Entry] = list(log.read(max_events, max_bytes))
+        old = expired(log, entries, self._settings.spool_max_age)
+        if old:  # not always the first ones, since the clock may have been set
+            self._ledger.dropped(old, Reason.SPOOL_EXPIRED)
+            self._settled(log, places_of(old))
+            gone = set(old)
+            entries = [entry for entry in entries if entry not in gone]
         return entries
 
     def begin(self, batch: Batch) -> None:

@@ -34,13 +34,8 @@ _NUMBER = struct.Struct("<Q")
 
 RECORD_OVERHEAD = _RECORD.size
 
-
-class Record(NamedTuple):
-    """An event on disk: its sequence number and its account's number in the recording process, and its bytes."""
-
-    account: int
-    number: int
-    data: bytes
+Record = tuple[int, int, bytes]
+"""An event on disk: its account's number and its own in the recording process, and its bytes."""
 
 
 class Chunk(NamedTuple):
@@ -68,10 +63,8 @@ def chunk(seed: int, kind: int, first: int, count: int, *, wall: float, payload:
 
 def events(records: Iterable[Record]) -> bytes:
     """The payload of a chunk of events."""
-    pieces: list[bytes] = []
-    for account, number, data in records:
-        pieces += (_RECORD.pack(len(data), account, number), data)
-    return b"".join(pieces)
+    pack = _RECORD.pack
+    return b"".join([piece for account, number, data in records for piece in (pack(len(data), account, number), data)])
 
 
 def records(payload: bytes) -> Iterator[Record]:
@@ -80,7 +73,7 @@ def records(payload: bytes) -> Iterator[Record]:
     while at < len(payload):
         length, account, number = _RECORD.unpack_from(payload, at)
         at += _RECORD.size
-        yield Record(account, number, payload[at : at + length])
+        yield account, number, payload[at : at + length]
         at += length
 
 

@@ -134,7 +134,7 @@ def left_by(run: str, number: int) -> list[tuple[float, Record]]:
         _, its, account, wall, size = _HEAD.unpack(head)
         at = begin + size
         if its > number:
-            found[its] = (wall, Record(account, its, data[begin:at]))
+            found[its] = (wall, (account, its, data[begin:at]))
     return [event for _, event in sorted(found.items())]
 
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from attrs import Factory, define
 
 from . import format
-from .format import Record
 
 _SEGMENT = re.compile(r"(\d{8})\.log")
 
@@ -31,14 +30,6 @@ class Posted(NamedTuple):
     last: int
     key: str
     bare: bool
-
-
-class Logged(NamedTuple):
-    """An event of the log: its number there, the time of writing in seconds since the epoch, and the event."""
-
-    place: int
-    wall: float
-    record: Record
 
 
 @define
@@ -68,7 +59,7 @@ def survey(path: Path) -> Survey:
     :raises UnknownVersion: it has another version.
     """
     it = Survey()
-    before = 0
+    before, latest = 0, b""
     for number, data in _segments(path):
         is_after_gap = number != before + 1
         if is_after_gap:
@@ -80,8 +71,7 @@ def survey(path: Path) -> Survey:
                 if is_after_gap:
                     it.settled = max(it.settled, found.first - 1)
                 it.last = max(it.last, found.first + found.size - 1)
-                for record in format.records(found.payload):
-                    it.number = max(it.number, record.number)
+                latest = found.payload
             elif found.kind == format.SETTLED:
                 last = format.read_settled(found.payload)
                 it.last = max(it.last, last)
@@ -93,23 +83,24 @@ def survey(path: Path) -> Survey:
                 it.last = max(it.last, batch.last)
             is_after_gap = False
         it.segments[number] = it.last
+    it.number = max((number for _, number, _ in format.records(latest)), default=0)
     it.posted = {first: batch for first, batch in it.posted.items() if batch.last > it.settled}
     return it
 
 
-def unsettled(path: Path, settled: int) -> Iterator[Logged]:
-    """The events after that number.
+def unsettled(path: Path, settled: int) -> Iterator[tuple[float, bytes]]:
+    """The events after that number: when they were written, in seconds since the epoch, and their bytes.
 
     :raises OSError: the disk refuses.
     :raises UnknownVersion: it has another version.
     """
-    for _, data in _segments(path):
-        for found in format.chunks(data, format.seed_of(path.name)):
+    for _, whole in _segments(path):
+        for found in format.chunks(whole, format.seed_of(path.name)):
             if found.kind == format.EVENTS:
-                for place, record in enumerate(format.records(found.payload), found.first):
+                for place, (_, _, data) in enumerate(format.records(found.payload), found.first):
                     if place > settled:
                         settled = place
-                        yield Logged(place, found.wall, record)
+                        yield found.wall, data
 
 
 def _segments(path: Path) -> Iterator[tuple[int, bytes]]:

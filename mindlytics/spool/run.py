@@ -16,17 +16,22 @@ from pathlib import Path
 
 from . import format
 from .format import Record
-from .reading import Logged, Posted, numbers, segment, survey
+from .reading import Posted, numbers, segment, survey
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 """Bytes after which a new segment begins."""
-READY_BYTES = 512 * 1024
+READY_BYTES = 1024 * 1024
 """Bytes of events that are also kept in memory, to save reading them back."""
+BLOCK_BYTES = 512 * 1024
+"""Bytes that are read back at once, at least a chunk."""
 
 CHUNK_EVENTS = 20
 """Most events of a chunk, which is what one damaged byte costs. A write may have many chunks."""
 
 LOCK = "lock"
+
+Logged = tuple[int, int, int, bytes]
+"""An event of a log: its number and its account's in the recording process, minus its place in the log, its bytes."""
 
 NO_LINK = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) if hasattr(os, "O_CLOEXEC") else 0
 
@@ -49,6 +54,9 @@ class Log:
         """All events up to this number are settled."""
         self.posted: dict[int, Posted] = {}
         """The batches that an earlier process posted, by their first event."""
+        self.written_at: dict[int, float] = {}
+        """When the unsettled events were written that are in memory, in seconds since the epoch, by place and in order.
+        """
         self._lock_descriptor = lock
         self._seed = format.seed_of(path.name)
         self._segment_bytes = segment_bytes
@@ -64,8 +72,6 @@ class Log:
         self._ready: deque[Logged] = deque()
         self._ready_bytes = 0
         self._handed_out = 0
-        self._out: deque[tuple[int, float]] = deque()
-        self._done: set[int] = set()
         self._is_dirty, self._is_new = False, True
         self._was_removed = False
         """Whether segments were removed since the names were synced."""
@@ -130,10 +136,17 @@ class Log:
             self.last += len(records)
             self._segments[self._current] = self.last
             if was_read and self._ready_bytes + size <= READY_BYTES:
-                self._ready.extend(Logged(first + index, wall, record) for index, record in enumerate(records))
-                self._ready_bytes += sum(len(record.data) + format.RECORD_OVERHEAD for record in records)
-                self._read = self.last
+                self._keep(records, first, wall)
                 self._start_reading(self._current, self._sizes[self._current])
+
+    def _keep(self, records: Sequence[Record], first: int, wall: float) -> None:
+        """Keep events in memory until they are read."""
+        self._read = first + len(records) - 1
+        self._ready.extend(
+            [(number, account, -place, data) for place, (account, number, data) in enumerate(records, first)]
+        )
+        self._ready_bytes += sum([len(record[2]) for record in records])
+        self.written_at.update(dict.fromkeys(range(first, self._read + 1), wall))
 
     def _chunks(self, records: Sequence[Record], first: int, wall: float) -> Iterator[bytes]:
         for start in range(0, len(records), CHUNK_EVENTS):
@@ -152,13 +165,10 @@ class Log:
     def settle(self, places: Sequence[int], wall: float) -> None:
         """Note that these events are settled. If the disk refuses, they are noted with the next ones."""
         with self._guard:
-            self._done.update(places)
             before = self.settled
-            while self._out and self._out[0][0] in self._done:
-                self.settled = self._out.popleft()[0]
-                self._done.discard(self.settled)
-            if not self._out and not self._ready and self._read == self.last:
-                self.settled = self.last  # events that were never read out were unreadable
+            for place in places:
+                self.written_at.pop(place, None)
+            self.settled = next(iter(self.written_at), self._read + 1) - 1  # what was unreadable is settled with it
             if self.settled != before:
                 with contextlib.suppress(OSError):
                     self._write(format.settled(self._seed, self.settled, self.last, wall))
@@ -259,26 +269,20 @@ class Log:
         taken: list[Logged] = []
         with self._guard:
             while len(taken) < max_events and (max_bytes > 0 or not taken) and (self._ready or self._load()):
-                if up_to is not None and self._ready[0].place > up_to:
+                if up_to is not None and -self._ready[0][2] > up_to:
                     break
                 logged = self._ready.popleft()
-                size = len(logged.record.data)
-                self._ready_bytes -= size + format.RECORD_OVERHEAD
+                size = len(logged[3])
                 max_bytes -= size
+                self._ready_bytes -= size
                 taken.append(logged)
-                self._out.append((logged.place, logged.wall))
-                self._handed_out += 1
+            self._handed_out += len(taken)
         return taken
-
-    def written_at(self, place: int) -> float | None:
-        """When an event was written that was read and is unsettled, in seconds since the epoch."""
-        with self._guard:
-            return next((wall for number, wall in self._out if number == place), None)
 
     def peek(self) -> int | None:
         """The number of the next event, or None."""
         with self._guard:
-            return self._ready[0].place if self._ready or self._load() else None
+            return -self._ready[0][2] if self._ready or self._load() else None
 
     def posted_at(self, place: int | None) -> Posted | None:
         """The batch that an earlier process posted last with the event of that number."""
@@ -288,46 +292,40 @@ class Log:
         return max(batches, default=None)
 
     def _load(self) -> bool:
-        """Read the next chunk of events. Returns False at the end."""
-        while self._read < self.last:
-            found = self._next_chunk()
-            if found is None:
+        """Read the next events from the disk. Returns False at the end."""
+        while not self._ready and self._read < self.last:
+            if not self._load_block():
                 later = [number for number in self._segments if number > self._reading_from]
-                if not later:
+                if later:
+                    self._start_reading(min(later))
+                else:
                     self._read = self.last  # the rest is damaged
-                    break
-                self._start_reading(min(later))
-                continue
-            self._offset = found.end
-            if found.kind != format.EVENTS:
-                continue
-            for index, record in enumerate(format.records(found.payload)):
-                if found.first + index > self._read:
-                    self._ready.append(Logged(found.first + index, found.wall, record))
-                    self._ready_bytes += len(record.data) + format.RECORD_OVERHEAD
-            self._read = max(self._read, found.first + found.size - 1)
-            if self._ready:
-                return True
-        return False
+        return bool(self._ready)
 
-    def _next_chunk(self) -> format.Chunk | None:
-        """The chunk at the reader's place in its segment, or the next valid one."""
-        if self._reading < 0:
-            return None
-        try:
-            head = os.pread(self._reading, format.HEAD.size, self._offset)
-            if len(head) == format.HEAD.size and head.startswith(format.MAGIC):
-                length = format.HEAD.unpack(head)[-1]
-                if self._offset + length <= self._sizes.get(self._reading_from, 0):
-                    data = head + os.pread(self._reading, length, self._offset + len(head))
-                    found = format.read_at(data, 0, self._seed)
-                    if found is not None:
-                        return found._replace(end=self._offset + found.end)
-            left = self._sizes.get(self._reading_from, 0) - self._offset
-            found = format.read_from(os.pread(self._reading, left, self._offset), 0, self._seed) if left > 0 else None
-        except OSError:
-            return None
-        return found and found._replace(end=self._offset + found.end)
+    def _load_block(self) -> bool:
+        """Read the next chunks of the segment. Returns False at its end."""
+        left = self._sizes.get(self._reading_from, 0) - self._offset
+        data = self._bytes(min(left, BLOCK_BYTES))
+        found = format.read_at(data, 0, self._seed)
+        if found is None and left > 0:  # it is larger than a block, or damaged
+            data = self._bytes(left)
+            found = format.read_from(data, 0, self._seed)
+        end = 0
+        while found is not None:
+            end = found.end
+            known = max(0, self._read + 1 - found.first)
+            if found.kind == format.EVENTS and known < found.size:
+                self._keep([*format.records(found.payload)][known:], found.first + known, found.wall)
+            found = format.read_at(data, end, self._seed)
+        self._offset += end
+        return end > 0
+
+    def _bytes(self, size: int) -> bytes:
+        """So many bytes from the reader's place on. Fewer, or none, if the disk refuses."""
+        with contextlib.suppress(OSError):
+            if self._reading >= 0 and size > 0:
+                return os.pread(self._reading, size, self._offset)
+        return b""
 
     def _start_reading(self, number: int, offset: int = 0) -> None:
         """Move the reader to a place."""

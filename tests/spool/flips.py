@@ -12,7 +12,6 @@ from unittest import mock
 from mindlytics.pipeline.spooler import origin_of
 from mindlytics.spool import porch
 from mindlytics.spool.directory import Directory
-from mindlytics.spool.format import Record
 
 from .found import Found, seeded
 from .recovery import Service, check, settings_of
@@ -56,14 +55,14 @@ def write(spool: Path, at_random: random.Random) -> tuple[list[bytes], Service]:
             b'{"event":"%d","text":"%s"}' % (number, b"x" * at_random.randrange(100))
             for number in range(first, first + count)
         ]
-        log.append([Record(1, number, data) for number, data in enumerate(new, first)], 2e9)
+        log.append([(1, number, data) for number, data in enumerate(new, first)], 2e9)
         events += new
         batch = log.read(at_random.randint(1, 20), 10**9)
         key = f"key {len(service.keys)}"
-        log.post(batch[0].place, batch[-1].place, key, 2e9, bare=False)
-        service.store(key, [each.record.data for each in batch])
+        log.post(-batch[0][2], -batch[-1][2], key, 2e9, bare=False)
+        service.store(key, [each[3] for each in batch])
         if len(events) < EVENTS:  # else it was killed before the reply
-            log.settle([each.place for each in batch], 2e9)
+            log.settle([-each[2] for each in batch], 2e9)
     directory.close_in_child()
     return events, service
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from mindlytics.pipeline.spooler import origin_of
 from mindlytics.spool.directory import Directory
-from mindlytics.spool.format import Record
 
 from .. import sink as faults
 from ..sink import Sink
@@ -64,7 +63,7 @@ def write(spool: Path, url: str) -> None:
     log = directory.begin()
     data = json.dumps({"event": "x", "text": "y" * 470}).encode()
     for first in range(1, EVENTS + 1, 500):
-        log.append([Record(1, number, data) for number in range(first, first + 500)], time.time())
+        log.append([(1, number, data) for number in range(first, first + 500)], time.time())
     directory.close_in_child()
 
 

@@ -71,6 +71,6 @@ def pend(url: str, spool: Path, events: int) -> dict[str, Any]:
     record(events)
     after = resident("VmRSS")
     (run,) = spool.glob("*/*-*")
-    encoded = sum(len(found.record.data) for found in unsettled(run, survey(run).settled))
+    encoded = sum(len(data) for _, data in unsettled(run, survey(run).settled))
     disk = size_of(run)
     return {"MiB": round((after - before) / MIB, 1), "disk to encoded bytes": round(disk / encoded, 3)}

@@ -94,7 +94,7 @@ def record(recorder: Recorder, spool: Path, sync: float, at_random: random.Rando
 
     def appended(log: Log, records: list[Record], *values: Any) -> None:
         append(log, records, *values)
-        data = [each.data for each in records]
+        data = [data for _, _, data in records]
         recorder.note("appended", data)
         unsynced.setdefault(log.path.name, []).extend(data)
 

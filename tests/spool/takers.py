@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mindlytics.pipeline.spooler import origin_of
 from mindlytics.spool.directory import Directory, runs
-from mindlytics.spool.format import Record
 
 from ..sink import Sink
 from .found import Found, scratch, seeded
@@ -68,7 +67,7 @@ def write(directory: Directory, number: int) -> None:
     log = directory.begin()
     for first in range(0, EVENTS, 30):
         data = [b'{"event":"%d/%d"}' % (number, count) for count in range(first, first + 30)]
-        log.append([Record(1, count, each) for count, each in enumerate(data, first + 1)], time.time())
+        log.append([(1, count, each) for count, each in enumerate(data, first + 1)], time.time())
     directory.close_in_child()
 
 

@@ -19,13 +19,13 @@ ALL = 10**9
 
 
 def records(first: int, count: int) -> list[Record]:
-    return [Record(7, number, b'{"event":"%d"}' % number) for number in range(first, first + count)]
+    return [(7, number, b'{"event":"%d"}' % number) for number in range(first, first + count)]
 
 
 def numbers(log: Log, count: int = ALL) -> list[int]:
     found = log.read(count, ALL)
-    assert [b'{"event":"%d"}' % each.record.number for each in found] == [each.record.data for each in found]
-    return [each.record.number for each in found]
+    assert [b'{"event":"%d"}' % each[0] for each in found] == [each[3] for each in found]
+    return [each[0] for each in found]
 
 
 @pytest.fixture
@@ -54,8 +54,13 @@ def test_appended_events_are_read_in_order(directory: Directory) -> None:
     assert 0 == log.unread
 
 
-def test_what_does_not_fit_into_memory_is_read_back(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", [10, 150, 1000, run.BLOCK_BYTES])
+def test_what_does_not_fit_into_memory_is_read_back(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    """Also where a chunk is larger than a block, or a block ends within a chunk."""
     monkeypatch.setattr(run, "READY_BYTES", 100)
+    monkeypatch.setattr(run, "BLOCK_BYTES", block)
     log = directory.begin()
     taken: list[int] = []
     for first in range(1, 2001, 4):
@@ -72,7 +77,7 @@ def test_settled_segments_are_removed_and_the_run_with_the_last(directory: Direc
         log.append(records(first, 100), 1.0)
     assert 3 < len(list(log.path.glob("*.log")))
     found = log.read(ALL, ALL)
-    log.settle([each.place for each in found], 1.0)
+    log.settle([-each[2] for each in found], 1.0)
     assert log.is_settled
     assert 1 == len(list(log.path.glob("*.log")))
     directory.let_go(log)
@@ -84,10 +89,10 @@ def test_a_dead_run_is_taken_over_where_it_stood(directory: Directory) -> None:
     for first in range(1, 1001, 10):
         log.append(records(first, 10), 1.0)
     found = log.read(123, ALL)
-    log.post(found[0].place, found[-1].place, "k1", 1.0, bare=False)
-    log.settle([each.place for each in found], 1.0)
+    log.post(-found[0][2], -found[-1][2], "k1", 1.0, bare=False)
+    log.settle([-each[2] for each in found], 1.0)
     more = log.read(50, ALL)
-    log.post(more[0].place, more[-1].place, "k2", 1.0, bare=True)
+    log.post(-more[0][2], -more[-1][2], "k2", 1.0, bare=True)
     log = taken(directory, died(directory, log))
     assert {124: run.Posted(124, 173, "k2", True)} == log.posted
     assert list(range(124, 1001)) == numbers(log)
@@ -186,7 +191,7 @@ def test_a_damaged_byte_costs_few_events(directory: Directory) -> None:
     segment.write_bytes(segment.read_bytes().replace(b'"500"', b'"5x0"'))
     log = taken(directory, path)
     assert [*range(1, 481), *range(501, 1001)] == numbers(log)
-    log.settle([place for place, _ in log._out], 1.0)
+    log.settle(list(log.written_at), 1.0)
     assert 20 == log.missing
 
 
@@ -200,7 +205,7 @@ def test_a_log_of_version_1_stays_readable() -> None:
         each.kind for each in found
     ]
     assert ("the-key", False) == format.read_posted(found[2].payload)
-    assert [Record(7, 3, b'{"event":"3"}')] == list(format.records(found[3].payload))
+    assert [(7, 3, b'{"event":"3"}')] == list(format.records(found[3].payload))
     assert (2, 3) == (found[4].first, format.read_settled(found[4].payload))
     assert 1_700_000_000.5 == found[1].wall
 

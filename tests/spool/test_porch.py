@@ -17,7 +17,6 @@ from mindlytics.pipeline import spooler
 from mindlytics.pipeline.durable import DurableIntake
 from mindlytics.spool import porch
 from mindlytics.spool.directory import Directory, Origin
-from mindlytics.spool.format import Record
 from mindlytics.spool.porch import Porch, left_by
 
 from .. import sink as faults
@@ -73,7 +72,7 @@ def porches(place: Path) -> list[Path]:
 
 
 def left(number: int = 0) -> list[bytes]:
-    return [record.data for _, record in left_by("run", number)]
+    return [data for _, (_, _, data) in left_by("run", number)]
 
 
 def test_what_is_not_carried_is_left_in_order(writer: Writer) -> None:
@@ -209,12 +208,12 @@ def test_whoever_takes_a_run_over_finds_it_in_the_log(tmp_path: Path, place: Pat
     writer = Writer(log.path)
     for number in range(1, 6):
         writer.put(b"%d" % number)
-    log.append([Record(1, number, b"%d" % number) for number in range(1, 4)], 1.0)  # and then killed
+    log.append([(1, number, b"%d" % number) for number in range(1, 4)], 1.0)  # and then killed
     directory.close_in_child()
     for _ in range(2):
         taken = directory.take(log.path)
         assert taken is not None
-        assert [b"1", b"2", b"3", b"4", b"5"] == [each.record.data for each in taken.read(ALL, ALL)]
+        assert [b"1", b"2", b"3", b"4", b"5"] == [each[3] for each in taken.read(ALL, ALL)]
         assert [] == list(place.iterdir())
         directory.close_in_child()
 
@@ -233,7 +232,7 @@ def test_what_is_on_the_porches_of_dead_runs_moves_to_their_logs_while_there_is_
     for path in (first, *others):
         log = directory.take(path)
         assert log is not None
-        assert [b"event"] == [each.record.data for each in log.read(ALL, ALL)]
+        assert [b"event"] == [each[3] for each in log.read(ALL, ALL)]
 
 
 def test_it_is_emptied_before_its_run_moves_to_another_key(tmp_path: Path, place: Path) -> None:
@@ -246,7 +245,7 @@ def test_it_is_emptied_before_its_run_moves_to_another_key(tmp_path: Path, place
     assert ([], []) == (porches(place), directory.others())
     log = other.take(other.others()[0])
     assert log is not None
-    assert [b"event"] == [each.record.data for each in log.read(ALL, ALL)]
+    assert [b"event"] == [each[3] for each in log.read(ALL, ALL)]
 
 
 def test_anothers_file_and_a_link_are_not_read(tmp_path: Path, place: Path, writer: Writer) -> None:
