@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
 import threading
+import weakref
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -85,6 +87,22 @@ async def test_a_question_is_one_turn_with_its_calls_before_it(face: Face, sink:
         "model": "gpt", "prompt_tokens": 36, "completion_tokens": 6,
     } == last["properties"]  # fmt: skip
     assert {"7"} == {event["conversation_id"] for event in (first, second, last)}
+
+
+def test_a_turn_is_freed_at_once_when_it_has_ended(sink: Sink) -> None:
+    client = mindlytics.Client(api_key="key", project_id="project", server_endpoint=sink.url)
+    turn = Recorder(client=client).turn("Warm?")
+    turn.call("thermometer").end(21)
+    turn.call("barometer")
+    turn.end("21")
+    freed = weakref.ref(turn)
+    gc.disable()
+    try:
+        del turn
+        assert freed() is None
+    finally:
+        gc.enable()
+    client.close(20)
 
 
 async def test_tokens_of_other_models_are_usage_of_their_own(face: Face, sink: Sink) -> None:

@@ -112,11 +112,6 @@ class Call:
             running.remove(self)
 
 
-def open_calls(turn: CallTurn) -> list[Call]:
-    """The calls of a turn that have not ended."""
-    return [call for call in _calls_of(turn.session) if call.turn is turn]
-
-
 def adopt(session: AnySession | None, name: str, args: object) -> Call | None:
     """Take over a call of that name that a model asked for in the session, and that is about to run now.
 

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 def get(holder: object, *names: str) -> object:
     """An entry of a mapping or an attribute of an object, or None. Further names lead into what was found."""
     for name in names:
-        if isinstance(holder, dict):  # the usual case, and the check for any mapping is slow
+        if holder is None:
+            return None
+        if isinstance(holder, dict):
             holder = holder.get(name)
         else:
-            holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+            held = getattr(holder, name, None)  # before the check for any mapping, which is slow
+            holder = holder.get(name) if held is None and isinstance(holder, Mapping) else held
     return holder
 
 
@@ -27,4 +30,5 @@ def str_of(value: object) -> str:
 
 def first_of(value: object) -> object:
     """The first item of a list or tuple, or None."""
-    return next(iter(items_of(value)), None)
+    items = items_of(value)
+    return items[0] if items else None

@@ -117,7 +117,7 @@ class MindlyticsCallback(BaseCallbackHandler):
         asked = messages[0] if messages else ()
         parent = self._parent(parent_run_id)
         waiting = None if parent else self._runs.of_results(asked)
-        self._ask(run_id, parent, question_in(asked), more, waiting).question.resolve(asked)
+        self._ask(run_id, parent, asked, more, waiting).question.resolve(asked)
 
     @quiet
     def on_llm_start(
@@ -157,7 +157,8 @@ class MindlyticsCallback(BaseCallbackHandler):
         generation = first_of(first_of(get(response, "generations")))
         message = get(generation, "message")
         said = text_of(get(generation, "text") if message is None else get(message, "content"))
-        model = model_named(get(message, "response_metadata"), get(generation, "generation_info"), output) or run.model
+        replied = get(message, "response_metadata"), get(generation, "generation_info"), output
+        model = model_named(*replied, *run.asked_of)
         self._runs.turn(question).use(usage_in(message, output), model)
         question.words = said or question.words
         calls = {call.id: (call, now()) for call in calls_of(message) if call.id}
@@ -177,7 +178,7 @@ class MindlyticsCallback(BaseCallbackHandler):
             return
         question = run.question
         question.words = "".join(run.pieces or ()) or question.words
-        self._runs.turn(question).use(None, run.model)
+        self._runs.turn(question).use(None, model_named(*run.asked_of))
         if self._runs.end(run_id) is not None:
             self._runs.finish(question, None, error)
 
@@ -294,24 +295,26 @@ class MindlyticsCallback(BaseCallbackHandler):
         self,
         run_id: UUID,
         parent: Run | None,
-        said: str | None,
+        asked: object,
         more: Mapping[str, object],
         waiting: Question | None = None,
     ) -> Run:
         """Note a question to a model."""
         run = self._begin(run_id, parent, more, waiting)
         run.pieces = []
-        run.model = model_named(more.get("metadata"), more.get("invocation_params"))
+        run.asked_of = more.get("metadata"), more.get("invocation_params")
         run.question.models += 1
-        if run.question.prompted is None:
-            run.question.prompted = said
+        if run.question.prompted is None and not run.question.text:
+            run.question.prompted = question_in(asked)
         self._runs.turn(run.question)
         return run
 
 
 def _thread_in(metadata: object) -> object:
     """The program's own id of the conversation, if it has one."""
-    return next(filter(None, (get(metadata, name) for name in THREADS)), None)
+    if not isinstance(metadata, dict):
+        return None
+    return next((metadata[name] for name in THREADS if metadata.get(name)), None)
 
 
 def _agent_in(more: Mapping[str, object]) -> str | None:

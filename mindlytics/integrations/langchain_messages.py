@@ -116,7 +116,7 @@ def is_failed(message: object) -> bool:
 def model_named(*places: object) -> str | None:
     """The model's name, from a run or its reply. The first place that has one wins."""
     for place in places:
-        if isinstance(place, Mapping):
+        if place and isinstance(place, Mapping):
             for name in ("model_name", "model", "model_id", "ls_model_name"):
                 if isinstance(place.get(name), str) and place[name]:
                     return str(place[name])

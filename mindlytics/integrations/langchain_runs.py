@@ -75,7 +75,8 @@ class Run:
     is_root: bool
     call: Call | None = None
     call_id: str | None = None
-    model: str | None = None
+    asked_of: tuple[object, ...] = ()
+    """Where a model's name may be, as LangChain passes it."""
     pieces: list[str] | None = None
     """A model's words so far. None if the run is not a model's."""
     block: AbstractContextManager[Turn] | None = None

@@ -25,7 +25,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span import BaseSpan
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 
-from ..tokens import tokens_of
+from ..tokens import Tokens, tokens_of
 from ..values import now
 from .calls import Call
 from .fields import get, items_of, str_of
@@ -203,7 +203,6 @@ class _Reader:
         span = self._spans.get(span_id)
         if span is None:
             return
-        response = get(event, "response")
         kind = type(event).__name__
         if kind in ("LLMChatStartEvent", "LLMCompletionStartEvent"):
             self._model_begins(span_id, event, span)
@@ -212,12 +211,13 @@ class _Reader:
         elif kind in ("LLMChatInProgressEvent", "LLMCompletionInProgressEvent"):
             self._turn(span.question).first_token()
             span.question.has_streamed = True
-            span.said = _said_by(response) or span.said
+            span.said = _said_by(get(event, "response")) or span.said
         elif kind in ("LLMChatEndEvent", "LLMCompletionEndEvent"):
+            response = get(event, "response")
             span.said = _said_by(response) or span.said
             raw = get(response, "raw")
             model = get(raw, "model") or span.model
-            self._turn(span.question).use(_usage_in(raw, response), model)
+            self._turn(span.question).use(_tokens_in(raw, response), model)
             self._model_ended(span_id, span)
 
     def _model_begins(self, span_id: str, event: object, span: _Span) -> None:
@@ -396,23 +396,27 @@ def _said_by(response: object) -> str:
     return text_of(get(response, "text") if message is None else get(message, "content"))
 
 
-def _usage_in(raw: object, response: object) -> object:
-    """Where models' libraries put their token counts."""
-    places = (get(raw, "usage"), get(raw, "usage_metadata"), get(response, "additional_kwargs"), raw)
-    return next((place for place in places if tokens_of(place) is not None), None)
+def _tokens_in(raw: object, response: object) -> Tokens | None:
+    """The token counts, from where models' libraries put them."""
+    for holder, name in ((raw, "usage"), (raw, "usage_metadata"), (response, "additional_kwargs")):
+        tokens = tokens_of(get(holder, name))
+        if tokens is not None:
+            return tokens
+    return tokens_of(raw)
 
 
 def _answer_in(result: object) -> str | None:
     """The return value of a question's own span, as text. None for a stream."""
-    result = get(result, "result") or result  # of a workflow
     if isinstance(result, str):
         return result
-    for found in (get(result, "response"), get(result, "message"), get(result, "text")):
-        if isinstance(found, str):
-            return found
-        content = get(found, "content")
-        if isinstance(content, str):
-            return content
+    for name in ("message", "response", "text"):
+        found = get(result, name)
+        words = found if isinstance(found, str) else get(found, "content")
+        if isinstance(words, str):
+            return words
+    inner = get(result, "result")  # of a workflow
+    if inner is not None:
+        return _answer_in(inner)
     return as_json(result) if hasattr(type(result), "model_dump") else None
 
 

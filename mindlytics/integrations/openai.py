@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="StainlessClient")
 
-_READERS: dict[str, Reader] = {"/chat/completions": Chat(), "/responses": Responses()}
+_CHAT, _RESPONSES = Chat(), Responses()
 
 
 def wrap(openai_client: C, *, session: AnySession | None = None, client: Client | AsyncClient | None = None) -> C:
@@ -43,4 +43,6 @@ def undo(openai_client: C) -> C:
 
 
 def _reader_for(path: str) -> Reader | None:
-    return next((reader for end, reader in _READERS.items() if path.endswith(end)), None)
+    if path.endswith("/chat/completions"):
+        return _CHAT
+    return _RESPONSES if path.endswith("/responses") else None

@@ -11,18 +11,24 @@ class Chat:
     """Reads requests to ``/chat/completions``."""
 
     def asked(self, body: object) -> Asked:
-        messages = items_of(get(body, "messages"))
-        last = max((at for at, each in enumerate(messages) if get(each, "role") == "user"), default=-1)
+        user: object = None
+        results: list[Result] = []
+        called: list[object] = []
+        earlier: list[object] = []
+        for message in items_of(get(body, "messages")):
+            role = get(message, "role")
+            if role == "user":
+                user = message
+                earlier += called
+                called = []
+            elif role == "tool":
+                results.append(Result(get(message, "tool_call_id"), text_of(get(message, "content"))))
+            else:
+                called += [get(call, "id") for call in items_of(get(message, "tool_calls"))]
         return Asked(
-            user=text_of(get(messages[last], "content")) if last >= 0 else "",
-            results=[
-                Result(get(each, "tool_call_id"), text_of(get(each, "content")))
-                for each in messages
-                if get(each, "role") == "tool"
-            ],
-            earlier=[
-                get(call, "id") for each in messages[: max(last, 0)] for call in items_of(get(each, "tool_calls"))
-            ],
+            user=text_of(get(user, "content")),
+            results=results,
+            earlier=earlier,
             model=get(body, "model"),
             is_forced=get(body, "tool_choice", "type") in ("function", "custom"),
         )
@@ -51,9 +57,11 @@ class ChatPieces:
 
     def add(self, piece: object) -> bool:
         self._usage = get(piece, "usage") or self._usage
-        self._model = get(piece, "model") or self._model
+        self._model = self._model or get(piece, "model")
         choice = first_of(get(piece, "choices"))
         delta = None if get(choice, "index") else get(choice, "delta")
+        if delta is None:
+            return False
         text = str_of(get(delta, "content")) or str_of(get(delta, "refusal"))
         if text:
             self._texts.append(text)

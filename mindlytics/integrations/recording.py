@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..session_state import new_id
-from ..tokens import Tokens, tokens_of
+from ..tokens import NO_TOKENS, Tokens, tokens_of
 from ..usage import UNKNOWN_MODEL, TokenBasedCost
 from ..validators import MAX_INT, MAX_NAME
 from ..values import now
-from .calls import Call, Ended, open_calls, outcome_of
+from .calls import Call, Ended, outcome_of
 from .quiet import quiet
 from .sessions import Place, as_thread_id, left_alone
 from .watch import Watch
@@ -95,6 +95,7 @@ class Turn:
         self.assistant_id = assistant_id
         self.properties = dict(properties or {})
         self.is_over = False
+        self._begun: list[Call] = []
         self._calls: list[Ended] = []
         self._thread_id = thread_id
         self._ends_session = ends_session
@@ -110,7 +111,9 @@ class Turn:
 
         :param args: a text, or a value that becomes JSON.
         """
-        return Call(self, name, args, at)
+        call = Call(self, name, args, at)
+        self._begun.append(call)
+        return call
 
     def take(self, ended: Ended) -> None:
         """Keep an ended call, to record it with the turn."""
@@ -123,7 +126,7 @@ class Turn:
         :param usage: the library's token counts, as an object or mapping under any known names, as ``Tokens``, or None.
         :param model: the model's name.
         """
-        tokens = usage if isinstance(usage, Tokens) else tokens_of(usage) or Tokens()
+        tokens = usage if isinstance(usage, Tokens) else tokens_of(usage) or NO_TOKENS
         name = str(model)[:MAX_NAME] if model else UNKNOWN_MODEL
         if self.is_over and self.session is not None:  # some libraries report late, from their own thread
             self._record_usage(self.session, name, tokens, now())
@@ -202,11 +205,12 @@ class Turn:
         session = self.session
         if session is None:
             return
-        for call in open_calls(self):
+        for call in self._begun:
             call.cancel(at=at)
+        calls, self._calls, self._begun = self._calls, [], []  # they refer to this turn
         turn_end = now() if at is None else at
         try:
-            for ended in self._calls:
+            for ended in calls:
                 self._record_call(session, ended, turn_end)
             self._record_turn(session, turn_end, assistant or self.assistant, outcome, self._watch.milliseconds(at))
         finally:
@@ -245,22 +249,23 @@ class Turn:
         used_by: dict[str, Tokens] = {}
         for called, used in self._used:  # the last model gave the answer, so it comes last
             name = self.unnamed_model if called == UNKNOWN_MODEL else called
-            used_by[name] = used_by.pop(name, Tokens()) + used
-        *others, (model, tokens) = used_by.items() or [(UNKNOWN_MODEL, Tokens())]
+            before = used_by.pop(name, None)
+            used_by[name] = used if before is None else before + used
+        *others, (model, tokens) = used_by.items() or [(UNKNOWN_MODEL, NO_TOKENS)]
         for other, used in others:
             self._record_usage(session, other, used, turn_end)
-        measured = {
-            "latency": latency,
-            "time_to_first_token": self._first_token,
-            "model_calls": len(self._used) or None,
-        }
+        measured: dict[str, object] = {"latency": latency, "turn_id": self.id}
+        if self._first_token is not None:
+            measured["time_to_first_token"] = self._first_token
+        if self._used:
+            measured["model_calls"] = len(self._used)
         left_alone(
             session.track_conversation_turn(
                 user=str(self.user),
                 assistant=str(assistant),
                 assistant_id=str(self.assistant_id)[:MAX_NAME] if self.assistant_id else None,
                 usage=_cost(model, tokens) if model != UNKNOWN_MODEL or tokens.prompt or tokens.completion else None,
-                properties={**self.properties, **measured, **outcome, "turn_id": self.id},
+                properties={**self.properties, **outcome, **measured},
                 conversation_id=self._thread_id,
                 timestamp=turn_end,
             )
@@ -298,6 +303,9 @@ class NoTurn(Turn):
 
     def __init__(self, session: AnySession | None) -> None:
         super().__init__(session, "", None, None, None)
+
+    def call(self, name: str, args: object = None, *, at: datetime | None = None) -> Call:
+        return Call(self, name, args, at)
 
     def take(self, ended: Ended) -> None:
         if self.session is not None:

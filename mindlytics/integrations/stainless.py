@@ -140,9 +140,10 @@ def _marked(method: Callable[P, R]) -> Callable[P, R]:
 @quiet
 def observe(reply: object, exchange: Exchange, reader: Reader) -> None:
     """Read a reply: a model, a stream, or a raw response that is parsed later."""
-    if hasattr(reply, "parse") and hasattr(reply, "http_response"):
+    held = getattr(reply, "__dict__", ())  # a model looks long for an attribute that it lacks
+    if "http_response" in held and hasattr(reply, "parse"):
         _observe_raw(cast(RawResponse, reply), exchange, reader)
-    elif hasattr(reply, "_iterator"):
+    elif "response" in held and hasattr(reply, "_iterator"):
         _observe_stream(cast(Stream, reply), exchange, reader)
     else:
         exchange.answered(reader.answer(reply))

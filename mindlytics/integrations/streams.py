@@ -31,10 +31,12 @@ class ReadAlong:
         self.exchange = exchange
         self.collected = collected
         self.is_reading = False
+        self._has_begun = False
 
     @quiet
     def piece(self, piece: object) -> None:
-        if self.collected.add(piece):
+        if self.collected.add(piece) and not self._has_begun:
+            self._has_begun = True
             self.exchange.piece()
 
     @quiet
