@@ -156,9 +156,9 @@ def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
     """
     body = _body_of(raw)
     if body is not None:
-        exchange.answered(reader.answer(json.loads(body)))
+        exchange.answered(reader.answer(body))
         return
-    finalize(raw, exchange.answered, Answer())
+    unparsed = finalize(raw, exchange.answered, Answer())
     parse = raw.parse
     if inspect.iscoroutinefunction(parse):
 
@@ -169,6 +169,7 @@ def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
             return reply
 
         raw.parse = async_parsed
+            unparsed.detach()
         return
 
     @functools.wraps(parse)
@@ -178,15 +179,15 @@ def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
         return reply
 
     raw.parse = parsed
+        unparsed.detach()
 
 
-def _body_of(raw: RawResponse) -> bytes | None:
-    """The body, if the library has read it."""
+def _body_of(raw: RawResponse) -> object:
+    """The body, if the library has read it. A stream's is None, also if it is there, as in a test of your own."""
     try:
-        body = get(raw.http_response, "content")
+        return json.loads(cast("bytes", get(raw.http_response, "content")))
     except Exception:  # an error of the library's HTTP client says that it has not
         return None
-    return body if isinstance(body, bytes) else None
 
 
 def _observe_stream(stream: Stream, exchange: Exchange, reader: Reader) -> None:

@@ -18,6 +18,7 @@ from .conftest import Recorded
 from .models import Models
 
 openai = pytest.importorskip("openai")
+httpx = pytest.importorskip("httpx")
 from mindlytics.integrations.openai import undo, wrap  # noqa: E402
 
 USER = "user"
@@ -338,6 +339,19 @@ async def test_threads_and_a_service_that_is_down_change_nothing(make: Any, face
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
+@pytest.mark.parametrize("is_read_already", [False, True], ids=["open", "read"])
+async def test_the_stream_of_a_raw_response_is_recorded_to_its_end(
+    models: Models, face: Face, recorded: Recorded, is_read_already: bool
+) -> None:
+    hooks: Any = {"response": [lambda response: response.read()] if is_read_already else []}
+    with openai.OpenAI(http_client=httpx.Client(event_hooks=hooks)) as client:
+        wrap(client, session=face.client().create_session())
+        asked: Any = {"model": "gpt-4o", "messages": question("raw"), "stream": True}
+        for _ in client.chat.completions.with_raw_response.create(**asked).parse():
+            gc.collect()
+    assert [("raw", "You said: raw")] == [(turn["user"], turn["assistant"]) for turn in await recorded()]
+
+
     for thread in threads:
         thread.join()
     assert ["You said: Hello"] * 8 == answers
