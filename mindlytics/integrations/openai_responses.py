@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .dialogue import Answer, Asked, Result, Wanted
 from .fields import get, items_of, str_of
 from .texts import text_of
 
-_WANTED = ("function_call", "custom_tool_call")
+_ARGUMENTS = ("arguments", "input", "action", "actions", "operation", "queries", "code")
+"""Where the kinds of calls have their arguments."""
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -21,11 +24,11 @@ class Responses:
         return Asked(
             user=content if isinstance(content, str) else text_of(get(items[last], "content")) if last >= 0 else "",
             results=[
-                Result(get(each, "call_id"), get(each, "output"))
+                Result(get(each, "call_id") or get(each, "id"), get(each, "output"))
                 for each in items
                 if str(get(each, "type")).endswith("_call_output")
             ],
-            earlier=[get(each, "call_id") for each in items[: max(last, 0)] if get(each, "type") in _WANTED],
+            earlier=[get(each, "call_id") for each in items[: max(last, 0)] if _is_call(each)],
             thread_id=thread if isinstance(thread, str) else get(thread, "id"),
             model=get(body, "model"),
             is_forced=get(body, "tool_choice", "type") in ("function", "custom"),
@@ -33,6 +36,7 @@ class Responses:
 
     def answer(self, reply: object) -> Answer:
         items = items_of(get(reply, "output"))
+        outputs = {get(each, "call_id"): each for each in items if str(get(each, "type")).endswith("_output")}
         error = get(reply, "error")
         return Answer(
             text="".join(
@@ -41,7 +45,7 @@ class Responses:
                 for each in items
                 if get(each, "type") == "message"
             ),
-            wanted=[_wanted(each) for each in items if str(get(each, "type")).endswith("_call")],
+            wanted=[_wanted(each, outputs) for each in items if _is_call(each)],
             usage=get(reply, "usage"),
             model=get(reply, "model"),
             error=None if error is None else str(get(error, "code") or "error"),
@@ -76,15 +80,19 @@ class ResponsePieces:
         return Answer("".join(self._texts), model=self._model)
 
 
-def _wanted(item: object) -> Wanted:
-    kind = str(get(item, "type"))
-    error = get(item, "error")
-    args = get(item, "arguments")
+def _is_call(item: object) -> bool:
+    return str(get(item, "type")).endswith("_call")
+
+
+def _wanted(item: object, outputs: Mapping[object, object]) -> Wanted:
+    """A call. The program answers one with a ``call_id``, unless the service has put the output beside it."""
+    call_id, error = get(item, "call_id"), get(item, "error")
+    args = next((found for name in _ARGUMENTS if (found := get(item, name)) is not None), None)
     return Wanted(
-        id=get(item, "call_id") or get(item, "id"),
-        name=str_of(get(item, "name")) or kind.removesuffix("_call"),
-        args=get(item, "input") if args is None else args,
-        is_done=kind not in _WANTED,
-        result=get(item, "output"),
+        id=call_id or get(item, "id"),
+        name=str_of(get(item, "name")) or str_of(get(item, "type")).removesuffix("_call"),
+        args=args,
+        is_done=call_id is None or call_id in outputs,
+        result=get(outputs.get(call_id, item), "output"),
         error=None if error is None else str(error),
     )

@@ -62,11 +62,15 @@ ReaderFor = Callable[[str], "Reader | None"]
 def wrap_client(client: StainlessClient, recorder: Recorder, reader_for: ReaderFor) -> None:
     """Record a client from now on, instead of an earlier wrapping."""
     unwrap_client(client)
-    dialogue = Dialogue(recorder)
+    _wrap(client, Dialogue(recorder), reader_for)
+
+
+def _wrap(client: StainlessClient, dialogue: Dialogue, reader_for: ReaderFor) -> None:
+    """Record a client and its copies, through any of which a question may continue."""
     vars(client).update(
         request=_recording(client.request, dialogue, reader_for),
-        copy=_copying(client.copy, recorder, reader_for),
-        with_options=_copying(client.with_options, recorder, reader_for),
+        copy=_copying(client.copy, dialogue, reader_for),
+        with_options=_copying(client.with_options, dialogue, reader_for),
     )
 
 
@@ -78,12 +82,12 @@ def unwrap_client(client: object) -> None:
 
 
 def _copying(
-    copy: Callable[..., StainlessClient], recorder: Recorder, reader_for: ReaderFor
+    copy: Callable[..., StainlessClient], dialogue: Dialogue, reader_for: ReaderFor
 ) -> Callable[..., StainlessClient]:
     @functools.wraps(copy)
     def copied(*args: object, **kwargs: object) -> StainlessClient:
         made = copy(*args, **kwargs)
-        quiet(wrap_client)(made, recorder, reader_for)
+        quiet(_wrap)(made, dialogue, reader_for)
         return made
 
     return _marked(copied)
@@ -165,21 +169,21 @@ def _observe_raw(raw: RawResponse, exchange: Exchange, reader: Reader) -> None:
         @functools.wraps(parse)
         async def async_parsed(*args: object, **kwargs: object) -> object:
             reply = await cast("Awaitable[object]", parse(*args, **kwargs))
+            unparsed.detach()
             observe(reply, exchange, reader)
             return reply
 
         raw.parse = async_parsed
-            unparsed.detach()
         return
 
     @functools.wraps(parse)
     def parsed(*args: object, **kwargs: object) -> object:
         reply = parse(*args, **kwargs)
+        unparsed.detach()
         observe(reply, exchange, reader)
         return reply
 
     raw.parse = parsed
-        unparsed.detach()
 
 
 def _body_of(raw: RawResponse) -> object:

@@ -284,6 +284,36 @@ async def test_copies_record_and_an_undone_client_does_not(make: Any, face: Face
     assert ["copied", "again"] == [turn["user"] for turn in await recorded()]
 
 
+async def test_a_question_continues_through_any_copy(asking: Asking, face: Face, recorded: Recorded) -> None:
+    client = wrap(asking.client, session=face.client().create_session())
+    asking.client = client.with_options(timeout=9)
+    _, calls = await asking(question("tool:warmth"))
+    asking.client = client.with_options(timeout=8)
+    await asking(asking.with_results("tool:warmth", calls, ["21"]))
+    assert ["21", 2] == [each.get("result") or each["model_calls"] for each in await recorded()]
+
+
+@pytest.mark.parametrize("kind", ["shell", "local_shell", "computer", "apply_patch"])
+async def test_other_tools_that_the_program_runs_are_calls(kind: str, face: Face, recorded: Recorded) -> None:
+    asks = {"id": "item", "type": f"{kind}_call", "call_id": "c1", "status": "completed", "action": {"command": ["ls"]}}
+    done = {"type": f"{kind}_call_output", "call_id": "c1", "output": "a file"}
+    searches = {"id": "search", "type": "web_search_call", "status": "completed"}
+
+    def answer(request: Any) -> Any:
+        is_last = done in json.loads(request.content)["input"]
+        return httpx.Response(200, json={"id": "r", "object": "response", "output": [searches] if is_last else [asks]})
+
+    user = {"role": USER, "content": "List"}
+    with httpx.Client(transport=httpx.MockTransport(answer)) as transport:
+        client: Any = openai.OpenAI(api_key="key", base_url="http://models.test/v1", http_client=transport)
+        wrap(client, session=face.client().create_session())
+        client.responses.create(model="m", input=[user])
+        client.responses.create(model="m", input=[user, asks, done])
+    shell, search, turn = await recorded()
+    assert (kind, ["ls"], "a file") == (shell["name"], json.loads(shell["args"])["command"], shell["result"])
+    assert ("web_search", 2) == (search["name"], turn["model_calls"])
+
+
 async def test_the_conversation_is_that_of_the_service(
     models: Models, face: Face, sink: Any, recorded: Recorded
 ) -> None:
@@ -307,6 +337,19 @@ async def test_a_raw_response_is_recorded_whether_or_not_it_is_parsed(
         del response
         gc.collect()
     assert [("raw", "You said: raw"), ("lines", "")] == [(turn["user"], turn["assistant"]) for turn in await recorded()]
+
+
+@pytest.mark.parametrize("is_read_already", [False, True], ids=["open", "read"])
+async def test_the_stream_of_a_raw_response_is_recorded_to_its_end(
+    models: Models, face: Face, recorded: Recorded, is_read_already: bool
+) -> None:
+    hooks: Any = {"response": [lambda response: response.read()] if is_read_already else []}
+    with openai.OpenAI(http_client=httpx.Client(event_hooks=hooks)) as client:
+        wrap(client, session=face.client().create_session())
+        asked: Any = {"model": "gpt-4o", "messages": question("raw"), "stream": True}
+        for _ in client.chat.completions.with_raw_response.create(**asked).parse():
+            gc.collect()
+    assert [("raw", "You said: raw")] == [(turn["user"], turn["assistant"]) for turn in await recorded()]
 
 
 async def test_two_hundred_at_once_are_kept_apart(make: Any, face: Face, recorded: Recorded) -> None:
@@ -339,19 +382,6 @@ async def test_threads_and_a_service_that_is_down_change_nothing(make: Any, face
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
-@pytest.mark.parametrize("is_read_already", [False, True], ids=["open", "read"])
-async def test_the_stream_of_a_raw_response_is_recorded_to_its_end(
-    models: Models, face: Face, recorded: Recorded, is_read_already: bool
-) -> None:
-    hooks: Any = {"response": [lambda response: response.read()] if is_read_already else []}
-    with openai.OpenAI(http_client=httpx.Client(event_hooks=hooks)) as client:
-        wrap(client, session=face.client().create_session())
-        asked: Any = {"model": "gpt-4o", "messages": question("raw"), "stream": True}
-        for _ in client.chat.completions.with_raw_response.create(**asked).parse():
-            gc.collect()
-    assert [("raw", "You said: raw")] == [(turn["user"], turn["assistant"]) for turn in await recorded()]
-
-
     for thread in threads:
         thread.join()
     assert ["You said: Hello"] * 8 == answers
