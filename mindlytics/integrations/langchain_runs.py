@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from uuid import UUID
+from weakref import finalize
 
 from attrs import define, field
 
@@ -90,6 +91,11 @@ class Runs:
         self._recorder = recorder
         self._runs: OrderedDict[UUID, Run] = OrderedDict()
         self._waiting: OrderedDict[Key, Question] = OrderedDict()
+        finalize(self, _finish_all, self._waiting)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A copy, such as that of a pickled chain, follows no run yet."""
+        return type(self), (self._recorder,)
 
     def get(self, run_id: UUID | None) -> Run | None:
         """Look up an open run."""
@@ -143,16 +149,7 @@ class Runs:
         self, question: Question, answer: str | None, error: BaseException | None = None, *, cancelled: bool = False
     ) -> None:
         """Record a question's turn."""
-        turn = self.turn(question)
-        turn.user = question.text or question.prompted or ""
-        turn.assistant_id = turn.assistant_id or question.assistant_id
-        answer = question.words if answer is None else answer
-        if error is not None:
-            turn.fail(error, answer)
-        elif cancelled:
-            turn.cancel(answer)
-        else:
-            turn.end(answer)
+        _finish(question, self.turn(question), answer, error, cancelled=cancelled)
 
     def settle(self, question: Question, answer: str | None) -> None:
         """Discard the turn of a run without a question, unless a model was asked within it."""
@@ -215,6 +212,28 @@ class Runs:
         question.is_waiting = False
         for key in [key for key, each in list(self._waiting.items()) if each is question]:
             self._waiting.pop(key, None)
+
+
+def _finish(
+    question: Question, turn: Turn, answer: str | None, error: BaseException | None = None, *, cancelled: bool = False
+) -> None:
+    turn.user = question.text or question.prompted or ""
+    turn.assistant_id = turn.assistant_id or question.assistant_id
+    answer = question.words if answer is None else answer
+    if error is not None:
+        turn.fail(error, answer)
+    elif cancelled:
+        turn.cancel(answer)
+    else:
+        turn.end(answer)
+
+
+def _finish_all(waiting: OrderedDict[Key, Question]) -> None:
+    """Record what still waits, at exit or when the handler is garbage-collected."""
+    while waiting:
+        question = waiting.popitem(last=False)[1]
+        if question.turn is not None:
+            _finish(question, question.turn, None)
 
 
 def end_call(call: Call, output: object) -> None:

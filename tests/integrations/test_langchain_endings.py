@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import time
 from contextlib import suppress
 from typing import Any
@@ -20,7 +21,9 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
-from ..conftest import Face
+from mindlytics.integrations.langchain import MindlyticsCallback
+
+from ..conftest import Face, result
 from ..sink import Sink
 from .fakes import calls, names, only, said, turns
 from .langchain_fakes import ASKED, Recorded, add, asks, explode, model, reply
@@ -146,3 +149,28 @@ async def test_an_unapproved_question_is_recorded_before_the_next(recorded: Reco
     with suppress(Exception):  # what a model makes of a history without the tool's result is its affair
         agent.invoke({"messages": [("user", "Never mind.")]}, recorded.in_thread("t"))
     assert [("2 + 3?", ""), ("Never mind.", "Well.")] == said(await recorded.flush())
+
+
+async def test_a_waiting_question_is_recorded_when_its_handler_goes(recorded: Recorded) -> None:
+    handler = MindlyticsCallback(recorded.session)
+    model(reply("", 10, 1, asks("add"))).invoke([("user", "2 + 3?")], {"callbacks": [handler]})
+    assert [] == said(await recorded.flush())
+    del handler
+    gc.collect()
+    sink = await recorded.flush()
+    only(turns(sink), user="2 + 3?", assistant="", prompt_tokens=10)
+
+
+async def test_a_handler_may_be_pickled_at_any_time(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLSDK_API_KEY", recorded.session._client.settings.api_key.reveal())
+    copies = []
+
+    def copy() -> str:
+        """Copy the handler."""
+        copies.append(pickle.loads(pickle.dumps(recorded.handler)))
+        return "copied"
+
+    create_agent(model(reply("", 1, 1, asks("copy")), reply("Done.")), [copy]).invoke(ASKED, recorded.config)
+    model(reply("Hello.")).invoke("Hi?", {"callbacks": copies})
+    await result(copies[0]._runs._recorder.place.session.flush())
+    assert [("2 + 3?", "Done."), ("Hi?", "Hello.")] == said(await recorded.flush())
