@@ -21,7 +21,7 @@ from .events import Event, StartSession, trusted
 from .live.event import MLEvent
 from .usage import Usage
 from .validators import check_name
-from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime, present
+from .values import UTC, Scalar, Timestamp, check_timestamp, plain_datetime, present, uuid_of
 
 if TYPE_CHECKING:
     from .delivery.ledger import Ledger
@@ -42,13 +42,8 @@ Encode = Callable[..., bytes]
 
 
 def new_id() -> str:
-    """A fresh id for a session, conversation or device: a uuid4, made three times as fast as by ``uuid``."""
-    drawn = urandom(16).hex()
-    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{_VARIANTS[drawn[16]]}{drawn[17:20]}-{drawn[20:]}"
-
-
-_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-"""A uuid's digit that holds its variant, for the digit that was drawn."""
+    """A fresh id for a session, conversation or device: a uuid4."""
+    return uuid_of(urandom(16).hex(), 4)
 
 
 class Queue(Protocol):

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import frameworks, instructions, report, targets
+from benchmarks import frameworks, importing, instructions, report, targets
 from benchmarks.__main__ import troubles
 from benchmarks.compare import recorded
 from benchmarks.counting import count
@@ -165,6 +165,10 @@ def test_what_the_local_server_takes_in_is_measured_in_its_file() -> None:
     assert (0, "") == (ran.returncode, ran.stderr)
     assert ["504 events", "600 events"] == re.findall(r"\d+ events(?=  )", ran.stdout)[:2]
     assert "ready-made, to 5 040" in ran.stdout
+
+
+def test_an_import_is_measured_of_which_all_events_arrive() -> None:
+    assert dict.fromkeys(importing.KINDS, 1) == {kind: len(each) for kind, each in importing.figures(30, 1).items()}
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")

@@ -13,13 +13,14 @@ from types import SimpleNamespace
 from typing import Any, cast, get_args
 
 import orjson
-from attrs import astuple, evolve, fields
+from attrs import astuple, fields
 
 from ..session import BaseSession
-from ..session_state import SessionClient
+from ..session_state import Encode, SessionClient
+from ..values import Timestamp
 from ..wire import encode_parts
 from .model import Step, Transcript
-from .playing import play
+from .playing import play_between
 from .reading import derived
 
 ChangeReport = Callable[[str, object, str], None]
@@ -41,28 +42,47 @@ def digest(transcript: Transcript) -> bytes:
     return blake2b(orjson.dumps(content, str, orjson.OPT_NON_STR_KEYS), digest_size=16).digest()
 
 
-def events_of(
-    transcript: Transcript, key: bytes, now: datetime, origin: dict[str, str], report: ChangeReport
-) -> list[bytes]:
-    """The events of a transcript, encoded.
+class EventEncoder:
+    """Makes encoded events of transcripts. It is what a session needs of its client without listeners and losses.
 
-    :param key: its :func:`digest`.
-    :param now: the time of steps without one.
     :param origin: the properties of all events that say where they come from, as in the settings.
     :param report: called for changed values: with the name, the value, and what was done.
     """
-    began = transcript.began or now
-    steps = tuple(step if step.timestamp else evolve(step, timestamp=began) for step in transcript.steps)
-    session = transcript.session.copy()
-    if session.get("session_id") is None:
-        session["session_id"] = derived("session", key.hex())
-        session["conversation_id"] = derived("conversation", key.hex())
-        if session.get("user_id") is None and session.get("device_id") is None:
-            session["device_id"] = derived("device", key.hex())
-    whole = evolve(transcript, steps=steps, began=began, ended=transcript.ended or began)
-    recorder = _Recorder(origin, report)
-    play(_Session(cast(SessionClient, recorder), **session), whole)
-    return recorder.pieces
+
+    is_closed = False
+    settings = SimpleNamespace(sample_rate=1.0)
+
+    def __init__(self, origin: dict[str, str], report: ChangeReport) -> None:
+        self._origin = origin
+        self._pieces: list[bytes] = []
+        ledger = SimpleNamespace(open_account=SimpleNamespace)
+        self.pipeline = SimpleNamespace(ledger=ledger, report_change=report, is_open=True, submit=self._submit)
+
+    def events_of(self, transcript: Transcript, key: bytes, now: datetime) -> list[bytes]:
+        """The events of a transcript, encoded.
+
+        :param key: its :func:`digest`.
+        :param now: the time of steps without one.
+        """
+        began = transcript.began or now
+        session = transcript.session.copy()
+        if session.get("session_id") is None:
+            session["session_id"] = derived("session", key.hex())
+            session["conversation_id"] = derived("conversation", key.hex())
+            if session.get("user_id") is None and session.get("device_id") is None:
+                session["device_id"] = derived("device", key.hex())
+        self._pieces = []
+        play_between(_Session(cast(SessionClient, self), **session), transcript, began, transcript.ended or began)
+        return self._pieces
+
+    def _submit(self, data: bytes, size: int, account: object) -> None:
+        self._pieces.append(data)
+
+    def _mirrors(self, account: object) -> Sequence[Any]:
+        return ()
+
+    def _encoder(self) -> Encode:
+        return encode_parts
 
 
 class _Session(BaseSession[None, str]):
@@ -74,24 +94,7 @@ class _Session(BaseSession[None, str]):
     def _answer(self, done: None, id: str) -> str:
         return id
 
-
-class _Recorder:
-    """What a session needs of its client, as long as it has no listeners and no losses."""
-
-    is_closed = False
-
-    def __init__(self, origin: dict[str, str], report: ChangeReport) -> None:
-        self.pieces: list[bytes] = []
-        self._origin = origin
-        self.settings = SimpleNamespace(sample_rate=1.0)
-        ledger = SimpleNamespace(open_account=SimpleNamespace)
-        self.pipeline = SimpleNamespace(ledger=ledger, report_change=report, is_open=True, submit=self._submit)
-
-    def _submit(self, data: bytes, size: int, account: object) -> None:
-        self.pieces.append(data)
-
-    def _mirrors(self, account: object) -> Sequence[Any]:
-        return ()
-
-    def _encoder(self) -> object:
-        return encode_parts
+    def _timestamp(self, value: Timestamp | None) -> Timestamp:
+        """The time of a file, which is checked already."""
+        assert value is not None
+        return value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from ..events import FEEDBACK
 from ..session import BaseSession
 from ..session_state import Done
 from ..usage import Cost, TokenBasedCost, Usage
+from ..values import present
 from .fields import JsonObject
 from .model import Call, Event, Feedback, Recorded, Step, Transcript, Turn
 
@@ -23,16 +25,25 @@ def play(session: BaseSession[Done, Any], transcript: Transcript) -> Done:
 
     :returns: None, or on the asyncio face an awaitable of all calls, in their order.
     """
+    return play_between(session, transcript, transcript.began, transcript.ended)
+
+
+def play_between(
+    session: BaseSession[Done, Any], transcript: Transcript, began: datetime | None, ended: datetime | None
+) -> Done:
+    """Like :func:`play`, with times for a transcript that may have none. Steps without one happen at its beginning."""
     if transcript.recorded is not None:
-        return session._all([*_repeat(session, transcript, transcript.recorded)])
-    done: list[Any] = [session.start_session(timestamp=transcript.began)]
-    done += [_record(session, step) for step in transcript.steps]
-    done += [_opinion(session, each, transcript) for each in transcript.feedback]
-    done.append(session.end_session(timestamp=transcript.ended))
+        return session._all([*_repeat(session, transcript, transcript.recorded, began)])
+    done: list[Any] = [session.start_session(timestamp=began)]
+    done += [_record(session, step, began) for step in transcript.steps]
+    done += [_opinion(session, each, ended) for each in transcript.feedback]
+    done.append(session.end_session(timestamp=ended))
     return session._all(done)
 
 
-def _repeat(session: BaseSession[Done, Any], transcript: Transcript, recorded: Recorded) -> Iterator[Any]:
+def _repeat(
+    session: BaseSession[Done, Any], transcript: Transcript, recorded: Recorded, began: datetime | None
+) -> Iterator[Any]:
     """Record what an export says. Only the first line of a session begins it, and only the last one may end it."""
     if recorded.session_began is not None:
         yield session.start_session(timestamp=recorded.session_began)
@@ -45,7 +56,7 @@ def _repeat(session: BaseSession[Done, Any], transcript: Transcript, recorded: R
             attributes=recorded.attributes,
         )
     for step in transcript.steps:
-        yield _record(session, step)
+        yield _record(session, step, began)
     if session.conversation_id is not None and recorded.ended is not None:
         yield session.end_conversation(timestamp=recorded.ended)
     if recorded.session_ended is not None:
@@ -63,17 +74,18 @@ def _introduce(session: BaseSession[Done, Any], recorded: Recorded) -> Iterator[
         yield session.user_alias(id=name, previous_id=recorded.aliases[-1], timestamp=at)
 
 
-def _record(session: BaseSession[Done, Any], step: Step) -> Done:
+def _record(session: BaseSession[Done, Any], step: Step, began: datetime | None) -> Done:
+    at = began if step.timestamp is None else step.timestamp
     if isinstance(step, Event):
-        return session.track_event(event=step.name, properties=step.properties, timestamp=step.timestamp)
+        return session.track_event(event=step.name, properties=step.properties, timestamp=at)
     if isinstance(step, Call):
         return session.track_function_call(
             name=step.name,
             args=step.args,
             result=step.result,
             runtime=0 if step.runtime is None else step.runtime,
-            properties=step.properties,
-            timestamp=step.timestamp,
+            properties=step.properties or None,
+            timestamp=at,
         )
     usage, properties = _usage(step)
     return session.track_conversation_turn(
@@ -81,20 +93,19 @@ def _record(session: BaseSession[Done, Any], step: Step) -> Done:
         assistant=step.assistant,
         assistant_id=step.assistant_id,
         usage=usage,
-        properties={**step.properties, **(properties or {})},
-        timestamp=step.timestamp,
+        properties={**step.properties, **properties} if properties else step.properties or None,
+        timestamp=at,
     )
 
 
 def _usage(turn: Turn) -> tuple[Usage | None, JsonObject | None]:
     """A turn's tokens and cost, as usage if that is complete, and as properties."""
-    counts = {
-        "model": turn.model,
-        "prompt_tokens": turn.prompt_tokens,
-        "completion_tokens": turn.completion_tokens,
-        "cached_tokens": turn.cached_tokens,
-    }
-    known: JsonObject = {name: value for name, value in counts.items() if value is not None}
+    known: JsonObject = present(
+        model=turn.model,
+        prompt_tokens=turn.prompt_tokens,
+        completion_tokens=turn.completion_tokens,
+        cached_tokens=turn.cached_tokens,
+    )
     if not known and turn.cost is None:
         return None, None
     if turn.cost is not None:
@@ -105,7 +116,7 @@ def _usage(turn: Turn) -> tuple[Usage | None, JsonObject | None]:
     return None, known
 
 
-def _opinion(session: BaseSession[Done, Any], feedback: Feedback, transcript: Transcript) -> Done:
+def _opinion(session: BaseSession[Done, Any], feedback: Feedback, at: datetime | None) -> Done:
     """Feedback with the file's own name and value. A clear thumb is recorded as one."""
     value, word = feedback.value, str(feedback.value).lower()
     properties: JsonObject = {"name": feedback.name}
@@ -119,7 +130,6 @@ def _opinion(session: BaseSession[Done, Any], feedback: Feedback, transcript: Tr
         properties["turn"] = feedback.turn + 1
     if feedback.comment:
         properties["comment"] = feedback.comment
-    at = transcript.ended
     conversation_id = session.conversation_id
     return session.track_event(
         event=FEEDBACK, properties={**properties, **feedback.more}, conversation_id=conversation_id, timestamp=at

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from hashlib import sha1
 
 from attrs import evolve
 
 from ..errors import InvalidEvent
 from ..validators import MAX_NAME, check_name
+from ..values import uuid_of
 from .columns import renamed
 from .context import Context, Record
 from .detecting import detect
@@ -137,8 +139,9 @@ def _session(talk: Talk) -> SessionArguments:
 
 
 def derived(what: str, source: str) -> str:
-    """An id that is the same whenever it is made of the same source."""
-    return str(uuid.uuid5(NAMESPACE, f"{what} {source}".encode("utf-8", "replace").decode()))
+    """An id that is the same whenever it is made of the same source: a uuid5."""
+    drawn = sha1(NAMESPACE.bytes + f"{what} {source}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+    return uuid_of(drawn, 5)
 
 
 def _id(name: str, value: str | None) -> str | None:

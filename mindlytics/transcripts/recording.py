@@ -14,7 +14,7 @@ from ..settings import Settings
 from ..values import UTC, now
 from .checkpoint import Checkpoint
 from .detecting import Plugged
-from .encoding import digest, events_of
+from .encoding import EventEncoder, digest
 from .model import Problem, Transcript
 from .reader import Given, ReadOptions, Summary, read
 from .sending import Parcel, Sender
@@ -54,7 +54,7 @@ class Recording:
         self._summary = summary
         self._report_problem = report
         self._endpoint = settings.server_endpoint
-        self._origin = settings.origin
+        self._encoder = EventEncoder(settings.origin, self._report)
         self._reported: set[str] = set()
         scope = f"{settings.server_endpoint} {settings.project_id}"
         self._checkpoint = None if resume is None else Checkpoint(resume, scope)
@@ -75,7 +75,7 @@ class Recording:
         if self._checkpoint is not None and (key in self._under_way or key in self._checkpoint):
             self._summary.stored_before += 1
             return
-        pieces = events_of(transcript, key, self._now, self._origin, self._report)
+        pieces = self._encoder.events_of(transcript, key, self._now)
         parcel = Parcel(where, str(transcript.session.get("session_id")), key, pieces)
         if self._checkpoint is not None:
             self._under_way.add(key)

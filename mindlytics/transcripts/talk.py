@@ -17,14 +17,14 @@ from .fields import JsonObject
 from .model import Call, Event, Feedback, Recorded, Step, Turn
 
 
-@frozen
+@define
 class Said:
     """A text by the speaker."""
 
     text: str
 
 
-@frozen
+@define
 class Called:
     """The assistant calls a function."""
 
@@ -35,7 +35,7 @@ class Called:
     properties: Mapping[str, object] = {}
 
 
-@frozen
+@define
 class Happened:
     """An event of the application's own."""
 
@@ -43,7 +43,7 @@ class Happened:
     properties: Mapping[str, object] = {}
 
 
-@frozen
+@define
 class Returned:
     """What a function returned. Without an id, it answers the oldest open call of that name, or of any."""
 
@@ -82,7 +82,7 @@ def _sum(one: N | None, other: N | None) -> N | None:
     return other if one is None else one if other is None else one + other
 
 
-@frozen
+@define
 class Message:
     """One message, with its texts, calls and results in their order.
 
@@ -105,11 +105,6 @@ class Message:
     properties: Mapping[str, object] = {}
     failed: bool = False
     where: str = ""
-
-    @property
-    def text(self) -> str:
-        """All that is said in it."""
-        return "\n".join(item.text for item in self.items if isinstance(item, Said))
 
 
 @define(eq=False)
@@ -167,10 +162,13 @@ class Talk:
 
         :raises InvalidEvent: it holds a result without a call.
         """
-        if message.at is not None:
-            self._now = message.at
-            self._first = min(self._first or message.at, message.at)
-            self._last = max(self._last or message.at, message.at)
+        at = message.at
+        if at is not None:
+            self._now = at
+            if self._first is None or at < self._first:
+                self._first = at
+            if self._last is None or at > self._last:
+                self._last = at
         if message.role == "system":
             return
         number = None if self.recorded is None else message.turn
@@ -181,15 +179,7 @@ class Talk:
             self.heard += 1
             self._answer(message)
         else:
-            results = [item for item in message.items if isinstance(item, Returned)]
-            for returned in results:
-                self._return(message.where, returned)
-            for item in message.items:
-                if isinstance(item, Happened):
-                    self._happen(item)
-            if message.role == "user" and (not results or message.text):
-                self.heard += 1
-                self._ask(message.text)
+            self._hear(message)
         if message.id is not None:
             self._ids.append(message.id)
         if message.feedback:
@@ -213,11 +203,23 @@ class Talk:
             began = min(self._first or ended, ended)
         return began, ended
 
-    def _ask(self, text: str) -> None:
-        if self._assistant or self._failed:
-            self._end_turn()
-        self._user.append(text)
-        self._said = self._now
+    def _hear(self, message: Message) -> None:
+        """Take a message of anyone but the assistant."""
+        texts, is_result = [], False
+        for item in message.items:
+            if isinstance(item, Said):
+                texts.append(item.text)
+            elif isinstance(item, Returned):
+                is_result = True
+                self._return(message.where, item)
+            elif isinstance(item, Happened):
+                self._happen(item)
+        if message.role == "user" and (any(texts) or not is_result):
+            self.heard += 1
+            if self._assistant or self._failed:
+                self._end_turn()
+            self._user.append("\n".join(texts))
+            self._said = self._now
 
     def _answer(self, message: Message) -> None:
         said = False

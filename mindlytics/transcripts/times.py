@@ -50,11 +50,11 @@ def _of_number(number: Decimal) -> datetime:
 
 
 def _of_text(text: str, zone: tzinfo) -> datetime:
-    if _NUMBER(text):
+    if text[4:5] != "-" and _NUMBER(text):
         return _of_number(Decimal(text))
-    if text[:4].isdigit() and text.endswith((" UTC", " GMT")):
+    if text.endswith((" UTC", " GMT")) and text[:4].isdigit():
         text = text[:-4] + "Z"
-    if _DAY(text):
+    if len(text) == 10 and _DAY(text):
         text += "T00:00:00"
     try:
         found = parse_timestamp(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from mindlytics.transcripts import Problem, Transcript, Turn, read
+from mindlytics.transcripts.reading import NAMESPACE, derived
 
 USER = {"role": "user", "content": "Tea?"}
 ANSWER = {"role": "assistant", "content": "Green."}
@@ -59,6 +61,11 @@ def test_times_in_any_unit(value: object) -> None:
     (item,) = read([{"messages": [{**USER, "timestamp": value}]}])
     assert isinstance(item, Transcript)
     assert datetime(2025, 4, 3, 12, tzinfo=timezone.utc) == item.began
+
+
+@pytest.mark.parametrize("text", ["c1", "Grün", "\ud800"])
+def test_derived_ids_are_those_of_uuid5(text: str) -> None:
+    assert str(uuid.uuid5(NAMESPACE, f"session {text}".replace("\ud800", "?"))) == derived("session", text)
 
 
 def test_a_line_in_another_encoding_costs_itself(tmp_path: Path) -> None:

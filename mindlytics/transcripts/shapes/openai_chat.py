@@ -39,6 +39,8 @@ TIME_KEYS = frozenset(TIMES)
 FEEDBACK_KEYS = frozenset(("feedback", "rating"))
 MORE_KEYS = frozenset(("refusal", "audio", "tool_calls", "function_call"))
 USAGE_KEYS = frozenset(("usage", "prompt_tokens", "completion_tokens", "cached_tokens", "cost"))
+SPOKEN_KEYS = TIME_KEYS | MORE_KEYS | {"role", "content"}
+"""The keys of most messages, which say who said what and when, and nothing else."""
 MESSAGE_KEYS = frozenset(
     [
         "role",
@@ -163,8 +165,10 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
     if known == "system":
         context.leave("system messages")
         return Message("system", at=at)
-    for key in value.keys() - MESSAGE_KEYS:
-        context.unread(f"the key {str(key)[:60]} of messages")
+    keys = value.keys()
+    if not keys <= MESSAGE_KEYS:
+        for key in keys - MESSAGE_KEYS:
+            context.unread(f"the key {str(key)[:60]} of messages")
     if known == "event":
         happened = Happened(check_name(f"{where}.name", value.get("name")), object_or_empty(value.get("properties")))
         return Message("event", (happened,), at, where=where)
@@ -179,10 +183,12 @@ def message(where: str, value: object, context: Context, between: str = "\n") ->
             raise InvalidEvent(f"{where}.tool_call_id", "the id of a call before it that has no result yet", id)
         return Message("tool", (item,), at, where=where)
     parts = content.items(f"{where}.content", value.get("content"), context, between)
+    if known == "assistant" and not MORE_KEYS.isdisjoint(value):
+        parts = (*parts, *_refused(value), *_calls(where, value))
+    if keys <= SPOKEN_KEYS:
+        return Message(known, parts, at, where=where)
     if known == "user":
         return Message("user", parts, at, id=text_or_none(value.get("id")), turn=_turn(value), where=where)
-    if not MORE_KEYS.isdisjoint(value):
-        parts = (*parts, *_refused(value), *_calls(where, value))
     return Message(
         "assistant",
         parts,
