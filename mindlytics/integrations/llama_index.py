@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from inspect import BoundArguments
 from typing import TYPE_CHECKING
+from weakref import finalize
 
 from attrs import define, field
 from llama_index.core.bridge.pydantic import PrivateAttr
@@ -169,6 +170,9 @@ class _Reader:
             span.question.is_streamed = _is_stream(result)
             span.question.answer = None if span.question.is_streamed else _answer_in(result)
             self._returned(span.question)
+            pieces = _pieces_of(result)
+            if pieces is not None and not span.question.is_over:
+                finalize(pieces, self._left_unread, span.question)
 
     @quiet
     def drop(self, span_id: str, error: BaseException | None) -> None:
@@ -206,6 +210,8 @@ class _Reader:
         kind = type(event).__name__
         if kind in ("LLMChatStartEvent", "LLMCompletionStartEvent"):
             self._model_begins(span_id, event, span)
+        elif kind == "SpanCancelledEvent" and span.parent is None:
+            self._finish(span.question, cancelled=True)
         elif not span.is_model:
             return
         elif kind in ("LLMChatInProgressEvent", "LLMCompletionInProgressEvent"):
@@ -256,6 +262,11 @@ class _Reader:
             self._finish(question)
         elif not question.answering:
             _streamed.set(question)
+
+    @quiet
+    def _left_unread(self, question: _Question) -> None:
+        """Note that the program has dropped a stream, which it may have read to its end."""
+        self._finish(question, cancelled=True)
 
     def _finish(self, question: _Question, *, error: BaseException | None = None, cancelled: bool = False) -> None:
         if question.turn is not None and not question.is_over:
@@ -365,6 +376,16 @@ def _question(arguments: Mapping[str, object], instance: object, tags: object) -
 def _is_stream(result: object) -> bool:
     """Whether the words are still to come."""
     return isinstance(result, (Generator, AsyncGenerator)) or "Streaming" in type(result).__name__
+
+
+def _pieces_of(result: object) -> Generator[object, object, object] | AsyncGenerator[object, object] | None:
+    """The generator that the program reads, if the library has made one already."""
+    found = (
+        result
+        if isinstance(result, (Generator, AsyncGenerator))
+        else getattr(result, "__dict__", {}).get("response_gen")
+    )
+    return found if isinstance(found, (Generator, AsyncGenerator)) else None
 
 
 def _text_of_query(asked: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
+from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
 from pydantic import Field
 
 import mindlytics
@@ -226,6 +228,41 @@ async def test_errors_are_recorded_and_raised(recorded: Recorded) -> None:
     assert [("Hi", ""), ("Sum?", "")] == said(sink)
     assert all("error" in turn for turn in turns(sink))
     only(calls(sink), name="add", result="3")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["blocking", "asyncio"])
+async def test_a_stream_that_is_left_is_cancelled(recorded: Recorded, is_async: bool) -> None:
+    model, asked = Model(replies=["Hello to you!"]), [ChatMessage("Hi")]
+    if is_async:
+        stream = await model.astream_chat(asked)
+        await anext(stream)
+    else:
+        pieces = model.stream_chat(asked)
+        next(pieces)
+        del pieces
+    if is_async:
+        await stream.aclose()
+        del stream
+    gc.collect()
+    (turn,) = turns(await recorded.flush())
+    assert ("Hi", True) == (turn["user"], turn["cancelled"])
+    assert "Hello" == turn["assistant"][:5]
+
+
+async def test_a_workflow_that_is_cancelled_is_so(recorded: Recorded) -> None:
+    class Flow(Workflow):
+        @step
+        async def ask(self, event: StartEvent) -> StopEvent:
+            await Model(replies=["Hello to you!"]).achat([ChatMessage("Hi")])
+            asked.set()
+            await asyncio.Event().wait()
+            return StopEvent()
+
+    asked = asyncio.Event()
+    handler = Flow().run()
+    await asked.wait()
+    await handler.cancel_run()
+    only(turns(await recorded.flush()), user="Hi", assistant="Hello to you!", cancelled=True)
 
 
 async def test_an_agent_within_a_tool_asks_no_question_of_its_own(recorded: Recorded) -> None:
