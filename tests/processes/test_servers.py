@@ -54,7 +54,7 @@ def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, per_request: str,
         drain.join(10)
         server.stderr.close()
     expected = Counter(f"{client}-{number}" for client in range(4) for number in range(40))
-    assert expected == Counter(faults.texts(sink.events))
+    assert expected == Counter(faults.texts(sink.events)), "".join(noise)
     assert [] == [line for line in noise if "mindlytics" in line or "Traceback" in line]
 
 
