@@ -17,7 +17,7 @@ from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 from .. import transport
 from ..secret import Headers, revealed
 from ..settings import Settings
-from . import NoReply, Reply
+from . import NoReply, Reply, green
 from .body import IDENTITY, SHORT, too_long, unpack
 from .causes import cause_of, is_timeout
 from .connection import CUT_OFF, Route, TimedAdapter, is_replaced
@@ -74,6 +74,8 @@ class BlockingTransport:
                 status, reply_headers = reply.status_code, reply.headers
                 content, problem = _content(reply, time.monotonic() + timeout, limit)
         except Exception as error:
+            if type(error) is RuntimeError and green.look_up_here():  # a thread could not be started
+                return self.request(method, url, body, headers, timeout, limit=limit)
             cause = cause_of(error)
             return NoReply(cause, stale=_is_stale(error), unsent=_is_unsent(error), timed_out=is_timeout(error))
         return Reply(status, reply_headers, content, problem)
@@ -123,6 +125,7 @@ class BlockingTransport:
         if self._own:
             for route in self._routes.values():
                 route.close()
+            self._routes.clear()  # freed while the interpreter ends, their pools would fail under green threads
             self._session.close()
 
 

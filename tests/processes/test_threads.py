@@ -33,6 +33,15 @@ def test_the_first_event_on_a_real_thread_beside_gevents_is_sent_without_another
     assert ["e"] == sink.names()
 
 
+@pytest.mark.parametrize("closes", ["", "yes"], ids=["", "closes"])
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_green_threads_lose_nothing_when_the_program_ends(sink: Sink, library: str, closes: str) -> None:
+    """Since Python 3.12, no thread can be started then, and gevent looks names of hosts up on some."""
+    skip_without(library)
+    ran = run(sink, PROGRAMS / "green_exit.py", LIBRARY=library, CLOSES=closes)
+    assert (0, "", ["e"]) == (ran.returncode, ran.stderr, sink.names())
+
+
 def test_threads_of_a_pool_may_all_call(sink: Sink) -> None:
     ran = run(sink, PROGRAMS / "thread_pool.py", *STRICT)
     assert (0, "") == (ran.returncode, ran.stderr)
