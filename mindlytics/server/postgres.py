@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import psycopg
 from sqlalchemy import Connection, create_engine, inspect, text
@@ -49,10 +50,11 @@ class PostgreSQL(Database):
             "application_name": "mindlytics",
             "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
         }
-        self._engine = create_engine(
-            self._url, poolclass=NullPool, connect_args=options, paramstyle="format", hide_parameters=True
-        )
-        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        engine = partial(create_engine, self._url, poolclass=NullPool, paramstyle="format", hide_parameters=True)
+        self._engine = engine(connect_args=options)
+        # A prepared read would be planned without its words, and common words need another plan than rare ones.
+        reader = engine(connect_args={**options, "prepare_threshold": None})
+        self._reader = reader.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def open(self) -> Connection:
         try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
 from mindlytics.server.analysis import background
 from mindlytics.server.run import LocalServer
@@ -194,6 +195,34 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
             assert kind == result["kind"]
         caller.take(turn("a parcel", ""))
         assert 2 == len(caller.get("/bc/v1/search", q="parcel").json()["results"])
+
+
+@pytest.mark.parametrize("few", [0, 2, 2_000])
+def test_few_and_many_matches_come_in_the_same_order(url: str, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    from mindlytics.server.search import postgres  # psycopg is there
+
+    monkeypatch.setattr(postgres, "FEW", few)
+    with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
+        hours = [7, 3, 9]
+        caller.take(*[turn(f"parcel {hour}", "", timestamp=f"2025-04-03T0{hour}:00:00Z") for hour in hours])
+        caller.take(event("identify", id="u", traits={"has": "parcel"}))
+        for order, expected in (("time", ["u", 9, 7, 3]), ("rank", [9, 7, 3])):
+            results = caller.get("/bc/v1/search", q="parcel", order=order).json()["results"]
+            assert [f"parcel {hour}" if hour != "u" else "parcel" for hour in expected] == [
+                result["snippet"] for result in results
+            ]
+
+
+def test_reads_are_planned_for_the_words_that_they_search(url: str) -> None:
+    store = Store(url)
+    try:
+        with store.database.reading(lambda: False) as connection:
+            for number in range(12):
+                connection.execute(text("SELECT CAST(:number AS bigint)"), {"number": number})
+            prepared = connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+    finally:
+        store.close()
+    assert 0 == prepared
 
 
 def test_a_database_of_another_program_is_left_as_it_is(url: str) -> None:

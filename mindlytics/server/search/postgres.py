@@ -1,19 +1,25 @@
 """The index of words in a PostgreSQL database: a ``tsvector`` for each event and user that is searched.
 
 The words are those of ``words.py``. So the server's own dictionaries and parsers play no part.
+
+The database cannot guess how many rows have a rare word, and takes all rare words for less rare than they are. It would
+then read all events in order of time. So few matches are read from the index first, and sorted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, TableClause, column, exists, func, literal, select, table, text
-from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
+from sqlalchemy import ColumnElement, Select, TableClause, any_, column, exists, func, literal, select, table, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
-from ..schema import events, users
+from ..schema import NUMBER, events, users
 from .fulltext import NEWEST, NEWEST_USERS, FullText, Place, Wanted
 from .texts import SEARCHED, words_of_event, words_of_user
 from .words import Word
+
+FEW = 2_000
+"""Up to so many matches are sorted. More are found by reading the index of times."""
 
 _TABLES = (
     "CREATE TABLE event_words (seq bigint PRIMARY KEY, words tsvector NOT NULL)",
@@ -64,13 +70,18 @@ class PostgreSQLWords(FullText):
     def newest(self, wanted: Wanted, limit: int) -> list[Place]:
         if not wanted.words:
             return self._places(NEWEST.where(wanted.of_events(), events.c.event.in_(SEARCHED)), limit)
-        return self._places(NEWEST.where(wanted.of_events(), _holds(wanted, _event_words, events.c.seq)), limit)
+        few = self._few(wanted, _event_words)
+        if few is None:
+            return self._places(NEWEST.where(wanted.of_events(), _holds(wanted, _event_words, events.c.seq)), limit)
+        return self._places(NEWEST.where(wanted.of_events(few=True), _among(events.c.seq, few)), limit)
 
     def best(self, wanted: Wanted, most: int) -> list[Place]:
+        few = self._few(wanted, _event_words)
         matches = (
             NEWEST.add_columns(func.ts_rank(_event_words.c.words, _query(wanted.words)).label("rank"))
             .join(_event_words, _event_words.c.seq == events.c.seq)
-            .where(wanted.of_events(), _event_words.c.words.bool_op("@@")(_query(wanted.words)))
+            .where(wanted.of_events(few=few is not None))
+            .where(_matches(wanted, _event_words) if few is None else _among(_event_words.c.seq, few))
             .order_by(None)
             .order_by(events.c.seq.desc())
             .limit(most)
@@ -79,7 +90,15 @@ class PostgreSQLWords(FullText):
         return [(at, seq) for at, seq, rank in sorted(rows, key=lambda row: (-row[2], -row[0], -row[1]))]
 
     def users(self, wanted: Wanted, limit: int) -> list[Place]:
-        return self._places(NEWEST_USERS.where(wanted.of_users(), _holds(wanted, _user_words, users.c.seq)), limit)
+        few = self._few(wanted, _user_words)
+        found = _holds(wanted, _user_words, users.c.seq) if few is None else _among(users.c.seq, few)
+        return self._places(NEWEST_USERS.where(wanted.of_users(), found), limit)
+
+    def _few(self, wanted: Wanted, index: TableClause) -> list[int] | None:
+        """The numbers of all rows that have the words, or None if there are many."""
+        found = select(index.c.seq).where(_matches(wanted, index)).limit(FEW + 1)
+        numbers = list(self.connection.execute(found).scalars())
+        return numbers if len(numbers) <= FEW else None
 
     def _put(self, name: str, rows: Sequence[tuple[int, str]]) -> None:
         if rows:
@@ -90,8 +109,16 @@ class PostgreSQLWords(FullText):
         return [(at, number) for at, number in self.connection.execute(statement.limit(limit))]
 
 
+def _matches(wanted: Wanted, index: TableClause) -> ColumnElement[bool]:
+    return index.c.words.bool_op("@@")(_query(wanted.words))
+
+
 def _holds(wanted: Wanted, index: TableClause, number: ColumnElement[int]) -> ColumnElement[bool]:
-    return exists(select(1).where(index.c.seq == number, index.c.words.bool_op("@@")(_query(wanted.words))))
+    return exists(select(1).where(index.c.seq == number, _matches(wanted, index)))
+
+
+def _among(number: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
+    return number == any_(literal(numbers, ARRAY(NUMBER)))
 
 
 def _query(words: Sequence[Word]) -> ColumnElement[object]:
