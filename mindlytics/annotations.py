@@ -10,11 +10,11 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 if sys.version_info >= (3, 11):
-    from typing import Self, Unpack
+    from typing import NotRequired, Self, TypedDict, Unpack
 else:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import NotRequired, Self, TypedDict, Unpack
 
-__all__ = ["Awaited", "JsonMapping", "JsonObject", "Self", "Unpack"]
+__all__ = ["Awaited", "JsonMapping", "JsonObject", "NotRequired", "Self", "TypedDict", "Unpack"]
 
 T = TypeVar("T")
 

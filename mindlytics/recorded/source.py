@@ -186,7 +186,7 @@ class _Database:
 
     def ask(self, path: str, parameters: Mapping[str, object]) -> dict[str, object]:
         from ..http import texts  # noqa: PLC0415
-        from ..server.answers import ANSWERS  # noqa: PLC0415  needs the extra local
+        from ..server.answers import READS  # noqa: PLC0415  needs the extra local
         from ..server.reader import app_of_project, reader  # noqa: PLC0415
         from ..server.search.indexing import complete  # noqa: PLC0415
         from ..server.search.routes import SEARCH_PATH  # noqa: PLC0415
@@ -196,7 +196,7 @@ class _Database:
         with reader(self._place) as connection, connection.begin():
             app = app_of_project(connection, self.project)
             self.project = app.app_id
-            return ANSWERS[path](connection, app, texts(parameters))
+            return dict(READS[path].read(connection, app, {"cursor": "", **texts(parameters)}))
 
 
 def _settings(place: str, api_key: str | None, project_id: str | None) -> Settings:

@@ -6,9 +6,11 @@ message is a turn of one side, and feedback is a custom event. ``sessions.py`` a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from attrs import frozen
+from msgspec import Meta, Struct
 from sqlalchemy import Text, literal, or_, select
 
 from ..align.events import (
@@ -22,6 +24,8 @@ from ..align.events import (
     SessionOpen,
     UserRecognize,
 )
+from ..align.settings import COLLECT_PATH
+from ..annotations import NotRequired, TypedDict
 from ..errors import InvalidEvent, ValidationError
 from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event, StartSession
 from ..values import Scalar
@@ -31,7 +35,6 @@ from .forgotten import USER
 from .http import (
     BODY_SECONDS,
     MAX_BODY,
-    MAX_HEADER,
     STORE,
     Problem,
     body_of,
@@ -42,7 +45,9 @@ from .http import (
     unavailable,
 )
 from .idempotency import ReusedKey, remember
+from .parameters import MAX_HEADER, Object, named
 from .records import Records
+from .routes import Route
 from .schema import events as event_rows
 from .sessions import apply
 from .unavailable import Unavailable
@@ -64,34 +69,54 @@ CODES = {
 """Connect's names for a status."""
 
 
-async def collect(request: web.Request) -> web.Response:
-    """Store all events of a ``CollectEventsRequest``, or none."""
-    try:
-        await _collect(request)
-    except Problem as problem:
-        answer = {"code": CODES[problem.status], **problem.body}
-        del answer["error"]
-        return reply(answer, problem.status)
-    except ReusedKey as error:
-        return reply({"code": CODES[422], "message": str(error)}, 422)
-    except web.HTTPRequestEntityTooLarge:
-        return reply({"code": CODES[413], "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
-    except web.HTTPRequestTimeout:
-        return reply({"code": CODES[408], "message": f"the body did not come within {BODY_SECONDS} seconds"}, 408)
-    except Unavailable as error:
-        return unavailable(error, code=CODES[503])
-    except RefusedEvent as refused:
-        cause = refused.cause
-        message = f"event {refused.index}: {cause}"
-        answer = {"code": CODES[400], "message": message, "field": cause.field, "rule": cause.rule}
-        return reply({**answer, "index": refused.index}, 400)
-    if request.content_type == JSON:
-        return reply({})
-    return web.Response(content_type=PROTOBUF)
+class AlignError(TypedDict):
+    """What is wrong: Connect's name of the status, words, and for an event its place, field and rule."""
+
+    code: str
+    message: str
+    field: NotRequired[str]
+    rule: NotRequired[str]
+    index: NotRequired[int]
 
 
-async def _collect(request: web.Request) -> None:
-    key_hash = await key_of(request)
+class Collected(TypedDict):
+    """Nothing more is said."""
+
+
+class CollectRequest(Struct, rename="camel"):
+    """Events of one or more projects."""
+
+    request_id: Annotated[str, Meta(max_length=MAX_HEADER)] = ""
+    events: list[Annotated[Object, named("align.Event")]] = []
+
+
+@frozen
+class _Collect(Route):
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, with Connect's errors."""
+        try:
+            return await super().respond(request)
+        except Problem as problem:
+            answer = {"code": CODES[problem.status], **problem.body}
+            del answer["error"]
+            return reply(answer, problem.status)
+        except ReusedKey as error:
+            return reply({"code": CODES[422], "message": str(error)}, 422)
+        except web.HTTPRequestEntityTooLarge:
+            return reply({"code": CODES[413], "message": f"the body must be at most {MAX_BODY} bytes"}, 413)
+        except web.HTTPRequestTimeout:
+            return reply({"code": CODES[408], "message": f"the body did not come within {BODY_SECONDS} seconds"}, 408)
+        except Unavailable as error:
+            return unavailable(error, code=CODES[503])
+        except RefusedEvent as refused:
+            cause = refused.cause
+            message = f"event {refused.index}: {cause}"
+            answer = {"code": CODES[400], "message": message, "field": cause.field, "rule": cause.rule}
+            return reply({**answer, "index": refused.index}, 400)
+
+
+async def collect(request: web.Request, caller: str) -> web.Response:
+    """Store events of Align AI, all or none."""
     if request.content_type not in (PROTOBUF, JSON):
         raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
     try:
@@ -118,11 +143,12 @@ async def _collect(request: web.Request) -> None:
 
     def work(records: Records) -> None:
         for project_id, events in projects.items():
-            app = records.app(key_hash, project_id)
+            app = records.app(caller, project_id)
             if once is None or remember(records.connection, app.scope, once):
                 _store(records, app.scope, events)
 
     await request.app[STORE].write(work)
+    return reply({}) if request.content_type == JSON else web.Response(content_type=PROTOBUF)
 
 
 def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -> None:
@@ -201,3 +227,19 @@ def _traits(event: UserRecognize) -> dict[str, Scalar]:
         "create_time": None if event.create_time is None else event.create_time.isoformat(),
     }
     return {**{name: value for name, value in fields.items() if value is not None}, **event.custom_properties}
+
+
+ROUTES = (
+    _Collect(
+        "POST",
+        COLLECT_PATH,
+        collect,
+        credentials=key_of,
+        error=AlignError,
+        body=CollectRequest,
+        answer=Collected,
+        media=[PROTOBUF],
+        key=True,
+        others=[415, 422, 501],
+    ),
+)

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
-from sqlalchemy import Connection
+from . import find_routes, stats
+from .routes import Read
+from .search import routes as search
 
-from .apps import App
-from .collection import COLLECTIONS
-from .paging import page_of, parse_page
-from .search.finding import parse, run
-from .search.routes import SEARCH_PATH
-from .stats import STATS_PATH, counted, parse_stats
-
-Parameters = Mapping[str, str]
-Answer = Callable[[Connection, App, Parameters], dict[str, object]]
-
-
-def _search(connection: Connection, app: App, parameters: Parameters) -> dict[str, object]:
-    return run(connection, app, parse(parameters))._asdict()
-
-
-def _page(name: str, connection: Connection, app: App, parameters: Parameters) -> dict[str, object]:
-    return page_of(connection, app, *parse_page(name, parameters))._asdict()
-
-
-def _stats(connection: Connection, app: App, parameters: Parameters) -> dict[str, object]:
-    return {"results": counted(connection, app, parse_stats(parameters))}
-
-
-ANSWERS: Mapping[str, Answer] = {
-    SEARCH_PATH: _search,
-    STATS_PATH: _stats,
-    **{f"/bc/v1/db/{name}/find": partial(_page, name) for name in COLLECTIONS},
-}
+READS: Mapping[str, Read] = {route.path: route for route in (*search.ROUTES, *stats.ROUTES, *find_routes.ROUTES)}
 """What answers each path."""

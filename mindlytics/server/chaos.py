@@ -14,12 +14,15 @@ import struct
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Annotated, TypedDict
 
 from aiohttp import web
 from attrs import Factory, frozen
+from msgspec import Meta
 
 from ..errors import MindlyticsError
 from .http import Handler, Problem, accepts_any_key, bearer, body_of, is_own, is_super, reply
+from .routes import Route
 
 CHAOS_PATH = "/_chaos"
 UNTOUCHED = (CHAOS_PATH, "/healthz")
@@ -157,14 +160,12 @@ class Chaos:
 
     # -- requests about it
 
-    async def show(self, request: web.Request) -> web.Response:
-        """Answer with the text, the number of requests since it was set, and the number of each fault."""
-        _check_key(request)
-        return reply({"chaos": self.plan.text, "requests": self._requests, "met": dict(self._met)})
+    def show(self) -> State:
+        """The text, the number of requests since it was set, and the number of each fault."""
+        return {"chaos": self.plan.text, "requests": self._requests, "met": dict(self._met)}
 
-    async def change(self, request: web.Request) -> web.Response:
+    async def change(self, request: web.Request) -> State:
         """Set another text, and reset the counts."""
-        _check_key(request)
         try:
             self.plan = parse((await body_of(request)).decode())
         except UnicodeDecodeError:
@@ -172,13 +173,31 @@ class Chaos:
         except InvalidChaos as error:
             raise Problem(400, "invalid chaos", str(error), field=error.item) from None
         self._begin()
-        return await self.show(request)
+        return self.show()
 
 
 CHAOS: web.AppKey[Chaos] = web.AppKey("chaos", Chaos)
 
 
-def _check_key(request: web.Request) -> None:
+class State(TypedDict):
+    """What goes wrong, and how often it did."""
+
+    chaos: str
+    requests: int
+    met: dict[str, int]
+
+
+async def show(request: web.Request) -> State:
+    """What goes wrong, and how often it did."""
+    return request.app[CHAOS].show()
+
+
+async def change(request: web.Request) -> State:
+    """Have something go wrong from now on, or nothing."""
+    return await request.app[CHAOS].change(request)
+
+
+async def own_key(request: web.Request) -> None:
     """Check the key if the server requires one. Issued keys are not enough.
 
     :raises Problem: 401 or 403.
@@ -213,3 +232,10 @@ async def _truncated(request: web.Request, response: web.StreamResponse) -> web.
     if request.transport is not None:
         request.transport.close()
     return half
+
+
+ChaosText = Annotated[str, Meta(examples=["429:20%,latency:50ms", ""])]
+ROUTES = (
+    Route("GET", CHAOS_PATH, show, credentials=own_key),
+    Route("PUT", CHAOS_PATH, change, credentials=own_key, body=ChaosText, takes="text/plain"),
+)

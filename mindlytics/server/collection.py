@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from attrs import field, frozen
@@ -28,10 +28,25 @@ from sqlalchemy import (
 
 from .dialects import greatest, json_string
 from .ordering import Order, Term
+from .parameters import named
 from .query import EVENT, LIST, MAP, NUMBER, TEXT, TIME, Column, Condition, Expression, event_id
 from .schema import apps, conversations, events, intents, iso, organizations, orgkeys, sessions, users
 
 Row = dict[str, Any]
+
+
+def row_name(collection: str) -> str:
+    """What a row of this collection is called."""
+    return "StoredEvent" if collection == "events" else collection[:-1].title()
+
+
+def row_type(collection: str) -> Any:
+    """The type of a row, by its name."""
+    return Annotated[Row, named(row_name(collection))]
+
+
+StoredEvent = Annotated[Row, named("StoredEvent")]
+StoredUser = Annotated[Row, named("User")]
 
 
 def _text(expression: Expression) -> Column:

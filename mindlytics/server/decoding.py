@@ -25,8 +25,8 @@ from ..events import (
     TrackedEvent,
 )
 from ..usage import Cost, TokenBasedCost
-from ..validators import MAX_NAME
 from ..wire import decode
+from .parameters import Name, Timestamp, Traits
 from .schema import microseconds, now
 from .tracked import CUSTOM, FUNCTION, TURN, USAGE, Tracked, tracked
 
@@ -34,38 +34,40 @@ Taken = Union[Tracked, Event]
 """An accepted event."""
 
 _INT = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_NAME = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 _MAP = dict[str, Union[str, _INT, float, bool, None]]
-_TYPES: Mapping[Any, Any] = {
-    validators.name: _NAME,
-    validators.optional_name: _NAME,
+RAW_MAP = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=msgspec.json.schema(Traits))]
+"""A map that is read only when it is needed."""
+
+TYPES: Mapping[Any, Any] = {
+    validators.name: Name,
+    validators.optional_name: Name,
     validators.text: str,
     validators.optional_text: str,
-    validators.timestamp: str,
-    validators.scalars: msgspec.Raw,
+    validators.timestamp: Timestamp,
+    validators.scalars: RAW_MAP,
     validators.count: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)],
     validators.finite: Union[_INT, float],
     validators.milliseconds: Union[
         Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], Annotated[float, msgspec.Meta(ge=0)]
     ],
 }
-"""The quick way's type for each validator."""
+"""The type for each validator: the quick way reads it, and ``openapi/`` describes it."""
 
 
 def _struct(name: str, fields: Mapping[str, Any], **options: Any) -> Any:
     """A type whose fields are all optional and may be null."""
-    optional = [(field, kind if kind is msgspec.Raw else Union[kind, None], None) for field, kind in fields.items()]
+    optional = [(field, kind if kind is RAW_MAP else Union[kind, None], None) for field, kind in fields.items()]
     return msgspec.defstruct(name, optional, gc=False, **options)
 
 
 def _types(kind: type[Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: _TYPES[fields_dict(kind)[name].validator] for name in names}
+    return {name: TYPES[fields_dict(kind)[name].validator] for name in names}
 
 
 _OUTSIDE: dict[str, Any] = {}
 for _kind in EVENT_TYPES:
     _OUTSIDE |= _types(_kind, [name for name in fields_dict(_kind) if name not in (*_kind.own_properties, "usage")])
-_Wire = _struct("_Wire", {"type": str, **_OUTSIDE, "event": _NAME})
+_Wire = _struct("_Wire", {"type": str, **_OUTSIDE, "event": Name})
 _read_events: Any = msgspec.json.Decoder(list[_Wire]).decode  # type: ignore[valid-type]
 _read_map = msgspec.json.Decoder(Union[_MAP, None]).decode
 _write = msgspec.json.Encoder().encode

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import orjson
-from aiohttp import web
 from attrs import frozen
+from msgspec import Struct
 from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, func, or_, select
 
 from ..errors import MindlyticsError
@@ -41,10 +41,12 @@ from ..recorded.lines import (
     Usage,
 )
 from ..validators import MAX_NAME
-from .apps import App, find_app
-from .http import STORE, Problem, caller_of
+from .apps import App
+from .http import Problem
+from .parameters import Date, Object
 from .query import InvalidQuery, time_of
 from .reads import reading_of
+from .routes import Read
 from .schema import INTEGERS, aliases, conversations, events, intents, iso, sessions, users
 
 EXPORT_PATH = "/bc/v1/export"
@@ -152,20 +154,23 @@ class Page(NamedTuple):
     next: Cursor | None
 
 
-def parse(parameters: Mapping[str, str]) -> tuple[Wanted, Cursor | None]:
-    """Read a request's parameters.
+class Asked(Struct):
+    """A page of an export."""
 
-    :raises InvalidQuery: one breaks a rule.
-    """
-    cursor = None
-    if text := parameters.get("cursor"):
-        found = _CURSOR.fullmatch(text)
-        numbers = [int(number) for number in found.groups()] if found else []
-        if not numbers or any(number not in INTEGERS for number in numbers):
-            raise InvalidQuery("cursor", "must be the next of an earlier answer")
-        cursor = Cursor(*numbers)
-    since, until = (time_of(parameters, name) if parameters.get(name) else None for name in ("since", "until"))
-    return Wanted(since, until, parameters.get("user") or None), cursor
+    since: Date = ""
+    until: Date = ""
+    user: str = ""
+    cursor: str = ""
+
+
+def _cursor(text: str) -> Cursor | None:
+    if not text:
+        return None
+    found = _CURSOR.fullmatch(text)
+    numbers = [int(number) for number in found.groups()] if found else []
+    if not numbers or any(number not in INTEGERS for number in numbers):
+        raise InvalidQuery("cursor", "must be the next of an earlier answer")
+    return Cursor(*numbers)
 
 
 def page(connection: Connection, scope: int, wanted: Wanted, cursor: Cursor | None) -> Page:
@@ -425,18 +430,21 @@ def _map(text: str) -> Properties:
     return dict(sorted(orjson.loads(text).items()))
 
 
-async def export(request: web.Request) -> web.Response:
-    """Answer a request for a page."""
-    caller = await caller_of(request)
-    wanted, cursor = parse(request.query)
+class Exported(TypedDict):
+    results: list[Object]
+    next: str | None
 
-    def read(connection: Connection) -> bytes:
-        app = find_app(connection, *caller) or App(0, "", "")  # scope 0 is empty
-        try:
-            found = page(connection, app.scope, wanted, cursor)
-        except NoSuchUser as error:
-            raise Problem(404, "not found", str(error), field="user") from None
-        following = orjson.dumps(None if found.next is None else str(found.next))
-        return b'{"results":[' + b",".join(found.lines) + b'],"next":' + following + b"}"
 
-    return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
+def export(connection: Connection, app: App, query: Asked) -> bytes:
+    """Sessions by time of their start, a line of an export for each conversation."""
+    since = time_of("since", query.since) if query.since else None
+    until = time_of("until", query.until) if query.until else None
+    try:
+        found = page(connection, app.scope, Wanted(since, until, query.user or None), _cursor(query.cursor))
+    except NoSuchUser as error:
+        raise Problem(404, "not found", str(error), field="user") from None
+    following = orjson.dumps(None if found.next is None else str(found.next))
+    return b'{"results":[' + b",".join(found.lines) + b'],"next":' + following + b"}"
+
+
+ROUTES = (Read("GET", EXPORT_PATH, export, answer=Exported, others=[404]),)

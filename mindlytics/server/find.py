@@ -6,23 +6,25 @@ over a read-only connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
-import orjson
 from attrs import frozen
+from msgspec import Meta, Struct, field
 from sqlalchemy import Connection, true
 
 from .apps import App
 from .collection import COLLECTIONS, CONVERSATION_KEYS, Collection, Related, Row
 from .cursors import Value
 from .ordering import Order, order_by
-from .query import Condition, Expression, Filter, InvalidQuery, whole
+from .parameters import Limit, Whole, named
+from .query import Condition, Expression, Filter, InvalidQuery
 from .reads import Budget
 
 
 @frozen
 class Query:
-    """One checked read of a collection. :func:`parse` documents the parameters."""
+    """One checked read of a collection. :func:`checked` makes it."""
 
     collection: Collection
     filter: Filter
@@ -41,28 +43,51 @@ class Query:
         return [*self.order, *((self.in_time and self.collection.in_time) or self.collection.order)]
 
 
-def parse(name: str, parameters: Mapping[str, str]) -> Query:
-    """Read a query from the text parameters of a request.
+class Find(Struct):
+    """The parameters of a read.
+
+    :param cursor: the ``next`` of the page before, or an empty text. None: the answer is no page.
+    """
+
+    filter: Annotated[Any, named("Filter")] = field(default_factory=dict)
+    sort: Annotated[Any, named("Sort")] = field(default_factory=dict)
+    projection: Annotated[Any, named("Projection")] = field(default_factory=dict)
+    include: Annotated[Any, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})] = field(
+        default_factory=list
+    )
+    skip: Whole = 0
+    limit: Limit = 0
+
+
+class FindPage(Find):
+    """The same, in pages."""
+
+    cursor: Annotated[str, Meta(description="Empty, or the next of the page before: the answer is a page.")] | None = (
+        None
+    )
+
+
+def checked(name: str, parameters: Find) -> Query:
+    """A query of these parameters.
 
     :param name: one of :data:`COLLECTIONS`.
     :raises InvalidQuery: a parameter breaks a rule. The message names both.
     """
-    collection = COLLECTIONS[name]
-    include = _json(parameters, "include", [])
+    collection, include = COLLECTIONS[name], parameters.include
     if not isinstance(include, list) or not all(isinstance(item, str) for item in include):
         raise InvalidQuery("include", "must be a JSON array of names")
     for item in include:
         if item not in collection.related:
             known = ", ".join(collection.related) or "nothing"
             raise InvalidQuery("include", f"{name} have no {item}; there is {known}")
-    wanted, sort = _json(parameters, "filter", {}), _json(parameters, "sort", {})
+    wanted, sort = parameters.filter, parameters.sort
     return Query(
         collection,
         Filter(wanted, collection.columns),
         order_by(sort, collection.columns),
-        whole(parameters, "skip"),
-        whole(parameters, "limit"),
-        _projection(_json(parameters, "projection", {}), include),
+        parameters.skip,
+        parameters.limit,
+        _projection(parameters.projection, include),
         include,
         isinstance(wanted, dict) and any(isinstance(wanted.get(name), str) for name in CONVERSATION_KEYS),
         frozenset(sort) if isinstance(sort, dict) else frozenset(),
@@ -175,13 +200,3 @@ def _keep(value: object, keys: set[str]) -> object:
 
 def _drop(value: object, keys: set[str]) -> object:
     return {key: item for key, item in value.items() if key not in keys} if isinstance(value, dict) else value
-
-
-def _json(parameters: Mapping[str, str], name: str, default: object) -> object:
-    text = parameters.get(name)
-    if not text:
-        return default
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidQuery(name, f"is not JSON ({error})") from None

@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypedDict
 
 from aiohttp import web
 from attrs import frozen
+from msgspec import Meta, Struct
 from sqlalchemy import and_, delete, or_, select
 
 from ..errors import InvalidEvent
-from ..validators import check_name
 from .antonnia.documents import APP_ID
 from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_users
 from .forgotten import USER
-from .http import STORE, Problem, caller_of, json_object, reply
+from .http import STORE, Caller, Problem
 from .idempotency import KEY_SECONDS
+from .parameters import Name
 from .records import Records
+from .routes import Route
 from .schema import antonnia, apps, devices, idempotency_keys, now, sessions
 from .store import Store
 
@@ -133,18 +135,33 @@ def _end(plan: Plan, records: Records) -> Sequence[str]:
     return contacts
 
 
-async def answer(request: web.Request) -> web.Response:
-    """Forget the person whom a request names."""
-    caller = await caller_of(request)
-    body = await json_object(request)
-    name, seconds = check_name("id", body.get("id")), check_keep_out(body.get("keep_out", KEEP_OUT))
+class Forgotten(Struct):
+    """Who is to be forgotten."""
+
+    id: Name
+    keep_out: Annotated[float, Meta(ge=0, le=LONGEST, description="Seconds. Default: a week.")] = KEEP_OUT
+
+
+class Gone(TypedDict):
+    """How much was deleted."""
+
+    sessions: int
+    events: int
+    contacts: int
+
+
+async def answer(request: web.Request, caller: Caller, body: Forgotten) -> Gone:
+    """Delete all that is recorded of a person, and store nothing new for a time."""
     store = request.app[STORE]
     scope = await store.write(lambda records: records.app(*caller).scope)
-    work = asyncio.ensure_future(forget(store, scope, name, seconds))
+    work = asyncio.ensure_future(forget(store, scope, body.id, body.keep_out))
     deleted = await asyncio.shield(work)  # it goes on if the caller leaves
     if deleted is None:
         raise Problem(404, "not found", "no user has this id", field="id")
     from .antonnia.app import drop_webhooks  # noqa: PLC0415  it imports what answers
 
     drop_webhooks(request.app, deleted.contacts)
-    return reply({"sessions": deleted.sessions, "events": deleted.events, "contacts": len(deleted.contacts)})
+    return {"sessions": deleted.sessions, "events": deleted.events, "contacts": len(deleted.contacts)}
+
+
+ROUTES = (Route("POST", FORGET_PATH, answer, others=[404]),)

@@ -22,6 +22,7 @@ from ..transport.body import too_long, unpack
 from ..transport.limit import timeout
 from .decoding import RefusedEvent
 from .idempotency import RequestKey, ReusedKey
+from .parameters import MAX_HEADER
 from .query import InvalidQuery
 from .schema import orgkeys
 from .store import Store
@@ -39,9 +40,6 @@ BODY_SECONDS = 60
 
 MAX_LINE = 64 * 1024
 """Bytes of an address with its query, or of one header. A longer one is answered with 400."""
-
-MAX_HEADER = 255
-"""Most characters of a key, an app id or an Idempotency-Key."""
 
 HEADER_RULE = f"1 to {MAX_HEADER} printable characters"
 KEY_RULE = f"{HEADER_RULE} without spaces"

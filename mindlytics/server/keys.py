@@ -8,54 +8,77 @@ accepts. If it accepts any, ``apps.py`` gives a new key its organization.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from typing import Annotated, TypedDict
 
 from aiohttp import WSCloseCode, web
+from msgspec import Meta, Struct
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from ..errors import InvalidEvent
-from ..validators import check_name
 from .apps import found_organization, organization_of, own_organization
 from .dialects import upsert
-from .http import KEY_RULE, STORE, Problem, bearer, is_key, is_super, json_object, key_of, reply
+from .http import STORE, Problem, bearer, is_super, json_object, key_of
 from .keyhash import ID_DIGITS, shown
 from .live import LIVE
+from .parameters import Header, Name
 from .records import Records
+from .routes import OK, Ok, Route, body_as
 from .schema import alembic_version, metadata, now, orgkeys, store
 from .search.fulltext import full_text
 
 ORGKEYS_PATH = "/bc/v1/orgkeys"
 CLEANUP_PATH = "/bc/v1/db/_cleanup"
 
+Apikey = Annotated[Header, Meta(pattern="^[!-~]+$")]
+
 _ID: ColumnElement[str] = func.substr(orgkeys.c.hash, 1, ID_DIGITS)
 
 
-def add_routes(app: web.Application) -> None:
-    """Answer requests about keys."""
-    app.router.add_post(ORGKEYS_PATH, _make)
-    app.router.add_get(ORGKEYS_PATH, _list)
-    app.router.add_put(ORGKEYS_PATH, _associate)
-    app.router.add_delete(ORGKEYS_PATH, _remove)
-    app.router.add_get(CLEANUP_PATH, _cleanup)
+class NewKey(Struct):
+    """The organization of a key, which may be new."""
+
+    organization_id: Name
 
 
-async def _make(request: web.Request) -> web.Response:
-    key = await _manager(request)
-    organization_id = check_name("organization_id", (await json_object(request)).get("organization_id"))
-    return await _write(request, key, organization_id, f"mlk_{secrets.token_urlsafe(24)}")
+class Move(NewKey):
+    """A key, and its organization from now on."""
+
+    apikey: Apikey
 
 
-async def _associate(request: web.Request) -> web.Response:
-    key = await _manager(request)
-    fields = await json_object(request)
-    organization_id = check_name("organization_id", fields.get("organization_id"))
-    apikey = _apikey(fields)
-    if is_super(request, apikey):
-        raise InvalidEvent("apikey", "another than the super key", apikey)
-    return await _write(request, key, organization_id, apikey)
+class OrgKey(TypedDict):
+    """A key and its organization."""
+
+    organization_id: str
+    apikey: str
 
 
-async def _write(request: web.Request, key: str | None, organization_id: str, apikey: str) -> web.Response:
+class ListedKey(OrgKey):
+    """A key, shown by its ends."""
+
+    id: str
+
+
+class Named(Struct):
+    """A key: itself, or the id by which it is listed."""
+
+    apikey: Apikey | None = None
+    id: Name | None = None
+
+
+async def make(request: web.Request, caller: str | None, body: NewKey) -> OrgKey:
+    """Make a key."""
+    return await _write(request, caller, body.organization_id, f"mlk_{secrets.token_urlsafe(24)}")
+
+
+async def move(request: web.Request, caller: str | None, body: Move) -> OrgKey:
+    """Give a key to an organization."""
+    if is_super(request, body.apikey):
+        raise InvalidEvent("apikey", "another than the super key", body.apikey)
+    return await _write(request, caller, body.organization_id, body.apikey)
+
+
+async def _write(request: web.Request, key: str | None, organization_id: str, apikey: str) -> OrgKey:
     key_hash = request.app[STORE].hashed(apikey)
 
     def work(records: Records) -> None:
@@ -76,43 +99,47 @@ async def _write(request: web.Request, key: str | None, organization_id: str, ap
         records.forget()
 
     await request.app[STORE].write(work)
-    return reply({"organization_id": organization_id, "apikey": apikey})
+    return {"organization_id": organization_id, "apikey": apikey}
 
 
-async def _list(request: web.Request) -> web.Response:
-    key = await _manager(request)
+async def list_keys(request: web.Request, caller: str | None) -> list[ListedKey]:
+    """The keys of the organization, by their ends."""
 
-    def read(connection: Connection) -> list[dict[str, object]]:
+    def read(connection: Connection) -> list[ListedKey]:
         query = select(orgkeys.c.organization_id, orgkeys.c.apikey, _ID.label("id")).order_by(orgkeys.c.seq)
-        if key is not None:
-            query = query.where(orgkeys.c.organization_id == organization_of(connection, key))
-        return [dict(zip(("organization_id", "apikey", "id"), row, strict=True)) for row in connection.execute(query)]
+        if caller is not None:
+            query = query.where(orgkeys.c.organization_id == organization_of(connection, caller))
+        rows = connection.execute(query)
+        return [{"organization_id": owner, "apikey": apikey, "id": id} for owner, apikey, id in rows]
 
-    return reply(await request.app[STORE].read(read))
+    return await request.app[STORE].read(read)
 
 
-async def _remove(request: web.Request) -> web.Response:
-    """Revoke a key, named by itself or by its id in the list, in the body or the query."""
-    key = await _manager(request)
-    fields: Mapping[str, object] = await json_object(request) if request.can_read_body else request.query
-    if fields.get("id") is not None:
-        field, column, name = "id", _ID, check_name("id", fields["id"])
+async def remove(request: web.Request, caller: str | None) -> Ok:
+    """Take a key no more: the key itself, or the id by which it is listed, in the body or the query."""
+    given = await json_object(request) if request.can_read_body else dict(request.query)
+    named: Named = body_as(Named, given)
+    if named.id is not None:
+        field, column, name = "id", _ID, named.id
+    elif named.apikey is not None:
+        field, column, name = "apikey", orgkeys.c.hash, request.app[STORE].hashed(named.apikey)
     else:
-        field, column, name = "apikey", orgkeys.c.hash, request.app[STORE].hashed(_apikey(fields))
+        raise Problem(400, "invalid body", "apikey is missing", field="apikey")
 
     def work(records: Records) -> None:
         row = records.connection.execute(select(orgkeys.c.organization_id).where(column == name)).first()
-        if row is None or (key is not None and row[0] != organization_of(records.connection, key)):
+        if row is None or (caller is not None and row[0] != organization_of(records.connection, caller)):
             raise Problem(404, "not found", "there is no such key", field=field)
         records.connection.execute(delete(orgkeys).where(column == name))
         records.forget()
 
     await request.app[STORE].write(work)
-    return reply({"status": "ok"})
+    return OK
 
 
-async def _cleanup(request: web.Request) -> web.Response:
-    if await _manager(request) is not None:
+async def clean(request: web.Request, caller: str | None) -> Ok:
+    """Delete everything. This asks for the super key."""
+    if caller is not None:
         raise Problem(403, "forbidden", "only the super key that the server was started with can empty it")
 
     def work(records: Records) -> None:
@@ -125,19 +152,21 @@ async def _cleanup(request: web.Request) -> web.Response:
 
     await request.app[STORE].write(work)
     request.app[LIVE].forget(WSCloseCode.SERVICE_RESTART, "the server was emptied")
-    return reply({"status": "ok"})
+    return OK
 
 
-def _apikey(fields: Mapping[str, object]) -> str:
-    apikey = fields.get("apikey")
-    if not isinstance(apikey, str) or not is_key(apikey):
-        raise InvalidEvent("apikey", KEY_RULE, apikey)
-    return apikey
-
-
-async def _manager(request: web.Request) -> str | None:
+async def manager(request: web.Request) -> str | None:
     """Who manages keys: the hash of a key, for its own organization, or None for the super key and all
     organizations.
     """
     key = bearer(request)
     return None if is_super(request, key) else await key_of(request)
+
+
+ROUTES = (
+    Route("GET", ORGKEYS_PATH, list_keys, credentials=manager),
+    Route("POST", ORGKEYS_PATH, make, credentials=manager),
+    Route("PUT", ORGKEYS_PATH, move, credentials=manager),
+    Route("DELETE", ORGKEYS_PATH, remove, credentials=manager, body=Named, query=Named, others=[404]),
+    Route("GET", CLEANUP_PATH, clean, credentials=manager),
+)

@@ -17,31 +17,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, case, not_, select
 
 from ..events import SESSION_ENDED, SESSION_STARTED
-from ..validators import check_name
 from .analysis.background import BACKGROUND
 from .apps import App, find_app
 from .chaos import Chaos
+from .collection import StoredEvent as EventRow
 from .guard import Guard
-from .http import STORE, Problem, bearer, caller_of, errors_as_json, reply, same
-from .query import time_of, whole
+from .http import STORE, Caller, Problem, bearer, errors_as_json, same
+from .parameters import Date, Limit, Name
+from .query import time_of
 from .reads import Budget
 from .refusals import Refusals
+from .routes import Route
 from .schema import LAST, events, sessions, unanalysed
 from .stored import STORED_EVENTS, StoredEvent
 
 LIVE_PATH = "/live"
 """The path of the WebSocket on the server's own port."""
-
-RECENT = 150
-"""The default limit of stored events that are read back."""
 
 KEY_SECONDS = 300.0
 """How long a key can open a WebSocket. An open one stays open."""
@@ -174,10 +174,7 @@ class Live:
 
         :raises Problem: 401 without a valid key, 426 if it does not ask for a WebSocket.
         """
-        key = bearer(request)
-        if not key:
-            raise Problem(401, "unauthorized", "the header Authorization must hold an authorization_key")
-        grant = self.grant(key)
+        grant = self.grant(await opening_key(request))
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, timeout=CLOSE_SECONDS, compress=False)
         if not socket.can_prepare(request):
             raise Problem(426, "upgrade required", "this address is a WebSocket's")
@@ -230,24 +227,55 @@ def create_live_app(live: Live, chaos: Chaos, guard: Guard) -> web.Application:
 # -- requests
 
 
-async def realtime(request: web.Request) -> web.Response:
-    """Answer with a key for the WebSocket, and its address."""
-    caller = await caller_of(request)
-    session_id = request.query.get("session_id")
-    if session_id is not None:
-        check_name("session_id", session_id)
+class Wish(Struct):
+    """Whose events to hear: those of one session, or of all."""
+
+    session_id: Name | None = None
+
+
+class Key(TypedDict):
+    """A key for the WebSocket, and its address."""
+
+    authorization_key: str
+    url: str
+
+
+async def realtime(request: web.Request, caller: Caller, query: Wish) -> Key:
+    """Get a key for live events."""
     app = await request.app[STORE].write(lambda records: records.app(*caller))
     url = f"{'wss' if request.secure else 'ws'}://{request.host}{LIVE_PATH}"
-    return reply({"authorization_key": request.app[LIVE].key(app, session_id), "url": url})
+    return {"authorization_key": request.app[LIVE].key(app, query.session_id), "url": url}
 
 
-async def recent(request: web.Request) -> web.Response:
-    """Answer with the stored events of a time range, newest first."""
-    caller = await caller_of(request)
+async def opening_key(request: web.Request) -> str:
+    """The ``authorization_key`` of a request.
+
+    :raises Problem: 401 without one.
+    """
+    key = bearer(request)
+    if not key:
+        raise Problem(401, "unauthorized", "the header Authorization must hold an authorization_key")
+    return key
+
+
+async def listen(request: web.Request) -> web.StreamResponse:
+    """Open the WebSocket of live events, with an ``authorization_key``."""
+    return await request.app[LIVE].listen(request)
+
+
+class Past(Struct):
+    """A span of time, of one session or of all."""
+
+    start: Date
+    end: Date
+    limit: Limit = 150
+    session_id: str | None = None
+
+
+async def recent(request: web.Request, caller: Caller, query: Past) -> web.Response:
+    """The stored events of a span of time, newest first."""
     held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
-    start, end = time_of(request.query, "start"), time_of(request.query, "end")
-    session_id = request.query.get("session_id")
-    limit = whole(request.query, "limit", RECENT)
+    start, end = time_of("start", query.start), time_of("end", query.end)
 
     def read(connection: Connection) -> bytes:
         app = find_app(connection, *caller)
@@ -256,15 +284,21 @@ async def recent(request: web.Request) -> web.Response:
         span = select(events.c.seq).where(
             events.c.scope == app.scope, events.c.timestamp.between(start, end), not_(_is_held(held_since))
         )
-        if session_id is not None:
-            span = span.where(events.c.session == _session(app.scope, session_id))
-        numbers = span.order_by(*_NEWEST_FIRST).limit(limit or None).scalar_subquery()
-        query = STORED_EVENTS.where(events.c.seq.in_(numbers)).order_by(*_NEWEST_FIRST)
-        rows = Budget(connection).spend(connection.execute(query))
+        if query.session_id is not None:
+            span = span.where(events.c.session == _session(app.scope, query.session_id))
+        numbers = span.order_by(*_NEWEST_FIRST).limit(query.limit or None).scalar_subquery()
+        selected = STORED_EVENTS.where(events.c.seq.in_(numbers)).order_by(*_NEWEST_FIRST)
+        rows = Budget(connection).spend(connection.execute(selected))
         return orjson.dumps([StoredEvent(*row).to_json(app) for row in rows])
 
     return web.Response(body=await request.app[STORE].read(read), content_type="application/json")
 
+
+ROUTES = (
+    Route("GET", LIVE_PATH, listen, credentials=opening_key, status=101, others=[426]),
+    Route("GET", "/bc/v1/live-events/realtime", realtime),
+    Route("GET", "/bc/v1/live-events/events", recent, answer=list[EventRow]),
+)
 
 _NEWEST_FIRST = (
     events.c.timestamp.desc(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Union
+from typing import Any, Union
 
 import msgspec
 from attrs import frozen
@@ -53,11 +53,11 @@ def decode(body: bytes, *, as_json: bool) -> list[Sent]:
 
 
 class _AnyValue(msgspec.Struct, rename="camel"):
-    string_value: object = None
-    bool_value: object = None
+    string_value: Any = None
+    bool_value: Any = None
     int_value: int | None = None
-    double_value: object = None
-    bytes_value: object = None
+    double_value: Any = None
+    bytes_value: Any = None
     array_value: _ArrayValue | None = None
     kvlist_value: _KeyValueList | None = None
 
@@ -110,11 +110,11 @@ class _ResourceSpans(msgspec.Struct, rename="camel"):
     scope_spans: list[_Scope] | None = None
 
 
-class _Request(msgspec.Struct, rename="camel"):
+class ExportRequest(msgspec.Struct, rename="camel"):
     resource_spans: list[_ResourceSpans] | None = None
 
 
-_read_request = msgspec.json.Decoder(_Request, strict=False).decode
+_read_request = msgspec.json.Decoder(ExportRequest, strict=False).decode
 """Not strict, since JSON's 64 bit integers are strings here."""
 
 

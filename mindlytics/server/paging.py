@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TypedDict
 
 from attrs import evolve
 from sqlalchemy import Connection
@@ -11,7 +10,7 @@ from sqlalchemy import Connection
 from . import cursors
 from .apps import App
 from .collection import Row
-from .find import Query, find_with_places, parse
+from .find import FindPage, Query, checked, find_with_places
 from .ordering import after
 from .query import InvalidQuery
 
@@ -19,30 +18,27 @@ LIMIT = 50
 """The default limit of a page."""
 
 
-class Page(NamedTuple):
+class Page(TypedDict):
     """Rows, and the cursor of the next page. None: this is the last one."""
 
     results: list[Row]
     next: str | None
 
 
-def parse_page(name: str, parameters: Mapping[str, str]) -> tuple[Query, object]:
-    """Read the query of a page from the text parameters of a request, and the question that its cursors belong to.
+def checked_page(name: str, query: FindPage) -> tuple[Query, object]:
+    """The query of a page, and the question that its cursors belong to.
 
-    :param parameters: those of :func:`~mindlytics.server.find.parse` but ``skip``, and ``cursor``: the ``next`` of the
-        page before, or an empty text.
-    :raises InvalidQuery: a parameter breaks a rule. The message names both.
+    :raises InvalidQuery: a parameter breaks a rule.
     """
-    query = parse(name, parameters)
-    if query.skip:
+    found = checked(name, query)
+    if found.skip:
         raise InvalidQuery("skip", "cannot be combined with cursor")
-    if not all(term.plain for term in query.order):
+    if not all(term.plain for term in found.order):
         raise InvalidQuery("sort", "must name no key of a map if there is a cursor")
-    question = [name, {key: value for key, value in parameters.items() if key not in ("limit", "cursor") and value}]
-    cursor = parameters.get("cursor")
-    if cursor:
-        query = evolve(query, after=after(query.terms, cursors.decode(question, cursor)))
-    return evolve(query, limit=query.limit or LIMIT), question
+    question = [name, query.filter, query.sort, query.projection, query.include]
+    if query.cursor:
+        found = evolve(found, after=after(found.terms, cursors.decode(question, query.cursor)))
+    return evolve(found, limit=found.limit or LIMIT), question
 
 
 def page_of(connection: Connection, app: App, query: Query, question: object) -> Page:
@@ -53,4 +49,5 @@ def page_of(connection: Connection, app: App, query: Query, question: object) ->
     found = find_with_places(connection, app, evolve(query, limit=query.limit + 1))
     shown = found[: query.limit]
     more = len(found) > query.limit
-    return Page([row for row, _ in shown], cursors.encode(question, shown[-1][1]) if more else None)
+    following = cursors.encode(question, shown[-1][1]) if more else None
+    return {"results": [row for row, _ in shown], "next": following}

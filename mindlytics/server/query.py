@@ -212,26 +212,15 @@ def _text(text: str) -> ColumnElement[str]:
     return literal(text, Text())
 
 
-def time_of(parameters: Mapping[str, str], name: str) -> int:
-    """A required parameter that is a date, with or without a time, in its stored form.
+def time_of(name: str, text: str) -> int:
+    """A parameter that is a date, with or without a time, in its stored form.
 
-    :raises InvalidQuery: it is missing, or not a date.
+    :raises InvalidQuery: it is no date.
     """
     try:
-        return _time(name, parameters.get(name, ""))
+        return _time(name, text)
     except ValueError:
         raise InvalidQuery(name, "must be an ISO 8601 date, with or without a time") from None
-
-
-def whole(parameters: Mapping[str, str], name: str, default: int = 0) -> int:
-    """A parameter that is a count.
-
-    :raises InvalidQuery: it is below 0, or not a whole number.
-    """
-    text = parameters.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise InvalidQuery(name, "must be a whole number of at least 0")
-    return int(text)
 
 
 def _time(name: str, text: str) -> int:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypedDict
 
 from aiohttp import web
 from attrs import define, field
@@ -25,8 +25,9 @@ from ..integrations.sessions import as_thread_id
 from ..integrations.traces import Span, record
 from ..values import now
 from .decoding import taken
-from .http import STORE, Caller, Problem, body_of, caller_of, request_key
-from .otlp import Sent, Undecodable, decode
+from .http import STORE, Caller, Problem, body_of, request_key
+from .otlp import ExportRequest, Sent, Undecodable, decode
+from .routes import Route
 
 TRACES_PATH = "/v1/traces"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -89,15 +90,18 @@ class Traces:
 TRACES = web.AppKey("traces", Traces)
 
 
-def add_routes(app: web.Application) -> None:
+def start(app: web.Application) -> None:
+    """Keep traces that are incomplete."""
     traces = app[TRACES] = Traces()
     app.on_shutdown.append(traces.stop)
-    app.router.add_post(TRACES_PATH, _export)
 
 
-async def _export(request: web.Request) -> web.Response:
-    """Answer an ``ExportTraceServiceRequest``."""
-    caller = await caller_of(request)
+class Taken(TypedDict):
+    """Nothing more is said."""
+
+
+async def export(request: web.Request, caller: Caller) -> web.Response:
+    """Store the spans of models, tools and agents as turns."""
     if request.content_type not in (PROTOBUF, JSON):
         raise Problem(415, "unsupported", f"Content-Type must be {PROTOBUF} or {JSON}")
     body = await body_of(request)
@@ -167,3 +171,6 @@ class Written:
 
 def _ignored(name: str, value: object, done: str) -> None:
     """Ignore changes of span values, since there is no one to report them to."""
+
+
+ROUTES = (Route("POST", TRACES_PATH, export, body=ExportRequest, answer=Taken, media=[PROTOBUF], others=[415, 422]),)

@@ -6,28 +6,29 @@ decides who a user is.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import orjson
-from aiohttp import web
 from attrs import evolve
+from msgspec import Meta, Struct, field
 from sqlalchemy import Connection, select
 
+from ..annotations import NotRequired, TypedDict
 from ..events import CONVERSATION_SUMMARY, ConversationTurn
-from .apps import App, find_app
-from .collection import COLLECTIONS, Row
+from ..values import Scalar
+from .apps import App
+from .collection import COLLECTIONS, StoredEvent
 from .dialects import greatest
 from .find import Query, find
-from .http import STORE, Problem, caller_of
+from .http import Problem
 from .matching import matching
 from .ordering import Term, order_by
-from .query import Filter, InvalidQuery, whole
+from .parameters import Limit, Text, Time, Traits, Whole
+from .query import Filter, InvalidQuery
 from .reads import Budget, reading_of
+from .routes import Read
 from .schema import aliases, conversations, events, iso, sessions, users
-
-PAGE = 100
-"""The default limit of users, sessions, conversations or turns in an answer."""
 
 USERS = COLLECTIONS["users"]
 EVENTS = COLLECTIONS["events"]
@@ -39,60 +40,131 @@ CONVERSATIONS = COLLECTIONS["conversations"]
 USER = ("id", "user_id", "aliases", "created_at", "traits")
 SESSION = ("session_id", "user_id", "started_at", "ended_at", "duration", "attributes")
 
-Read = Callable[[Connection, App, Mapping[str, str]], object]
+
+class Page(Struct, kw_only=True):
+    """A part of what there is."""
+
+    limit: Limit = 100
+    offset: Whole = 0
 
 
-def add_routes(app: web.Application) -> None:
-    """Answer reads about users."""
-    for name, read in (
-        ("list", _list),
-        ("details", _details),
-        ("insights", _insights),
-        ("conversation", _conversation),
-        ("event", _event),
-    ):
-        app.router.add_get(f"/bc/v1/user/{name}", _answering(read))
+_DIRECTION = {"enum": ["asc", "desc"]}
+_SORT = {
+    "type": "object",
+    "properties": {"value": {"type": "string"}, "order": _DIRECTION},
+    "required": ["value", "order"],
+}
 
 
-def _answering(read: Read) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def answer(request: web.Request) -> web.Response:
-        caller = await caller_of(request)
+class Listing(Page, kw_only=True):
+    """Users, in an order: one of ``sort``, or ``sort[value]`` and ``sort[order]``."""
 
-        def work(connection: Connection) -> bytes:
-            app = find_app(connection, *caller) or App(0, "", "")  # scope 0 is empty
-            return orjson.dumps(read(connection, app, request.query))
-
-        return web.Response(body=await request.app[STORE].read(work), content_type="application/json")
-
-    return answer
+    regex: Annotated[str, Meta(description="A regular expression that one of a user's ids has to match.")] = ""
+    sort: Annotated[Any, Meta(extra_json_schema=_SORT)] = None
+    sort_value: str | None = field(default=None, name="sort[value]")
+    sort_order: Annotated[str, Meta(extra_json_schema=_DIRECTION)] | None = field(default=None, name="sort[order]")
 
 
-def _list(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    order = _order(parameters)
-    limit, offset = _page(parameters)
+class OfUser(Page, kw_only=True):
+    """A user, by any id."""
+
+    user_id: Text
+
+
+class OfConversation(OfUser, kw_only=True):
+    """A conversation of a user."""
+
+    conversation_id: Text
+
+
+class OfEvent(Struct):
+    """An event."""
+
+    event_id: Text
+
+
+class ListedUser(TypedDict):
+    """A user."""
+
+    id: str
+    user_id: str
+    aliases: list[str]
+    created_at: Time
+    traits: Traits
+
+
+class Users(TypedDict):
+    users: list[ListedUser]
+    total: int
+
+
+class UserSession(TypedDict):
+    """A session, with its events."""
+
+    session_id: str
+    user_id: str
+    started_at: Time
+    ended_at: Time | None
+    duration: float | None
+    attributes: Traits
+    user_traits: Traits
+    events: list[StoredEvent]
+
+
+class UserDetails(ListedUser):
+    sessions: list[UserSession]
+
+
+class Insight(TypedDict):
+    """A conversation that was analysed. Without ``duration`` it has no end."""
+
+    user_id: str
+    session_id: str
+    conversation_id: str
+    started_at: Time
+    duration: NotRequired[float]
+    sentiment: str
+    summary: str
+    successful_intents: int
+    unsuccessful_intents: int
+
+
+class UserInsights(ListedUser):
+    conversations: list[Insight]
+
+
+class Said(TypedDict):
+    """What was said in a turn."""
+
+    user: Scalar
+    assistant: Scalar
+
+
+def list_users(connection: Connection, app: App, query: Listing) -> Users:
+    """Users."""
+    order = _order(query)
     budget = Budget(connection)
-    query = (
+    selected = (
         select(users.c.user_id, users.c.aliases)
         .where(users.c.scope == app.scope)
         .order_by(*[term.clause() for term in order], users.c.seq)
     )
-    rows = budget.timed(connection.execute(query))
+    rows = budget.timed(connection.execute(selected))
     names = {user_id: orjson.loads(ids) for user_id, ids in rows}
-    regex = parameters.get("regex")
     reading = reading_of(connection)
     over = reading.over if reading is not None else lambda: False
-    ids = matching(regex, names, over) if regex else list(names)
-    page = ids[offset : offset + limit] if limit else ids[offset:]
+    ids = matching(query.regex, names, over) if query.regex else list(names)
+    page = ids[query.offset : query.offset + query.limit] if query.limit else ids[query.offset :]
     found = [_user_to_json(connection, app, user_id) for (user_id,) in budget.spend(zip(page))]
     return {"users": found, "total": len(ids)}
 
 
-def _details(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    limit, offset = _page(parameters)
-    user = _user(connection, app, parameters)
+def details(connection: Connection, app: App, query: OfUser) -> UserDetails:
+    """A user with sessions and their events."""
+    user = _user(connection, app, query.user_id)
     mine = Filter({"user_id": user["user_id"]}, SESSIONS.columns)
-    rows = find(connection, app, Query(SESSIONS, mine, skip=offset, limit=limit, include=["events"]))
-    sessions = [
+    rows = find(connection, app, Query(SESSIONS, mine, skip=query.offset, limit=query.limit, include=["events"]))
+    found: list[Any] = [
         {
             **{name: row[name] for name in SESSION},
             "user_traits": user["traits"],
@@ -100,56 +172,57 @@ def _details(connection: Connection, app: App, parameters: Mapping[str, str]) ->
         }
         for row in rows
     ]
-    return {"sessions": sessions, **user}
+    return {"sessions": found, **user}
 
 
-def _insights(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    limit, offset = _page(parameters)
-    user = _user(connection, app, parameters)
+def insights(connection: Connection, app: App, query: OfUser) -> UserInsights:
+    """A user with the conversations that were analysed."""
+    user = _user(connection, app, query.user_id)
     mine = (conversations.c.scope == app.scope, users.c.user_id == user["user_id"])
-    rows = connection.execute(_ANALYSED.where(*mine).limit(limit or None).offset(offset))
+    rows = connection.execute(_ANALYSED.where(*mine).limit(query.limit or None).offset(query.offset))
     return {"conversations": [_insight(user, row) for row in Budget(connection).spend(rows)], **user}
 
 
-def _insight(user: Row, conversation: Sequence[Any]) -> Row:
+def _insight(user: ListedUser, conversation: Sequence[Any]) -> Insight:
     session_id, conversation_id, started_at, duration, summary = conversation
     found = orjson.loads(summary)
-    return {
+    insight: Insight = {
         "user_id": user["user_id"],
         "session_id": session_id,
         "conversation_id": conversation_id,
         "started_at": iso(started_at),
-        **({"duration": duration} if duration is not None else {}),
         "sentiment": found.get("sentiment", "neutral"),
         "summary": found.get("summary", ""),
         "successful_intents": found.get("successful_intents", 0),
         "unsuccessful_intents": found.get("unsuccessful_intents", 0),
     }
+    if duration is not None:
+        insight["duration"] = duration
+    return insight
 
 
-def _conversation(connection: Connection, app: App, parameters: Mapping[str, str]) -> list[Row]:
-    limit, offset = _page(parameters)
-    conversation_id = _required(parameters, "conversation_id")
-    user_id = _user(connection, app, parameters)["user_id"]
-    mine = {"conversation_id": conversation_id, "user_id": user_id}
+def conversation(connection: Connection, app: App, query: OfConversation) -> list[Said]:
+    """The turns of a conversation."""
+    mine = {"conversation_id": query.conversation_id, "user_id": _user(connection, app, query.user_id)["user_id"]}
     if not find(connection, app, Query(CONVERSATIONS, Filter(mine, CONVERSATIONS.columns), limit=1)):
         raise Problem(404, "not found", "the user has no conversation of this id", field="conversation_id")
     turns = Filter({**mine, "event": ConversationTurn.event}, EVENTS.columns)
-    rows = find(connection, app, Query(EVENTS, turns, skip=offset, limit=limit, in_time=True))
-    return [{name: row["properties"].get(name, "") for name in ("user", "assistant")} for row in rows]
+    rows = find(connection, app, Query(EVENTS, turns, skip=query.offset, limit=query.limit, in_time=True))
+    return [
+        {"user": it.get("user", ""), "assistant": it.get("assistant", "")} for it in (row["properties"] for row in rows)
+    ]
 
 
-def _event(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    same = Filter({"event_id": _required(parameters, "event_id")}, EVENTS.columns)
-    rows = find(connection, app, Query(EVENTS, same, limit=1))
+def event(connection: Connection, app: App, query: OfEvent) -> StoredEvent:
+    """An event."""
+    rows = find(connection, app, Query(EVENTS, Filter({"event_id": query.event_id}, EVENTS.columns), limit=1))
     if not rows:
         raise Problem(404, "not found", "there is no event of this id", field="event_id")
     return rows[0]
 
 
-def _user(connection: Connection, app: App, parameters: Mapping[str, str]) -> Row:
-    """The user named by the parameter ``user_id``, by any of the user's ids."""
-    name = _required(parameters, "user_id")
+def _user(connection: Connection, app: App, name: str) -> ListedUser:
+    """The user with this name among the ids."""
     query = select(users.c.user_id).join(aliases, aliases.c.owner == users.c.seq)
     user_id = connection.execute(query.where(aliases.c.scope == app.scope, aliases.c.alias == name)).scalar()
     if user_id is None:
@@ -157,29 +230,14 @@ def _user(connection: Connection, app: App, parameters: Mapping[str, str]) -> Ro
     return _user_to_json(connection, app, user_id)
 
 
-def _user_to_json(connection: Connection, app: App, user_id: str) -> Row:
+def _user_to_json(connection: Connection, app: App, user_id: str) -> ListedUser:
     (row,) = find(connection, app, Query(USERS, Filter({"user_id": user_id}, USERS.columns)))
-    return {name: row[name] for name in USER}
+    return {name: row[name] for name in USER}  # type: ignore[return-value]
 
 
-def _required(parameters: Mapping[str, str], name: str) -> str:
-    value = parameters.get(name)
-    if not value:
-        raise InvalidQuery(name, "must be given")
-    return value
-
-
-def _page(parameters: Mapping[str, str]) -> tuple[int, int]:
-    return whole(parameters, "limit", PAGE), whole(parameters, "offset")
-
-
-def _order(parameters: Mapping[str, str]) -> list[Term]:
-    """The order of a list of users: ``{"value", "order"}`` as JSON, or as ``sort[value]`` and ``sort[order]``."""
-    text = parameters.get("sort")
-    try:
-        sort = orjson.loads(text) if text else {key: parameters.get(f"sort[{key}]") for key in ("value", "order")}
-    except orjson.JSONDecodeError as error:
-        raise InvalidQuery("sort", f"is not JSON ({error})") from None
+def _order(query: Listing) -> list[Term]:
+    """The order of a list of users."""
+    sort = {"value": query.sort_value, "order": query.sort_order} if query.sort is None else query.sort
     if sort == {"value": None, "order": None}:
         return []
     value, order = (sort.get("value"), sort.get("order")) if isinstance(sort, dict) else (None, None)
@@ -218,3 +276,11 @@ _ANALYSED = (
     .order_by(conversations.c.started_at.desc(), conversations.c.seq.desc())
 )
 """The conversations with their last summary. An event of that name from a caller is ignored."""
+
+ROUTES = (
+    Read("GET", "/bc/v1/user/list", list_users),
+    *(
+        Read("GET", f"/bc/v1/user/{function.__name__}", function, others=[404])
+        for function in (details, insights, conversation, event)
+    ),
+)

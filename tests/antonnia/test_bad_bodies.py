@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from mindlytics.server.antonnia.app import PREFIX, READS, WRITES
+from mindlytics.server.antonnia import app
+from mindlytics.server.antonnia.app import PREFIX
 from mindlytics.server.run import LocalServer
 
 
@@ -47,9 +48,10 @@ FIELDS: dict[str, dict[str, Any]] = {
     "/agents/search": {"type": "ai", "assistant_id": "a", "profile_id": "p", "offset": 0, "limit": 1},
     "/agents/{agent_id}": {"fields": {"name": "A"}},
 }
-REPLY = ("POST", "/sessions/{session_id}/reply")
 ROUTES = [
-    (method, path) for method, path in [*READS, *WRITES, REPLY] if path in FIELDS and method not in {"GET", "DELETE"}
+    (route.method, path)
+    for route in app.ROUTES
+    if (path := route.path.removeprefix(PREFIX)) in FIELDS and route.method not in {"GET", "DELETE"}
 ]
 
 

@@ -158,7 +158,7 @@ def test_agents(api: Conversations) -> None:
     assert api.sessions.get(session.id).agent is None
     with pytest.raises(NotFoundError, match="agent not found"):
         api.agents.delete(ann.id)
-    with pytest.raises(ValidationError, match=r"fields\.profile_id cannot be changed; name, assistant_id can"):
+    with pytest.raises(ValidationError, match=r"fields\.profile_id is no field of an agent of the type ai"):
         api.agents.update(api.agents.create("A", "ai", "a").id, profile_id="p")
 
 
@@ -313,21 +313,27 @@ def test_the_answer_to_a_key_outlives_the_server_but_not_what_it_created(tmp_pat
 # -- what is refused
 
 REFUSED: list[Any] = [
-    ("POST", "/sessions", {}, 422, "contact_id must be a non-empty str"),
-    ("POST", "/sessions", {"contact_id": "a", "contact_name": 3}, 422, "contact_name must be a non-empty str"),
+    ("POST", "/sessions", {}, 422, "contact_id is missing"),
+    ("POST", "/sessions", {"contact_id": "a", "contact_name": 3}, 422, "contact_name must be a str, got int"),
     ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "status": "ajar"}, 422, "status must be one of"),
-    ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "metadata": 1}, 422, "metadata must be a mapping"),
+    (
+        "POST",
+        "/sessions",
+        {"contact_id": "a", "contact_name": "A", "metadata": 1},
+        422,
+        "metadata must be an object, got int",
+    ),
     ("POST", "/sessions", {"contact_id": "a", "contact_name": "A", "agent_id": "x"}, 404, "agent not found"),
     ("POST", "/sessions", [], 422, "the body must be a JSON object, got list"),
     ("POST", "/sessions", "{", 422, "the body must be JSON"),
     ("GET", "/sessions/x", None, 404, "session not found"),
-    ("PATCH", "/sessions/{s}", {}, 422, "fields must be an object"),
-    ("PATCH", "/sessions/{s}", {"fields": {"contact_id": "b"}}, 422, "fields.contact_id cannot be changed"),
+    ("PATCH", "/sessions/{s}", {}, 422, "fields is missing"),
+    ("PATCH", "/sessions/{s}", {"fields": {"contact_id": "b"}}, 422, "fields.contact_id is no field here"),
     ("PATCH", "/sessions/{s}", {"fields": {"status": "ajar"}}, 422, "fields.status must be one of open, closed"),
     ("PATCH", "/sessions/{s}", {"fields": {"agent_id": "x"}}, 404, "agent not found"),
     ("POST", "/sessions/{s}/transfer", {"agent_id": "x"}, 404, "agent not found"),
-    ("POST", "/sessions/{s}/reply", {"debounce_time": 61}, 422, "debounce_time must be an int from 0 to 60"),
-    ("POST", "/sessions/{s}/schedule", {"scheduled_for": "soon"}, 422, "config must be an object, got NoneType"),
+    ("POST", "/sessions/{s}/reply", {"debounce_time": 61}, 422, "debounce_time must be an int of at most 60"),
+    ("POST", "/sessions/{s}/schedule", {"scheduled_for": "soon"}, 422, "config is missing"),
     (
         "POST",
         "/sessions/{s}/schedule",
@@ -342,8 +348,8 @@ REFUSED: list[Any] = [
         422,
         "config.type must be one of message, node",
     ),
-    ("POST", "/sessions/{s}/messages", {"content": TEXT}, 422, "role must be one of user, assistant"),
-    ("POST", "/sessions/{s}/messages", {"role": "user"}, 422, "content must be an object, got NoneType"),
+    ("POST", "/sessions/{s}/messages", {"content": TEXT}, 422, "role is missing"),
+    ("POST", "/sessions/{s}/messages", {"role": "user"}, 422, "content is missing"),
     ("POST", "/sessions/{s}/messages", {"role": "user", "content": {"type": "text"}}, 422, "content.text is missing"),
     (
         "POST",
@@ -355,10 +361,10 @@ REFUSED: list[Any] = [
     ("POST", "/sessions/x/messages", {"role": "user", "content": TEXT}, 404, "session not found"),
     ("POST", "/sessions/x/messages/search", {}, 404, "session not found"),
     ("POST", "/sessions/search", {"limit": 0}, 422, "limit must be an int of at least 1"),
-    ("POST", "/sessions/search", {"offset": "1"}, 422, "offset must be an int of at least 0"),
-    ("POST", "/messages/search", {"limit": True}, 422, "limit must be an int of at least 1"),
-    ("POST", "/agents", {"name": "A", "type": "ai"}, 422, "assistant_id must be a non-empty str"),
-    ("POST", "/agents", {"name": "A", "type": "human", "assistant_id": "a"}, 422, "profile_id must be a non-empty str"),
+    ("POST", "/sessions/search", {"offset": "1"}, 422, "offset must be an int, got str"),
+    ("POST", "/messages/search", {"limit": True}, 422, "limit must be an int, got bool"),
+    ("POST", "/agents", {"name": "A", "type": "ai"}, 422, "assistant_id is missing"),
+    ("POST", "/agents", {"name": "A", "type": "human", "assistant_id": "a"}, 422, "profile_id is missing"),
     ("POST", "/agents", {"name": "A", "type": "robot"}, 422, "type must be one of ai, human"),
     ("GET", "/agents/x", None, 404, "agent not found"),
     ("GET", "/sessions/{s}/surveys/x", None, 404, "survey not found"),

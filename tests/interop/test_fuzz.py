@@ -10,8 +10,8 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from mindlytics.server.app import SERVICES
 from mindlytics.server.chaos import CHAOS_PATH
-from mindlytics.server.openapi import OPERATIONS
 from mindlytics.server.run import LocalServer
 
 from ..server.calls import event, turn
@@ -70,7 +70,7 @@ def ids(server: LocalServer) -> dict[str, str]:
     return {f"{name}_id": id for name, id in found.items()}
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", [f"{it.method} {it.path}" for routes in SERVICES.values() for it in routes])
 def test_random_requests(server: LocalServer, described: Any, ids: dict[str, str], name: str) -> None:
     method, path = name.split()
     operation = described[path][method]

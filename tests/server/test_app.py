@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mindlytics.server.app import EVENT_PATHS, MAX_BODY
+from mindlytics.server.http import MAX_BODY
+from mindlytics.server.recording import EVENT_PATHS
 from mindlytics.server.run import LocalServer
 
 from ..postgres import NUL

@@ -38,7 +38,7 @@ def all_readers_busy(server: LocalServer) -> Iterator[list[Future[Any]]]:
 
 
 def test_a_read_that_takes_too_long_is_answered_with_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mindlytics.server.app.find", endless)
+    monkeypatch.setattr("mindlytics.server.find_routes.find", endless)
     with LocalServer(read_timeout=0.1) as server, (caller := Caller(server.url)).http:
         caller.take(track())
         reply = caller.get("/bc/v1/db/events/find")

@@ -11,11 +11,37 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 
-from ...antonnia.calls import PAGE, mapping, one_of, shaped, text, timestamp_param, whole
+from msgspec import to_builtins
+from msgspec.structs import asdict
+
+from ...antonnia import types
+from ...antonnia.calls import PAGE, one_of, shaped, text, timestamp_param
 from ...antonnia.codec import CONFIGS, CONTENTS, from_json
 from ...antonnia.exceptions import NotFoundError, ValidationError
-from ...antonnia.types import MessageContent, ScheduleConfig, SurveySubmission
 from .documents import Document, Documents, new_id, timestamp
+from .shapes import (
+    Agent,
+    AgentChange,
+    AgentSearch,
+    AllMessageSearch,
+    Finish,
+    Message,
+    MessageChange,
+    MessageSearch,
+    NewAI,
+    NewHuman,
+    NewMessage,
+    NewSchedule,
+    NewSession,
+    Page,
+    Session,
+    SessionChange,
+    SessionSchedule,
+    SessionSearch,
+    SurveySubmission,
+    Transfer,
+    given,
+)
 
 SURVEY_TIME = timedelta(hours=24)
 """How long a survey can be answered."""
@@ -23,9 +49,6 @@ SURVEY_TIME = timedelta(hours=24)
 MOST_NAMES = 100
 LONGEST_NAME = 500
 """Most names in a search for metadata, and most characters of one."""
-
-UPDATABLE = ("thread_id", "status", "agent_id", "ending_survey_submission_id", "metadata", "organization_id")
-DELIVERY = ("pending", "sent", "delivered", "read", "failed", "rejected")
 
 
 def known(documents: Documents, kind: str, id: object, session_id: str | None = None) -> Document:
@@ -37,10 +60,6 @@ def known(documents: Documents, kind: str, id: object, session_id: str | None = 
     if found is None or (session_id is not None and found["session_id"] != session_id):
         raise NotFoundError(f"{kind} not found")
     return found
-
-
-def _optional(name: str, value: object) -> str | None:
-    return None if value is None else text(name, value)
 
 
 # -- sessions
@@ -64,20 +83,20 @@ def open_session(documents: Documents, session_id: str) -> Document:
     return session
 
 
-def create_session(documents: Documents, body: Document) -> Document:
-    contact_id = text("contact_id", body.get("contact_id"))
-    earlier = next(documents.each("session", contact_id=contact_id), None)
+def create_session(documents: Documents, body: NewSession) -> Session:
+    """Open a session."""
+    earlier = next(documents.each("session", contact_id=body.contact_id), None)
     session: Document = {
         "id": new_id("sess"),
-        "contact_id": contact_id,
-        "contact_name": text("contact_name", body.get("contact_name")),
+        "contact_id": body.contact_id,
+        "contact_name": body.contact_name,
         "organization_id": documents.organization_id,
         "thread_id": None,
         "conversation_id": new_id("conv") if earlier is None else earlier["conversation_id"],
-        "status": one_of("status", body.get("status", "open"), "open", "closed"),
-        "agent_id": _agent_id(documents, body.get("agent_id")),
+        "status": body.status,
+        "agent_id": _agent_id(documents, body.agent_id),
         "ending_survey_submission_id": None,
-        "metadata": mapping("metadata", body.get("metadata")) or {},
+        "metadata": body.metadata or {},
         "created_at": timestamp(),
         "updated_at": None,
     }
@@ -86,39 +105,37 @@ def create_session(documents: Documents, body: Document) -> Document:
     return answer
 
 
-def get_session(documents: Documents, _: Document, session_id: str) -> Document:
-    """One session."""
+def get_session(documents: Documents, session_id: str) -> Session:
+    """A session."""
     return session_to_json(documents, known(documents, "session", session_id))
 
 
-def update_session(documents: Documents, body: Document, session_id: str) -> Document:
+def update_session(documents: Documents, body: SessionChange, session_id: str) -> Session:
+    """Change fields of a session."""
     session = known(documents, "session", session_id)
-    fields = _fields(body, UPDATABLE)
-    if "status" in fields:
-        one_of("fields.status", fields["status"], "open", "closed")
+    fields = given(body.fields)
     if "metadata" in fields:
-        fields["metadata"] = mapping("fields.metadata", fields["metadata"]) or {}
+        fields["metadata"] = fields["metadata"] or {}
     if "agent_id" in fields:
         _agent_id(documents, fields["agent_id"])
-    for name in ("thread_id", "ending_survey_submission_id"):
-        if name in fields:
-            _optional(f"fields.{name}", fields[name])
     if fields.get("organization_id", documents.organization_id) != documents.organization_id:
         raise ValidationError("fields.organization_id must be that of the token")
     return _changed_session(documents, session, **fields)
 
 
-def transfer_session(documents: Documents, body: Document, session_id: str) -> Document:
+def transfer_session(documents: Documents, body: Transfer, session_id: str) -> Session:
+    """Give a session to an agent."""
     session = open_session(documents, session_id)
-    agent_id = _agent_id(documents, body.get("agent_id"))
+    agent_id = _agent_id(documents, body.agent_id)
     answer = _changed_session(documents, session, agent_id=agent_id)
     documents.happened("session.transferred", session_id, answer)
     return answer
 
 
-def finish_session(documents: Documents, body: Document, session_id: str) -> Document:
+def finish_session(documents: Documents, body: Finish, session_id: str) -> Session:
+    """Close a session."""
     session = open_session(documents, session_id)
-    survey_id = _optional("ending_survey_id", body.get("ending_survey_id"))
+    survey_id = body.ending_survey_id
     if survey_id is not None:
         survey = {
             "id": new_id("subm"),
@@ -138,12 +155,10 @@ def finish_session(documents: Documents, body: Document, session_id: str) -> Doc
     return answer
 
 
-def search_sessions(documents: Documents, body: Document) -> list[Document]:
+def search_sessions(documents: Documents, body: SessionSearch) -> list[Session]:
+    """Sessions."""
     wanted = _wanted(body)
-    status = body.get("status")
-    if status is not None:
-        one_of("status", status, "open", "closed")
-    found = documents.each("session", contact_id=_optional("contact_id", body.get("contact_id")), status=status)
+    found = documents.each("session", contact_id=body.contact_id, status=body.status)
     fitting = (session for session in found if _has(session["metadata"], wanted))
     return [session_to_json(documents, session) for session in _page(fitting, body)]
 
@@ -153,11 +168,11 @@ def _changed_session(documents: Documents, session: Document, **fields: object) 
     return session_to_json(documents, documents.put("session", {**session, **fields, "updated_at": timestamp()}))
 
 
-def _wanted(body: Document) -> Mapping[str, object]:
+def _wanted(body: SessionSearch) -> Mapping[str, object]:
     """Check the metadata to search for. Names must be few and short, since a lookup takes the square of their
     length.
     """
-    wanted = mapping("metadata", body.get("metadata")) or {}
+    wanted = body.metadata or {}
     if len(wanted) > MOST_NAMES or any(len(name) > LONGEST_NAME for name in wanted):
         raise ValidationError(f"metadata must be at most {MOST_NAMES} names of {LONGEST_NAME} characters")
     return wanted
@@ -186,25 +201,16 @@ def _agent_id(documents: Documents, agent_id: object) -> str | None:
     return None if agent_id is None else str(known(documents, "agent", agent_id)["id"])
 
 
-def _fields(body: Document, allowed: tuple[str, ...]) -> Document:
-    fields = body.get("fields")
-    if not isinstance(fields, dict):
-        raise ValidationError("fields must be an object")
-    unknown = sorted(fields.keys() - set(allowed))
-    if unknown:
-        raise ValidationError(f"fields.{unknown[0]} cannot be changed; {', '.join(allowed)} can")
-    return dict(fields)
-
-
-def _page(found: Iterator[Document], body: Document) -> Iterator[Document]:
-    offset, limit = whole("offset", body.get("offset"), 0) or 0, whole("limit", body.get("limit"), 1)
-    return islice(found, min(offset, sys.maxsize), min(offset + (PAGE if limit is None else limit), sys.maxsize))
+def _page(found: Iterator[Document], body: Page) -> Iterator[Document]:
+    offset, limit = body.offset or 0, body.limit or PAGE
+    return islice(found, min(offset, sys.maxsize), min(offset + limit, sys.maxsize))
 
 
 # -- messages
 
 
-def create_message(documents: Documents, body: Document, session_id: str, run_id: str | None = None) -> Document:
+def create_message(documents: Documents, body: NewMessage, session_id: str, run_id: str | None = None) -> Message:
+    """Add a message."""
     session = known(documents, "session", session_id)
     if session["status"] != "open" and not any(_is_active(survey) for survey in documents.each("survey", session_id)):
         raise ValidationError("the session must be open, it is closed")
@@ -213,13 +219,11 @@ def create_message(documents: Documents, body: Document, session_id: str, run_id
         "session_id": session_id,
         "conversation_id": session["conversation_id"],
         "organization_id": documents.organization_id,
-        "provider_message_id": _optional("provider_message_id", body.get("provider_message_id")),
-        "replied_provider_message_id": _optional(
-            "replied_provider_message_id", body.get("replied_provider_message_id")
-        ),
+        "provider_message_id": body.provider_message_id,
+        "replied_provider_message_id": body.replied_provider_message_id,
         "run_id": run_id,
-        "role": one_of("role", body.get("role"), "user", "assistant"),
-        "content": _content("content", body.get("content")),
+        "role": body.role,
+        "content": _content("content", body.content),
         "created_at": timestamp(),
         "delivery_status": "pending",
         "delivery_error_code": None,
@@ -231,42 +235,39 @@ def create_message(documents: Documents, body: Document, session_id: str, run_id
     return documents.add("message", message, session_id)
 
 
-def get_message(documents: Documents, _: Document, session_id: str, message_id: str) -> Document:
-    """One message, of its session only."""
+def get_message(documents: Documents, session_id: str, message_id: str) -> Message:
+    """A message."""
     known(documents, "session", session_id)
     return known(documents, "message", message_id, session_id)
 
 
-def update_message(documents: Documents, body: Document, session_id: str, message_id: str) -> Document:
-    message = get_message(documents, {}, session_id, message_id)
-    changed = {
-        name: text(name, body[name])
-        for name in ("provider_message_id", "replied_provider_message_id", "delivery_error_message")
-        if body.get(name) is not None
-    }
-    if body.get("delivery_status") is not None:
-        changed["delivery_status"] = one_of("delivery_status", body["delivery_status"], *DELIVERY)
-    code = body.get("delivery_error_code")
-    if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
-        raise ValidationError("delivery_error_code must be an int")
-    if body.get("delivered_at") is not None:
-        changed["delivered_at"] = timestamp_param("delivered_at", body["delivered_at"])
-    codes = {} if code is None else {"delivery_error_code": code}
-    return documents.put("message", {**message, **changed, **codes, "updated_at": timestamp()})
+def update_message(documents: Documents, body: MessageChange, session_id: str, message_id: str) -> Message:
+    """Note what became of a message."""
+    message = get_message(documents, session_id, message_id)
+    changed = {name: value for name, value in asdict(body).items() if value is not None}
+    if body.delivered_at is not None:
+        changed["delivered_at"] = timestamp_param("delivered_at", body.delivered_at)
+    return documents.put("message", {**message, **changed, "updated_at": timestamp()})
 
 
-def search_messages(documents: Documents, body: Document, session_id: str | None = None) -> list[Document]:
-    if session_id is not None:
-        known(documents, "session", session_id)
-    else:
-        session_id = _optional("session_id", body.get("session_id"))
-    names = ("provider_message_id", "replied_provider_message_id")
-    fields = {name: _optional(name, body.get(name)) for name in names}
+def search_messages(documents: Documents, body: MessageSearch, session_id: str) -> list[Message]:
+    """Messages of a session."""
+    known(documents, "session", session_id)
+    return _found_messages(documents, body, session_id)
+
+
+def search_all_messages(documents: Documents, body: AllMessageSearch) -> list[Message]:
+    """Messages of all sessions, or of one."""
+    return _found_messages(documents, body, body.session_id)
+
+
+def _found_messages(documents: Documents, body: MessageSearch, session_id: str | None) -> list[Message]:
+    fields = {name: getattr(body, name) for name in ("provider_message_id", "replied_provider_message_id")}
     return list(_page(documents.each("message", session_id, **fields), body))
 
 
 def _content(name: str, value: object) -> Document:
-    answer = shaped(name, MessageContent, value)
+    answer = shaped(name, types.MessageContent, value)
     one_of(f"{name}.type", answer["type"], *CONTENTS)
     return answer
 
@@ -274,56 +275,56 @@ def _content(name: str, value: object) -> Document:
 # -- agents
 
 
-def create_agent(documents: Documents, body: Document) -> Document:
-    kind = one_of("type", body.get("type"), "ai", "human")
-    name = "assistant_id" if kind == "ai" else "profile_id"
+def create_agent(documents: Documents, body: NewAI | NewHuman) -> Agent:
+    """Make an agent."""
     agent = {
         "id": new_id("agent"),
         "organization_id": documents.organization_id,
-        "name": text("name", body.get("name")),
-        "type": kind,
-        name: text(name, body.get(name)),
+        **to_builtins(body),
         "created_at": timestamp(),
     }
     return documents.add("agent", agent)
 
 
-def update_agent(documents: Documents, body: Document, agent_id: str) -> Document:
-    agent = known(documents, "agent", agent_id)
-    fields = _fields(body, ("name", "assistant_id" if agent["type"] == "ai" else "profile_id"))
-    return documents.put("agent", {**agent, **{name: text(f"fields.{name}", value) for name, value in fields.items()}})
+def update_agent(documents: Documents, body: AgentChange, agent_id: str) -> Agent:
+    """Change fields of an agent."""
+    agent, fields = known(documents, "agent", agent_id), given(body.fields)
+    wrong = "profile_id" if agent["type"] == "ai" else "assistant_id"
+    if wrong in fields:
+        raise ValidationError(f"fields.{wrong} is no field of an agent of the type {agent['type']}")
+    return documents.put("agent", {**agent, **fields})
 
 
-def get_agent(documents: Documents, _: Document, agent_id: str) -> Document:
-    """One agent."""
+def get_agent(documents: Documents, agent_id: str) -> Agent:
+    """An agent."""
     return known(documents, "agent", agent_id)
 
 
-def delete_agent(documents: Documents, _: Document, agent_id: str) -> None:
+def delete_agent(documents: Documents, agent_id: str) -> None:
+    """Remove an agent."""
     documents.remove("agent", known(documents, "agent", agent_id)["id"])
 
 
-def search_agents(documents: Documents, body: Document) -> list[Document]:
-    if body.get("type") is not None:
-        one_of("type", body["type"], "ai", "human")
-    names = ("type", "assistant_id", "profile_id")
-    fields = {name: _optional(name, body.get(name)) for name in names}
+def search_agents(documents: Documents, body: AgentSearch) -> list[Agent]:
+    """Agents."""
+    fields = {name: getattr(body, name) for name in ("type", "assistant_id", "profile_id")}
     return list(_page(documents.each("agent", **fields), body))
 
 
 # -- schedules and surveys
 
 
-def create_schedule(documents: Documents, body: Document, session_id: str) -> Document:
+def create_schedule(documents: Documents, body: NewSchedule, session_id: str) -> SessionSchedule:
+    """Have something happen later."""
     open_session(documents, session_id)
-    config = shaped("config", ScheduleConfig, body.get("config"))
+    config = shaped("config", types.ScheduleConfig, body.config)
     if one_of("config.type", config["type"], *CONFIGS) == "message":
         config = {**config, "message": _content("config.message", config["message"])}
     schedule = {
         "id": new_id("sched"),
         "session_id": session_id,
         "organization_id": documents.organization_id,
-        "scheduled_for": timestamp_param("scheduled_for", body.get("scheduled_for")),
+        "scheduled_for": timestamp_param("scheduled_for", body.scheduled_for),
         "config": config,
         "status": "scheduled",
         "created_at": timestamp(),
@@ -332,7 +333,7 @@ def create_schedule(documents: Documents, body: Document, session_id: str) -> Do
 
 
 def _is_active(survey: Document) -> bool:
-    return from_json(SurveySubmission, survey).is_active
+    return from_json(types.SurveySubmission, survey).is_active
 
 
 def active_survey(documents: Documents, session_id: str, survey_id: str) -> Document:
@@ -340,20 +341,20 @@ def active_survey(documents: Documents, session_id: str, survey_id: str) -> Docu
 
     :raises ValidationError: the survey is over.
     """
-    survey = get_survey(documents, {}, session_id, survey_id)
+    survey = get_survey(documents, session_id, survey_id)
     if not _is_active(survey):
         raise ValidationError("the survey submission must be active (pending, and not expired)")
     return survey
 
 
-def get_survey(documents: Documents, _: Document, session_id: str, survey_id: str) -> Document:
-    """One survey submission, of its session only."""
+def get_survey(documents: Documents, session_id: str, survey_id: str) -> SurveySubmission:
+    """A survey's submission."""
     known(documents, "session", session_id)
     return known(documents, "survey", survey_id, session_id)
 
 
-def reply_to_survey(documents: Documents, _: Document, session_id: str, survey_id: str) -> Document:
-    """Finish it once the contact has said something since its start."""
+def reply_to_survey(documents: Documents, session_id: str, survey_id: str) -> SurveySubmission:
+    """Go on with a survey. It is finished once the contact has said something since its start."""
     survey = active_survey(documents, session_id, survey_id)
     answers = documents.each("message", session_id, role="user")
     at = timestamp()
@@ -362,6 +363,7 @@ def reply_to_survey(documents: Documents, _: Document, session_id: str, survey_i
     return documents.put("survey", {**survey, "updated_at": at})
 
 
-def cancel_survey(documents: Documents, _: Document, session_id: str, survey_id: str) -> Document:
+def cancel_survey(documents: Documents, session_id: str, survey_id: str) -> SurveySubmission:
+    """Give up a survey."""
     survey = active_survey(documents, session_id, survey_id)
     return documents.put("survey", {**survey, "status": "cancelled", "updated_at": timestamp()})

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict, TypeVar
 
 import orjson
 from aiohttp import web
+from attrs import frozen
 from sqlalchemy import Connection
 
-from ...antonnia.calls import whole
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
-from ...antonnia.sessions import LONGEST_DEBOUNCE
 from ..apps import App, find_app
 from ..http import (
     API_KEY,
@@ -33,10 +32,13 @@ from ..http import (
 )
 from ..idempotency import RequestKey, ReusedKey
 from ..records import Records
+from ..routes import Route
+from ..typed import Invalid, read
 from ..unavailable import Unavailable
 from . import actions
 from .desk import Agents, Reply
 from .documents import APP_ID, Document, Documents
+from .shapes import Answer, Session
 from .webhooks import WebhookSender
 
 PREFIX = "/conversations/v2"
@@ -46,36 +48,82 @@ CONVERSATIONS: web.AppKey[web.Application] = web.AppKey("conversations", web.App
 """In the server's application, the one of this API."""
 AGENTS: web.AppKey[Agents] = web.AppKey("agents", Agents)
 
+T = TypeVar("T")
+
+REFUSALS = (401, 404, 413, 422)
 STATUSES: Mapping[type[AntonniaError], int] = {AuthenticationError: 401, NotFoundError: 404, ValidationError: 422}
 
 
-Action = Callable[..., Any]
-"""Carries out a request: a function of the documents, the ids of the path by name, and the body."""
+class Detail(TypedDict):
+    """What is wrong."""
 
-READS: Mapping[tuple[str, str], Action] = {
-    ("POST", "/sessions/search"): actions.search_sessions,
-    ("GET", "/sessions/{session_id}"): actions.get_session,
-    ("POST", "/sessions/{session_id}/messages/search"): actions.search_messages,
-    ("GET", "/sessions/{session_id}/messages/{message_id}"): actions.get_message,
-    ("POST", "/messages/search"): actions.search_messages,
-    ("GET", "/sessions/{session_id}/surveys/{survey_id}"): actions.get_survey,
-    ("POST", "/agents/search"): actions.search_agents,
-    ("GET", "/agents/{agent_id}"): actions.get_agent,
-}
-WRITES: Mapping[tuple[str, str], Action] = {
-    ("POST", "/sessions"): actions.create_session,
-    ("PATCH", "/sessions/{session_id}"): actions.update_session,
-    ("POST", "/sessions/{session_id}/transfer"): actions.transfer_session,
-    ("POST", "/sessions/{session_id}/finish"): actions.finish_session,
-    ("POST", "/sessions/{session_id}/schedule"): actions.create_schedule,
-    ("POST", "/sessions/{session_id}/messages"): actions.create_message,
-    ("PATCH", "/sessions/{session_id}/messages/{message_id}"): actions.update_message,
-    ("POST", "/sessions/{session_id}/surveys/{survey_id}/reply"): actions.reply_to_survey,
-    ("POST", "/sessions/{session_id}/surveys/{survey_id}/cancel"): actions.cancel_survey,
-    ("POST", "/agents"): actions.create_agent,
-    ("PATCH", "/agents/{agent_id}"): actions.update_agent,
-    ("DELETE", "/agents/{agent_id}"): actions.delete_agent,
-}
+    detail: str
+
+
+@frozen
+class _Read(Route):
+    """A request that changes nothing. Its function takes the documents, the body, and the ids of the path."""
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        token = await _token(request)
+        work = self._work(await _body(request), request.match_info)
+
+        def read(connection: Connection) -> Any:
+            return work(Documents(connection, find_app(connection, token, APP_ID)))
+
+        return reply(await request.app[STORE].read(read))
+
+    def _work(self, body: bytes, ids: Mapping[str, str]) -> Callable[[Documents], Any]:
+        """What the function does with a body.
+
+        :raises ValidationError: the body breaks a rule.
+        """
+        asked = {"body": _as(self.hints["body"], body)} if "body" in self.hints else {}
+        return lambda documents: self.function(documents, **asked, **ids)
+
+
+@frozen
+class _Write(_Read):
+    """A request that changes something. Repeating it under the same key has no further effect."""
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        token, body = await _token(request), await _body(request)
+        key = _key(request, body)
+        work = self._work(body, request.match_info)
+
+        def write(records: Records) -> tuple[Any, list[Document]]:
+            documents = Documents(records.connection, records.app(token, APP_ID))
+            return documents.once(key, lambda: work(documents)), documents.events
+
+        answer, events = await request.app[STORE].write(write)
+        request.app[WEBHOOKS].post(events)
+        if self.function is actions.create_schedule:
+            request.app[AGENTS].schedule_added()
+        return web.Response(status=self.status) if answer is None else reply(answer, self.status)
+
+
+async def reply_in_session(request: web.Request, caller: str) -> web.Response:
+    """Have the agent answer."""
+    body = await _body(request)
+    key = _key(request, body)
+    session_id = request.match_info["session_id"]
+    seconds = _as(Answer, body).debounce_time or 0
+
+    def look(connection: Connection) -> tuple[App, str | None]:
+        app = find_app(connection, caller, APP_ID)
+        documents = Documents(connection, app)
+        before = documents.answer_to(key)
+        if before is None:
+            actions.open_session(documents, session_id)
+        assert app is not None
+        return app, before
+
+    app, before = await request.app[STORE].read(look)
+    if before is not None:
+        return reply(orjson.loads(before))
+    return reply(await request.app[AGENTS].reply(app, session_id, seconds, key))
 
 
 def create_app(server: web.Application, answer: Reply | str | None, webhook: str | None) -> web.Application:
@@ -88,11 +136,8 @@ def create_app(server: web.Application, answer: Reply | str | None, webhook: str
     app[STORE] = server[STORE]
     app[API_KEY] = server[API_KEY]
     app[SUPER_KEY] = server[SUPER_KEY]
-    for (method, path), action in READS.items():
-        app.router.add_route(method, path, _reading(action))
-    for (method, path), action in WRITES.items():
-        app.router.add_route(method, path, _writing(action))
-    app.router.add_post("/sessions/{session_id}/reply", _reply)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path.removeprefix(PREFIX), route.respond)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
         webhooks = app[WEBHOOKS] = WebhookSender(webhook)
@@ -111,57 +156,6 @@ def drop_webhooks(server: web.Application, session_ids: Iterable[str]) -> None:
     server[CONVERSATIONS][WEBHOOKS].drop(session_ids)
 
 
-def _reading(action: Action) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
-        token, body = await _token(request), _document(await _body(request))
-
-        def read(connection: Connection) -> Any:
-            return action(Documents(connection, find_app(connection, token, APP_ID)), body, **request.match_info)
-
-        return reply(await request.app[STORE].read(read))
-
-    return handle
-
-
-def _writing(action: Action) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
-        token, body, key = await _written(request)
-
-        def write(records: Records) -> tuple[Any, list[Document]]:
-            documents = Documents(records.connection, records.app(token, APP_ID))
-            return documents.once(key, lambda: action(documents, body, **request.match_info)), documents.events
-
-        answer, events = await request.app[STORE].write(write)
-        request.app[WEBHOOKS].post(events)
-        if action is actions.create_schedule:
-            request.app[AGENTS].schedule_added()
-        if answer is None:
-            return web.Response(status=204)
-        return reply(answer, 201 if action is actions.create_agent else 200)
-
-    return handle
-
-
-async def _reply(request: web.Request) -> web.Response:
-    token, body, key = await _written(request)
-    session_id = request.match_info["session_id"]
-    seconds = whole("debounce_time", body.get("debounce_time"), 0, LONGEST_DEBOUNCE)
-
-    def look(connection: Connection) -> tuple[App, str | None]:
-        app = find_app(connection, token, APP_ID)
-        documents = Documents(connection, app)
-        before = documents.answer_to(key)
-        if before is None:
-            actions.open_session(documents, session_id)
-        assert app is not None
-        return app, before
-
-    app, before = await request.app[STORE].read(look)
-    if before is not None:
-        return reply(orjson.loads(before))
-    return reply(await request.app[AGENTS].reply(app, session_id, seconds or 0, key))
-
-
 # -- what all of them share
 
 
@@ -176,13 +170,23 @@ async def _token(request: web.Request) -> str:
         raise AuthenticationError(str(problem)) from None
 
 
-async def _written(request: web.Request) -> tuple[str, Document, RequestKey | None]:
-    """The token and the body of a request that changes something, and the key under which its answer is remembered."""
-    token, body = await _token(request), await _body(request)
+def _key(request: web.Request, body: bytes) -> RequestKey | None:
+    """The key under which the answer to a request is remembered, if there is one."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not fits_header(key):
         raise ValidationError(f"Idempotency-Key must be {HEADER_RULE}")
-    return token, _document(body), request_key(request, key, body)
+    return request_key(request, key, body)
+
+
+def _as(kind: type[T], body: bytes) -> T:
+    """A body by its type. No body is the same as an empty object.
+
+    :raises ValidationError: it breaks a rule.
+    """
+    try:
+        return read(kind, _document(body))
+    except Invalid as error:
+        raise ValidationError(str(error)) from None
 
 
 async def _body(request: web.Request) -> bytes:
@@ -225,3 +229,39 @@ async def _errors_as_detail(request: web.Request, handler: Handler) -> web.Strea
     except Exception:
         logger.exception("%s failed", request.path)
         return reply({"detail": "the server failed; its log says why"}, 500)
+
+
+# -- the routes
+
+
+def _route(kind: type[Route], method: str, path: str, function: Callable[..., Any], **options: Any) -> Route:
+    key = kind is not _Read
+    return kind(
+        method, PREFIX + path, function, credentials=_token, key=key, error=Detail, refusals=REFUSALS, **options
+    )
+
+
+SESSION = "/sessions/{session_id}"
+ROUTES: Sequence[Route] = (
+    _route(_Write, "POST", "/sessions", actions.create_session),
+    _route(_Read, "POST", "/sessions/search", actions.search_sessions),
+    _route(_Read, "GET", SESSION, actions.get_session),
+    _route(_Write, "PATCH", SESSION, actions.update_session),
+    _route(_Write, "POST", f"{SESSION}/transfer", actions.transfer_session),
+    _route(_Write, "POST", f"{SESSION}/finish", actions.finish_session),
+    _route(Route, "POST", f"{SESSION}/reply", reply_in_session, body=Answer, answer=Session),
+    _route(_Write, "POST", f"{SESSION}/schedule", actions.create_schedule),
+    _route(_Write, "POST", f"{SESSION}/messages", actions.create_message),
+    _route(_Read, "POST", f"{SESSION}/messages/search", actions.search_messages),
+    _route(_Read, "GET", f"{SESSION}/messages/{{message_id}}", actions.get_message),
+    _route(_Write, "PATCH", f"{SESSION}/messages/{{message_id}}", actions.update_message),
+    _route(_Read, "POST", "/messages/search", actions.search_all_messages),
+    _route(_Read, "GET", f"{SESSION}/surveys/{{survey_id}}", actions.get_survey),
+    _route(_Write, "POST", f"{SESSION}/surveys/{{survey_id}}/reply", actions.reply_to_survey),
+    _route(_Write, "POST", f"{SESSION}/surveys/{{survey_id}}/cancel", actions.cancel_survey),
+    _route(_Write, "POST", "/agents", actions.create_agent, status=201),
+    _route(_Read, "GET", "/agents/{agent_id}", actions.get_agent),
+    _route(_Write, "PATCH", "/agents/{agent_id}", actions.update_agent),
+    _route(_Write, "DELETE", "/agents/{agent_id}", actions.delete_agent, status=204),
+    _route(_Read, "POST", "/agents/search", actions.search_agents),
+)

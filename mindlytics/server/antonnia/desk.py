@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import frozen
 from sqlalchemy import Connection, select
@@ -19,12 +19,14 @@ from ...antonnia.types import Message, Session
 from ...values import now, parse_timestamp
 from ..apps import App
 from ..idempotency import RequestKey
+from ..parameters import Object
 from ..records import Records
 from ..schema import apps
 from ..store import Store
 from ..unavailable import Stopping, Unavailable
 from . import actions
 from .documents import APP_ID, Document, Documents, new_id
+from .shapes import NewMessage
 from .webhooks import WebhookSender
 
 T = TypeVar("T")
@@ -105,7 +107,7 @@ class Agents:
         answered = None
         if debounce:
             answered = await self._write(
-                app, lambda documents: documents.once(key, partial(actions.get_session, documents, {}, session_id))
+                app, lambda documents: documents.once(key, partial(actions.get_session, documents, session_id))
             )
         place = (app.scope, session_id)
         waiting = self._pending.pop(place, None)
@@ -144,8 +146,8 @@ class Agents:
         def say(documents: Documents) -> Document:
             for content in contents:
                 as_json = {"type": "text", "text": content} if isinstance(content, str) else to_json(content)
-                actions.create_message(documents, {"role": "assistant", "content": as_json}, session_id, run_id)
-            return actions.get_session(documents, {}, session_id)
+                actions.create_message(documents, NewMessage("assistant", cast(Object, as_json)), session_id, run_id)
+            return actions.get_session(documents, session_id)
 
         return await self._write(app, lambda documents: documents.once(key, partial(say, documents)))
 
@@ -204,8 +206,7 @@ class Agents:
             try:
                 actions.open_session(documents, session_id)
                 if config["type"] == "message":
-                    said = {"role": "assistant", "content": config["message"]}
-                    actions.create_message(documents, said, session_id)
+                    actions.create_message(documents, NewMessage("assistant", config["message"]), session_id)
             except AntonniaError:
                 status, mine = "failed", False
             documents.put("schedule", {**current, "status": status})

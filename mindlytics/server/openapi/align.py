@@ -1,8 +1,9 @@
-"""Align AI's ``CollectEvents`` in the document, in its JSON form. ``align/align.proto`` defines the protobuf form."""
+"""Events of Align AI in JSON. ``align/align.proto`` defines the protobuf form, and ``align/events.py`` the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ...align.events import (
     COUNTRIES,
@@ -18,14 +19,21 @@ from ...align.events import (
     SessionOpen,
     UserRecognize,
 )
-from ...align.settings import COLLECT_PATH
 from ...events import FEEDBACK_TYPES
-from ..align import PROTOBUF
-from .operation import Operation
-from .shapes import DATE_TIME, HEADER, TEXT, TEXTS, Schema, array, open_record, record, ref
+from ..parameters import MAX_HEADER, ref
 
+Schema = dict[str, Any]
+
+TEXTS: Schema = {"type": "string"}
+TEXT: Schema = {"type": "string", "minLength": 1}
+DATE_TIME: Schema = {"type": "string", "format": "date-time"}
 NAME: Schema = {**TEXT, "maxLength": MAX_NAME}
 INDEX: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_INDEX}
+
+
+def open_record(*required: str, **fields: Schema) -> Schema:
+    """An object whose unknown fields are ignored."""
+    return {"type": "object", "properties": fields, "required": list(required)}
 
 
 def _custom(value: Schema) -> Schema:
@@ -41,7 +49,13 @@ def _event(kind: str, properties: str, *required: str, **fields: Schema) -> Sche
     """The schema of an event of this type, with its properties below their own name."""
     custom = _custom(open_record(stringValue={**TEXTS, "maxLength": MAX_PROPERTY}))
     inside = open_record(properties, **{properties: open_record(*required, **fields), "customProperties": custom})
-    fields = {"id": TEXTS, "type": {"const": kind}, "createTime": DATE_TIME, "projectId": HEADER, "properties": inside}
+    fields = {
+        "id": TEXTS,
+        "type": {"const": kind},
+        "createTime": DATE_TIME,
+        "projectId": {**TEXT, "maxLength": MAX_HEADER},
+        "properties": inside,
+    }
     return open_record("type", "projectId", "properties", **fields)
 
 
@@ -103,31 +117,8 @@ EVENTS: Mapping[str, Schema] = {
     ),
 }
 
-OPERATIONS: Mapping[str, Operation] = {
-    f"POST {COLLECT_PATH}": Operation(
-        "Store events of Align AI, all or none",
-        record(),
-        body=open_record(requestId={**TEXTS, "maxLength": HEADER["maxLength"]}, events=array(ref("align.Event"))),
-        headers={"Idempotency-Key": HEADER},
-        media=[PROTOBUF],
-        app=False,
-        error=ref("align.Error"),
-        others=[415, 422, 501],
-    ),
-}
-
 
 def schemas() -> dict[str, Schema]:
-    """All named schemas of this service."""
-    return {
-        "align.Event": {"anyOf": [ref(f"align.{name}") for name in EVENTS]},
-        **{f"align.{name}": schema for name, schema in EVENTS.items()},
-        "align.Error": record(
-            ["code", "message"],
-            code={**TEXTS, "description": "Connect's name of the status."},
-            message={**TEXTS, "description": "What is wrong, in words."},
-            field={**TEXTS, "description": "The field or header that breaks a rule."},
-            rule={**TEXTS, "description": "The rule."},
-            index={"type": "integer", "minimum": 0, "description": "The place of the bad event among the events."},
-        ),
-    }
+    """The schema of each type of event, and that of any."""
+    kinds = {f"align.{name}": schema for name, schema in EVENTS.items()}
+    return {**kinds, "align.Event": {"anyOf": [ref(name) for name in kinds]}}

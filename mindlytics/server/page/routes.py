@@ -17,9 +17,10 @@ from ..http import STORE, Problem, accepts_any_key, body_of
 from ..paging import Page
 from ..query import InvalidQuery
 from ..search.filters import FILTERS
-from ..search.finding import parse, run
+from ..search.finding import Search, run
 from ..search.indexing import INDEXING
 from ..search.routes import WAIT_SECONDS
+from ..typed import read_query
 from ..unavailable import RETRY_SECONDS, Unavailable
 from .access import TOKENS, Tokens, check, looker, sign_in, sign_out
 from .conversation import attributes_of, intents_of, step_of, steps
@@ -229,14 +230,15 @@ async def _search_answer(request: web.Request) -> web.StreamResponse:
 
 def _search(connection: Connection, look: Look) -> str:
     asked = {name: value for name in SEARCHED if (value := look.parameter(name))}
-    found, problem = Page([], None), ""
+    found: Page = {"results": [], "next": None}
+    problem = ""
     try:
         if asked and look.project is not None:
             wanted = {**asked, **({"cursor": cursor} if (cursor := look.parameter("cursor")) else {})}
-            found = run(connection, look.project, parse(wanted))
+            found = run(connection, look.project, read_query(Search, wanted))
     except InvalidQuery as error:
         problem = str(error)
-    return look.render("search.html", found=found.results, next=found.next, asked=asked, problem=problem)
+    return look.render("search.html", found=found["results"], next=found["next"], asked=asked, problem=problem)
 
 
 def _days(connection: Connection, look: Look) -> str:

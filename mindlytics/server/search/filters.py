@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
+from msgspec import Meta
 from sqlalchemy import ColumnElement, ScalarSelect, Text, and_, exists, literal, or_, select
 
-from ...events import CONVERSATION_SUMMARY, FEEDBACK, FEEDBACK_TYPES, ConversationFunction, ConversationTurn
+from ...events import CONVERSATION_SUMMARY, FEEDBACK, ConversationFunction, ConversationTurn
 from ..dialects import json_string
-from ..query import Condition, InvalidQuery, time_of
+from ..query import Condition, time_of
 from ..schema import aliases, conversations, events, intents, sessions, users
+
+FINITE = 1.7976931348623157e308
+Dollars = Annotated[float, Meta(ge=-FINITE, le=FINITE, description="Dollars.")]
 
 _others = events.alias("others")
 _SAME_SESSION = _others.c.session == events.c.session
@@ -45,8 +49,6 @@ def _sentiment(_: int, name: str) -> Condition:
 
 
 def _feedback(_: int, name: str) -> Condition:
-    if name not in FEEDBACK_TYPES:
-        raise InvalidQuery("feedback", f"must be {' or '.join(FEEDBACK_TYPES)}")
     same = and_(_SAME_SESSION, or_(_others.c.conversation.is_(None), _others.c.conversation == events.c.conversation))
     return exists(select(1).where(same, _others.c.event == FEEDBACK, _property("feedback", name)))
 
@@ -56,25 +58,25 @@ def _function(_: int, name: str) -> Condition:
     return exists(select(1).where(_SAME, call, _property("name", name)))
 
 
-def _min_cost(_: int, text: str) -> Condition:
+def _min_cost(_: int, dollars: float) -> Condition:
     mine = conversations.c.seq == events.c.conversation
-    return exists(select(1).where(mine, conversations.c.cost >= _dollars("min_cost", text)))
+    return exists(select(1).where(mine, conversations.c.cost >= dollars))
 
 
-def _max_cost(_: int, text: str) -> Condition:
+def _max_cost(_: int, dollars: float) -> Condition:
     mine = conversations.c.seq == events.c.conversation
-    return exists(select(1).where(mine, conversations.c.cost <= _dollars("max_cost", text)))
+    return exists(select(1).where(mine, conversations.c.cost <= dollars))
 
 
 def _since(_: int, text: str) -> Condition:
-    return events.c.timestamp >= time_of({"since": text}, "since")
+    return events.c.timestamp >= time_of("since", text)
 
 
 def _until(_: int, text: str) -> Condition:
-    return events.c.timestamp < time_of({"until": text}, "until")
+    return events.c.timestamp < time_of("until", text)
 
 
-FILTERS: Mapping[str, Callable[[int, str], Condition]] = {
+FILTERS: Mapping[str, Callable[[int, Any], Condition]] = {
     "user": _user,
     "since": _since,
     "until": _until,
@@ -88,19 +90,9 @@ FILTERS: Mapping[str, Callable[[int, str], Condition]] = {
 }
 """The condition of each filter, made of the number of the app and the value."""
 
-USER_FILTERS: Mapping[str, Callable[[int, str], Condition]] = {
+USER_FILTERS: Mapping[str, Callable[[int, Any], Condition]] = {
     "user": lambda scope, name: users.c.seq == _owner(scope, name),
-    "since": lambda _, text: users.c.created_at >= time_of({"since": text}, "since"),
-    "until": lambda _, text: users.c.created_at < time_of({"until": text}, "until"),
+    "since": lambda _, text: users.c.created_at >= time_of("since", text),
+    "until": lambda _, text: users.c.created_at < time_of("until", text),
 }
 """The same for users. With other filters than these, no users are found."""
-
-
-def _dollars(name: str, text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
-        raise InvalidQuery(name, "must be a number of dollars")
-    return found

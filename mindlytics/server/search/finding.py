@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypedDict
 
-from attrs import evolve, frozen
+from attrs import evolve
+from msgspec import Meta, Struct
 from sqlalchemy import Connection, func, select
 
 from .. import cursors
@@ -12,16 +14,14 @@ from ..apps import App
 from ..collection import COLLECTIONS, Row
 from ..find import rows_of
 from ..paging import Page
-from ..query import InvalidQuery, whole
+from ..parameters import Date, Time
+from ..query import InvalidQuery
 from ..reads import Budget
 from ..schema import events, users
-from .filters import FILTERS, USER_FILTERS
+from .filters import FILTERS, USER_FILTERS, Dollars
 from .fulltext import FullText, Place, Wanted, full_text
 from .texts import KINDS, SEARCHED, texts_of_user
 from .words import Word, searched, snippet
-
-LIMIT, MOST = 50, 200
-"""Results of a page: by default, and at most."""
 
 RANKED = 1_000
 """Only so many of the latest matches are put into the order of their rank."""
@@ -29,56 +29,70 @@ RANKED = 1_000
 MAX_QUERY = 500
 """Characters of ``q``."""
 
-ORDERS = ("time", "rank")
-PARAMETERS = ("q", *FILTERS, "order", "limit", "cursor")
 
+class Search(Struct, forbid_unknown_fields=True):
+    """Words, all of which have to be in a text, and filters, one of which is enough."""
 
-@frozen
-class Search:
-    """One checked search. :func:`parse` documents the parameters."""
+    q: Annotated[
+        str, Meta(max_length=MAX_QUERY, description="Words, all of which have to be in a text. Optional with a filter.")
+    ] = ""
+    user: str = ""
+    since: Date = ""
+    until: Date = ""
+    assistant: str = ""
+    intent: str = ""
+    sentiment: str = ""
+    feedback: Literal["thumbs_up", "thumbs_down"] | None = None
+    function: str = ""
+    min_cost: Dollars | None = None
+    max_cost: Dollars | None = None
+    order: Annotated[Literal["time", "rank"], Meta(description="The latest or the best first.")] = "time"
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Annotated[str, Meta(description="The next of the previous page.")] = ""
 
-    words: Sequence[Word]
-    filters: Mapping[str, str]
-    order: str
-    limit: int
-    cursor: str | None
+    @property
+    def words(self) -> Sequence[Word]:
+        return searched(self.q)
+
+    @property
+    def filters(self) -> Mapping[str, str | float]:
+        return {name: value for name in FILTERS if (value := getattr(self, name)) not in (None, "")}
 
     @property
     def question(self) -> list[object]:
         """What a cursor belongs to."""
         return [[word.text for word in self.words], dict(self.filters), self.order]
 
+    def __post_init__(self) -> None:
+        """Check what no type says.
 
-def parse(parameters: Mapping[str, str]) -> Search:
-    """Read a search from the text parameters of a request.
+        :raises InvalidQuery: a parameter breaks a rule.
+        """
+        words, filters = self.words, self.filters
+        if self.q.strip() and not words:
+            raise InvalidQuery("q", "must hold a letter or a digit")
+        if not words and not filters:
+            raise InvalidQuery("q", "must hold a word, unless there is a filter")
+        for name, value in filters.items():
+            FILTERS[name](0, value)
+        if self.order == "rank" and not words:
+            raise InvalidQuery("order", "cannot be rank without q")
 
-    :param parameters: ``q``, the words. All of them have to be in a text. Then filters (``FILTERS``), ``order``
-        (``time``, the latest first, or ``rank``, the best first), ``limit`` (1 to 200, default 50) and ``cursor``.
-    :raises InvalidQuery: a parameter breaks a rule. The message names both.
-    """
-    for name in parameters:
-        if name not in PARAMETERS:
-            raise InvalidQuery(name, f"is no parameter of a search: there are {', '.join(PARAMETERS)}")
-    text = parameters.get("q", "")
-    if len(text) > MAX_QUERY:
-        raise InvalidQuery("q", f"must have at most {MAX_QUERY} characters")
-    words = searched(text)
-    filters = {name: parameters[name] for name in FILTERS if parameters.get(name)}
-    if text.strip() and not words:
-        raise InvalidQuery("q", "must hold a letter or a digit")
-    if not words and not filters:
-        raise InvalidQuery("q", "must hold a word, unless there is a filter")
-    for name, value in filters.items():
-        FILTERS[name](0, value)
-    order = parameters.get("order") or ORDERS[0]
-    if order not in ORDERS:
-        raise InvalidQuery("order", f"must be {' or '.join(ORDERS)}")
-    if order == "rank" and not words:
-        raise InvalidQuery("order", "cannot be rank without q")
-    limit = whole(parameters, "limit", LIMIT)
-    if not 0 < limit <= MOST:
-        raise InvalidQuery("limit", f"must be 1 to {MOST}")
-    return Search(words, filters, order, limit, parameters.get("cursor") or None)
+
+class Result(Struct):
+    """What was found. Beside these fields, those of the event or of the user."""
+
+    kind: Literal["turn", "call", "feedback", "user"]
+    field: str | None
+    snippet: str
+    matches: list[tuple[int, int]]
+    timestamp: Time
+    user_id: str
+
+
+class Results(TypedDict):
+    results: list[Result]
+    next: str | None
 
 
 def run(connection: Connection, app: App, search: Search) -> Page:
@@ -94,7 +108,7 @@ def run(connection: Connection, app: App, search: Search) -> Page:
     else:
         places, place = _in_time(words, wanted, search)
     results = _results(connection, app, search.words, places)
-    return Page(results, None if place is None else cursors.encode(search.question, place))
+    return {"results": results, "next": None if place is None else cursors.encode(search.question, place)}
 
 
 Found = tuple[Place, bool]
@@ -102,7 +116,7 @@ Found = tuple[Place, bool]
 
 
 def _in_time(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Found], Place | None]:
-    if search.cursor is not None:
+    if search.cursor:
         wanted = evolve(wanted, before=_numbers(search))
     found = [(place, False) for place in words.newest(wanted, search.limit + 1)]
     if wanted.words and search.filters.keys() <= USER_FILTERS.keys():
@@ -116,7 +130,7 @@ def _in_time(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Foun
 
 def _ranked(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Found], Place | None]:
     """What was stored before the first page, from an offset on. So new events move no page."""
-    if search.cursor is None:
+    if not search.cursor:
         newest, skip = words.connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one(), 0
     else:
         newest, skip = _numbers(search)
@@ -126,7 +140,7 @@ def _ranked(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Found
 
 
 def _numbers(search: Search) -> Place:
-    assert search.cursor is not None
+    assert search.cursor
     place = cursors.decode(search.question, search.cursor)
     if len(place) != 2 or not isinstance(place[0], int) or not isinstance(place[1], int):
         raise InvalidQuery("cursor", "must be the next of an earlier answer")
