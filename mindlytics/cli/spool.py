@@ -14,7 +14,7 @@ from pathlib import Path
 from ..annotations import JsonObject
 from ..errors import InvalidSetting
 from ..pipeline.blocking import BlockingPipeline
-from ..pipeline.spooler import origin_of
+from ..pipeline.own_run import origin_of
 from ..settings import Settings, as_directory
 from ..spool.directory import Directory, Unusable, folders, is_living, runs
 from ..spool.porch import left_by

@@ -60,7 +60,7 @@ class Pipeline(Sender):
         self._process = os.getpid()
         self._reporting = set()
         if self.spooler is not None:
-            self.spooler.leave()
+            self.spooler.run.leave()
         self.intake = self._make_intake(settings, self.ledger)
         self._begin_sending()
         if self.spooler is not None:
@@ -96,23 +96,23 @@ class Pipeline(Sender):
     def _open_spool(self) -> None:
         from .durable import DurableIntake  # noqa: PLC0415  most programs have no spool
         from .leftovers import Leftovers  # noqa: PLC0415
-        from .spooler import Spooler, open_directory  # noqa: PLC0415
+        from .own_run import open_directory  # noqa: PLC0415
+        from .spooler import Spooler  # noqa: PLC0415
 
         settings = self.settings
         directory = open_directory(settings)
+        assert isinstance(self.intake, DurableIntake)
         self.spooler = Spooler(
             settings,
             directory,
-            self.ledger,
+            self.intake,
             outbox=self.import_outbox,
             wake_sender=self._wake_sender,
             room_made=self._room_made,
         )
-        assert isinstance(self.intake, DurableIntake)
         self.intake.open_porch = self._open_porch
         self.intake.encode = self._encode_at_once
         self.intake.patience = self._patience
-        self.spooler.intake = self.intake
         self.leftovers = Leftovers(
             settings, directory, self.ledger, lambda ledger, pop: Outbox(settings, self.outbox.wire, ledger, pop)
         )
@@ -137,7 +137,7 @@ class Pipeline(Sender):
         if self.spooler is not None:
             with suppress(ImportError):  # the sender fails for the same reason, and logs it
                 self.import_outbox()
-            if self.is_absent and self.spooler.directory.others():
+            if self.is_absent and self.spooler.run.directory.others():
                 self.ensure_sender()
 
     def submit(self, payload: bytes | AnyEvent, size: int, account: Account, *, best_effort: bool = False) -> Any:
@@ -231,7 +231,7 @@ class Pipeline(Sender):
 
     def _overflow(self, payload: bytes | AnyEvent, size: int, account: Account) -> None:
         """Drop an event, since too many are pending."""
-        is_spool_full = self.spooler is not None and self.spooler.is_full
+        is_spool_full = self.spooler is not None and self.spooler.run.is_full
         reason = Reason.SPOOL_FULL if is_spool_full else Reason.QUEUE_FULL
         with self.ledger.lock:
             if self.settings.on_full == "drop_oldest":

@@ -41,7 +41,7 @@ class NoPorch:
 
 
 class DurableIntake(Intake):
-    """The queue, which also copies events to the porch."""
+    """The queue, which also copies events to the porch. Its entries end with the tail of the porch behind the event."""
 
     porch: Porch | NoPorch = NoPorch()
     """Holds copies of events. Some events in the queue may have none."""
@@ -55,6 +55,11 @@ class DurableIntake(Intake):
     """Encodes an event now. Returns None if the sender has to do it."""
     patience: Callable[[], float]
     """Returns for how many seconds the present call may wait for room on the porch."""
+
+    def carried(self, entry: Any) -> None:
+        """Free the room of this event, and of all before it, on the porch."""
+        self.porch.carried(entry[0], entry[4])
+        self.is_stuck = False
 
     @exclusive
     def put(self, payload: bytes | AnyEvent, size: int, account: Account) -> int:

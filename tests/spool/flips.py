@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from mindlytics.pipeline.spooler import origin_of
+from mindlytics.pipeline.own_run import origin_of
 from mindlytics.spool import porch
 from mindlytics.spool.directory import Directory
 

@@ -63,6 +63,7 @@ def import_all() -> None:
     import mindlytics.delivery.retry
     import mindlytics.pipeline.durable
     import mindlytics.pipeline.leftovers
+    import mindlytics.pipeline.own_run
     import mindlytics.pipeline.spooler
     import mindlytics.transport.blocking
     import mindlytics.transport.loop
@@ -186,7 +187,7 @@ def drain(face: str, url: str, spool: Path) -> None:
     if process == 0:
         try:
             client = make(face, url, spool)
-            while runs(client.pipeline.spooler.directory.path) and time.monotonic() < until:
+            while runs(client.pipeline.spooler.run.directory.path) and time.monotonic() < until:
                 time.sleep(0.01)
         finally:
             os._exit(0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mindlytics.pipeline.spooler import origin_of
+from mindlytics.pipeline.own_run import origin_of
 from mindlytics.spool.directory import Directory
 
 from .. import sink as faults

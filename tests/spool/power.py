@@ -17,7 +17,7 @@ from unittest import mock
 import orjson
 
 from mindlytics import Client
-from mindlytics.pipeline import spooler
+from mindlytics.pipeline import own_run
 from mindlytics.spool import porch
 from mindlytics.spool.format import Record
 from mindlytics.spool.run import Log
@@ -59,7 +59,7 @@ def one_program(sync: float, states: int, at_random: random.Random) -> Found:
     found = Found("", {}, {"programs": 1})
     with (
         tempfile.TemporaryDirectory(prefix="power-") as name,
-        mock.patch.multiple(spooler, SEGMENT_BYTES=4096, TRY_AGAIN=0.02),
+        mock.patch.multiple(own_run, SEGMENT_BYTES=4096, TRY_AGAIN=0.02),
         mock.patch.object(porch, "PLACE", Path(name) / "shm"),
     ):
         (Path(name) / "root").mkdir()

@@ -12,7 +12,7 @@ from mindlytics.delivery.ledger import Ledger
 from mindlytics.delivery.outbox import Outbox
 from mindlytics.delivery.verdict import Fate, Verdict
 from mindlytics.pipeline.leftovers import Leftovers
-from mindlytics.pipeline.spooler import open_directory
+from mindlytics.pipeline.own_run import open_directory
 from mindlytics.settings import Settings
 from mindlytics.spool.directory import runs
 from mindlytics.wire import MindlyticsWire

@@ -57,7 +57,7 @@ def crash(url: str, spool: Path) -> None:
         for _ in range(EVENTS):
             session.track_event(event="x", properties={"text": "y" * 1000})
         until = time.monotonic() + DEADLINE
-        while not client.pipeline.spooler.is_full and client.stats().spooled < EVENTS and time.monotonic() < until:
+        while not client.pipeline.spooler.run.is_full and client.stats().spooled < EVENTS and time.monotonic() < until:
             time.sleep(0.005)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(process, 0)

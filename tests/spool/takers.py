@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mindlytics.pipeline.spooler import origin_of
+from mindlytics.pipeline.own_run import origin_of
 from mindlytics.spool.directory import Directory, runs
 
 from ..sink import Sink

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mindlytics import Client
-from mindlytics.pipeline import spooler
+from mindlytics.pipeline import own_run
 from mindlytics.pipeline.durable import DurableIntake
 from mindlytics.spool import porch
 from mindlytics.spool.directory import Directory, Origin
@@ -50,9 +50,7 @@ class Writer:
         return self.intake.put(data, len(data), self.account)
 
     def carry(self, count: int) -> None:
-        entry: Any = self.intake.pop_many(count, ALL)[-1]
-        self.porch.carried(entry[0], entry[4])
-        self.intake.is_stuck = False
+        self.intake.carried(self.intake.pop_many(count, ALL)[-1])
 
 
 class Copies(list[tuple[slice, bytes]]):
@@ -301,7 +299,7 @@ async def test_without_shared_memory_events_are_written_a_moment_later(
         monkeypatch.setattr(os, "posix_fallocate", refuse)
     else:
         monkeypatch.setattr(porch, "PLACE", place / "nowhere")
-    monkeypatch.setattr(spooler, "_said", set())
+    monkeypatch.setattr(own_run, "_said", set())
     for _ in range(2):
         client = face.client(spool=tmp_path / "spool")
         client.create_session(id="u").track_event(event="x")
@@ -315,7 +313,7 @@ async def test_without_shared_memory_events_are_written_a_moment_later(
 def test_other_threads_wait_until_the_first_call_has_made_it(sink: Sink, tmp_path: Path) -> None:
     sink.always = faults.status(503)
     client = Client(api_key="k", project_id="p", server_endpoint=sink.url, spool=tmp_path / "spool")
-    intake, directory = client.pipeline.intake, client.pipeline.spooler.directory
+    intake, directory = client.pipeline.intake, client.pipeline.spooler.run.directory
     opening, begin, put, kinds = threading.Event(), directory.begin, intake._put, []
     other = threading.Thread(target=client.create_session(id="u").track_event, kwargs={"event": "other"})
 

@@ -14,7 +14,7 @@ import pytest
 
 from mindlytics import Client, InvalidSetting
 from mindlytics.delivery.account import Reason
-from mindlytics.pipeline import leftovers, logged, spooler
+from mindlytics.pipeline import leftovers, logged, own_run, spooler
 from mindlytics.spool import porch, run
 
 from .. import sink as faults
@@ -27,7 +27,7 @@ NAMES = [str(number) for number in range(200)]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "SCAN_EVERY", 0.05)
-    monkeypatch.setattr(spooler, "TRY_AGAIN", 0.1)
+    monkeypatch.setattr(own_run, "TRY_AGAIN", 0.1)
     monkeypatch.setattr(spooler, "ERROR_WAIT", 0.05)
 
 
@@ -196,8 +196,7 @@ async def test_a_batch_that_fails_for_ever_expires(
     asked = len(sink.requests)
     await eventually(lambda: len(sink.requests) > asked + 5)
     assert {} == client.stats().reasons
-    for module in (spooler, logged):
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: time.time() + 8 * 24 * 3600))
+    monkeypatch.setattr(logged, "time", SimpleNamespace(time=lambda: time.time() + 8 * 24 * 3600))
     await eventually(lambda: client.stats().dropped == 200)
     assert {"spool_expired": 200} == client.stats().reasons
     assert balances(client)
@@ -287,7 +286,7 @@ async def test_events_of_a_clock_that_was_not_set_do_not_expire(
     face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        for module in (spooler, porch):
+        for module in (own_run, porch):
             patched.setattr(module, "time", SimpleNamespace(time=lambda: 1000.0, monotonic=time.monotonic))
         await leave(face, sink, tmp_path, NAMES[:100])
         client = face.client(spool=tmp_path, flush_interval=60)
@@ -304,7 +303,7 @@ async def test_the_clock_may_be_set_in_between(
     face: Face, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [time.time()]
-    for module in (spooler, logged):
+    for module in (own_run, logged):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now[0], monotonic=time.monotonic))
     client = face.client(spool=tmp_path)
     with monkeypatch.context() as patched:
@@ -326,9 +325,9 @@ async def test_a_full_spool_fills_the_memory_then_drops(face: Face, sink: Sink, 
         session.track_event(event=str(number), properties={"text": "x" * 1000})
         if number % 100 == 0:
             await eventually(
-                lambda: client.stats().pending - client.stats().spooled < 100 or client.pipeline.spooler.is_full
+                lambda: client.stats().pending - client.stats().spooled < 100 or client.pipeline.spooler.run.is_full
             )
-    await eventually(lambda: client.pipeline.spooler.is_full)
+    await eventually(lambda: client.pipeline.spooler.run.is_full)
     stats = client.stats()
     assert ["spool_full"] == list(stats.reasons)
     assert 300 == stats.pending - stats.spooled

@@ -4,6 +4,6 @@ import time
 
 from starts import client
 
-folder, until = client.pipeline.spooler.directory.path, time.monotonic() + 20
+folder, until = client.pipeline.spooler.run.directory.path, time.monotonic() + 20
 while list(folder.glob("*-*")) and time.monotonic() < until:
     time.sleep(0.01)
