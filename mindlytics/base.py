@@ -179,10 +179,12 @@ class BaseClient(ServiceClient[P], Generic[P, S, L]):
 
     def _encoder(self) -> Encode | None:
         """The function that encodes events at the call, or None if a hook or destination has to see them first."""
+        if self._encode is not None:
+            return self._encode
         settings = self.settings
         sees_events = bool(self.destinations or settings.redact) or settings.before_send is not None
         sees_events |= settings.content_mode != "full"
-        if self._encode is None and not sees_events:
+        if not sees_events:
             with suppress(ImportError), fork.importing:  # the sender fails for the same reason, and logs it
                 from .wire import encode_parts  # noqa: PLC0415  orjson takes a while to import
 
