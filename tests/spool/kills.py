@@ -29,8 +29,8 @@ from .found import Found, scratch, seeded
 
 ROUND = 100
 """Processes that are killed before what they left is delivered and checked."""
-DEADLINE = 120.0
-"""Seconds for the process that delivers it."""
+PATIENCE = 60.0
+"""Seconds without progress after which the process that delivers it gives up."""
 LONG = {"Client": 5000, "AsyncClient": 5000, "AlignAI": 1000}
 SHORT = {"Client": 40, "AsyncClient": 35, "AlignAI": 25}
 
@@ -182,13 +182,15 @@ async def arecord(client: Any, number: int, letter: str, said: int, pause: float
 
 def drain(face: str, url: str, spool: Path) -> None:
     """Deliver what is left, in a process that is left alone."""
-    until = time.monotonic() + DEADLINE
     process = os.fork()
     if process == 0:
         try:
             client = make(face, url, spool)
+            recovered, until = 0, time.monotonic() + PATIENCE
             while runs(client.pipeline.spooler.run.directory.path) and time.monotonic() < until:
                 time.sleep(0.01)
+                if client.stats().recovered > recovered:
+                    recovered, until = client.stats().recovered, time.monotonic() + PATIENCE
         finally:
             os._exit(0)
     os.waitpid(process, 0)
