@@ -54,8 +54,8 @@ def parse(text: bytes) -> object:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
             pass
-    try:  # takes what others write as JSON and the sessions can clean: lone surrogates, NaN, long integers
-        return json.loads(text)
+    try:  # takes what others write as JSON: lone surrogates, control characters, NaN, long integers
+        return json.loads(text, strict=False)
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -72,7 +72,7 @@ def line_records(lines: Iterator[bytes], first: int = 1) -> Iterator[Record | Pr
     :param first: the number of the first one.
     """
     for number, line in enumerate(lines, first):
-        text = line.strip(b" \t\r\n\x1e\xef\xbb\xbf" if number == 1 else b" \t\r\n\x1e")
+        text = line.strip(b" \t\r\n\x1e\xef\xbb\xbf" if number == 1 else b" \t\r\n\x1e").rstrip(b",")
         if text:
             yield from line_record(text, number)
 

@@ -86,3 +86,8 @@ def an_id(*values: object) -> str | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
     return None
+
+
+def keys_of(value: JsonObject) -> str:
+    """The keys of a JSON object, for words about it."""
+    return ", ".join(sorted(str(key)[:30] for key in value)[:8]) or "none"

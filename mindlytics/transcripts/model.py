@@ -165,4 +165,4 @@ class Problem(PydanticNames):
 
     def __str__(self) -> str:
         place = self.record or self.where
-        return f"{place}: {self.reason}" if place else self.reason
+        return f"{place}: {self.reason}" if place and not self.reason.startswith(place) else self.reason

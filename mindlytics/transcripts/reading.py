@@ -15,6 +15,7 @@ from ..values import uuid_of
 from .columns import renamed
 from .context import Context, Record
 from .detecting import detect
+from .fields import keys_of
 from .gathering import Gathering
 from .model import Problem, SessionArguments, Transcript
 from .shapes import AnyShape, GroupedShape
@@ -110,8 +111,7 @@ def _finished(talks: Iterable[Talk], shape: AnyShape, context: Context) -> Itera
 def _unknown(value: object) -> str:
     """What a record looks like that is of no known format."""
     if isinstance(value, dict):
-        keys = ", ".join(sorted(str(key)[:30] for key in value)[:8])
-        return f"{UNKNOWN} (its keys: {keys or 'none'}): pass --format, or --map for other names of keys"
+        return f"{UNKNOWN} (its keys: {keys_of(value)}): pass --format, or --map for other names of keys"
     return str(InvalidEvent("a line", "a JSON object", value))
 
 

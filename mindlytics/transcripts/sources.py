@@ -174,7 +174,12 @@ def _archive(file: IO[bytes], path: str, name: str, names: Mapping[str, str]) ->
     try:
         archive = zipfile.ZipFile(file)
         members = [each for each in archive.infolist() if not each.is_dir() and _is_wanted(each.filename)]
-    except (zipfile.BadZipFile, *FAULTS) as error:
+    except zipfile.BadZipFile:
+        yield Source(
+            path, name, iter([Problem(0, "is a zip that cannot be read: it is damaged, or its end is missing", "file")])
+        )
+        return
+    except FAULTS as error:
         yield Source(path, name, iter([Problem(0, f"is a zip that cannot be read: {error}", "file")]))
         return
     if len(members) > MAX_MEMBERS:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, cast
+from typing import IO
 
+from ..annotations import Self
 from .columns import is_table
 from .context import Record
 from .model import Problem
-from .unpacking import Damaged, Peeked
+from .unpacking import Damaged, Peeked, lines_of
 
 DELIMITERS = ",;\t|"
 MAX_CELL = 16 * 1024 * 1024
@@ -36,35 +35,93 @@ def _names(line: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([line.strip("\r\n")], delimiter=_delimiter(line)), [])]
 
 
-def _text(stream: Peeked) -> io.TextIOWrapper:
-    """The text of a stream of UTF-8, or of Windows' letters if its beginning is not UTF-8."""
-    encoding = "utf-8"
+class _Lines:
+    """The lines of a table. Those of the row that is being read can be read again."""
+
+    def __init__(self, stream: Peeked) -> None:
+        self._lines = lines_of(stream, MAX_CELL)
+        self._row: list[str] = []
+        self._again: list[str] = []
+        self._is_over = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            line = self._again.pop()
+        else:
+            found = next(self._lines, None)
+            if found is None:
+                self._is_over = True
+                raise StopIteration
+            if len(found) > MAX_CELL:
+                raise csv.Error(f"a line is longer than {MAX_CELL} bytes")
+            line = f"{_decoded(found)}\n"
+        self._row.append(line)
+        return line
+
+    def next_row(self) -> None:
+        """Forget the lines of the row before."""
+        self._row.clear()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the table ended within a row."""
+        return self._is_over and bool(self._row)
+
+    def back(self) -> None:
+        """Go back to the second line of the row."""
+        self._again += reversed(self._row[1:])
+        self._is_over = False
+
+
+def _decoded(line: bytes) -> str:
+    """A line of UTF-8, or of Windows' letters if it is not UTF-8."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(stream.peek())
+        return line.decode()
     except UnicodeDecodeError:
-        encoding = "cp1252"
-    return io.TextIOWrapper(cast(Any, stream), encoding, "replace", newline="")
+        return line.decode("cp1252", "replace")
+
+
+def _rows(stream: Peeked, delimiter: str) -> Iterator[list[str] | str]:
+    """The rows of a table, or why there is none. A row that cannot be read costs its first line."""
+    lines = _Lines(stream)
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        lines.next_row()
+        try:
+            row: list[str] | str | None = next(reader, None)
+        except csv.Error as error:
+            row = f"is no CSV that can be read: {error}"
+        if row is not None and lines.is_open:
+            row = "begins a quote that does not end"
+        if isinstance(row, str):
+            lines.back()
+            reader = csv.reader(lines, delimiter=delimiter)
+        if row is None:
+            return
+        if row:
+            yield row
 
 
 def csv_records(stream: Peeked) -> Iterator[Record | Problem]:
     """The rows of a CSV file."""
     first = stream.peek().split(b"\n", 1)[0].decode("utf-8", "replace")
     csv.field_size_limit(MAX_CELL)
-    rows = csv.reader(_text(stream), delimiter=_delimiter(first))
-    try:
-        names = [name.strip().lstrip("\ufeff") for name in next(rows, [])]
-        number = 0
-        for row in rows:
-            if not row:
-                continue
-            number += 1
-            place = f"row {number}"
-            if len(row) < len(names):
-                yield Problem(number, f"has {len(row)} cells, and the header has {len(names)}", place)
-            else:
-                yield Record(dict(zip(names, row, strict=False)), number, place)
-    except csv.Error as error:
-        yield Problem(0, f"is no CSV that can be read: {error}", f"row {number + 1}")
+    names: list[str] | None = None
+    for number, row in enumerate(_rows(stream, _delimiter(first))):
+        place = f"row {number}"
+        if isinstance(row, str):
+            yield Problem(number, row, place)
+        elif names is None:
+            names = [name.strip().lstrip("\ufeff") for name in row]
+            for name in {each for each in names if each and names.count(each) > 1}:
+                yield Problem(0, f"has several columns {name[:30]!r}, of which only the last is read", "header")
+        elif len(row) < len(names) or any(row[len(names) :]):
+            yield Problem(number, f"has {len(row)} cells, and the header has {len(names)}", place)
+        else:
+            yield Record(dict(zip(names, row, strict=False)), number, place)
 
 
 def parquet_records(file: IO[bytes]) -> Iterator[Record | Problem]:

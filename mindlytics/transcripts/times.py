@@ -1,4 +1,4 @@
-"""Times in the forms of files: ISO 8601, RFC 2822, or a number of seconds, ms, µs or ns since 1970."""
+"""Times in the forms of files: ISO 8601, RFC 2822, those of C and JavaScript, or a number since 1970 in any unit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ UNITS = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII).fullmatch
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
+_RFC_2822 = re.compile(
+    r"(?:[A-Z][a-z]{2},? )?\d{1,2} [A-Z][a-z]{2} \d{4} \d{1,2}:\d\d(?::\d\d)?"
+    r"(?: (?:[+-]\d{4}|UTC?|GMT|Z|[ECMP][SD]T))?(?: \(.*\))?",
+    re.ASCII,
+).fullmatch
+_OF_C = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}", re.ASCII).fullmatch
+_OF_JAVASCRIPT = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d\d) (\d{4}) (\d\d:\d\d:\d\d) GMT([+-]\d{4})(?: \(.*\))?", re.ASCII
+).fullmatch
 _OFFSET = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$").search
 
 
@@ -59,5 +68,16 @@ def _of_text(text: str, zone: tzinfo) -> datetime:
     try:
         found = parse_timestamp(text)
     except ValueError:
-        return parsedate_to_datetime(text).astimezone(UTC)
+        found = _of_words(text)
+        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=zone)
     return found if zone is UTC or _OFFSET(text[10:]) else found.replace(tzinfo=zone)
+
+
+def _of_words(text: str) -> datetime:
+    """A time with a month's name. ``email`` reads more than it understands, so only these forms get there."""
+    if parts := _OF_JAVASCRIPT(text):
+        month, day, year, clock, offset = parts.groups()
+        text = f"{day} {month} {year} {clock} {offset}"
+    elif not _RFC_2822(text) and not _OF_C(text):
+        raise ValueError("no time")
+    return parsedate_to_datetime(text)

@@ -15,18 +15,24 @@ from typing import Any
 import pytest
 import zstandard
 
-from mindlytics.transcripts import Problem, Summary, Transcript, read
+from mindlytics.transcripts import Problem, Step, Summary, Transcript, Turn, read
 from mindlytics.transcripts.documents import MAX_LINE
+from mindlytics.transcripts.tables import MAX_CELL
 
 from .test_samples import FILES, SAMPLES
 
 MIB = 1024 * 1024
 TEA = {"messages": [{"role": "user", "content": "Tea?"}, {"role": "assistant", "content": "Green."}]}
 LINE = json.dumps(TEA).encode() + b"\n"
+HEADER = "conversation_id,role,content\n"
 
 
 def reasons(path: Path, **options: Any) -> list[str]:
     return [f"{item.where}: {item.reason}" for item in read(path, **options) if isinstance(item, Problem)]
+
+
+def steps(path: Path) -> list[tuple[Step, ...]]:
+    return [item.steps for item in read(path) if isinstance(item, Transcript)]
 
 
 def written(path: Path, data: bytes) -> Path:
@@ -116,6 +122,58 @@ def test_rows_of_an_array_with_a_broken_one(tmp_path: Path) -> None:
     file = written(tmp_path / "rows.json", b"[" + LINE + b', {"messages": [}, ' + LINE + b"]")
     found = list(read(file))
     assert 1 == sum(isinstance(item, Problem) and item.where == "[1]" for item in found)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ('c1,user,"never closed\n', "begins a quote that does not end"),
+        ("c1,user,Tea, please\n", "has 4 cells, and the header has 3"),
+        ("c1,user\n", "has 2 cells, and the header has 3"),
+    ],
+    ids=["a quote", "a comma without quotes", "too few"],
+)
+def test_a_bad_row_of_a_table_costs_itself(row: str, reason: str, tmp_path: Path) -> None:
+    table = f"{HEADER}c1,user,Tea?\n{row}c1,assistant,Green.\nc2,user,Hi.\n"
+    path = written(tmp_path / "chats.csv", table.encode())
+    assert [f"row 2: {reason}"] == reasons(path)
+    assert [(Turn("Tea?", "Green."),), (Turn("Hi.", ""),)] == steps(path)
+
+
+def test_the_rows_after_a_cell_that_is_too_long(tmp_path: Path) -> None:
+    half = "x" * (MAX_CELL // 2)
+    path = written(tmp_path / "chats.csv", f'{HEADER}c1,user,"{half}\n{half}\n"\nc2,user,Hi.\n'.encode())
+    first, *others, talk = read(path)
+    assert isinstance(first, Problem)
+    assert ("row 1", "is no CSV that can be read: field larger than field limit (16777216)") == (
+        first.where,
+        first.reason,
+    )
+    assert [Problem] * 2 == [type(each) for each in others]
+    assert isinstance(talk, Transcript)
+    assert (Turn("Hi.", ""),) == talk.steps
+
+
+def test_lines_of_a_table_in_several_encodings(tmp_path: Path) -> None:
+    lines = [f"c{encoding},user,Grün?\n".encode(encoding) for encoding in ("utf-8", "cp1252")]
+    path = written(tmp_path / "chats.csv", HEADER.encode() + b"".join(lines))
+    assert [(Turn("Grün?", ""),)] * 2 == steps(path)
+
+
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "chats.csv", b"role,content,content\nuser,Tea?,Milk?\n")
+    assert ["header: has several columns 'content', of which only the last is read"] == reasons(path)
+    assert [(Turn("Milk?", ""),)] == steps(path)
+
+
+@pytest.mark.parametrize(("name", "turns"), [("Robo", 2), ("Roba", 0)])
+def test_a_chat_in_which_the_named_assistant_speaks_nowhere(name: str, turns: int, tmp_path: Path) -> None:
+    says = [("09:00", "Dana", "Tea?"), ("09:01", "Robo", "Green."), ("09:02", "Dana", "Milk?")]
+    text = "".join(f"[03.04.25, {at}:00] {who}: {words}\n" for at, who, words in says)
+    path = written(tmp_path / "chat.txt", text.encode())
+    summary = Summary()
+    assert [] == [item for item in read(path, assistant=name, summary=summary) if isinstance(item, Problem)]
+    assert (turns, 0 if turns else 1) == (summary.turns, summary.left_out["chats in which no assistant speaks"])
 
 
 def test_rows_may_be_dicts_and_lines_at_once() -> None:

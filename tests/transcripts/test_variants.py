@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,45 @@ def test_times_in_any_unit(value: object) -> None:
     (item,) = read([{"messages": [{**USER, "timestamp": value}]}])
     assert isinstance(item, Transcript)
     assert datetime(2025, 4, 3, 12, tzinfo=timezone.utc) == item.began
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Thu, 03 Apr 2025 12:00:00 +0200", "Thu Apr 03 2025 12:00:00 GMT+0200 (CEST)", "Thu Apr  3 10:00:00 2025"],
+    ids=["RFC 2822", "JavaScript", "C"],
+)
+def test_times_with_the_name_of_a_month(text: str) -> None:
+    (item,) = read([{"messages": [{**USER, "timestamp": text}]}])
+    assert isinstance(item, Transcript)
+    assert datetime(2025, 4, 3, 10, tzinfo=timezone.utc) == item.began
+
+
+def test_a_time_with_the_name_of_a_month_is_in_the_zone_of_the_file() -> None:
+    zone = timezone(timedelta(hours=2))
+    (item,) = read([{"messages": [{**USER, "timestamp": "Thu Apr  3 12:00:00 2025"}]}], timezone=zone)
+    assert isinstance(item, Transcript)
+    assert datetime(2025, 4, 3, 12, tzinfo=zone) == item.began
+
+
+@pytest.mark.parametrize("text", ["Apr 3, 2025 1:00 PM", "Thu, 03 Apr 2025 12:00 CET", "03 Apr 2025"])
+def test_a_time_that_would_be_guessed_is_a_problem(text: str) -> None:
+    (item,) = read([{"messages": [{**USER, "timestamp": text}]}])
+    assert isinstance(item, Problem)
+    assert "messages[0].timestamp must be an ISO 8601 date and time" in item.reason
+
+
+def test_lines_that_are_nearly_json() -> None:
+    says = json.dumps({"messages": [{**USER, "content": "a tab"}]})
+    first, second = read([says.replace("a tab", "a\ttab"), f"{says},"])
+    assert isinstance(first, Transcript)
+    assert isinstance(second, Transcript)
+    assert ((Turn("a\ttab", ""),), (Turn("a tab", ""),)) == (first.steps, second.steps)
+
+
+def test_messages_without_roles_are_one_problem() -> None:
+    (problem,) = read([{"messages": [{"sender_name": "Dana", "content": "Tea?"}] * 3}])
+    assert isinstance(problem, Problem)
+    assert problem.reason.startswith("messages have no roles (their keys: content, sender_name): pass --map")
 
 
 @pytest.mark.parametrize("text", ["c1", "Grün", "\ud800"])

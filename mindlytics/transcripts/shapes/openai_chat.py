@@ -15,6 +15,7 @@ from ..fields import (
     JsonObject,
     a_list,
     an_object,
+    keys_of,
     list_or_empty,
     number_or_none,
     object_or_empty,
@@ -109,6 +110,10 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     record = an_object("", record)
     name = "conversations" if "messages" not in record and "conversations" in record else "messages"
     messages = a_list(name, record.get(name))
+    if messages and all(isinstance(each, dict) and "role" not in each for each in messages):
+        keys = keys_of(object_or_empty(messages[0]))
+        context.report(f"{name} have no roles (their keys: {keys}): pass --map for other names of keys")
+        return
     talk = opened(record, context)
     take_all(talk, name, messages, context)
     talk.feedback += opinions(record)

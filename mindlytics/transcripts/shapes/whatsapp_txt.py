@@ -44,7 +44,8 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     month_first = _month_first(messages)
     speeches: list[Speech] = []
     last: datetime | None = None
-    gap = context.options.gap_hours
+    gap, wanted = context.options.gap_hours, context.options.assistant
+    answers = any(each["name"] == wanted for each in messages)
     for each in messages:
         with context.part():
             if each["name"] is None:
@@ -59,17 +60,21 @@ def read(record: object, context: Context) -> Iterator[Talk]:
                 context.leave("media")
                 text = ""
             if gap is not None and last is not None and at - last > timedelta(hours=gap):
-                yield from _talk(speeches, context)
+                yield from _talk(speeches, context, answers)
                 speeches = []
             last = at
-            speeches.append(Speech(each["name"], each["name"], text, at, each["name"] == context.options.assistant))
-    yield from _talk(speeches, context)
+            speeches.append(Speech(each["name"], each["name"], text, at, each["name"] == wanted))
+    yield from _talk(speeches, context, answers)
 
 
-def _talk(speeches: list[Speech], context: Context) -> Iterator[Talk]:
+def _talk(speeches: list[Speech], context: Context, answers: bool) -> Iterator[Talk]:
+    """The conversation of a part of a chat.
+
+    :param answers: whether the assistant speaks in the chat. Where it does not in this part, the user got no answer.
+    """
     wanted = context.options.assistant
     found = speeches
-    if found and wanted is not None and not any(each.is_assistant for each in found):
+    if found and wanted is not None and answers and not any(each.is_assistant for each in found):
         found = [*speeches, Speech(wanted, wanted, "", speeches[-1].at, True)]  # asked, and not answered
     if found:
         first = found[0].at
