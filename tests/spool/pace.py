@@ -1,4 +1,5 @@
-"""How long calls and event loops wait for the spool: beside threads that compute, and on a disk that is busy.
+"""How long calls and event loops wait for the spool: beside threads that compute, and on a disk that is busy. And the
+CPU of an event in a program that records a few at a time.
 
 Each figure stands beside the same without a spool, measured by turns. Compare them, since both depend on the machine.
 """
@@ -27,6 +28,9 @@ THREADS = 3
 PROBE = 0.005
 """Seconds between two looks at the loop."""
 PIECE = bytes(2**20)
+BURSTS = 400
+BURST = 10
+"""Events that are recorded at once, every 5 ms."""
 
 
 def long(seed: int) -> Iterator[Found]:
@@ -35,6 +39,7 @@ def long(seed: int) -> Iterator[Found]:
     sink.always = faults.fine
     try:
         with scratch() as spool:
+            yield _by_turns("ten events every 5 ms", sink.url, spool, in_bursts)
             yield _by_turns("calls beside three computing threads", sink.url, spool, beside_threads)
             busy = start_writer(spool / "busy")
             try:
@@ -53,6 +58,21 @@ def _by_turns(about: str, url: str, spool: Path, work: Callable[[str, Path | Non
             for name, value in in_child(lambda where=where: work(url, where)).items():  # type: ignore[misc]
                 rounds.setdefault(f"{name}, {words}", []).append(value)
     return Found(about, {}, {name: round(statistics.median(values), 4) for name, values in sorted(rounds.items())})
+
+
+def in_bursts(url: str, spool: Path | None) -> dict[str, float]:
+    """Microseconds of CPU for an event."""
+    client = make("Client", url, spool)
+    session = client.create_session(id="u")
+    session.track_event(event="first")
+    client.flush(20)
+    before = time.process_time()
+    for _ in range(BURSTS):
+        for _ in range(BURST):
+            session.track_event(event="x", properties={"text": "y" * 330})
+        time.sleep(0.005)
+    client.flush(20)
+    return {"CPU, µs": (time.process_time() - before) / (BURSTS * BURST) * 1e6}
 
 
 def beside_threads(url: str, spool: Path | None) -> dict[str, float]:
