@@ -316,7 +316,7 @@ class Log:
             known = max(0, self._read + 1 - found.first)
             if found.kind == format.EVENTS and known < found.size:
                 self._keep([*format.records(found.payload)][known:], found.first + known, found.wall)
-            found = format.read_at(data, end, self._seed)
+            found = format.read_at(data, end, self._seed) if end < BLOCK_BYTES else None
         self._offset += end
         return end > 0
 

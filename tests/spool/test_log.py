@@ -70,6 +70,16 @@ def test_what_does_not_fit_into_memory_is_read_back(
     assert list(range(1, 2001)) == taken
 
 
+def test_little_is_read_back_ahead(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where chunks are larger than a block."""
+    monkeypatch.setattr(run, "READY_BYTES", 100)
+    monkeypatch.setattr(run, "BLOCK_BYTES", 100)
+    log = directory.begin()
+    log.append(records(1, 60), 1.0)
+    assert [1] == numbers(log, 1)
+    assert list(range(1, run.CHUNK_EVENTS + 1)) == list(log.written_at)
+
+
 def test_settled_segments_are_removed_and_the_run_with_the_last(directory: Directory) -> None:
     log = directory.begin()
     log.append(records(1, 500), 1.0)
