@@ -5,6 +5,7 @@ A transcript without ids gets ids made from its content and its place. Steps wit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -19,9 +20,9 @@ from ..session import BaseSession
 from ..session_state import Encode, SessionClient
 from ..values import Timestamp
 from ..wire import encode_parts
+from .ids import derived
 from .model import Step, Transcript
 from .playing import play_between
-from .reading import derived
 
 ChangeReport = Callable[[str, object, str], None]
 VALUES = {kind: attrgetter(*(each.name for each in fields(kind))) for kind in get_args(Step)}
@@ -39,7 +40,11 @@ def digest(transcript: Transcript) -> bytes:
         "recorded": transcript.recorded and astuple(transcript.recorded),
         "where": None if ids.get("session_id") else transcript.where,
     }
-    return blake2b(orjson.dumps(content, str, orjson.OPT_NON_STR_KEYS), digest_size=16).digest()
+    try:
+        encoded = orjson.dumps(content, str, orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # lone surrogates, longer integers, deeper nesting
+        encoded = json.dumps(content, default=str).encode()
+    return blake2b(encoded, digest_size=16).digest()
 
 
 class EventEncoder:

@@ -6,7 +6,6 @@ What is missing or ``null`` counts as empty for the readers that say so. A shape
 from __future__ import annotations
 
 import re
-from math import inf
 from typing import TypeVar, Union
 
 from ..errors import InvalidEvent
@@ -74,8 +73,8 @@ def text_or_none(value: object) -> str | None:
 
 
 def number_or_none(value: object) -> Number | None:
-    """The value if it is a finite number of at least 0."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf else None
+    """The value if it is a number of at least 0, and of 64 bits at most."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
 def an_id(*values: object) -> str | None:

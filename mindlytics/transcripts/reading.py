@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from hashlib import sha1
 
 from attrs import evolve
 
 from ..errors import InvalidEvent
-from ..validators import MAX_NAME, check_name
-from ..values import uuid_of
 from .columns import renamed
 from .context import Context, Record
 from .detecting import detect
 from .fields import keys_of
 from .gathering import Gathering
+from .ids import derived, fitting
 from .model import Problem, SessionArguments, Transcript
 from .shapes import AnyShape, GroupedShape
 from .talk import Talk
 
-NAMESPACE = uuid.UUID("6f0b54ad-7b33-5d0c-9e3c-2a8c1f1f6f5e")
-"""Where ids are derived that a file leaves out, so that the same conversation always gets the same ones."""
 UNKNOWN = "is of no known format"
 FEW = 3
 """So many records of no known format are reported one by one."""
@@ -116,12 +111,9 @@ def _unknown(value: object) -> str:
 
 
 def _session(talk: Talk) -> SessionArguments:
-    """A session for a talk. With an id of session or conversation, the others are derived and not made up anew.
-
-    :raises InvalidEvent: one is no id.
-    """
-    session_id, conversation_id = _id("session_id", talk.session_id), _id("conversation_id", talk.conversation_id)
-    user_id, device_id = _id("user_id", talk.user_id), _id("device_id", talk.device_id)
+    """A session for a talk. With an id of session or conversation, the others are derived and not made up anew."""
+    session_id, conversation_id = fitting(talk.session_id), fitting(talk.conversation_id)
+    user_id, device_id = fitting(talk.user_id), fitting(talk.device_id)
     if session_id is None and conversation_id is not None:
         session_id = derived("session", conversation_id)
     if session_id is not None:
@@ -136,18 +128,3 @@ def _session(talk: Talk) -> SessionArguments:
         "device_id": device_id,
         "attributes": talk.attributes or None,
     }
-
-
-def derived(what: str, source: str) -> str:
-    """An id that is the same whenever it is made of the same source: a uuid5."""
-    drawn = sha1(NAMESPACE.bytes + f"{what} {source}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-    return uuid_of(drawn, 5)
-
-
-def _id(name: str, value: str | None) -> str | None:
-    """An id that the service takes; a longer one keeps its beginning."""
-    if not value:
-        return None
-    if len(value) > MAX_NAME:
-        value = f"{value[: MAX_NAME - 37]}-{derived('long', value)}"
-    return check_name(name, value)

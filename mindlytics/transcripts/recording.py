@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from ..annotations import Self, Unpack
+from ..errors import InvalidEvent
 from ..settings import Options as ClientOptions
 from ..settings import Settings
 from ..values import UTC, now
 from .checkpoint import Checkpoint
+from .context import MALFORMED, malformed
 from .detecting import Plugged
 from .encoding import EventEncoder, digest
 from .model import Problem, Transcript
@@ -70,16 +72,20 @@ class Recording:
         """Conversations by the request in which an earlier run sent them, until all of it is here again."""
 
     def take(self, where: str, transcript: Transcript) -> None:
-        """Send a transcript. Waits while too many are under way."""
-        key = digest(transcript)
-        if self._checkpoint is not None and (key in self._under_way or key in self._checkpoint):
+        """Send a transcript. Waits while too many are under way. One that cannot be encoded is a problem."""
+        try:
+            parcel = self._parcel(where, transcript)
+        except MALFORMED as error:
+            self._summary.problems += 1
+            self._report_problem(where, str(error) if isinstance(error, InvalidEvent) else malformed(error))
+            return
+        if parcel is None:
             self._summary.stored_before += 1
             return
-        pieces = self._encoder.events_of(transcript, key, self._now)
-        parcel = Parcel(where, str(transcript.session.get("session_id")), key, pieces)
+        request = None
         if self._checkpoint is not None:
-            self._under_way.add(key)
-        request = None if self._checkpoint is None else self._checkpoint.request_of(key)
+            self._under_way.add(parcel.key)
+            request = self._checkpoint.request_of(parcel.key)
         if request is None:
             self._sender.send(parcel)
         else:
@@ -90,6 +96,14 @@ class Recording:
                 del self._again[id]
                 self._sender.send_again([members[each] for each in sorted(members)])
         self._settle()
+
+    def _parcel(self, where: str, transcript: Transcript) -> Parcel | None:
+        """The events of a transcript. None, if they are stored or under way already."""
+        key = digest(transcript)
+        if self._checkpoint is not None and (key in self._under_way or key in self._checkpoint):
+            return None
+        pieces = self._encoder.events_of(transcript, key, self._now)
+        return Parcel(where, str(transcript.session.get("session_id")), key, pieces)
 
     def take_all(self, items: Iterable[tuple[str, Transcript | Problem]]) -> None:
         """Send transcripts and report problems, each with its place, until :attr:`stop` is set."""

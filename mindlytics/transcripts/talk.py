@@ -13,7 +13,9 @@ from attrs import define, evolve, field, frozen
 
 from ..errors import InvalidEvent
 from ..validators import MAX_NAME
+from ..values import valid_text
 from .fields import JsonObject
+from .ids import fitting
 from .model import Call, Event, Feedback, Recorded, Step, Turn
 
 
@@ -250,18 +252,18 @@ class Talk:
     def _end_turn(self) -> None:
         user, assistant = ("\n".join(filter(None, texts)) for texts in (self._user, self._assistant))
         if user or assistant or self._number is not None:
-            usage = self._usage
+            usage, model = self._usage, self._model_used or self.model
             self._steps.append(
                 Turn(
                     user,
                     assistant,
                     self._said,
-                    self._model_used or self.model,
+                    None if model is None else valid_text(model),
                     usage.prompt,
                     usage.completion,
                     usage.cached,
                     usage.cost,
-                    self._assistant_id,
+                    fitting(self._assistant_id),
                     self._properties,
                 )
             )
@@ -276,7 +278,7 @@ class Talk:
         self._properties, self._number = {}, None
 
     def _call(self, item: Called) -> None:
-        call = Call(item.name[:MAX_NAME], item.args, None, self._now, item.runtime, item.properties)
+        call = Call(valid_text(item.name[:MAX_NAME]), item.args, None, self._now, item.runtime, item.properties)
         (self._later if self._assistant else self._steps).append(call)
         self._open.append((item.id, call))
 

@@ -9,6 +9,7 @@ import lzma
 import random
 import zipfile
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import zstandard
 
 from mindlytics.transcripts import Problem, Step, Summary, Transcript, Turn, read
 from mindlytics.transcripts.documents import MAX_LINE
+from mindlytics.transcripts.encoding import EventEncoder, digest
 from mindlytics.transcripts.tables import MAX_CELL
 
 from .test_samples import FILES, SAMPLES
@@ -24,6 +26,26 @@ from .test_samples import FILES, SAMPLES
 MIB = 1024 * 1024
 TEA = {"messages": [{"role": "user", "content": "Tea?"}, {"role": "assistant", "content": "Green."}]}
 LINE = json.dumps(TEA).encode() + b"\n"
+NOW = datetime(2025, 4, 3, 12, tzinfo=timezone.utc)
+ODD = (
+    None,
+    0,
+    -1.5,
+    True,
+    "",
+    "x",
+    [],
+    {},
+    [None],
+    [[]],
+    {"a": 1},
+    {"role": "user"},
+    "[",
+    10**30,
+    1e300,
+    "\ud800",
+    "x" * 300,
+)
 HEADER = "conversation_id,role,content\n"
 
 
@@ -208,22 +230,25 @@ def mutated(value: Any, draw: random.Random) -> Any:
         copy: Any = value.copy()
         copy[key] = mutated(value[key], draw)
         return copy
-    return draw.choice([None, 0, -1.5, True, "", "x", [], {}, [None], [[]], {"a": 1}, {"role": "user"}, "[", 10**30])
+    return draw.choice(ODD)
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".json", ".jsonl", ".transcript"))])
-def test_nothing_in_a_record_crashes_the_reading(name: str) -> None:
+def test_nothing_in_a_record_crashes_the_reading_and_the_encoding(name: str) -> None:
     text = (SAMPLES / name).read_bytes().decode("utf-16" if "utf16" in name else "utf-8-sig")
     try:
         values = [json.loads(text)]
     except ValueError:
         lines = [line for line in text.split("\n") if line.startswith("{") and line.endswith("}")]
         values = [json.loads(line) for line in lines if "}{" not in line] or [TEA]
-    draw = random.Random(name)
+    draw, encoder = random.Random(name), EventEncoder({}, lambda name, value, done: None)
     for _ in range(150):
         value = mutated(values if len(values) > 1 else values[0], draw)
         for item in read(io_lines(value)):
-            assert isinstance(item, (Transcript, Problem))
+            if isinstance(item, Transcript):
+                assert len(item.steps) <= len(encoder.events_of(item, digest(item), NOW))
+            else:
+                assert isinstance(item, Problem)
 
 
 def io_lines(value: Any) -> list[str]:

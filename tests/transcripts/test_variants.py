@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mindlytics.transcripts import Problem, Transcript, Turn, read
-from mindlytics.transcripts.reading import NAMESPACE, derived
+from mindlytics.transcripts.ids import NAMESPACE, derived
 
 USER = {"role": "user", "content": "Tea?"}
 ANSWER = {"role": "assistant", "content": "Green."}
