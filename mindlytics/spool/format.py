@@ -98,6 +98,14 @@ def read_settled(payload: bytes) -> int:
     return last
 
 
+def size_of(data: bytes) -> int:
+    """How many bytes the chunk has whose first bytes these are, as its head says, or 0 if that is damaged."""
+    if not data.startswith(MAGIC) or len(data) < HEAD.size:
+        return 0
+    length: int = HEAD.unpack_from(data)[-1]
+    return HEAD.size + length
+
+
 def read_at(data: bytes, at: int, seed: int) -> Chunk | None:
     """The chunk that begins there, or None if there is no valid one."""
     if not data.startswith(MAGIC, at) or len(data) - at < HEAD.size:

@@ -307,7 +307,10 @@ class Log:
         left = self._sizes.get(self._reading_from, 0) - self._offset
         data = self._bytes(min(left, BLOCK_BYTES))
         found = format.read_at(data, 0, self._seed)
-        if found is None and left > 0:  # it is larger than a block, or damaged
+        if found is None:  # it may be larger than a block
+            data = self._bytes(min(left, format.size_of(data)))
+            found = format.read_at(data, 0, self._seed)
+        if found is None:  # it is damaged
             data = self._bytes(left)
             found = format.read_from(data, 0, self._seed)
         end = 0
