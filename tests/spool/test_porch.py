@@ -189,6 +189,20 @@ def test_what_records_in_the_midst_of_a_call_loses_nothing(writer: Writer) -> No
     assert [b"handler", b"call"] == left()
 
 
+def test_what_leaves_while_it_is_read_is_left_out(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place may have been overwritten, so what was read of it may be another's."""
+    for number in range(5):
+        writer.put(b"%d" % number)
+    read = os.pread
+
+    def read_later(*values: int) -> bytes:
+        writer.carry(3)
+        return read(*values)
+
+    monkeypatch.setattr(os, "pread", read_later)
+    assert [b"3", b"4"] == left()
+
+
 def test_a_forked_child_writes_nothing_to_it(writer: Writer) -> None:
     writer.put(b"parent")
     child = os.fork()
