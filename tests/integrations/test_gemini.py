@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,8 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own, of other
 
 
 @pytest.fixture
-def made(models: Models) -> Any:
-    return genai.Client(api_key="k", http_options={"base_url": models.url})
+async def made(models: Models) -> AsyncIterator[Any]:
+    client = genai.Client(api_key="k", http_options={"base_url": models.url})
+    yield client
+    await client.aio.aclose()
+    client.close()
 
 
 @pytest.fixture(params=["whole", "streamed"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,9 +24,13 @@ VARYING = ("turn_id", "latency", "time_to_first_token")
 
 
 @pytest.fixture(autouse=True)
-def _no_callbacks(models: Models, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+async def _no_callbacks_and_no_clients(models: Models) -> AsyncIterator[None]:
     litellm.suppress_debug_info = True
     yield
+    clients = litellm.in_memory_llm_clients_cache
+    for client in [*clients.cache_dict.values()]:
+        await result(client.close())
+    clients.flush_cache()
     litellm.callbacks.clear()
     for name in ("success_callback", "failure_callback", "input_callback", "_async_success_callback",
                  "_async_failure_callback", "service_callback"):  # fmt: skip
