@@ -12,10 +12,15 @@ def get(holder: object, *names: str) -> object:
             return None
         if isinstance(holder, dict):
             holder = holder.get(name)
-        else:
-            held = getattr(holder, name, None)  # before the check for any mapping, which is slow
-            holder = holder.get(name) if held is None and isinstance(holder, Mapping) else held
+            continue
+        held = getattr(holder, name, _MISSING)
+        if held is _MISSING:  # the check for any mapping is slow, so it comes last
+            held = holder.get(name) if isinstance(holder, Mapping) else None
+        holder = held
     return holder
+
+
+_MISSING = object()
 
 
 def items_of(value: object) -> Sequence[object]:

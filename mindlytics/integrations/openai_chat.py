@@ -62,7 +62,8 @@ class ChatPieces:
         delta = None if get(choice, "index") else get(choice, "delta")
         if delta is None:
             return False
-        text = str_of(get(delta, "content")) or str_of(get(delta, "refusal"))
+        content = get(delta, "content")
+        text = content if isinstance(content, str) else str_of(get(delta, "refusal"))
         if text:
             self._texts.append(text)
         calls = items_of(get(delta, "tool_calls"))

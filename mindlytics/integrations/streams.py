@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
@@ -50,7 +49,6 @@ class ReadAlong:
     def closing(self, close: Callable[P, R]) -> Callable[P, R]:
         """The method that closes the connection. If nothing is being read then, the program has left the stream."""
 
-        @functools.wraps(close)
         def closed(*args: P.args, **kwargs: P.kwargs) -> R:
             if not self.is_reading:
                 self.fail(GeneratorExit())
