@@ -47,11 +47,14 @@ def records(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def times(found: Mapping[str, Any]) -> str:
-    """A table of the added time of each run, and its ratio to the peer's."""
-    lines = [f"| run | alone, µs | mindlytics adds | {PEER} adds | ratio |", "|---|---|---|---|---|"]
+def added(found: Mapping[str, Any], what: str, unit: str) -> str:
+    """A table of what is added to each run, and of its ratio to what the peer adds.
+
+    :param what: ``times`` or ``steps``.
+    """
+    lines = [f"| run | alone, {unit} | mindlytics adds | {PEER} adds | ratio |", "|---|---|---|---|---|"]
     for name, run in found.items():
-        alone, ours, peer = (run["times"][who] for who in ("alone", "mindlytics", PEER))
+        alone, ours, peer = (run[what][who] for who in ("alone", "mindlytics", PEER))
         lines.append(
             f"| {name} | {short(alone)} | {short(ours - alone)} | {short(peer - alone)} "
             f"| {short((ours - alone) / (peer - alone))} |"
@@ -76,7 +79,7 @@ def _error(run: Mapping[str, Any], name: str, field: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.frameworks",
-        description=f"Compares the integrations with {PEER}: what they record of the same runs, and the time they add.",
+        description=f"Compares the integrations with {PEER}: what they record of the same runs, and what they add.",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often the recorders take turns (default 5)")
     parser.add_argument("--calls", type=int, default=40, help="timed runs of each recorder in a round (default 40)")
@@ -84,7 +87,8 @@ def main() -> int:
     python = prepare("frameworks-", REQUIREMENTS)
     found = measured(python, chosen.rounds, chosen.calls)
     named = ", ".join(f"{name} {version}" for name, version in versions(python, REQUIREMENTS).items())
-    sys.stdout.write(f"{described(machine())}{named}\n\n{records(found)}\n\n{times(found)}\n")
+    sys.stdout.write(f"{described(machine())}{named}\n\n{records(found)}\n\n")
+    sys.stdout.write(f"{added(found, 'times', 'µs')}\n\n{added(found, 'steps', 'calls')}\n")
     troubles = worse(found)
     sys.stderr.writelines(f"{trouble}\n" for trouble in troubles)
     return 1 if troubles else 0

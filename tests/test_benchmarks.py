@@ -299,7 +299,7 @@ def test_the_integrations_are_compared_run_by_run() -> None:
         "| an agent | 1: 1, 2 | 1: 1, 1 | 20.0, - | 24: 24, 24 | 0: 0, 0 |"
         == frameworks.records(found).splitlines()[-1]
     )
-    assert "| an agent | 100 | 20.0 | 100 | 0.20 |" == frameworks.times(found).splitlines()[-1]
+    assert "| an agent | 100 | 20.0 | 100 | 0.20 |" == frameworks.added(found, "times", "µs").splitlines()[-1]
     assert [] == frameworks.worse(found)
     seen["calls"] = 0
     assert ["an agent: calls 0 instead of 1"] == frameworks.worse(found)

@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+from cProfile import Profile
 from typing import Any
 
 from attrs import asdict
@@ -18,6 +19,9 @@ from benchmarks.figures import percentile
 
 from .recorders import Alone, Langfuse, Mindlytics
 from .runs import RUNS, Run, quick, slow
+
+COUNTED = 50
+"""Runs whose calls of functions are counted."""
 
 
 def compare(run: Run, recorders: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +54,23 @@ def timed(run: Run, recorders: dict[str, Any], rounds: int, calls: int) -> dict[
     return {name: percentile(measured, 0.1) for name, measured in times.items()}
 
 
+def counted(run: Run, recorders: dict[str, Any]) -> dict[str, float]:
+    """The calls of functions, Python's and C's, of one run with each recorder, on the calling thread."""
+    found = {}
+    for name, recorder in recorders.items():
+        with recorder.recording() as (handlers, client):
+            start = run.start(handlers, client, quick)
+            start()
+            profile = Profile()
+            profile.enable()
+            for _ in range(COUNTED):
+                start()
+            profile.disable()
+        recorder.forget()
+        found[name] = sum(each.callcount for each in profile.getstats()) / COUNTED
+    return found
+
+
 def main(url: str, name: str, rounds: int, calls: int) -> dict[str, Any]:
     logging.disable()
     run = RUNS[name]
@@ -59,6 +80,7 @@ def main(url: str, name: str, rounds: int, calls: int) -> dict[str, Any]:
         "expected": {"turns": run.turns, "calls": run.calls, "tokens": run.tokens, "errors": run.errors},
         "recorded": compare(run, recorders),
         "times": timed(run, {"alone": Alone(), **recorders}, rounds, calls),
+        "steps": counted(run, {"alone": Alone(), **recorders}),
     }
 
 
