@@ -44,7 +44,7 @@ from ..store import Store
 from ..stored import Ending, Late, StoredEvent
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
-from .outcome import Found, Made, Outcome, add, made_of
+from .outcome import Found, Made, Outcome, add_all, made_of
 from .reading import GRACE, Due, Place, Reading, due, hurry, next_due, read, unanalysed
 
 AT_ONCE = 64
@@ -199,9 +199,8 @@ class Background:
 
     def _add(self, records: Records, outcomes: Sequence[Outcome]) -> None:
         """Store findings, except those that another server stored first."""
-        for outcome in outcomes:
-            self._settled.append(outcome.due)
-            add(records, outcome)
+        self._settled += [outcome.due for outcome in outcomes]
+        add_all(records, outcomes)
 
     def _forget(self, records: Records) -> None:
         """Release events that wait for removed notes: another server was first, or this one was emptied."""

@@ -76,19 +76,20 @@ def analyse(dialogue: Dialogue) -> Findings:
     turns = {place: step for place, step in enumerate(dialogue.steps) if isinstance(step, Turn)}
     found = scores([turn.user for turn in turns.values()], [turn.assistant for turn in turns.values()])
     wishes = _wishes(dialogue.steps, {} if found is None else dict(zip(turns, found, strict=True)))
+    fulfilled = [wish.fulfilled for wish in wishes]
     return Findings(
-        summary=_summary(dialogue.steps, wishes),
+        summary=_summary(dialogue.steps, wishes, fulfilled),
         sentiment=None if found is None else verdict(found),
         intents=[
             Intent(
                 name=wish.name,
                 informed=wish.informed,
-                fulfilled=wish.fulfilled,
-                closed=wish.last if wish.fulfilled or wish is not wishes[-1] else None,
+                fulfilled=is_fulfilled,
+                closed=wish.last if is_fulfilled or wish is not wishes[-1] else None,
                 summary=wish.outcome,
                 sentiment=None if found is None else verdict(wish.scores),
             )
-            for wish in wishes
+            for wish, is_fulfilled in zip(wishes, fulfilled, strict=True)
         ],
     )
 
@@ -136,9 +137,10 @@ def _serve(wishes: Sequence[_Wish], calls: list[tuple[int, Call]]) -> None:
         calls.clear()
 
 
-def _summary(steps: Sequence[Step], wishes: Sequence[_Wish]) -> str:
+def _summary(steps: Sequence[Step], wishes: Sequence[_Wish], fulfilled: Sequence[bool]) -> str:
     if wishes:
-        return "; ".join(f"{wish.name} ({'fulfilled' if wish.fulfilled else 'not fulfilled'})" for wish in wishes)
+        outcomes = ("fulfilled" if each else "not fulfilled" for each in fulfilled)
+        return "; ".join(f"{wish.name} ({outcome})" for wish, outcome in zip(wishes, outcomes, strict=True))
     said = next(
         (step.user or step.assistant for step in steps if isinstance(step, Turn) and step.user + step.assistant), ""
     )

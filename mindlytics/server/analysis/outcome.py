@@ -6,11 +6,12 @@ one that it replaces.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from attrs import define
-from sqlalchemy import Connection, Select, and_, delete, func, insert, select
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select
 
 from ...events import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, ML_ERROR
 from ..query import event_id
@@ -60,12 +61,25 @@ class Outcome:
     intents: list[Found]
 
 
-def add(records: Records, outcome: Outcome) -> None:
-    """Store an outcome, unless another server was first."""
+_CLAIM = delete(unanalysed).where(unanalysed.c.seq == bindparam("note"), unanalysed.c.event == bindparam("ending"))
+_INTENTS = insert(intent_rows)
+
+
+def add_all(records: Records, outcomes: Sequence[Outcome]) -> None:
+    """Store outcomes, except those that another server stored first."""
+    ids = _ids(records.connection, {event.origin for outcome in outcomes for event in outcome.made})
+    for outcome in outcomes:
+        ended = outcome.due
+        if records.connection.execute(_CLAIM, {"note": ended.seq, "ending": ended.event}).rowcount:
+            _add(records, outcome, ids)
+
+
+def _add(records: Records, outcome: Outcome, ids: Mapping[int, str]) -> None:
+    """Store an outcome.
+
+    :param ids: those of the events that caused its events.
+    """
     ended, connection = outcome.due, records.connection
-    claim = delete(unanalysed).where(unanalysed.c.seq == ended.seq, unanalysed.c.event == ended.event)
-    if not connection.execute(claim).rowcount:
-        return
     session = records.session(ended.scope, ended.session_id)
     assert session is not None
     conversation = records.conversation(session, ended.conversation_id)
@@ -79,7 +93,6 @@ def add(records: Records, outcome: Outcome) -> None:
         properties = {**orjson.loads(made[-1].properties), "replaces": former[-1].event_id}
         made = [*made[:-1], made[-1]._replace(properties=orjson.dumps(properties).decode())]
     traits = traits_json(session.user)
-    ids = _ids(connection, {event.origin for event in made})
     records.add_events(
         StoredEvent(
             number,
@@ -101,7 +114,7 @@ def add(records: Records, outcome: Outcome) -> None:
         for number, event in enumerate(made, records.number(len(made)))
     )
     if outcome.intents:
-        connection.execute(insert(intent_rows), [found._asdict() for found in outcome.intents])
+        connection.execute(_INTENTS, [found._asdict() for found in outcome.intents])
     if priced:  # the other costs were added when they came
         conversation.cost = max((conversation.cost or 0.0) + priced, 0.0)
     for counted in (session, conversation):
