@@ -7,6 +7,7 @@ for each row, and three times as long.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -51,33 +52,26 @@ class Rows:
         """Write records of one kind to the rows that they have."""
         table = _TABLES[kind]
         names = [f"new_{column.name}" for column in table.c]
-        values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=c.type) for c in table.c if c.name != "seq"}
-        statement = update(table).where(table.c.seq == bindparam("new_seq")).values(**values)
-        self._run(("update", kind), lambda: statement, names, self._of(kind, records))
+        self._run(("update", kind), lambda: _update(table), names, self._of(kind, records))
 
     def note_users(self, users: Sequence[Any]) -> None:
         """Note that the words of users are to be put into the index."""
-        noted = upsert(self._connection, unindexed).on_conflict_do_nothing()
-        self._run(("insert", "unindexed"), lambda: noted, ["seq"], [(user.seq,) for user in users])
+        noted = partial(_note, self._connection)
+        self._run(("insert", "unindexed"), noted, ["seq"], [(user.seq,) for user in users])
 
     def insert_events(self, found: Sequence[tuple[object, ...]]) -> None:
         """Add rows of events."""
-        values: dict[str, Any] = {name: bindparam(name, type_=events.c[name].type) for name in _EVENT}
-        absent = {name: func.nullif(values[name], literal_column(repr(mark))) for name, mark in ABSENT.items()}
         rows = [event[: len(_EVENT)] for event in found]
-        self._run(("insert", "events"), lambda: insert(events).values({**values, **absent}), _EVENT, rows)
+        self._run(("insert", "events"), _insert_events, _EVENT, rows)
 
     def flush_links(self) -> None:
         """Write the links that wait."""
         if self.aliases:
             self._run(("insert", "aliases"), lambda: insert(aliases), ["scope", "alias", "owner"], self.aliases)
         if self.devices:
-            statement = upsert(self._connection, devices)
-            replaced = statement.on_conflict_do_update(
-                index_elements=["scope", "device_id"], set_={"owner": statement.excluded.owner}
-            )
             rows = [(*name, owner) for name, owner in self.devices.items()]
-            self._run(("upsert", "devices"), lambda: replaced, ["scope", "device_id", "owner"], rows)
+            linked = partial(_link, self._connection)
+            self._run(("upsert", "devices"), linked, ["scope", "device_id", "owner"], rows)
         self.forget()
 
     def forget(self) -> None:
@@ -102,7 +96,10 @@ class Rows:
         columns: Sequence[str],
         rows: Sequence[tuple[object, ...]],
     ) -> None:
-        """Run a statement for each row, whose values are in the order of these columns."""
+        """Run a statement for each row, whose values are in the order of these columns.
+
+        :param statement: makes the statement, once for this connection.
+        """
         if name not in self._statements:
             compiled = statement().compile(dialect=self._connection.dialect, column_keys=list(columns))
             order = [list(columns).index(column) for column in compiled.positiontup or ()]
@@ -110,6 +107,28 @@ class Rows:
             self._statements[name] = str(compiled), None if plain else itemgetter(*order)
         sql, in_order = self._statements[name]
         self._connection.exec_driver_sql(sql, list(rows if in_order is None else map(in_order, rows)))
+
+
+def _update(table: Table) -> Any:
+    values: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=c.type) for c in table.c if c.name != "seq"}
+    return update(table).where(table.c.seq == bindparam("new_seq")).values(**values)
+
+
+def _insert_events() -> Any:
+    values: dict[str, Any] = {name: bindparam(name, type_=events.c[name].type) for name in _EVENT}
+    absent = {name: func.nullif(values[name], literal_column(repr(mark))) for name, mark in ABSENT.items()}
+    return insert(events).values({**values, **absent})
+
+
+def _note(connection: Connection) -> Any:
+    return upsert(connection, unindexed).on_conflict_do_nothing()
+
+
+def _link(connection: Connection) -> Any:
+    statement = upsert(connection, devices)
+    return statement.on_conflict_do_update(
+        index_elements=["scope", "device_id"], set_={"owner": statement.excluded.owner}
+    )
 
 
 _EMPTY: Mapping[type, str] = {dict: "{}", list: "[]"}
