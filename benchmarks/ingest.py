@@ -1,7 +1,8 @@
 """``python -m benchmarks.ingest``: how many events per second the local server stores, and what memory it takes.
 
 The server is ``mindlytics serve`` in a process of its own, over a new file. Events are counted in the file, by another
-connection, after the last reply; so what is counted is stored.
+connection, after the last reply; so what is counted is stored. The analysis and the index of words follow afterwards.
+Their CPU time is measured with sessions that end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -45,17 +47,25 @@ class Server:
 
     def turns(self) -> int:
         """The turns that are in the file."""
+        return self._ask("SELECT count(*) FROM events WHERE event = 'Conversation Turn'")
+
+    def settle(self, *, analysed: bool) -> None:
+        """Wait until all is indexed, and analysed."""
+        indexing = "SELECT indexed < (SELECT max(seq) FROM events) FROM store"
+        while self._ask(indexing) or (analysed and self._ask("SELECT count(*) FROM unanalysed")):
+            time.sleep(0.1)
+
+    def _ask(self, query: str) -> int:
         with closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as connection:
-            query = "SELECT count(*) FROM events WHERE event = 'Conversation Turn'"
             return int(connection.execute(query).fetchone()[0])
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(*options: str) -> Iterator[Server]:
     """A server of its own, over a file that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="mindlytics-") as directory:
         db = Path(directory, "ingest.db")
-        with serving(db) as (pid, url):
+        with serving(db, *options) as (pid, url):
             yield Server(pid, url, db)
 
 
@@ -86,6 +96,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--events", type=int, default=100_000, help="events in a run (default 100000)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind (default 3)")
+    parser.add_argument("--ends", action="store_true", help="then sessions that end, with and without analysis")
     parser.add_argument("--growth", type=int, default=0, help="then so many ready-made events, in ten steps")
     return parser.parse_args()
 
@@ -111,6 +122,14 @@ def main() -> int:
     for title in KINDS if chosen.rounds else ():
         rate = middle([figures for figures in found if figures["title"] == title], "rate")
         sys.stdout.write(f"{title + ', median':32}{whole(rate):>26} events/s\n")
+    for analysis in ("none", "local") if chosen.ends else ():
+        with server("--analysis", analysis) as running:
+            before = running.cpu()
+            show(f"sessions end, analysis {analysis}", running, "ready", running.url, chosen.events, "--ends")
+            running.settle(analysed=analysis != "none")
+            cpu = (running.cpu() - before) / found[-1]["sent"] * 1e6
+            sys.stdout.write(f"{'… until all is analysed, indexed':32}{short(cpu):>35} µs CPU each\n")
+            sys.stdout.flush()
     if chosen.growth:
         step = chosen.growth // 10
         with server() as running:

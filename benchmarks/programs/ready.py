@@ -24,8 +24,11 @@ NUMBER = b"00000000"
 """What stands for the number of the batch in the ids, which are as long as UUIDs."""
 
 
-def template() -> bytes:
-    """A batch of whole sessions."""
+def template(*, ends: bool = False) -> bytes:
+    """A batch of whole sessions.
+
+    :param ends: they end.
+    """
     events = []
     for session in range(SESSIONS):
         for number in range(TURNS_EACH):
@@ -34,6 +37,9 @@ def template() -> bytes:
                 "conversation_id": f"talk-{session:04}-{NUMBER.decode()}-4b1d-9c6f-e2a7-55",
             }
             events.append({**event(TURNS[(session + number) % len(TURNS)]), **ids, "user_id": f"user-{session}"})
+        if ends:
+            last = events[-1]
+            events.append({"type": "end_session", **{name: last[name] for name in ("session_id", "timestamp")}})
     return orjson.dumps(events)
 
 
@@ -42,8 +48,9 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("events", type=int)
     parser.add_argument("--first", type=int, default=0, help="the number of the first batch, new for each run")
+    parser.add_argument("--ends", action="store_true", help="end each session, which an analysis follows")
     chosen = parser.parse_args()
-    ready = template()
+    ready = template(ends=chosen.ends)
     batches = max(1, chosen.events // BATCH)
     cpu, first = time.process_time(), time.monotonic()
     with requests.Session() as session:
