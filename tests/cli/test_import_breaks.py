@@ -1,6 +1,6 @@
 """An import that breaks off costs nothing but time: run again, everything is stored, and nothing twice.
 
-``MINDLYTICS_BREAKS=200`` breaks off so many imports instead of a few.
+``MINDLYTICS_BREAKS=201`` breaks off so many imports instead of a few.
 """
 
 from __future__ import annotations
