@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mindlytics.transcripts import Problem, Transcript, Turn, read
+from mindlytics.transcripts import Problem, Summary, Transcript, Turn, read
 from mindlytics.transcripts.ids import NAMESPACE, derived
 
 USER = {"role": "user", "content": "Tea?"}
@@ -94,6 +94,13 @@ def test_lines_that_are_nearly_json() -> None:
     assert isinstance(first, Transcript)
     assert isinstance(second, Transcript)
     assert ((Turn("a\ttab", ""),), (Turn("a tab", ""),)) == (first.steps, second.steps)
+
+
+def test_keys_beside_the_messages_that_are_not_known_are_counted() -> None:
+    summary = Summary()
+    (item,) = read([{"messages": [USER], "model": "tea-1", "temperature": 0, "outputs": ["Green."]}], summary=summary)
+    assert isinstance(item, Transcript)
+    assert {"the key outputs of conversations": 1} == summary.unread
 
 
 def test_messages_without_roles_are_one_problem() -> None:

@@ -84,6 +84,34 @@ MESSAGE_KEYS = frozenset(
 ) | {*TIMES}
 """The keys of a message that are read, or known to say nothing of the talk."""
 
+ID_KEYS = frozenset(
+    [
+        *("conversation_id", "conversationId", "thread_id", "threadId", "id", "session_id", "sessionId", "device_id"),
+        *("deviceId", "user_id", "userId", "user", "safety_identifier"),
+    ]
+)
+REQUEST_KEYS = frozenset(
+    [
+        *("audio", "extra_body", "extra_headers", "format", "frequency_penalty", "function_call", "functions"),
+        *("keep_alive", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "modalities", "n", "object"),
+        *("options", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "reasoning"),
+        *("reasoning_effort", "response_format", "seed", "service_tier", "stop", "store", "stream", "stream_options"),
+        *("system", "temperature", "think", "thinking", "timeout", "tool_choice", "tools", "top_k", "top_logprobs"),
+        *("top_p", "verbosity", "web_search_options"),
+    ]
+)
+"""The keys of a request that say nothing of the talk."""
+EXPORT_KEYS = frozenset({"aliases", "analysis", "conversation", "session", "traits"})
+RECORD_KEYS = (
+    {"messages", "conversations", "model", "metadata", "title", "ended_at"}
+    | ID_KEYS
+    | TIME_KEYS
+    | FEEDBACK_KEYS
+    | REQUEST_KEYS
+    | EXPORT_KEYS
+)
+"""The keys of a record that are read, or known to say nothing of the talk."""
+
 
 def detects(record: object) -> bool:
     """Messages with roles, of no other format."""
@@ -114,6 +142,8 @@ def read(record: object, context: Context) -> Iterator[Talk]:
         keys = keys_of(object_or_empty(messages[0]))
         context.report(f"{name} have no roles (their keys: {keys}): pass --map for other names of keys")
         return
+    for key in record.keys() - RECORD_KEYS:
+        context.unread(f"the key {str(key)[:60]} of conversations")
     talk = opened(record, context)
     take_all(talk, name, messages, context)
     talk.feedback += opinions(record)
