@@ -79,7 +79,7 @@ class AlignError(TypedDict):
     index: NotRequired[int]
 
 
-class Collected(TypedDict):
+class CollectResponse(TypedDict):
     """Nothing more is said."""
 
 
@@ -237,7 +237,7 @@ ROUTES = (
         credentials=key_of,
         error=AlignError,
         body=CollectRequest,
-        answer=Collected,
+        answer=CollectResponse,
         media=[PROTOBUF],
         key=True,
         others=[415, 422, 501],

@@ -127,7 +127,7 @@ async def _stop_reading(app: web.Application) -> None:
 # -- the server itself
 
 
-class Server(TypedDict):
+class ServerInfo(TypedDict):
     """Its name and version."""
 
     name: str
@@ -144,7 +144,7 @@ async def root(request: web.Request) -> web.StreamResponse:
         number = version("mindlytics")
     except PackageNotFoundError:
         number = "unknown"
-    return reply(Server(name="mindlytics local server", version=number))
+    return reply(ServerInfo(name="mindlytics local server", version=number))
 
 
 async def health(request: web.Request) -> Ok:
@@ -167,7 +167,7 @@ async def openapi(_: web.Request) -> Object:
 CONVERSATIONS = "Antonnia Conversations"
 SERVICES: Mapping[str, Sequence[Route]] = {
     "This server": (
-        Route("GET", "/", root, credentials=None, answer=Server),
+        Route("GET", "/", root, credentials=None, answer=ServerInfo),
         Route("GET", "/healthz", health, credentials=None, others=[503]),
         Route("GET", "/openapi.json", openapi, credentials=None),
         *chaos.ROUTES,

@@ -160,11 +160,11 @@ class Chaos:
 
     # -- requests about it
 
-    def show(self) -> State:
+    def show(self) -> ChaosState:
         """The text, the number of requests since it was set, and the number of each fault."""
         return {"chaos": self.plan.text, "requests": self._requests, "met": dict(self._met)}
 
-    async def change(self, request: web.Request) -> State:
+    async def change(self, request: web.Request) -> ChaosState:
         """Set another text, and reset the counts."""
         try:
             self.plan = parse((await body_of(request)).decode())
@@ -179,7 +179,7 @@ class Chaos:
 CHAOS: web.AppKey[Chaos] = web.AppKey("chaos", Chaos)
 
 
-class State(TypedDict):
+class ChaosState(TypedDict):
     """What goes wrong, and how often it did."""
 
     chaos: str
@@ -187,12 +187,12 @@ class State(TypedDict):
     met: dict[str, int]
 
 
-async def show(request: web.Request) -> State:
+async def show(request: web.Request) -> ChaosState:
     """What goes wrong, and how often it did."""
     return request.app[CHAOS].show()
 
 
-async def change(request: web.Request) -> State:
+async def change(request: web.Request) -> ChaosState:
     """Have something go wrong from now on, or nothing."""
     return await request.app[CHAOS].change(request)
 

@@ -154,7 +154,7 @@ class Page(NamedTuple):
     next: Cursor | None
 
 
-class Asked(Struct):
+class ExportQuery(Struct):
     """A page of an export."""
 
     since: Date = ""
@@ -430,12 +430,12 @@ def _map(text: str) -> Properties:
     return dict(sorted(orjson.loads(text).items()))
 
 
-class Exported(TypedDict):
+class ExportPage(TypedDict):
     results: list[Object]
     next: str | None
 
 
-def export(connection: Connection, app: App, query: Asked) -> bytes:
+def export(connection: Connection, app: App, query: ExportQuery) -> bytes:
     """Sessions by time of their start, a line of an export for each conversation."""
     since = time_of("since", query.since) if query.since else None
     until = time_of("until", query.until) if query.until else None
@@ -447,4 +447,4 @@ def export(connection: Connection, app: App, query: Asked) -> bytes:
     return b'{"results":[' + b",".join(found.lines) + b'],"next":' + following + b"}"
 
 
-ROUTES = (Read("GET", EXPORT_PATH, export, answer=Exported, others=[404]),)
+ROUTES = (Read("GET", EXPORT_PATH, export, answer=ExportPage, others=[404]),)

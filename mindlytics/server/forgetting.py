@@ -135,14 +135,14 @@ def _end(plan: Plan, records: Records) -> Sequence[str]:
     return contacts
 
 
-class Forgotten(Struct):
+class ForgetRequest(Struct):
     """Who is to be forgotten."""
 
     id: Name
     keep_out: Annotated[float, Meta(ge=0, le=LONGEST, description="Seconds. Default: a week.")] = KEEP_OUT
 
 
-class Gone(TypedDict):
+class DeletedCounts(TypedDict):
     """How much was deleted."""
 
     sessions: int
@@ -150,7 +150,7 @@ class Gone(TypedDict):
     contacts: int
 
 
-async def answer(request: web.Request, caller: Caller, body: Forgotten) -> Gone:
+async def answer(request: web.Request, caller: Caller, body: ForgetRequest) -> DeletedCounts:
     """Delete all that is recorded of a person, and store nothing new for a time."""
     store = request.app[STORE]
     scope = await store.write(lambda records: records.app(*caller).scope)

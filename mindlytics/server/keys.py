@@ -40,7 +40,7 @@ class NewKey(Struct):
     organization_id: Name
 
 
-class Move(NewKey):
+class KeyMove(NewKey):
     """A key, and its organization from now on."""
 
     apikey: Apikey
@@ -59,7 +59,7 @@ class ListedKey(OrgKey):
     id: str
 
 
-class Named(Struct):
+class KeyName(Struct):
     """A key: itself, or the id by which it is listed."""
 
     apikey: Apikey | None = None
@@ -71,7 +71,7 @@ async def make(request: web.Request, caller: str | None, body: NewKey) -> OrgKey
     return await _write(request, caller, body.organization_id, f"mlk_{secrets.token_urlsafe(24)}")
 
 
-async def move(request: web.Request, caller: str | None, body: Move) -> OrgKey:
+async def move(request: web.Request, caller: str | None, body: KeyMove) -> OrgKey:
     """Give a key to an organization."""
     if is_super(request, body.apikey):
         raise InvalidEvent("apikey", "another than the super key", body.apikey)
@@ -118,7 +118,7 @@ async def list_keys(request: web.Request, caller: str | None) -> list[ListedKey]
 async def remove(request: web.Request, caller: str | None) -> Ok:
     """Take a key no more: the key itself, or the id by which it is listed, in the body or the query."""
     given = await json_object(request) if request.can_read_body else dict(request.query)
-    named: Named = body_as(Named, given)
+    named: KeyName = body_as(KeyName, given)
     if named.id is not None:
         field, column, name = "id", _ID, named.id
     elif named.apikey is not None:
@@ -167,6 +167,6 @@ ROUTES = (
     Route("GET", ORGKEYS_PATH, list_keys, credentials=manager),
     Route("POST", ORGKEYS_PATH, make, credentials=manager),
     Route("PUT", ORGKEYS_PATH, move, credentials=manager),
-    Route("DELETE", ORGKEYS_PATH, remove, credentials=manager, body=Named, query=Named, others=[404]),
+    Route("DELETE", ORGKEYS_PATH, remove, credentials=manager, body=KeyName, query=KeyName, others=[404]),
     Route("GET", CLEANUP_PATH, clean, credentials=manager),
 )

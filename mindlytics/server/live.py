@@ -227,20 +227,20 @@ def create_live_app(live: Live, chaos: Chaos, guard: Guard) -> web.Application:
 # -- requests
 
 
-class Wish(Struct):
+class LiveKeyQuery(Struct):
     """Whose events to hear: those of one session, or of all."""
 
     session_id: Name | None = None
 
 
-class Key(TypedDict):
+class LiveKey(TypedDict):
     """A key for the WebSocket, and its address."""
 
     authorization_key: str
     url: str
 
 
-async def realtime(request: web.Request, caller: Caller, query: Wish) -> Key:
+async def realtime(request: web.Request, caller: Caller, query: LiveKeyQuery) -> LiveKey:
     """Get a key for live events."""
     app = await request.app[STORE].write(lambda records: records.app(*caller))
     url = f"{'wss' if request.secure else 'ws'}://{request.host}{LIVE_PATH}"
@@ -263,7 +263,7 @@ async def listen(request: web.Request) -> web.StreamResponse:
     return await request.app[LIVE].listen(request)
 
 
-class Past(Struct):
+class RecentQuery(Struct):
     """A span of time, of one session or of all."""
 
     start: Date
@@ -272,7 +272,7 @@ class Past(Struct):
     session_id: str | None = None
 
 
-async def recent(request: web.Request, caller: Caller, query: Past) -> web.Response:
+async def recent(request: web.Request, caller: Caller, query: RecentQuery) -> web.Response:
     """The stored events of a span of time, newest first."""
     held_since = request.app[BACKGROUND].holds_since if BACKGROUND in request.app else LAST
     start, end = time_of("start", query.start), time_of("end", query.end)

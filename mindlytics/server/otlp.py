@@ -52,66 +52,66 @@ def decode(body: bytes, *, as_json: bool) -> list[Sent]:
 # -- JSON: the fields of the messages that are read
 
 
-class _AnyValue(msgspec.Struct, rename="camel"):
+class AnyValue(msgspec.Struct, rename="camel"):
     string_value: Any = None
     bool_value: Any = None
     int_value: int | None = None
     double_value: Any = None
     bytes_value: Any = None
-    array_value: _ArrayValue | None = None
-    kvlist_value: _KeyValueList | None = None
+    array_value: ArrayValue | None = None
+    kvlist_value: KeyValueList | None = None
 
 
-class _ArrayValue(msgspec.Struct):
-    values: list[_AnyValue] | None = None
+class ArrayValue(msgspec.Struct):
+    values: list[AnyValue] | None = None
 
 
-class _KeyValue(msgspec.Struct):
+class KeyValue(msgspec.Struct):
     key: str
-    value: _AnyValue | None = None
+    value: AnyValue | None = None
 
 
-class _KeyValueList(msgspec.Struct):
-    values: list[_KeyValue] | None = None
+class KeyValueList(msgspec.Struct):
+    values: list[KeyValue] | None = None
 
 
-class _Status(msgspec.Struct):
+class SpanStatus(msgspec.Struct):
     code: Union[int, str, None] = None
 
 
-class _Event(msgspec.Struct):
+class SpanEvent(msgspec.Struct):
     name: str | None = None
-    attributes: list[_KeyValue] | None = None
+    attributes: list[KeyValue] | None = None
 
 
-class _Span(msgspec.Struct, rename="camel"):
+class JsonSpan(msgspec.Struct, rename="camel"):
     trace_id: str
     span_id: str
     start_time_unix_nano: int
     end_time_unix_nano: int
     parent_span_id: str | None = None
     name: str | None = None
-    attributes: list[_KeyValue] | None = None
-    events: list[_Event] | None = None
-    status: _Status | None = None
+    attributes: list[KeyValue] | None = None
+    events: list[SpanEvent] | None = None
+    status: SpanStatus | None = None
     flags: int | None = None
 
 
-class _Scope(msgspec.Struct):
-    spans: list[_Span] | None = None
+class ScopeSpans(msgspec.Struct):
+    spans: list[JsonSpan] | None = None
 
 
-class _Resource(msgspec.Struct):
-    attributes: list[_KeyValue] | None = None
+class SpanResource(msgspec.Struct):
+    attributes: list[KeyValue] | None = None
 
 
-class _ResourceSpans(msgspec.Struct, rename="camel"):
-    resource: _Resource | None = None
-    scope_spans: list[_Scope] | None = None
+class ResourceSpans(msgspec.Struct, rename="camel"):
+    resource: SpanResource | None = None
+    scope_spans: list[ScopeSpans] | None = None
 
 
 class ExportRequest(msgspec.Struct, rename="camel"):
-    resource_spans: list[_ResourceSpans] | None = None
+    resource_spans: list[ResourceSpans] | None = None
 
 
 _read_request = msgspec.json.Decoder(ExportRequest, strict=False).decode
@@ -138,11 +138,11 @@ def _of_json(body: bytes) -> Iterator[Sent]:
                 )
 
 
-def _json_attributes(pairs: Sequence[_KeyValue] | None, depth: int = 0) -> Attributes:
+def _json_attributes(pairs: Sequence[KeyValue] | None, depth: int = 0) -> Attributes:
     return {each.key: None if each.value is None else _json_value(each.value, depth) for each in pairs or ()}
 
 
-def _json_value(value: _AnyValue, depth: int) -> object:
+def _json_value(value: AnyValue, depth: int) -> object:
     if depth > DEEPEST:
         return None
     if value.array_value is not None:

@@ -86,7 +86,7 @@ def _kind(event_type: str, name: str | None) -> Any:
 # -- users
 
 
-class Person(Struct):
+class IdentifyRequest(Struct):
     """A user, by an id or a device."""
 
     id: Name | None = None
@@ -94,8 +94,8 @@ class Person(Struct):
     traits: Annotated[Any, Meta(extra_json_schema=json.schema(Traits | None))] = None
 
 
-OnePerson = Annotated[
-    Person,
+OneUser = Annotated[
+    IdentifyRequest,
     Meta(
         extra_json_schema={
             "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("id", "device_id")]
@@ -104,14 +104,14 @@ OnePerson = Annotated[
 ]
 
 
-class OtherName(Struct):
+class AliasRequest(Struct):
     """A user's id, and another that the user has from now on."""
 
     id: Name
     previous_id: Name
 
 
-async def identify_user(request: web.Request, caller: Caller, body: OnePerson) -> StoredUser:
+async def identify_user(request: web.Request, caller: Caller, body: OneUser) -> StoredUser:
     """A user, with traits merged in."""
     event = decode(
         {"type": "identify", "session_id": "-", "id": body.id, "device_id": body.device_id, "traits": body.traits}
@@ -129,7 +129,7 @@ async def identify_user(request: web.Request, caller: Caller, body: OnePerson) -
     return await request.app[STORE].write(work)
 
 
-async def alias_user(request: web.Request, caller: Caller, body: OtherName) -> StoredUser:
+async def alias_user(request: web.Request, caller: Caller, body: AliasRequest) -> StoredUser:
     """Give a user another id."""
 
     def work(records: Records) -> dict[str, object]:

@@ -32,7 +32,7 @@ class Span(Struct):
     by: Literal["all", "day"] = "all"
 
 
-class Sums(TypedDict):
+class Statistics(TypedDict):
     results: list[Object]
 
 
@@ -51,7 +51,7 @@ _INTENTS = (
 )
 
 
-def stats(connection: Connection, app: App, query: Span) -> Sums:
+def stats(connection: Connection, app: App, query: Span) -> Statistics:
     """Sums over the sessions of a span of time.
 
     One row for each day that has sessions, the oldest first, or a single one. ``cost`` is null if none is known.

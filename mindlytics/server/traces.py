@@ -96,7 +96,7 @@ def start(app: web.Application) -> None:
     app.on_shutdown.append(traces.stop)
 
 
-class Taken(TypedDict):
+class ExportResponse(TypedDict):
     """Nothing more is said."""
 
 
@@ -173,4 +173,6 @@ def _ignored(name: str, value: object, done: str) -> None:
     """Ignore changes of span values, since there is no one to report them to."""
 
 
-ROUTES = (Route("POST", TRACES_PATH, export, body=ExportRequest, answer=Taken, media=[PROTOBUF], others=[415, 422]),)
+ROUTES = (
+    Route("POST", TRACES_PATH, export, body=ExportRequest, answer=ExportResponse, media=[PROTOBUF], others=[415, 422]),
+)

@@ -133,7 +133,7 @@ class UserInsights(ListedUser):
     conversations: list[Insight]
 
 
-class Said(TypedDict):
+class TurnTexts(TypedDict):
     """What was said in a turn."""
 
     user: Scalar
@@ -201,7 +201,7 @@ def _insight(user: ListedUser, conversation: Sequence[Any]) -> Insight:
     return insight
 
 
-def conversation(connection: Connection, app: App, query: OfConversation) -> list[Said]:
+def conversation(connection: Connection, app: App, query: OfConversation) -> list[TurnTexts]:
     """The turns of a conversation."""
     mine = {"conversation_id": query.conversation_id, "user_id": _user(connection, app, query.user_id)["user_id"]}
     if not find(connection, app, Query(CONVERSATIONS, Filter(mine, CONVERSATIONS.columns), limit=1)):

@@ -354,7 +354,10 @@ def get_survey(documents: Documents, session_id: str, survey_id: str) -> SurveyS
 
 
 def reply_to_survey(documents: Documents, session_id: str, survey_id: str) -> SurveySubmission:
-    """Go on with a survey. It is finished once the contact has said something since its start."""
+    """Go on with a survey.
+
+    It is finished once the contact has said something since its start.
+    """
     survey = active_survey(documents, session_id, survey_id)
     answers = documents.each("message", session_id, role="user")
     at = timestamp()

@@ -38,7 +38,7 @@ from ..unavailable import Unavailable
 from . import actions
 from .desk import Agents, Reply
 from .documents import APP_ID, Document, Documents
-from .shapes import Answer, Session
+from .shapes import ReplyRequest, Session
 from .webhooks import WebhookSender
 
 PREFIX = "/conversations/v2"
@@ -109,7 +109,7 @@ async def reply_in_session(request: web.Request, caller: str) -> web.Response:
     body = await _body(request)
     key = _key(request, body)
     session_id = request.match_info["session_id"]
-    seconds = _as(Answer, body).debounce_time or 0
+    seconds = _as(ReplyRequest, body).debounce_time or 0
 
     def look(connection: Connection) -> tuple[App, str | None]:
         app = find_app(connection, caller, APP_ID)
@@ -249,7 +249,7 @@ ROUTES: Sequence[Route] = (
     _route(_Write, "PATCH", SESSION, actions.update_session),
     _route(_Write, "POST", f"{SESSION}/transfer", actions.transfer_session),
     _route(_Write, "POST", f"{SESSION}/finish", actions.finish_session),
-    _route(Route, "POST", f"{SESSION}/reply", reply_in_session, body=Answer, answer=Session),
+    _route(Route, "POST", f"{SESSION}/reply", reply_in_session, body=ReplyRequest, answer=Session),
     _route(_Write, "POST", f"{SESSION}/schedule", actions.create_schedule),
     _route(_Write, "POST", f"{SESSION}/messages", actions.create_message),
     _route(_Read, "POST", f"{SESSION}/messages/search", actions.search_messages),

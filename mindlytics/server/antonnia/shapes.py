@@ -68,7 +68,7 @@ class Finish(Struct):
     ending_survey_id: Id = None
 
 
-class Answer(Struct):
+class ReplyRequest(Struct):
     """How long to wait for more from the contact."""
 
     debounce_time: Annotated[int, Meta(ge=0, le=LONGEST_DEBOUNCE, description="Seconds.")] | None = None
