@@ -15,6 +15,7 @@ from .context import Record
 from .documents import MAX_DOCUMENT, encoded, line_record, parse, records_of
 from .model import Problem
 from .shapes import archives
+from .shapes.pydantic_ai import is_message
 from .tables import csv_records, is_csv, parquet_records
 from .texts import is_chat, text_records
 from .unpacking import FAULTS, FREE, MAX_RATIO, PARQUET, PEEK, ZIP, Damaged, Peeked, Stream, unpacked
@@ -161,6 +162,8 @@ def looks_like(head: bytes) -> str:
 
 def is_message_list(value: object) -> bool:
     """Whether the first row of an array is a message, so that the array is one conversation."""
+    if is_message(value):
+        return True
     if not isinstance(value, dict) or any(
         key in value for key in ("messages", "conversation_id", "session_id", "object")
     ):
