@@ -11,6 +11,7 @@ from .fields import JsonObject
 from .shapes import (
     AnyShape,
     Shape,
+    adk_session,
     ai_sdk_ui,
     anthropic_messages,
     bedrock_converse,
@@ -48,6 +49,7 @@ from .shapes import (
 from .talk import Talk
 
 SHAPES: tuple[AnyShape, ...] = (
+    adk_session.SHAPE,
     botframework_transcript.SHAPE,
     chatgpt_export.SHAPE,
     claude_code.SHAPE,

@@ -34,32 +34,34 @@ def _exchange(record: JsonObject, context: Context) -> Exchange:
     response = object_or_empty(whole(record.get("response")))
     if request.get("systemInstruction") or request.get("system_instruction"):
         context.leave("system messages")
-    messages = [_message(f"contents[{index}]", each, context) for index, each in enumerate(contents)]
+    messages = [message(f"contents[{index}]", each, context) for index, each in enumerate(contents)]
     candidate = next(iter(objects_in(response.get("candidates"))), {})
-    at = first_time("", {"created": _get(response, "createTime")}, context) or first_time("", record, context)
+    at = first_time("", {"created": get(response, "createTime")}, context) or first_time("", record, context)
     answer = None
     if response:
-        said = _message(
-            "candidates[0].content", {"role": "model", **object_or_empty(candidate.get("content"))}, context
-        )
-        usage = _usage(_get(response, "usageMetadata"))
+        said = message("candidates[0].content", {"role": "model", **object_or_empty(candidate.get("content"))}, context)
+        used = usage(get(response, "usageMetadata"))
         answer = [
             Message(
-                "assistant", said.items, at, text_or_none(_get(response, "modelVersion")), usage, failed=not said.items
+                "assistant", said.items, at, text_or_none(get(response, "modelVersion")), used, failed=not said.items
             )
         ]
     return Exchange(
         messages,
         answer if response else [],
         an_id(record.get("session_id"), record.get("conversation_id")),
-        an_id(_get(response, "responseId")),
+        an_id(get(response, "responseId")),
         an_id(record.get("user_id")),
         at,
         at,
     )
 
 
-def _message(where: str, value: object, context: Context) -> Message:
+def message(where: str, value: object, context: Context) -> Message:
+    """One content: its role and its parts.
+
+    :raises InvalidEvent: it is none.
+    """
     found = an_object(where, value)
     role = ROLES.get(found.get("role"))
     if role is None:
@@ -81,38 +83,39 @@ def _part(where: str, part: object, context: Context) -> Iterator[Item]:
         if not isinstance(fields["text"], str):
             raise InvalidEvent(f"{where}.text", "a str", fields["text"])
         yield Said(fields["text"])
-    elif isinstance(call := _get(fields, "functionCall"), dict):
+    elif isinstance(call := get(fields, "functionCall"), dict):
         yield Called(
             name(f"{where}.functionCall.name", call.get("name")),
             arguments(call.get("args")),
             text_or_none(call.get("id")),
         )
-    elif isinstance(found := _get(fields, "functionResponse"), dict):
+    elif isinstance(found := get(fields, "functionResponse"), dict):
         value = found.get("response")
         returned = value if value is None or isinstance(value, str) else as_json(value)
         yield Returned(returned, text_or_none(found.get("id")), text_or_none(found.get("name")))
     elif any(
-        _get(fields, key) is not None for key in ("inlineData", "fileData", "executableCode", "codeExecutionResult")
+        get(fields, key) is not None for key in ("inlineData", "fileData", "executableCode", "codeExecutionResult")
     ):
         context.leave(f"parts with {min(fields)}")
     else:
         context.unread(f"parts with {', '.join(sorted(fields))[:100] or 'nothing in them'}")
 
 
-def _get(fields: JsonObject, name: str) -> object:
+def get(fields: JsonObject, name: str) -> object:
     """A value by its name in camel case, or in snake case."""
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
     return fields.get(name, fields.get(snake))
 
 
-def _usage(value: object) -> Usage:
+def usage(value: object) -> Usage:
+    """Usage as Gemini has it, in which thoughts are counted apart."""
     if not isinstance(value, dict):
         return NOTHING
-    written = [count(_get(value, key)) for key in ("candidatesTokenCount", "thoughtsTokenCount")]
+    written = [count(get(value, key)) for key in ("candidatesTokenCount", "thoughtsTokenCount")]
     return Usage(
-        count(_get(value, "promptTokenCount")),
+        count(get(value, "promptTokenCount")),
         sum(each or 0 for each in written),
-        count(_get(value, "cachedContentTokenCount")),
+        count(get(value, "cachedContentTokenCount")),
     )
 
 
