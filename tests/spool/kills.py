@@ -109,9 +109,9 @@ def misbehaving(at_random: random.Random) -> faults.Fault:
 
 
 def make(face: str, url: str, spool: Path | None, **more: Any) -> Any:
-    """A client of that name, which sends small batches soon."""
+    """A client of that name, which sends small batches soon. Its queue has room for all that a program records."""
     quick = {"max_retry_wait": 0.02, "flush_interval": 0.005, "max_batch_events": 50}
-    settings: dict[str, Any] = {"spool": spool, **quick, **more}
+    settings: dict[str, Any] = {"spool": spool, "max_queue_events": 10**6, **quick, **more}
     if "Align" in face:
         return getattr(align, face)(project_id="p", api_key="k", api_host=url, **settings)
     return getattr(mindlytics, face)(api_key="k", project_id="p", server_endpoint=url, **settings)
