@@ -18,9 +18,10 @@ MODELS = (types.Session, types.Message, types.SessionSchedule, types.SurveySubmi
 
 def schemas() -> dict[str, Schema]:
     """The schema of each type."""
+    unions = {base: kinds for base, kinds in KINDS.items() if base.__module__ == types.__name__}  # not those of compat
     return {
-        **{_name(base): {"oneOf": [_ref(kind) for kind in kinds.values()]} for base, kinds in KINDS.items()},
-        **{_name(kind): _model(kind) for kinds in KINDS.values() for kind in kinds.values()},
+        **{_name(base): {"oneOf": [_ref(kind) for kind in kinds.values()]} for base, kinds in unions.items()},
+        **{_name(kind): _model(kind) for kinds in unions.values() for kind in kinds.values()},
         **{_name(kind): _model(kind) for kind in MODELS},
     }
 
