@@ -174,7 +174,10 @@ class Ledger:
         return bool(self._waiters)
 
     def wait(self, account: Account | None, notify: Callable[[], object]) -> Waiter | None:
-        """A waiter for everything pending now, or None if nothing is. ``notify`` is called with the lock held."""
+        """A waiter for everything pending now, or None if nothing is, or all of it was given up and stays on disk.
+
+        :param notify: called with the lock held.
+        """
         counts = account or self.total
         with self.lock:
             waiter = Waiter(account, notify)
@@ -183,7 +186,7 @@ class Ledger:
             # so no interrupt comes between them.
             waiter.last = self.total.accepted
             waiter.remaining = counts.accepted - counts.delivered - counts.refused - counts.dropped
-            if waiter.remaining > 0:
+            if waiter.remaining > 0 and waiter.last > self._given_up:
                 return waiter
             self._remove(waiter)
             return None

@@ -131,8 +131,6 @@ class AsyncPipeline(Pipeline):
         self, timeout: float | None, account: Account | None = None, *, ending: bool = False
     ) -> FlushResult:
         self.check_process()
-        if self.is_over:
-            return self.ledger.result(account)
         self._home = asyncio.get_running_loop()
         done, notify = _signal()
         waiter = self.ledger.wait(account, notify)

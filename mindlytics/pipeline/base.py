@@ -194,7 +194,6 @@ class Pipeline(Sender):
     def _give_up_rest(self) -> None:
         """Drop what the sender left unsettled when the time to close is over, except what is on disk."""
         self.give_up()
-        self.is_over = True
 
     def _closed_with(self) -> FlushResult:
         """The account of a closed pipeline. If it lost events, it is kept for the line at exit."""

@@ -67,8 +67,6 @@ def wait_until_settled(
 ) -> None:
     """Send what is pending, of that account or of all, and wait until it is settled, ``timeout`` seconds at most."""
     pipeline.check_process()
-    if pipeline.is_over:
-        return
     done = WakeUp()
     waiter = pipeline.ledger.wait(account, done.set)
     if waiter is None or not _may_wait(pipeline):

@@ -72,8 +72,6 @@ class Sender(ABC):
     def __init__(self, settings: Settings, make_wire: Callable[[], Wire]) -> None:
         self.settings = settings
         self.closed: bool = False
-        self.is_over: bool = False
-        """Whether it was closed, and sends no more. What is still pending is on disk, for a later process."""
         self._make_wire = make_wire
         self._begin_sending()
 
