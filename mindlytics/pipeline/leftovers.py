@@ -26,7 +26,7 @@ from ..settings import Settings
 from ..spool.directory import Directory
 from ..spool.run import Log, Logged
 from .attempts import Attempts, spent
-from .logged import expired, has_expired, note_posted, places_of
+from .logged import has_expired, note_posted, parted, places_of
 from .suspects import FAULT_STATUSES, takes_another
 from .waiting import clock
 
@@ -238,12 +238,10 @@ class Leftovers:
     def _entries(self, run: _Run, found: list[Logged], *, is_batch: bool = False) -> list[Entry]:
         """Count events in, and drop those that are too old. A batch that was posted is kept or dropped as a whole."""
         account, total = run.account, run.ledger.total
-        entries: list[Entry] = [(-place, account.number, place, data) for _, _, place, data in found]
-        max_age = self._settings.spool_max_age
+        read: list[Entry] = [(-place, account.number, place, data) for _, _, place, data in found]
+        entries, old = parted(run.log, read[-1:] if is_batch else read, self._settings.spool_max_age)
         if is_batch:
-            old = entries if expired(run.log, entries[-1:], max_age) else []
-        else:
-            old = expired(run.log, entries, max_age)
+            entries, old = ([], read) if old else (read, [])
         for counts in (account, total):
             counts.accepted += len(found)
             counts.spooled += len(found)
@@ -252,8 +250,6 @@ class Leftovers:
             run.ledger.dropped(old, Reason.SPOOL_EXPIRED)
             run.log.settle(places_of(old), time.time())
             self._ledger.absorb(run.ledger)
-            gone = set(old)
-            entries = [entry for entry in entries if entry not in gone]
         return entries
 
     def _finish(self, run: _Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..delivery.account import Entry
 from ..delivery.batcher import Batch
@@ -29,12 +29,18 @@ def note_posted(log: Log, batch: Batch, *, is_synced: bool) -> None:
             log.sync()
 
 
-def expired(log: Log, entries: Sequence[Entry], max_age: float) -> list[Entry]:
-    """Those entries that are too old. If the clock was not yet set when one was written, it counts as new."""
+def parted(log: Log, entries: list[Entry], max_age: float) -> tuple[list[Entry], list[Entry]]:
+    """The entries to send, and those that are too old. If the clock was not yet set when one was written, it counts as
+    new.
+    """
     since, written_at = time.time() - max_age, log.written_at
-    return [entry for entry in entries if CLOCKS_ARE_SET <= written_at.get(-entry[2], since) < since]
+    old = [entry for entry in entries if CLOCKS_ARE_SET <= written_at.get(-entry[2], since) < since]
+    if not old:
+        return entries, old
+    gone = set(old)
+    return [entry for entry in entries if entry not in gone], old
 
 
 def has_expired(log: Log, batch: Batch, max_age: float) -> bool:
     """Whether all of a batch is too old. A batch stays whole, since the service may know it by its key."""
-    return bool(expired(log, batch.entries[-1:], max_age))
+    return bool(parted(log, batch.entries[-1:], max_age)[1])

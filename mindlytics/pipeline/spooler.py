@@ -21,7 +21,7 @@ from ..settings import Settings
 from ..spool.directory import Directory
 from ..spool.run import Log
 from .durable import DurableIntake
-from .logged import expired, has_expired, note_posted, places_of
+from .logged import has_expired, note_posted, parted, places_of
 from .own_run import OwnRun
 from .waiting import WakeUp, clock
 
@@ -223,13 +223,11 @@ class Spooler:
         return popped
 
     def _read(self, log: Log, max_events: int, max_bytes: int) -> list[Entry]:
-        entries: list[Entry] = list(log.read(max_events, max_bytes))
-        old = expired(log, entries, self._settings.spool_max_age)
+        read: list[Entry] = list(log.read(max_events, max_bytes))
+        entries, old = parted(log, read, self._settings.spool_max_age)
         if old:  # not always the first ones, since the clock may have been set
             self._ledger.dropped(old, Reason.SPOOL_EXPIRED)
             self._settled(log, places_of(old))
-            gone = set(old)
-            entries = [entry for entry in entries if entry not in gone]
         return entries
 
     def begin(self, batch: Batch) -> None:
