@@ -33,7 +33,7 @@ REASONS = {
     422: "A rule is broken, or the Idempotency-Key was used with another body.",
     426: "This address is a WebSocket's.",
     501: "A library that this needs is not installed.",
-    503: "The store cannot do this for now; `message` or `detail` says why.",
+    503: "The store cannot do this at present; `message` or `detail` says why.",
 }
 
 
