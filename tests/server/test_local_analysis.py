@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vader import SentimentIntensityAnalyzer
 
 from mindlytics.server.analysis import Call, Dialogue, Findings, Step, Turn
 from mindlytics.server.analysis.local import MAX_INTENTS, analyse, failed
@@ -39,6 +40,10 @@ def found(*steps: Step) -> Findings:
         ("We are looking for a red bicycle", "get red bicycle"),
         ("can i get a large coffee with oat milk", "get large coffee"),
         ("one Chai Latte please", "get chai latte"),
+        ("one Chai Latte plea\N{LATIN SMALL LETTER LONG S}e", "get chai latte"),
+        ("can \N{LATIN SMALL LETTER DOTLESS I} get a large coffee", "get large coffee"),
+        ("MAY \N{LATIN CAPITAL LETTER I WITH DOT ABOVE} HAVE A LARGE COFFEE", "get large coffee"),
+        ("I'm looking for\ta red bicycle", "get red bicycle"),
         ("Can you help me reset my password?", "reset password"),
         ("Could you tell me about your opening hours?", "ask about opening hours"),
         ("how do I change my delivery address?", "change delivery address"),
@@ -175,8 +180,94 @@ def test_sentiment(texts: list[str], expected: str) -> None:
     assert expected == verdict(found)
 
 
+PIECES = [
+    *(
+        "the",
+        "to",
+        "I",
+        "boots",
+        "7",
+        "GREAT",
+        "great!",
+        "(good)",
+        "bad",
+        "no",
+        "not",
+        "but",
+        "very",
+        "kind",
+        "of",
+        "least",
+    ),
+    *(
+        "CAN'T",
+        "can\N{RIGHT SINGLE QUOTATION MARK}t",
+        "stand",
+        "fed",
+        "up,",
+        "in",
+        "RED",
+        "red",
+        "to",
+        "die",
+        "for",
+        "o.o",
+    ),
+    *(
+        ":)",
+        ":),",
+        "...",
+        "?",
+        "!!",
+        "(",
+        "'}{'",
+        ")",
+        "\N{GRINNING FACE}",
+        "\u2764\ufe0f",
+        "\u2018good\u2019",
+        "caf\u00e9",
+    ),
+    *(
+        "\u20147",
+        "\u00a9",
+        "\u0130",
+        "\n",
+        "\x1c",
+        "7\ufe0f\u20e3",
+        "bad\u200d",
+        "break",
+        "a",
+        "leg",
+        "upper",
+        "hand",
+        "8)",
+    ),
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from(["", " ", "  "]))
+def test_a_score_is_that_of_vader(pieces: list[str], gap: str) -> None:
+    text = gap.join(pieces)
+    assert [SentimentIntensityAnalyzer().polarity_scores(text)["compound"]] == scores(
+        [text], ["what is it to you"] * 50
+    )
+
+
+def test_a_text_without_a_word_of_the_lexicon_spares_the_work_of_vader(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def polarity_scores(_: object, text: str) -> dict[str, float]:
+        read.append(text)
+        return {"compound": 0.5}
+
+    monkeypatch.setattr(SentimentIntensityAnalyzer, "polarity_scores", polarity_scores)
+    assert [0.0, 0.5, 0.5] == scores(["The meeting is at three.", "That is great!", "\N{GRINNING FACE}"])
+    assert ["That is great!", "\N{GRINNING FACE}"] == read
+
+
 def test_without_a_lexicon_nothing_is_said_about_sentiment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mindlytics.server.analysis.sentiment._analyzer", lambda: None)
+    monkeypatch.setattr("mindlytics.server.analysis.sentiment._score", lambda: None)
     findings = found(turn("Where is my parcel? This is terrible."))
     assert (None, None) == (findings.sentiment, findings.intents[0].sentiment)
     assert "ask about parcel (fulfilled)" == findings.summary
@@ -187,6 +278,11 @@ def test_english_is_recognised_among_other_languages() -> None:
     assert english(["Madrid."])
     assert not english(["Où est mon colis, s'il vous plaît ?"])
     assert not english(["¿Dónde está el paquete que pedí ayer?"])
+
+
+def test_a_text_that_begins_in_english_is_english_whatever_follows() -> None:
+    assert english(["The order is here. " * 20, "xx " * 200])
+    assert not english(["The order is here.", "xx " * 200])
 
 
 def test_conversations_without_words() -> None:

@@ -33,6 +33,8 @@ _REFUSAL = re.compile(
     r"|i (?:do not|don't) know|i(?: am|'m) afraid|(?:i am|i'm),? (?:so |very )?sorry)\b",
     re.IGNORECASE,
 )
+_OF_REFUSAL = ("not", "n't", "unable", "unfortunately", "afra", "orry")
+"""Each refusal has one of these, none of which has another letter that is equal in another case, as an s has."""
 
 
 @define
@@ -59,7 +61,7 @@ class _Wish:
         """
         if not self.answer.strip():
             return False
-        return not failed(self.call) if self.call is not None else not _REFUSAL.search(plain(self.answer[:MAX_TEXT]))
+        return not (refused(self.answer) if self.call is None else failed(self.call))
 
     @property
     def outcome(self) -> str:
@@ -97,6 +99,13 @@ def analyse(dialogue: Dialogue) -> Findings:
 def failed(call: Call) -> bool:
     """Whether the result of a call reports an error."""
     return _ERROR.match((call.result or "")[:MAX_TEXT]) is not None
+
+
+def refused(answer: str) -> bool:
+    """Whether an answer is a refusal."""
+    text = plain(answer[:MAX_TEXT])
+    lowered = text.lower()
+    return any(part in lowered for part in _OF_REFUSAL) and _REFUSAL.search(text) is not None
 
 
 def _wishes(steps: Sequence[Step], scores: dict[int, float]) -> list[_Wish]:

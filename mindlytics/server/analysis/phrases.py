@@ -60,7 +60,9 @@ def plain(text: str) -> str:
 def request_in(text: str) -> str | None:
     """The name of the first request in a text, in lower case, or None."""
     for sentence in _SENTENCE.findall(plain(text)):
-        name = _request(_GREETING.sub("", sentence.strip()))
+        said = sentence.strip()
+        greeting = _GREETING.match(said)
+        name = _request(said[greeting.end() :] if greeting else said)
         if name is not None:
             return name
     return None
@@ -68,21 +70,19 @@ def request_in(text: str) -> str | None:
 
 def _request(sentence: str) -> str | None:
     """The request in one sentence. The forms are tried from the clearest to the vaguest."""
-    for form in (_WANT_TO, _CAN_YOU):
-        if found := form.search(sentence):
-            return _verb_and_object(found["rest"])
-    for form in (_HAVE, _WANT):
-        if found := form.search(sentence):
-            return _get(found["rest"])
-    if found := _CAN_I.search(sentence):
-        return _verb_and_object(found["rest"])
-    words = _WORD.findall(sentence.lower())
-    if words and words[0] in VERBS:
+    lowered = sentence.lower()
+    words = set(lowered.split())
+    sure = sentence.isascii()  # a form may also match letters whose other case is ASCII, as that of the long s is
+    for form, needed, name in _FORMS:
+        if not (sure and words.isdisjoint(needed)) and (found := form.search(sentence)):
+            return name(found["rest"])
+    if (word := _WORD.search(lowered)) and word[0] in VERBS:
         return _verb_and_object(sentence)
-    if (found := _PLEASE.search(sentence)) and (words := _WORD.findall(found["rest"].lower())) and words[0] in VERBS:
-        return _verb_and_object(found["rest"])
-    if found := _SOMETHING_PLEASE.match(sentence):
-        return _get(found["rest"])
+    if not sure or "please" in lowered:
+        if (found := _PLEASE.search(sentence)) and (word := _WORD.search(found["rest"].lower())) and word[0] in VERBS:
+            return _verb_and_object(found["rest"])
+        if found := _SOMETHING_PLEASE.match(sentence):
+            return _get(found["rest"])
     if found := _QUESTION.match(sentence):
         about = _words(found["rest"], SKIPPED | EMPTY, CLAUSE_END)
         return f"ask about {' '.join(about)}" if about else None
@@ -119,3 +119,13 @@ def _words(text: str, skipped: frozenset[str] | set[str], ends: frozenset[str]) 
         if len(found) == MAX_WORDS:
             break
     return found
+
+
+_FORMS = (
+    (_WANT_TO, {"to"}, _verb_and_object),
+    (_CAN_YOU, {"you"}, _verb_and_object),
+    (_HAVE, {"have", "take", "get", "for"}, _get),
+    (_WANT, {"want", "need", "like"}, _get),
+    (_CAN_I, {"i", "we"}, _verb_and_object),
+)
+"""The clearest forms. Each needs one of these words."""
