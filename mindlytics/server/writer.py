@@ -179,8 +179,7 @@ class Writer:
             records.end()
             connection.commit()
         except Exception as error:
-            records.forget()
-            records.written.clear()
+            records.undo(0)
             connection.rollback()
             self._failed(self._database.unavailable(error) or error, jobs)
             return
@@ -208,7 +207,7 @@ class Writer:
         :raises sqlalchemy.exc.OperationalError: the database undid the whole transaction.
         """
         connection, records = self._connection, self._records
-        savepoint = connection.begin_nested()
+        connection.exec_driver_sql("SAVEPOINT job")
         before = len(records.written)
         try:
             result = job.work(records)
@@ -216,13 +215,12 @@ class Writer:
         except Exception as error:
             if self._database.unavailable(error):
                 raise
-            records.forget()
-            del records.written[before:]
-            savepoint.rollback()
+            records.undo(before)
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
             if self._database.refuses_text(error):
                 error = InvalidEvent("a text", "without the character U+0000, which the database cannot keep", "\0")
             return None, error
-        savepoint.commit()
+        connection.exec_driver_sql("RELEASE SAVEPOINT job")
         return result, None
 
     def _shorten_log(self) -> None:
