@@ -133,7 +133,9 @@ _OPEN = select(conversations).where(
     conversations.c.session.in_(bindparam("numbers", expanding=True)), conversations.c.ended_at.is_(None)
 )
 _CONVERSATION = select(conversations).where(
-    conversations.c.session == bindparam("session"), conversations.c.conversation_id == bindparam("name")
+    conversations.c.scope == bindparam("scope"),
+    conversations.c.conversation_id == bindparam("name"),
+    conversations.c.session == bindparam("session"),
 )
 
 
@@ -279,7 +281,7 @@ class Records:
         """The conversation of this id in this session, if there is one."""
         conversation = session.conversations.get(conversation_id)
         if conversation is None and not session.complete:
-            names = {"session": session.seq, "name": conversation_id}
+            names = {"scope": session.scope, "name": conversation_id, "session": session.seq}
             row = self.connection.execute(_CONVERSATION, names).one_or_none()
             if row is not None:
                 conversation = session.conversations[conversation_id] = _conversation(row)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import EPOCH, UTC, parse_timestamp
 
-REVISION = "0009"
+REVISION = "0010"
 """The version of the tables below, the last one in ``migrations/``."""
 
 MICROSECOND = timedelta(microseconds=1)
@@ -165,9 +165,15 @@ conversations = Table(
     _number("prompt_tokens"),
     _number("completion_tokens"),
     Column("cost", Float(53)),
-    UniqueConstraint("session", "conversation_id"),
 )
-Index("conversations_by_id", conversations.c.scope, conversations.c.conversation_id)
+Index(
+    "conversations_by_id",
+    conversations.c.scope,
+    conversations.c.conversation_id,
+    conversations.c.session,
+    unique=True,
+)
+Index("conversations_of_session", conversations.c.session)
 events = Table(
     "events",
     metadata,

@@ -184,9 +184,14 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
         "DROP FUNCTION forget_event_words, forget_user_words",
         "DROP TABLE event_words, user_words, unindexed, forgotten",
         "ALTER TABLE store DROP COLUMN indexed",
+        "DROP INDEX conversations_by_id, conversations_of_session",
+        "ALTER TABLE conversations ADD UNIQUE (session, conversation_id)",
+        "CREATE INDEX conversations_by_id ON conversations (scope, conversation_id)",
         "UPDATE alembic_version SET version_num = '0007'",
     )
+    indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     with psycopg.connect(url, autocommit=True) as connection:
+        present = connection.execute(indexes).fetchall()
         for statement in former:
             connection.execute(statement)
     with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
@@ -195,6 +200,8 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
             assert kind == result["kind"]
         caller.take(turn("a parcel", ""))
         assert 2 == len(caller.get("/bc/v1/search", q="parcel").json()["results"])
+    with psycopg.connect(url) as connection:
+        assert present == connection.execute(indexes).fetchall()
 
 
 @pytest.mark.parametrize("few", [0, 2, 2_000])
