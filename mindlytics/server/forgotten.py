@@ -64,7 +64,7 @@ class Forgotten:
         others = set(self._until.values())
         while until in others:
             until += 1
-        statement = upsert(connection.dialect.name, forgotten)
+        statement = upsert(connection, forgotten)
         replaced = statement.on_conflict_do_update(
             index_elements=["scope", "name"], set_={"until": statement.excluded.until}
         )

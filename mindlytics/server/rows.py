@@ -121,11 +121,11 @@ def _insert_events() -> Any:
 
 
 def _note(connection: Connection) -> Any:
-    return upsert(connection.dialect.name, unindexed).on_conflict_do_nothing()
+    return upsert(connection, unindexed).on_conflict_do_nothing()
 
 
 def _link(connection: Connection) -> Any:
-    statement = upsert(connection.dialect.name, devices)
+    statement = upsert(connection, devices)
     return statement.on_conflict_do_update(
         index_elements=["scope", "device_id"], set_={"owner": statement.excluded.owner}
     )

@@ -6,6 +6,7 @@ that is later than an end. Events later than the last end belong to the last str
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from attrs import Factory, define
@@ -24,14 +25,18 @@ LAST: Place = (INTEGERS[-1], 0)
 _E = events.c
 _OF = and_(_E.session == bindparam("session"), _E.conversation == bindparam("conversation"))
 _BOUNDS = (
-    select(_E.event, _E.timestamp, _E.seq)
-    .where(_OF, _E.event.in_((StartConversation.event, EndConversation.event)))
+    select(_E.session, _E.conversation, _E.event, _E.timestamp, _E.seq)
+    .where(
+        _E.session.in_(bindparam("sessions", expanding=True)),
+        _E.conversation.in_(bindparam("conversations", expanding=True)),
+        _E.event.in_((StartConversation.event, EndConversation.event)),
+    )
     .order_by(_E.timestamp, _E.seq)
 )
 _RUNTIME = func.coalesce(json_number(_E.properties, literal("runtime", Text())), 0)
 _PLACE = tuple_(_E.timestamp, _E.seq)
 _EVENTS = (
-    select(_E.seq, _E.event, _E.timestamp, _E.properties)
+    select(_E.seq, _E.event, _E.timestamp, _E.properties, _E.former_id)
     .where(
         _OF,
         tuple_(bindparam("since"), bindparam("since_seq")) <= _PLACE,
@@ -67,34 +72,40 @@ class Stretch:
     ends: list[End] = Factory(list)
 
 
-def stretches(connection: Connection, key: Key) -> list[Stretch]:
-    """The stretches of a conversation, in order of time."""
-    found = [Stretch()]
-    for event, timestamp, seq in connection.execute(_BOUNDS, key._asdict()):
+def stretches(connection: Connection, keys: Collection[Key]) -> dict[Key, list[Stretch]]:
+    """The stretches of each conversation, in order of time."""
+    found = {key: [Stretch()] for key in keys}
+    of_them = {"sessions": {key.session for key in keys}, "conversations": {key.conversation for key in keys}}
+    for session, conversation, event, timestamp, seq in connection.execute(_BOUNDS, of_them):
+        of_one = found[Key(session, conversation)]
         if event == EndConversation.event:
-            found[-1].ends.append(End(seq, timestamp))
-        elif found[-1].ends:
-            found[-1].until = (timestamp, seq)
-            found.append(Stretch(since=(timestamp, seq)))
+            of_one[-1].ends.append(End(seq, timestamp))
+        elif of_one[-1].ends:
+            of_one[-1].until = (timestamp, seq)
+            of_one.append(Stretch(since=(timestamp, seq)))
     return found
 
 
 def end_of(connection: Connection, key: Key, timestamp: int) -> End | None:
     """The end of the stretch that an event of this time belongs to, or None while the stretch is open."""
-    for stretch in stretches(connection, key):
+    for stretch in stretches(connection, [key])[key]:
         if timestamp < stretch.until[0]:
             return min(stretch.ends, default=None)
     return None
 
 
-def events_until(connection: Connection, key: Key, event: int) -> CursorResult[int, str, int, str]:
-    """The number, name, time and properties of the events of the stretch that this event ended, in order of time.
+def events_until(
+    connection: Connection, key: Key, event: int, among: Sequence[Stretch]
+) -> CursorResult[int, str, int, str, str | None]:
+    """The number, name, time, properties and former id of the events of the stretch that this event ended, by time.
 
     A call is placed by its middle. It belongs to the turn that most of it overlaps, even if it was recorded
     after that turn.
+
+    :param among: the stretches of the conversation.
     """
     since, until = LAST, LAST
-    for stretch in stretches(connection, key):
+    for stretch in among:
         if any(end.event == event for end in stretch.ends):
             since, until = stretch.since, stretch.until
     bounds = {"since": since[0], "since_seq": since[1], "until": until[0], "until_seq": until[1]}

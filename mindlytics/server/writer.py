@@ -179,7 +179,8 @@ class Writer:
             records.end()
             connection.commit()
         except Exception as error:
-            records.undo(0)
+            records.forget()
+            records.written.clear()
             connection.rollback()
             self._failed(self._database.unavailable(error) or error, jobs)
             return
@@ -207,7 +208,7 @@ class Writer:
         :raises sqlalchemy.exc.OperationalError: the database undid the whole transaction.
         """
         connection, records = self._connection, self._records
-        connection.exec_driver_sql("SAVEPOINT job")
+        savepoint = connection.begin_nested()
         before = len(records.written)
         try:
             result = job.work(records)
@@ -215,12 +216,13 @@ class Writer:
         except Exception as error:
             if self._database.unavailable(error):
                 raise
-            records.undo(before)
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+            records.forget()
+            del records.written[before:]
+            savepoint.rollback()
             if self._database.refuses_text(error):
                 error = InvalidEvent("a text", "without the character U+0000, which the database cannot keep", "\0")
             return None, error
-        connection.exec_driver_sql("RELEASE SAVEPOINT job")
+        savepoint.commit()
         return result, None
 
     def _shorten_log(self) -> None:

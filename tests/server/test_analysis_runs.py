@@ -28,6 +28,7 @@ from mindlytics.server.run import LocalServer
 from ..postgres import sqlite_only
 from .analysing import APPOINTMENT, SUMMARY, serving, summaries
 from .calls import AT, Caller, event, turn
+from .test_live import heard, listening
 
 
 def mine(dialogue: Dialogue) -> Findings:
@@ -214,3 +215,20 @@ def test_what_cannot_be_stored_is_stored_later(tmp_path: Path, monkeypatch: pyte
         caller.take(turn(), event("end_session"))
         assert 1 == len(summaries(caller))
         assert None is next(failures, None)
+
+
+@sqlite_only
+async def test_findings_name_the_events_of_an_earlier_version_by_their_ids(tmp_path: Path) -> None:
+    with serving(db=tmp_path / "x.db") as caller:
+        caller.take(turn("I have to move my appointment.", "Done."), turn("Thanks!"))
+        with sqlite3.connect(tmp_path / "x.db") as connection:
+            connection.execute("UPDATE events SET former_id = 'before-' || seq")
+        connection.close()
+        async with listening(caller) as socket:
+            caller.take(event("end_session"))
+            events = await heard(socket, "Session Ended")
+        heard_of = {event["event_id"]: event.get("origin_event_id") for event in events}
+        stored = {event["event_id"]: event.get("origin_event_id") for event in caller.find("events")}
+        assert ["Conversation Ended", "Intent Informed", "Intent Closed", SUMMARY] == [e["event"] for e in events][:4]
+        assert ["before-", "before-"] == [str(heard_of[e["event_id"]])[:7] for e in events[1:3]]
+        assert heard_of == {event_id: stored[event_id] for event_id in heard_of}

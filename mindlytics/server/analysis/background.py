@@ -42,6 +42,7 @@ from ..records import Records
 from ..schema import StoreError, now
 from ..store import Store
 from ..stored import Ending, Late, StoredEvent
+from ..timeline import Stretch, stretches
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
 from .outcome import Found, Made, Outcome, add_all, made_of
@@ -243,8 +244,10 @@ class Background:
         began, worked = time.monotonic(), time.thread_time()
         outcomes = []
         with connection.begin():
-            for ended in due(connection, AT_ONCE, self._own(), self._patience):
-                outcomes.append(self._outcome(connection, ended))
+            ends = due(connection, AT_ONCE, self._own(), self._patience)
+            among = stretches(connection, {ended.key for ended in ends}) if ends else {}
+            for ended in ends:
+                outcomes.append(self._outcome(connection, ended, among[ended.key]))
                 if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
                     break
         if not outcomes:
@@ -262,13 +265,14 @@ class Background:
         waiting = list(self._waiting.values())[:AT_ONCE]  # copies, since the writer's thread changes them
         return [ending for one in waiting for ending in list(one.endings)][:AT_ONCE]
 
-    def _outcome(self, connection: Connection, ended: Due) -> Outcome:
+    def _outcome(self, connection: Connection, ended: Due, among: Sequence[Stretch]) -> Outcome:
         """Read and analyse one conversation. A failure of its own is reported, and delays no other.
 
+        :param among: its stretches.
         :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be read at present.
         """
         try:
-            return self._analyse(read(connection, ended), ended)
+            return self._analyse(read(connection, ended, among), ended)
         except SQLAlchemyError:
             raise
         except Exception as error:
@@ -276,7 +280,7 @@ class Background:
 
     def _analyse(self, reading: Reading, ended: Due) -> Outcome:
         """Analyse one conversation. If that fails, its counts are still stored."""
-        outcome = Outcome(ended, [], [])
+        outcome = Outcome(ended, former_ids=reading.former_ids)
         counted = reading.count.properties(reading.started_at, ended.ended_at)
         try:
             found = self._analysis(_dialogue(reading, ended))
@@ -315,7 +319,7 @@ class Background:
     def _failure(self, ended: Due, error: BaseException, **counted: Scalar) -> Outcome:
         """An ``MLError``, and a summary with only the counts."""
         logger.warning("the analysis %s failed: %s", self._name, type(error).__name__)
-        outcome = Outcome(ended, [], [])
+        outcome = Outcome(ended)
         message = valid_text(f"the analysis failed: {type(error).__name__}: {error}")
         self._make(outcome, ML_ERROR, ended.origin, error_message=message)
         self._make(outcome, CONVERSATION_SUMMARY, ended.origin, **counted)

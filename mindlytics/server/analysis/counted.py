@@ -16,6 +16,9 @@ from ...wire import PARTS
 from ..sessions import MAX_COUNT
 from .prices import price
 
+_USAGE = ("model", "prompt_tokens", "completion_tokens")
+_CACHED, _CACHE_WRITTEN, *_ = PARTS
+
 MAX_SUM = sys.float_info.max
 """The largest sum of milliseconds or money."""
 
@@ -50,7 +53,7 @@ class Count:
         if isinstance(cost, (int, float)):
             self._spend(cost)
             return
-        model, prompt, completion = (properties.get(name) for name in ("model", "prompt_tokens", "completion_tokens"))
+        model, prompt, completion = map(properties.get, _USAGE)
         if not (isinstance(model, str) and isinstance(prompt, int) and isinstance(completion, int)):
             return
         self.prompt_tokens = min(self.prompt_tokens + prompt, MAX_COUNT)
@@ -58,7 +61,7 @@ class Count:
         parts = {name: count for name in PARTS if type(count := properties.get(name)) is int and count > 0}
         for name, count in parts.items():
             self.parts[name] = min(self.parts.get(name, 0) + count, MAX_COUNT)
-        cached, cache_written = (parts.get(name, 0) for name in PARTS[:2])
+        cached, cache_written = parts.get(_CACHED, 0), parts.get(_CACHE_WRITTEN, 0)
         if cached + cache_written > prompt:  # the program's own properties, with another meaning
             cached = cache_written = 0
         known = price(model, prompt, completion, at.date(), cached, cache_written)

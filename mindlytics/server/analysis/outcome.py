@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from attrs import define
+from attrs import Factory, define
 from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select
 
 from ...events import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, ML_ERROR
-from ..query import event_id
 from ..records import Records
 from ..schema import events, unanalysed
 from ..schema import intents as intent_rows
@@ -54,31 +53,43 @@ class Found(NamedTuple):
 
 @define
 class Outcome:
-    """The outcome of one analysis: events, ending with the summary, and rows of the table ``intents``."""
+    """The outcome of one analysis: events, ending with the summary, and rows of the table ``intents``.
+
+    :param former_ids: the ids of events of the conversation that an earlier version stored, by their numbers.
+    """
 
     due: Due
-    made: list[Made]
-    intents: list[Found]
+    made: list[Made] = Factory(list)
+    intents: list[Found] = Factory(list)
+    former_ids: Mapping[int, str] = Factory(dict)
 
 
-_CLAIM = delete(unanalysed).where(unanalysed.c.seq == bindparam("note"), unanalysed.c.event == bindparam("ending"))
+_OF_NOTES = unanalysed.c.seq.in_(bindparam("notes", expanding=True))
+_NOTED = select(unanalysed.c.seq, unanalysed.c.event).where(_OF_NOTES)
+_CLAIM = delete(unanalysed).where(_OF_NOTES)
 _INTENTS = insert(intent_rows)
 
 
 def add_all(records: Records, outcomes: Sequence[Outcome]) -> None:
     """Store outcomes, except those that another server stored first."""
-    ids = _ids(records.connection, {event.origin for outcome in outcomes for event in outcome.made})
-    for outcome in outcomes:
-        ended = outcome.due
-        if records.connection.execute(_CLAIM, {"note": ended.seq, "ending": ended.event}).rowcount:
-            _add(records, outcome, ids)
+    connection = records.connection
+    notes = {"notes": [outcome.due.seq for outcome in outcomes]}
+    noted = {(seq, event) for seq, event in connection.execute(_NOTED, notes)}
+    first = [outcome for outcome in outcomes if (outcome.due.seq, outcome.due.event) in noted]
+    if not first:
+        return
+    connection.execute(_CLAIM, {"notes": [outcome.due.seq for outcome in first]})
+    for scope in {outcome.due.scope for outcome in first}:
+        records.load(scope, [outcome.due.session_id for outcome in first if outcome.due.scope == scope])
+    for outcome in first:
+        _add(records, outcome)
+    intents = [found._asdict() for outcome in first for found in outcome.intents]
+    if intents:
+        connection.execute(_INTENTS, intents)
 
 
-def _add(records: Records, outcome: Outcome, ids: Mapping[int, str]) -> None:
-    """Store an outcome.
-
-    :param ids: those of the events that caused its events.
-    """
+def _add(records: Records, outcome: Outcome) -> None:
+    """Store an outcome, but for its intents."""
     ended, connection = outcome.due, records.connection
     session = records.session(ended.scope, ended.session_id)
     assert session is not None
@@ -93,7 +104,7 @@ def _add(records: Records, outcome: Outcome, ids: Mapping[int, str]) -> None:
         properties = {**orjson.loads(made[-1].properties), "replaces": former[-1].event_id}
         made = [*made[:-1], made[-1]._replace(properties=orjson.dumps(properties).decode())]
     traits = traits_json(session.user)
-    records.written.extend(
+    records.add_events(
         StoredEvent(
             number,
             ended.scope,
@@ -109,12 +120,10 @@ def _add(records: Records, outcome: Outcome, ids: Mapping[int, str]) -> None:
             ended.conversation_id,
             session.user.user_id,
             records.event_id(number),
-            ids[event.origin],
+            _id(records, outcome, event.origin),
         )
         for number, event in enumerate(made, records.number(len(made)))
     )
-    if outcome.intents:
-        connection.execute(_INTENTS, [found._asdict() for found in outcome.intents])
     if priced:  # the other costs were added when they came
         conversation.cost = max((conversation.cost or 0.0) + priced, 0.0)
     for counted in (session, conversation):
@@ -133,10 +142,11 @@ def made_of(ending: StoredEvent, connection: Connection) -> list[StoredEvent]:
     return _found(connection, ending.key, ending.seq)
 
 
-def _ids(connection: Connection, numbers: set[int]) -> dict[int, str]:
-    """The ids of events, by their numbers."""
-    query = select(events.c.seq, event_id(events)).where(events.c.seq.in_(numbers))
-    return {row[0]: row[1] for row in connection.execute(query)}
+def _id(records: Records, outcome: Outcome, number: int) -> str:
+    """The id of an event of the conversation."""
+    if number == outcome.due.event:
+        return outcome.due.event_id
+    return outcome.former_ids.get(number) or records.event_id(number)
 
 
 def _found(connection: Connection, key: Key, ending: int) -> list[StoredEvent]:

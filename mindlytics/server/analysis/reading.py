@@ -18,7 +18,7 @@ from ..schema import as_datetime, events, now
 from ..schema import conversations as conversation_rows
 from ..schema import sessions as session_rows
 from ..schema import unanalysed as notes
-from ..timeline import Key, events_until
+from ..timeline import Key, Stretch, events_until
 from . import Call, Step, Turn
 from .counted import Count
 
@@ -97,13 +97,14 @@ class Due(NamedTuple):
 
 @define
 class Reading:
-    """A conversation: its steps, the event and the time of each, and the counts."""
+    """A conversation: its steps, the event and the time of each, the counts, and ids that an earlier version gave."""
 
     started_at: datetime
     count: Count = Factory(Count)
     steps: deque[Step] = Factory(deque)
     places: deque[Place] = Factory(deque)
     characters: int = 0
+    former_ids: dict[int, str] = Factory(dict)
 
     def add(self, step: Step, place: Place) -> None:
         """Keep a step, and drop the first ones if they are too many."""
@@ -143,13 +144,15 @@ def unanalysed(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(notes)).scalar_one()
 
 
-def read(connection: Connection, ended: Due) -> Reading:
-    """What this event ended of the conversation, in order of time: a stretch, see ``timeline.py``."""
+def read(connection: Connection, ended: Due, among: Sequence[Stretch]) -> Reading:
+    """What this event ended of the conversation, in order of time: one of its stretches, see ``timeline.py``."""
     reading = Reading(ended.ended_at)
     began = ended.timestamp
-    with closing(events_until(connection, ended.key, ended.event)) as rows:
-        for number, event, timestamp, properties in rows:
+    with closing(events_until(connection, ended.key, ended.event, among)) as rows:
+        for number, event, timestamp, properties, former_id in rows:
             began = min(began, timestamp)
+            if former_id is not None:
+                reading.former_ids[number] = former_id
             _take(reading, event, (number, timestamp), properties)
     reading.started_at = as_datetime(began)
     return reading
