@@ -23,6 +23,8 @@ from mindlytics.server.search.words import MAX_LENGTH, SNIPPET, folded, searched
         ("v2東京", "v2 東京 京"),
         ("서울에서", "서울 울에 에서 서"),
         ("привет Ёж", "привет еж"),
+        ("“free” — it is 36\N{NO-BREAK SPACE}€ → 20°…", "free it is 36 20"),
+        ("Für „alle“ 🙂 ½", "fur alle 1 2"),
         ("x" * 100, "x" * MAX_LENGTH),
         ("🙂 !", ""),
     ],
@@ -48,6 +50,12 @@ def test_no_mark_is_left_of_any_script() -> None:
 )
 def test_the_words_of_a_search(text: str, expected: list[str]) -> None:
     assert expected == [word.text + "*" * word.begins for word in searched(text)]
+
+
+def test_the_same_characters_separate_the_words_of_a_text_and_of_a_search() -> None:
+    texts = [f"x{chr(code)}y" for code in (*range(0x0E00), *range(0x2000, 0x2E80), *range(0x1F300, 0x1F700))]
+    differing = [text for text in texts if list(dict.fromkeys(words_of(text))) != [w.text for w in searched(text)]]
+    assert [] == differing
 
 
 @given(st.text(max_size=50), st.text(max_size=20), st.text(max_size=50))

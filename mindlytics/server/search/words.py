@@ -27,6 +27,10 @@ _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\u
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese. Korean has spaces, and words that grow endings."""
 
 _ASCII = {code: " " for code in range(128) if not chr(code).isalnum()}
+_TYPED = re.compile("[\x00-\x7f\xa0\xb0\u2013\u2014\u2018-\u201e\u2022\u2026\u20ac\u2192]*")
+"""ASCII, and the other punctuation that English texts have."""
+
+_OTHER_LETTER = re.compile(r"[^\W\x00-\x7f]")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _HAS_OTHER_MARKS = re.compile(
     "[^\x00-\u0482\u048a-\u0590\u2000-\u20cf\u2100-\u2bff\u3000-\u3029\u3030-\u3098\u309b-\u9fff\uac00-\ud7ff]"
@@ -70,10 +74,12 @@ def folded(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The words of a text, in order."""
-    if text.isascii():
-        found = text.lower().translate(_ASCII).split()
+    typed = text.isascii() or _TYPED.fullmatch(text)
+    letters = text.lower() if typed else folded(text)
+    if typed or not _OTHER_LETTER.search(letters):  # then "replace" puts a ? for what separates words
+        found = letters.encode("ascii", "replace").decode().translate(_ASCII).split()
     else:
-        found = _GAP.sub(" ", folded(text)).split()
+        found = _GAP.sub(" ", letters).split()
         if _IS_UNSPACED.search(text):
             found = [part for word in found for part in _parts(word)]
     if len(text) > MAX_LENGTH:
