@@ -6,11 +6,12 @@ Several servers may use one database. Each takes the one row of ``store`` first,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import psycopg
-from sqlalchemy import Connection, create_engine, inspect, text
+from psycopg import sql
+from sqlalchemy import Connection, Table, Text, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -134,3 +135,24 @@ class PostgreSQL(Database):
         """The first line of what the database says, which holds no password."""
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         return StoreError(f"{self.name} cannot be opened: {reason}")
+
+
+def copy_into(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Add rows to a table by COPY, which takes half the time of INSERT.
+
+    :param names: the columns, which hold texts or numbers of 64 bits.
+    :raises psycopg.Error: as INSERT would.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(["text" if isinstance(table.c[name].type, Text) else "int8" for name in names])
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)  # as SQLAlchemy does by itself for its own statements
+        raise

@@ -159,6 +159,29 @@ def test_a_database_that_goes_away_is_answered_with_503_until_it_is_back(
     assert SECRET not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("breaking", "status"),
+    [("PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(30)", 503), ("RAISE 'no more'", 500)],
+)
+def test_events_whose_insertion_breaks_off_are_not_stored_and_later_ones_are(
+    url: str, breaking: str, status: int
+) -> None:
+    import psycopg
+
+    with LocalServer(url) as server, (caller := Caller(server.url)).http, psycopg.connect(url, autocommit=True) as db:
+        caller.take(turn("one", ""))
+        body = f"BEGIN IF NEW.properties LIKE '%two%' THEN {breaking}; END IF; RETURN NEW; END"
+        db.execute(
+            f"CREATE FUNCTION breaking() RETURNS trigger LANGUAGE plpgsql AS '{body.replace(chr(39), chr(39) * 2)}'"
+        )
+        db.execute("CREATE TRIGGER breaking BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION breaking()")
+        assert status == caller.queue(turn("one and a half", ""), turn("two", "")).status_code
+        db.execute("DROP TRIGGER breaking ON events")
+        caller.take(turn("three", ""))
+        assert ["one", "three"] == [message["content"] for message in caller.find("messages")]
+        assert 2 == caller.one("sessions")["turn_count"]
+
+
 def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     store = Store(url)
