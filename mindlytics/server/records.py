@@ -7,7 +7,7 @@ request (:meth:`Records.end_request`), and dropped whenever that is not certain 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -303,6 +303,11 @@ class Records:
     def add_events(self, events: Iterable[StoredEvent]) -> None:
         """Keep events after those that came before them."""
         self._events += events
+
+    def add_intents(self, columns: Sequence[str], intents: Sequence[tuple[object, ...]]) -> None:
+        """Write rows of the table ``intents``, whose values are in the order of these columns."""
+        if intents:
+            self._rows.insert_intents(columns, intents)
 
     # -- the cache
 

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, Table, bindparam, func, insert, literal_column, update
 
 from .dialects import upsert
-from .schema import aliases, conversations, devices, events, sessions, unindexed, users
+from .schema import aliases, conversations, devices, events, intents, sessions, unindexed, users
 from .stored import ABSENT
 
 _TABLES: Mapping[str, Table] = {"User": users, "Session": sessions, "Conversation": conversations}
@@ -68,6 +68,10 @@ class Rows:
         else:
             rows = [event[: len(_EVENT)] for event in found]
             self._run(("insert", "events"), _insert_events, _EVENT, rows)
+
+    def insert_intents(self, columns: Sequence[str], found: Sequence[tuple[object, ...]]) -> None:
+        """Add rows of intents, whose values are in the order of these columns."""
+        self._run(("insert", "intents"), lambda: insert(intents), columns, found)
 
     def flush_links(self) -> None:
         """Write the links that wait."""

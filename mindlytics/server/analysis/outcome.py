@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from attrs import Factory, define
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, select
 
 from ...events import CONVERSATION_SUMMARY, INTENT_CLOSED, INTENT_INFORMED, ML_ERROR
 from ..records import Records
@@ -67,7 +67,6 @@ class Outcome:
 _OF_NOTES = unanalysed.c.seq.in_(bindparam("notes", expanding=True))
 _NOTED = select(unanalysed.c.seq, unanalysed.c.event).where(_OF_NOTES)
 _CLAIM = delete(unanalysed).where(_OF_NOTES)
-_INTENTS = insert(intent_rows)
 
 
 def add_all(records: Records, outcomes: Sequence[Outcome]) -> None:
@@ -83,9 +82,7 @@ def add_all(records: Records, outcomes: Sequence[Outcome]) -> None:
         records.load(scope, [outcome.due.session_id for outcome in first if outcome.due.scope == scope])
     for outcome in first:
         _add(records, outcome)
-    intents = [found._asdict() for outcome in first for found in outcome.intents]
-    if intents:
-        connection.execute(_INTENTS, intents)
+    records.add_intents(Found._fields, [found for outcome in first for found in outcome.intents])
 
 
 def _add(records: Records, outcome: Outcome) -> None:

@@ -124,7 +124,7 @@ def _words(text: str, skipped: frozenset[str] | set[str], ends: frozenset[str]) 
 _FORMS = (
     (_WANT_TO, {"to"}, _verb_and_object),
     (_CAN_YOU, {"you"}, _verb_and_object),
-    (_HAVE, {"have", "take", "get", "for"}, _get),
+    (_HAVE, {"have", "take", "get", "looking"}, _get),
     (_WANT, {"want", "need", "like"}, _get),
     (_CAN_I, {"i", "we"}, _verb_and_object),
 )
