@@ -33,8 +33,11 @@ _REFUSAL = re.compile(
     r"|i (?:do not|don't) know|i(?: am|'m) afraid|(?:i am|i'm),? (?:so |very )?sorry)\b",
     re.IGNORECASE,
 )
-_OF_REFUSAL = ("not", "n't", "unable", "unfortunately", "afra", "orry")
-"""Each refusal has one of these, none of which has another letter that is equal in another case, as an s has."""
+_OF_REFUSAL = (
+    *("can't", "cannot", "can not", "couldn't", "could n't", "could not", "unable", "not able", "unfortunately"),
+    *("not poss", "don't know", "do not know", "afra", "orry"),
+)
+"""Each refusal has one of these. They have no i and no s, which also equal other letters where the case is ignored."""
 
 
 @define
