@@ -31,7 +31,7 @@ from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event,
 from ..values import Scalar
 from .decoding import RefusedEvent, taken
 from .dialects import json_string
-from .forgotten import USER
+from .forgotten import stays_out
 from .http import (
     BODY_SECONDS,
     MAX_BODY,
@@ -156,7 +156,7 @@ def _store(records: Records, scope: int, events: list[tuple[int, AlignEvent]]) -
     for index, event in events:
         try:
             if isinstance(event, UserRecognize):
-                if not records.forgotten.has(scope, USER, event.user_id):
+                if not stays_out(records, scope, [event.user_id]):
                     identify(records, scope, name=event.user_id, device_id=None, traits=_traits(event))
             elif isinstance(event, MessageCreate):
                 if event.session_id not in indexes:

@@ -19,7 +19,6 @@ from sqlalchemy import and_, delete, or_, select
 from ..errors import InvalidEvent
 from .antonnia.documents import APP_ID
 from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_users
-from .forgotten import USER
 from .http import STORE, Caller, Problem
 from .idempotency import KEY_SECONDS
 from .parameters import Name
@@ -70,7 +69,8 @@ async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT
     :param keep_out: seconds in which events of the person are acknowledged and not stored. It replaces that of an
         earlier call.
     """
-    plan = await store.write(partial(_begin, scope, name, now() + int(keep_out * 1_000_000)))
+    until = now() + int(keep_out * 1_000_000)
+    plan = await store.write(partial(_begin, scope, name, max(until, now() + int(KEEP_OUT * 1_000_000))))
     if plan is None:
         return None
     count, gone = 0, 0
@@ -82,6 +82,8 @@ async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT
         count += len(numbers)
     contacts = await store.write(partial(_end, plan))
     await store.compact(whole=True)
+    if keep_out < KEEP_OUT:
+        await store.write(lambda records: records.forgotten.keep_out(records.connection, scope, until, plan.ids))
     return Deleted(count, gone, contacts)
 
 
@@ -98,7 +100,7 @@ def _begin(scope: int, name: str, until: int, records: Records) -> Plan | None:
     if user is None:  # maybe a contact alone, or one who was forgotten before
         is_contact = and_(antonnia.c.scope == contacts, antonnia.c.contact_id == name)
         contact = connection.execute(select(antonnia.c.seq).where(is_contact).limit(1)).scalar()
-        if contact is None and not names.has(scope, USER, name):
+        if contact is None and not names.has(scope, name):
             return None
         names.keep_out(connection, scope, until, [name])
         records.forget()

@@ -5,7 +5,8 @@ The names are kept as salted hashes. ``forgetting.py`` puts them here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, select
 
@@ -13,6 +14,9 @@ from .decoding import Taken
 from .dialects import upsert
 from .keyhash import hashed
 from .schema import forgotten, now, store
+
+if TYPE_CHECKING:
+    from .records import Records, User
 
 USER, DEVICE, SESSION = "user", "device", "session"
 _NAMES = ("user_id", "id", "previous_id")
@@ -29,18 +33,19 @@ class Forgotten:
     def __bool__(self) -> bool:
         return bool(self._until)
 
-    def has(self, scope: int, kind: str, name: str) -> bool:
-        """Whether the user, device or session of this name is forgotten."""
-        return self._until.get((scope, self._hash(kind, name)), 0) > now()
+    def has(self, scope: int, name: str) -> bool:
+        """Whether the user of this id is forgotten."""
+        return bool(self.until(scope, [name], None, None))
 
-    def covers(self, scope: int, event: Taken) -> bool:
-        """Whether an event is of somebody who is forgotten. Its user decides, and without one its device."""
-        if self.has(scope, SESSION, event.session_id):
-            return True
-        names = [name for field in _NAMES if (name := getattr(event, field, None)) is not None]
-        if names:
-            return any(self.has(scope, USER, name) for name in names)
-        return event.device_id is not None and self.has(scope, DEVICE, event.device_id)
+    def until(self, scope: int, users: Sequence[str], device_id: str | None, session_id: str | None) -> int:
+        """Until when something under these names stays out. A device counts only without a user. 0: it is stored."""
+        names = [(USER, name) for name in users]
+        if not users and device_id is not None:
+            names.append((DEVICE, device_id))
+        if session_id is not None:
+            names.append((SESSION, session_id))
+        until = max((self._time(scope, *name) for name in names), default=0)
+        return until if until > now() else 0
 
     def keep_out(
         self,
@@ -64,14 +69,61 @@ class Forgotten:
         others = set(self._until.values())
         while until in others:
             until += 1
+        self._put(connection, scope, until, names)
+
+    def add(self, connection: Connection, scope: int, until: int, names: Iterable[tuple[str, str]]) -> None:
+        """Keep out more names of a person, given as pairs of kind and name, for the same time as the others."""
+        self._put(connection, scope, until, {self._hash(*name) for name in names if self._time(scope, *name) != until})
+
+    def _put(self, connection: Connection, scope: int, until: int, names: set[str]) -> None:
+        if not names:
+            return
         statement = upsert(connection, forgotten)
         replaced = statement.on_conflict_do_update(
             index_elements=["scope", "name"], set_={"until": statement.excluded.until}
         )
         connection.execute(replaced, [{"scope": scope, "name": name, "until": until} for name in names])
+        self._until.update(((scope, name), until) for name in names)
+
+    def _time(self, scope: int, kind: str, name: str) -> int:
+        return self._until.get((scope, self._hash(kind, name)), 0)
 
     def _hash(self, kind: str, name: str) -> str:
         return hashed(f"{kind} {name}", self._salt)
+
+
+def stays_out(
+    records: Records, scope: int, users: Sequence[str], device_id: str | None = None, session_id: str | None = None
+) -> bool:
+    """Whether something that comes under these names is of somebody who is forgotten.
+
+    What follows it may lack the name that shows it. So its other names are kept out as well, unless somebody else has
+    them.
+    """
+    names = records.forgotten
+    until = names.until(scope, users, device_id, session_id) if names else 0
+    if not until:
+        return False
+    more = [(USER, name) for name in users if records.user_called(scope, name) is None]
+    if device_id is not None and _is_free(records.user_of_device(scope, device_id)):
+        more.append((DEVICE, device_id))
+    if session_id is not None:
+        session = records.session(scope, session_id)
+        if session is None or _is_free(session.user):
+            more.append((SESSION, session_id))
+    names.add(records.connection, scope, until, more)
+    return True
+
+
+def event_stays_out(records: Records, scope: int, event: Taken) -> bool:
+    """The same for an event."""
+    users = [name for field in _NAMES if (name := getattr(event, field, None)) is not None]
+    return stays_out(records, scope, users, event.device_id, event.session_id)
+
+
+def _is_free(owner: User | None) -> bool:
+    """Whether a device or a session belongs to nobody who is known by name."""
+    return owner is None or bool(owner.anonymous)
 
 
 def drop_old(connection: Connection) -> None:

@@ -20,8 +20,10 @@ from ..events import (
 )
 from ..wire import ALIAS_PATH, IDENTIFY_PATH, QUEUE_PATH, decode
 from .analysis.background import BACKGROUND
+from .apps import App
 from .collection import StoredEvent, StoredUser
 from .decoding import one_by_one, quick, taken
+from .forgotten import stays_out
 from .http import STORE, Caller, body_of, check_header, json_body, json_of, request_key
 from .parameters import Name, Object, Traits, named, ref
 from .records import Records, User
@@ -120,9 +122,8 @@ async def identify_user(request: web.Request, caller: Caller, body: OneUser) -> 
 
     def work(records: Records) -> dict[str, object]:
         app = records.app(*caller)
-        if records.forgotten and records.forgotten.covers(app.scope, event):
-            name = event.id or ""
-            return User(0, app.scope, name, name, 0, [name], now(), {}).to_json(app)  # it is not stored
+        if stays_out(records, app.scope, [event.id] if event.id is not None else [], event.device_id):
+            return _unstored(app, event.id or "")
         user = identify(records, app.scope, name=event.id, device_id=event.device_id, traits=event.traits)
         return user.to_json(app)
 
@@ -134,9 +135,16 @@ async def alias_user(request: web.Request, caller: Caller, body: AliasRequest) -
 
     def work(records: Records) -> dict[str, object]:
         app = records.app(*caller)
+        if stays_out(records, app.scope, [body.id, body.previous_id]):
+            return _unstored(app, body.id)
         return alias(records, app.scope, name=body.id, previous=body.previous_id).to_json(app)
 
     return await request.app[STORE].write(work)
+
+
+def _unstored(app: App, name: str) -> dict[str, object]:
+    """The answer about a person who is forgotten, and not stored."""
+    return User(0, app.scope, name, name, 0, [name], now(), {}).to_json(app)
 
 
 ROUTES = (

@@ -36,6 +36,7 @@ from ..events import (
 )
 from ..values import Scalar
 from .decoding import RefusedEvent, Taken
+from .forgotten import event_stays_out
 from .records import Conversation, Records, Session, User
 from .schema import microseconds
 from .stored import Ending, Late, StoredEvent
@@ -54,13 +55,12 @@ def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[Sto
     runs = [list(run) for _, run in groupby(events, attrgetter("session_id"))]
     load(records, scope, [run[0] for run in runs])
     stored: list[StoredEvent] = []
-    forgotten = records.forgotten
     index = 0
     for events_of_one in runs:
         run = Run(records, scope, events_of_one[0].session_id)
         try:
             for event in events_of_one:
-                if not forgotten or not forgotten.covers(scope, event):
+                if not event_stays_out(records, scope, event):
                     stored += run.take(event)
                 index += 1
         except InvalidEvent as error:
@@ -82,7 +82,7 @@ def apply(records: Records, scope: int, event: Taken, *, message_index: int = -1
     :param message_index: the index of a turn's first message. Default: the next one of the conversation.
     :raises InvalidEvent: it would begin a session without a user or device.
     """
-    if records.forgotten and records.forgotten.covers(scope, event):
+    if event_stays_out(records, scope, event):
         return []
     return Run(records, scope, event.session_id).take(event, message_index)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 from mindlytics.align import AlignAI
 from mindlytics.antonnia import Conversations
 from mindlytics.recorded import read
+from mindlytics.server import forgetting, sessions
 from mindlytics.server.antonnia.webhooks import WebhookSender
+from mindlytics.server.decoding import taken
 from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import metadata
+from mindlytics.wire import decode
 
 from .. import postgres
 from .calls import Caller, event, track, turn
@@ -126,6 +130,67 @@ def test_events_that_still_arrive_are_acknowledged_and_not_stored(server: LocalS
     assert ["bob"] == [row["id"] for row in caller.find("users")]
     assert {"ada-phone"} >= left_in(place)
     assert {"sessions": 0, "events": 0, "contacts": 0} == forget(caller, "ada-lovelace")
+
+
+def test_what_follows_an_event_of_the_person_is_not_stored_either(server: LocalServer, place: Path) -> None:
+    caller = record(server)
+    forget(caller)
+    ada = event("start_session", "new", id="ada-lovelace", device_id="ada-tablet")
+    nameless = {name: value for name, value in turn("quokka", session_id="new").items() if name != "user_id"}
+    caller.take(ada, nameless)
+    caller.take(nameless)
+    caller.take(turn("quokka", session_id="newer", device_id="ada-tablet"))
+    caller.take(event("alias", "a", id="ada-at-work", previous_id="ada-lovelace"))
+    caller.take(turn("quokka", session_id="b", user_id="ada-at-work"))
+    for path, body in (
+        ("/bc/v1/user/identify", {"id": "ada-lovelace", "device_id": "ada-watch"}),
+        ("/bc/v1/user/alias", {"id": "ada-abroad", "previous_id": "ada-lovelace"}),
+    ):
+        assert 200 == caller.post(path, body).status_code
+    caller.take(
+        turn("quokka", session_id="c", device_id="ada-watch"), turn("quokka", session_id="d", user_id="ada-abroad")
+    )
+    with AlignAI("app", "key", api_host=server.url) as align:
+        align.open_session("elsewhere", "ada-lovelace")
+        align.create_message("elsewhere", 1, "user", "quokka")
+    assert {"bobs"} == {row["session_id"] for row in caller.find("sessions")}
+    assert ["bob"] == [row["id"] for row in caller.find("users")]
+    assert set() == left_in(place)
+
+
+def test_what_others_have_is_stored_although_an_event_of_the_person_names_it(server: LocalServer) -> None:
+    caller = record(server)
+    caller.take(turn(session_id="bobs too", user_id="bob", device_id="bobs-phone"))
+    forget(caller)
+    caller.take(
+        event("identify", "bobs", id="ada-lovelace", device_id="bobs-phone"),
+        turn("mine", session_id="bobs", user_id="bob"),
+        turn("mine", session_id="bobs again", device_id="bobs-phone"),
+        event("identify", "e", id="bob", user_id="ada-lovelace"),
+        turn("mine", session_id="bobs third", user_id="bob"),
+    )
+    assert 3 == len(caller.find("messages", filter={"content": "mine"}))
+    assert {"bob"} == {row["user_id"] for row in caller.find("sessions")}
+
+
+def test_nothing_of_the_person_comes_in_while_the_rest_is_deleted(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = record(server)
+    end = forgetting._end
+
+    def arriving(plan: Any, records: Any) -> Any:
+        server.store.submit(partial(apply_one, plan.scope))  # its turn comes after this step
+        return end(plan, records)
+
+    def apply_one(scope: int, records: Any) -> None:
+        sessions.apply(records, scope, taken(decode(turn(session_id="new", user_id="ada-lovelace"))))
+
+    monkeypatch.setattr(forgetting, "_end", arriving)
+    forget(caller, keep_out=0)
+    assert {"bobs"} == {row["session_id"] for row in caller.find("sessions")}
+    caller.take(turn("I am back", session_id="newer", user_id="ada-lovelace"))
+    assert {"bobs", "newer"} == {row["session_id"] for row in caller.find("sessions")}
 
 
 def test_the_time_without_the_person_ends(server: LocalServer) -> None:
