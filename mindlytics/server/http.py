@@ -212,10 +212,11 @@ async def body_of(request: web.Request) -> bytes:
 
 
 def request_key(request: web.Request, key: str | None, body: bytes) -> RequestKey | None:
-    """The key under which a request is remembered: its Idempotency-Key together with its address, or None."""
+    """The key under which a request is remembered: its Idempotency-Key together with its address, hashed, or None."""
     if key is None:
         return None
-    return RequestKey(f"{request.method} {request.rel_url.raw_path} {key}", blake2b(body, digest_size=16).digest())
+    name = request.app[STORE].hashed(f"{request.method} {request.rel_url.raw_path} {key}")
+    return RequestKey(name, blake2b(body, digest_size=16).digest())
 
 
 async def json_body(request: web.Request) -> object:

@@ -17,7 +17,8 @@ KEY_SECONDS = 7 * 24 * 3600
 class RequestKey(NamedTuple):
     """An Idempotency-Key with its request.
 
-    :param name: method, path and key. To another address, the same key is another one.
+    :param name: the hash of method, path and key, which may name a person. To another address, the same key is another
+        one.
     :param body: a digest of the body.
     """
 

@@ -193,6 +193,13 @@ def test_nothing_of_the_person_comes_in_while_the_rest_is_deleted(
     assert {"bobs", "newer"} == {row["session_id"] for row in caller.find("sessions")}
 
 
+def test_an_idempotency_key_that_names_the_person_is_not_kept(server: LocalServer, place: Path) -> None:
+    caller = record(server)
+    assert 200 == caller.queue(turn(session_id="bobs", user_id="bob"), key="for-ada-lovelace").status_code
+    forget(caller)
+    assert set() == left_in(place)
+
+
 def test_the_time_without_the_person_ends(server: LocalServer) -> None:
     caller = record(server)
     forget(caller, keep_out=0)
