@@ -6,27 +6,38 @@ Several servers may use one database. Each takes the one row of ``store`` first,
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Table, Text, create_engine, inspect, text
+from sqlalchemy import Connection, String, Table, TableClause, Text, create_engine, inspect, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from .database import Database, Publish, Sharing, create, migrate, revision_of
 from .schema import REVISION, StoreError, alembic_version, metadata
-from .search.fulltext import full_text
+from .search.postgres import WORDS
 from .unavailable import Unavailable
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
 """The database gives a write up after this time, so that requests are answered if another program holds a lock."""
 
+LOOK_SECONDS = 0.05
+"""Time between two looks at what others read."""
+
 CREATION = 0x4D4C5953
 """The number of the lock that keeps two servers from creating the tables at once."""
+
+
+_READERS = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND age(backend_xmin) >="
+)
 
 
 class PostgreSQL(Database):
@@ -88,12 +99,31 @@ class PostgreSQL(Database):
     def compact(self, connection: Connection, *, whole: bool) -> bool:
         if not whole:
             return True  # PostgreSQL does so by itself
-        with connection.begin():
-            full_text(connection).compact()
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
             own.exec_driver_sql("SET statement_timeout = 0")
-            own.exec_driver_sql(f"VACUUM (FULL) {', '.join(metadata.tables)}")
+            self._wait_for_readers(own)
+            tables: list[TableClause] = [*metadata.tables.values(), *WORDS]
+            for table in tables:
+                self._drop_statistics(own, table)
+            own.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {', '.join(table.name for table in tables)}")
+            own.exec_driver_sql("VACUUM FULL pg_statistic")
         return True
+
+    def _wait_for_readers(self, connection: Connection) -> None:
+        """Wait for those who may still see what was deleted. VACUUM would keep it for them."""
+        now = connection.exec_driver_sql("SELECT txid_current() & 4294967295").scalar_one()
+        until = time.monotonic() + STATEMENT_SECONDS
+        while connection.exec_driver_sql(f"{_READERS} age('{now}'::xid)").scalar_one():
+            if time.monotonic() > until:
+                raise Unavailable("the tables hold what was deleted, since another program reads the database")
+            time.sleep(LOOK_SECONDS)
+
+    def _drop_statistics(self, connection: Connection, table: TableClause) -> None:
+        """Drop samples of texts, which ANALYZE leaves alone if a table is empty. The same type rewrites nothing."""
+        texts = [column for column in table.c if isinstance(column.type, (String, TSVECTOR))]
+        changes = [f"ALTER {column.name} TYPE {column.type.compile(connection.dialect)}" for column in texts]
+        if changes:
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} {', '.join(changes)}")
 
     def reading(self, over: Callable[[], bool]) -> Connection:
         return self._reader.connect()

@@ -227,6 +227,60 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
         assert present == connection.execute(indexes).fetchall()
 
 
+def files_with(running: Cluster, url: str, word: str) -> list[str]:
+    """The files of a database that hold a word, apart from the log of writes."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+        found = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+    assert found is not None
+    files = (running.directory / "data" / "base" / str(found[0])).iterdir()
+    return [file.name for file in files if word.encode() in file.read_bytes()]
+
+
+def record_and_analyze(caller: Caller, url: str) -> None:
+    """Record a person, and one of whom nothing is to be left, as far as PostgreSQL has samples of both."""
+    import psycopg
+
+    quokka = {"user_id": "quokka", "device_id": "quokkas"}
+    caller.take(*[turn("a quokka", f"{number}", **quokka) for number in range(3)], turn("b", session_id="b"))
+    caller.take(event("identify", id="quokka", traits={"name": "quokka"}, **quokka), event("end_session", **quokka))
+    assert 2 == len({row["kind"] for row in caller.get("/bc/v1/search", q="quokka").json()["results"]})
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+
+
+def test_no_file_of_the_database_holds_a_person_who_is_forgotten(running: Cluster, url: str) -> None:
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        record_and_analyze(caller, url)
+        assert len(files_with(running, url, "quokka")) > 5
+        assert 200 == caller.post("/bc/v1/user/forget", {"id": "quokka"}).status_code
+        assert [] == files_with(running, url, "quokka")
+        assert ["b"] == [row["session_id"] for row in caller.find("sessions")]
+        assert [] == caller.get("/bc/v1/search", q="quokka").json()["results"]
+        assert 1 == len(caller.get("/bc/v1/search", q="b").json()["results"])
+
+
+def test_who_still_sees_a_person_holds_up_the_deletion(
+    running: Cluster, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    from mindlytics.server import postgres
+
+    monkeypatch.setattr(postgres, "STATEMENT_SECONDS", 1)
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        record_and_analyze(caller, url)
+        with psycopg.connect(url) as other:
+            other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            other.execute("SELECT 1")
+            reply = caller.post("/bc/v1/user/forget", {"id": "quokka"})
+            assert (503, True) == (reply.status_code, "another program reads" in reply.json()["message"])
+        assert 200 == caller.post("/bc/v1/user/forget", {"id": "quokka"}).status_code
+        assert [] == files_with(running, url, "quokka")
+
+
 @pytest.mark.parametrize("few", [0, 2, 2_000])
 def test_few_and_many_matches_come_in_the_same_order(url: str, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     from mindlytics.server.search import postgres  # psycopg is there

@@ -40,6 +40,8 @@ _PUT = (
 
 _event_words = table("event_words", column("seq"), column("words", TSVECTOR))
 _user_words = table("user_words", column("seq"), column("words", TSVECTOR))
+WORDS = (_event_words, _user_words)
+"""The tables of the index."""
 
 
 class PostgreSQLWords(FullText):
@@ -53,7 +55,7 @@ class PostgreSQLWords(FullText):
         self.connection.execute(text("TRUNCATE event_words, user_words"))
 
     def compact(self) -> None:
-        """Do nothing: VACUUM does it."""
+        """Do nothing: its tables are written anew like all others."""
 
     def add_events(self, after: int, last: int) -> None:
         found = select(events.c.seq, events.c.event, events.c.properties).where(
