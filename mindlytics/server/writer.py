@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InvalidEvent
 from .database import Database
@@ -179,21 +180,36 @@ class Writer:
             records.end()
             connection.commit()
         except Exception as error:
-            records.forget()
-            records.written.clear()
-            connection.rollback()
+            self._undo()
             self._failed(self._database.unavailable(error) or error, jobs)
             return
         if self.problem is not None and any(problem is None for _, problem in outcomes):
             logger.warning("%s can be written again", self._database.name)
             self.problem = None
-        self.on_commit(records.written)
-        records.written.clear()
+        self._publish()
         for job, (result, problem) in zip(jobs, outcomes, strict=True):
             if problem is not None:
                 job.done.set_exception(problem)
             else:
                 job.done.set_result(result)
+
+    def _undo(self) -> None:
+        """Undo the transaction. A connection that does not even take that is replaced."""
+        self._records.forget()
+        self._records.written.clear()
+        try:
+            self._connection.rollback()
+        except SQLAlchemyError:
+            self._connection.invalidate()
+            self._connection.rollback()
+
+    def _publish(self) -> None:
+        """Publish the events of the commit. They are stored, whatever happens to that."""
+        try:
+            self.on_commit(self._records.written)
+        except Exception:
+            logger.exception("stored events were not published")
+        self._records.written.clear()
 
     def _failed(self, error: Exception, jobs: list[_Job[Any]]) -> None:
         if self.problem is None:

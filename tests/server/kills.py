@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import requests
 
-from ..cli.processes import Running, running
+from ..cli.processes import COMMAND, Running, running
 from ..postgres import Cluster, cluster
 from .calls import Caller, track
 
@@ -32,9 +32,14 @@ KILLS = 50
 LIFE = (1, 40)
 """Batches that are acknowledged between two kills, at least and at most."""
 
+MOMENT = 0.04
+"""Seconds after the last of these at most. An acknowledgement alone would always lead to the same place of a commit."""
+
 AGAIN_SECONDS = 0.01
 DEADLINE = 120.0
 NAME = "Counted"
+SLOW = [*COMMAND[:-1], "tests.server.slow"]
+"""The server spends most of its time right before and right after a commit, so that this is when it is killed."""
 
 
 class Outcome(NamedTuple):
@@ -120,7 +125,7 @@ def stored(url: str) -> Counter[int]:
 @contextmanager
 def serving(db: object, cwd: Path) -> Iterator[Running]:
     arguments = ("serve", "--port", 0, "--db", db, "--analysis", "none", "--read-timeout", 0)
-    with running(*arguments, until="Ctrl-C", cwd=cwd) as server:
+    with running(*arguments, until="Ctrl-C", cwd=cwd, command=SLOW) as server:
         yield server
 
 
@@ -135,6 +140,7 @@ def of_server(db: object, kills: int, seed: int) -> Outcome:
                     senders = Senders(server.url)
                 senders.url = server.url
                 senders.wait_for(chance.randint(*LIFE))
+                time.sleep(chance.uniform(0, MOMENT))
                 server.kill()
         assert senders is not None
         with serving(db, Path(directory)) as server:
@@ -145,13 +151,37 @@ def of_server(db: object, kills: int, seed: int) -> Outcome:
 
 def of_postgresql(database: Cluster, kills: int, seed: int) -> Outcome:
     """Kill PostgreSQL so often, with all of its processes, below a server that stays."""
+
+    def kill() -> None:
+        _kill(database)
+        database.start()
+
+    return _below(database, kills, seed, kill)
+
+
+def of_connections(database: Cluster, kills: int, seed: int) -> Outcome:
+    """Let PostgreSQL end some of a server's connections so often."""
+    import psycopg
+
+    def cut() -> None:
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            connection.execute(_CUT)
+
+    return _below(database, kills, seed, cut)
+
+
+_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mindlytics' AND random() < 0.7"
+
+
+def _below(database: Cluster, kills: int, seed: int, kill: Callable[[], None]) -> Outcome:
+    """Kill something below a server that stays."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as directory, serving(database.database("kills"), Path(directory)) as server:
         senders = Senders(server.url)
         for _ in range(kills):
             senders.wait_for(chance.randint(*LIFE))
-            _kill(database)
-            database.start()
+            time.sleep(chance.uniform(0, MOMENT))
+            kill()
         senders.stop()
         return _outcome(kills, senders, server.url)
 
@@ -212,6 +242,7 @@ def _outcomes(kills: int, seed: int) -> Iterator[tuple[str, Outcome]]:
         yield "a server on a file", of_server(Path(directory, "kills.db"), kills, seed)
     with cluster() as database:
         yield "PostgreSQL", of_postgresql(database, kills, seed)
+        yield "its connections", of_connections(database, 4 * kills, seed)
         yield "a server on PostgreSQL", of_server(database.database("server"), kills, seed)
 
 

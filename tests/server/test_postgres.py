@@ -10,14 +10,17 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from mindlytics.server.analysis import background
+from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import StoreError
 from mindlytics.server.store import Store
+from mindlytics.server.unavailable import Unavailable
 
 from ..postgres import Cluster, cluster
 from .calls import Caller, event, track, turn
@@ -180,6 +183,26 @@ def test_events_whose_insertion_breaks_off_are_not_stored_and_later_ones_are(
         caller.take(turn("three", ""))
         assert ["one", "three"] == [message["content"] for message in caller.find("messages")]
         assert 2 == caller.one("sessions")["turn_count"]
+
+
+def test_a_connection_that_takes_no_rollback_is_replaced(url: str) -> None:
+    import psycopg
+
+    lost = psycopg.OperationalError("sending query failed: cannot exit pipeline mode")
+
+    def fail(*_: object) -> None:
+        raise lost
+
+    def break_off(records: Records) -> None:
+        driver: Any = records.connection.connection.driver_connection
+        driver.rollback = fail
+        raise lost
+
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        with pytest.raises(Unavailable):
+            server.store.submit(break_off).result(20)
+        assert 200 == caller.get("/healthz").status_code
+        caller.take(track())
 
 
 def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -91,6 +91,20 @@ def test_a_file_that_another_one_replaced_is_missed(tmp_path: Path) -> None:
         assert (503, 503) == statuses(caller)
 
 
+def test_what_is_stored_is_acknowledged_although_it_cannot_be_published(
+    caller: Caller, server: LocalServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise OSError("nobody listens")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.store._writer, "on_commit", fail)
+        caller.take(turn())
+    assert "stored events were not published" in caplog.text
+    caller.take(turn())
+    assert 4 == len(caller.find("messages"))
+
+
 @sqlite_only
 def test_the_log_of_writes_is_emptied_although_somebody_reads_all_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
