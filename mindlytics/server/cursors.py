@@ -13,6 +13,7 @@ from hashlib import blake2b
 import orjson
 
 from .query import InvalidQuery
+from .schema import INTEGERS
 
 Value = str | int | float | None
 """What a place in an order consists of."""
@@ -38,9 +39,13 @@ def decode(question: object, text: str) -> list[Value]:
         raise InvalidQuery("cursor", "must be the next of an earlier answer") from None
     if found[:DIGEST] != _digest(question):
         raise InvalidQuery("cursor", "belongs to another question: repeat all parameters but limit")
-    if not isinstance(place, list) or not all(value is None or isinstance(value, (str, int, float)) for value in place):
+    if not isinstance(place, list) or not all(map(_is_value, place)):
         raise InvalidQuery("cursor", "must be the next of an earlier answer")
     return place
+
+
+def _is_value(value: object) -> bool:
+    return value is None or isinstance(value, (str, float)) or (type(value) is int and value in INTEGERS)
 
 
 def _digest(question: object) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
 
+from mindlytics.server import cursors
 from mindlytics.server.collection import COLLECTIONS
 
 from .calls import Caller, event, track, turn
@@ -107,3 +110,13 @@ def test_a_cursor_belongs_to_its_question(chats: Caller) -> None:
     assert 4 == len(find("sessions", limit=9, cursor=cursor).json()["results"])
     for reply in (find("events", cursor=cursor), find("sessions", cursor=cursor, sort={"started_at": 1})):
         assert (400, "cursor") == (reply.status_code, reply.json()["field"])
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1, True])
+def test_a_cursor_with_a_number_that_no_row_has_is_refused(chats: Caller, value: object) -> None:
+    real = chats.get("/bc/v1/db/sessions/find", cursor="", limit=1).json()["next"]
+    place = json.dumps([value]).encode()
+    wrong = base64.urlsafe_b64encode(base64.urlsafe_b64decode(f"{real}==")[: cursors.DIGEST] + place).rstrip(b"=")
+    reply = chats.get("/bc/v1/db/sessions/find", cursor=wrong.decode(), limit=1)
+    assert (400, "cursor") == (reply.status_code, reply.json()["field"])
+    assert "next of an earlier answer" in reply.json()["message"]
