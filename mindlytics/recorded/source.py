@@ -27,8 +27,8 @@ PATIENCE = 60.0
 """Seconds for which a request is repeated while the server is away or has no time."""
 LONGEST_WAIT = 10.0
 """Longest wait between two requests, in seconds."""
-_URL = re.compile(r"(?s)^([\w+]+://)(?:[^:/]*(?::[^@]*)?@)?([^?]*).*")
-"""As SQLAlchemy reads one: a password may hold any character but ``@``."""
+_URL = re.compile(r"(?s)^([\w+]+://)(?:[^:/]*(?::[^@]*)?@)?(?:[^?]*@)?([^?]*).*")
+"""As SQLAlchemy reads one: a password may hold any character but ``@``. One that does is hidden, too."""
 AGAIN = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
 
 

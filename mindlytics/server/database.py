@@ -6,6 +6,7 @@ database is in ``dialects.py``, and that of the search in files of the same name
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from os import urandom
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import Connection, insert, select
 
+from ..errors import InvalidEvent
 from .keyhash import new_salt
 from .schema import REVISION, StoreError, alembic_version, metadata, store
 from .search.fulltext import full_text
@@ -26,8 +28,19 @@ if TYPE_CHECKING:
 
 Publish = Callable[["Sequence[StoredEvent]"], None]
 
+SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+_SCHEME = re.compile("([a-z][a-z0-9+.-]*)://|(postgres(?:ql)?):", re.IGNORECASE)
+
 IDS_BYTES = 8
 """Ids of events begin with so many random bytes, which are the database's own."""
+
+
+class RefusedText(InvalidEvent):
+    """The database cannot keep a text. It does not say which one."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__("a text", rule, None)
+        self.args = (f"a text must be {rule}",)
 
 
 class Log(ABC):
@@ -95,9 +108,9 @@ class Database(ABC):
     def was_interrupted(self, error: BaseException) -> bool:
         """Whether an error says that a read was cancelled."""
 
-    def refuses_text(self, error: BaseException) -> bool:
-        """Whether an error says that a text holds what the database cannot keep."""
-        return False
+    def refused_text(self, error: BaseException) -> RefusedText | None:
+        """What an error means for a request, if the database cannot keep a text of it."""
+        return None
 
     def check(self) -> None:  # noqa: B027  few have to look
         """See whether the database is still the one that was opened.
@@ -148,7 +161,10 @@ def database_at(place: str | Path) -> Database:
 
     :raises StoreError: the place names no database.
     """
-    if str(place).startswith(("postgresql:", "postgres:")):
+    if found := _SCHEME.match(str(place)):
+        scheme = found[1] or found[2]
+        if scheme.lower() not in SCHEMES:
+            raise StoreError(f"a database is the path of a file or postgresql://…, and not {scheme}://…")
         try:
             from .postgres import PostgreSQL  # noqa: PLC0415  needs psycopg
         except ImportError:
@@ -180,4 +196,4 @@ def migrate(connection: Connection, revision: str, name: str) -> None:
     from .migrations import upgrade  # noqa: PLC0415  Alembic takes a while to import
 
     if not upgrade(connection, revision):
-        raise StoreError(f"{name} was written by another version of mindlytics (format {int(revision)})")
+        raise StoreError(f"{name} was written by another version of mindlytics (format {revision.lstrip('0')})")

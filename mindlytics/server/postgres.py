@@ -12,14 +12,14 @@ from functools import partial
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, String, Table, TableClause, Text, create_engine, inspect, text
+from sqlalchemy import Connection, String, Table, TableClause, Text, create_engine, inspect, select, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from .database import Database, Publish, Sharing, create, migrate, revision_of
-from .schema import REVISION, StoreError, alembic_version, metadata
+from .database import Database, Publish, RefusedText, Sharing, create, migrate, revision_of
+from .schema import REVISION, StoreError, alembic_version, metadata, store
 from .search.postgres import WORDS
 from .unavailable import Unavailable
 
@@ -33,7 +33,14 @@ LOOK_SECONDS = 0.05
 CREATION = 0x4D4C5953
 """The number of the lock that keeps two servers from creating the tables at once."""
 
+ENCODING = "UTF8"
 
+_FORM = "the URL of the database must be of the form postgresql://user@host:port/database"
+_CAUSES = {
+    (psycopg.errors.DiskFull,): "the disk is full",
+    (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable): "another program holds the database",
+}
+_REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
 _READERS = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND age(backend_xmin) >="
@@ -53,14 +60,15 @@ class PostgreSQL(Database):
         try:
             self._url = make_url(url).set(drivername="postgresql+psycopg")
         except (ArgumentError, ValueError):
-            raise StoreError(
-                "the URL of the database must be of the form postgresql://user@host:port/database"
-            ) from None
+            raise StoreError(_FORM) from None
+        if "@" in (self._url.host or ""):
+            raise StoreError(f"{_FORM}, with %40 for each @ in the password")
         self.name = f"{self._url.host or 'localhost'}/{self._url.database or ''}"
         options = {
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "mindlytics",
-            "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000}",
+            "client_encoding": ENCODING,
+            "options": f"{self._url.query.get('options', '')} -c statement_timeout={STATEMENT_SECONDS * 1000}",
         }
         engine = partial(create_engine, self._url, poolclass=NullPool, paramstyle="format", hide_parameters=True)
         self._engine = engine(connect_args=options)
@@ -85,9 +93,12 @@ class PostgreSQL(Database):
         return connection
 
     def _prepare(self, connection: Connection) -> None:
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != ENCODING:
+            raise StoreError(f"{self.name} must have the encoding {ENCODING}, and has {encoding}")
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": CREATION})
         tables = set(inspect(connection).get_table_names())
-        if alembic_version.name in tables:
+        if {alembic_version.name, store.name} <= tables:
             revision = revision_of(connection)
             if revision != REVISION:
                 migrate(connection, revision or "", self.name)
@@ -95,6 +106,7 @@ class PostgreSQL(Database):
             raise StoreError(f"{self.name} is a database of another program")
         else:
             create(connection)
+        connection.execute(select(store.c.version).with_for_update())  # fails here and now if nothing can be written
 
     def compact(self, connection: Connection, *, whole: bool) -> bool:
         if not whole:
@@ -140,17 +152,27 @@ class PostgreSQL(Database):
 
     def unavailable(self, error: BaseException) -> Unavailable | None:
         original = getattr(error, "orig", error)
-        if isinstance(original, psycopg.errors.DiskFull):
-            return Unavailable("the disk is full")
-        if isinstance(original, (psycopg.OperationalError, psycopg.InterfaceError)):
+        if not isinstance(original, psycopg.Error):
+            return None
+        for kinds, cause in _CAUSES.items():
+            if isinstance(original, kinds):
+                return Unavailable(cause)
+        if isinstance(original, _REFUSED):
+            return Unavailable(f"the database does not allow it: {original.diag.message_primary}")
+        if isinstance(original, (psycopg.OperationalError, psycopg.InterfaceError)) and not self.refused_text(error):
             return Unavailable("the database cannot be reached")
         return None
 
     def was_interrupted(self, error: BaseException) -> bool:
         return isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
 
-    def refuses_text(self, error: BaseException) -> bool:
-        return isinstance(getattr(error, "orig", error), psycopg.DataError)
+    def refused_text(self, error: BaseException) -> RefusedText | None:
+        original = getattr(error, "orig", error)
+        if isinstance(original, psycopg.errors.ProgramLimitExceeded):
+            return RefusedText("shorter, since the database cannot index it")
+        if isinstance(original, psycopg.DataError):
+            return RefusedText("without the character U+0000, which the database cannot keep")
+        return None
 
     def sharing(self, publish: Publish, is_heard: Callable[[], bool]) -> Sharing:
         from .notices import Notices  # noqa: PLC0415  it reads events, whose types need more than a database

@@ -24,17 +24,10 @@ def reader(place: str | Path) -> Iterator[Connection]:
     database.check_present()
     try:
         connection = database.reading(_never)
-        with connection.begin():
-            revision = revision_of(connection)
     except DBAPIError as error:
         raise _error(database, error) from None
     try:
-        if revision is not None and revision > REVISION:
-            raise StoreError(f"{database.name} was written by a newer version of mindlytics")
-        if revision != REVISION:
-            raise StoreError(
-                f"{database.name} is of another version of mindlytics: start `mindlytics serve` on it once"
-            )
+        _check(database, connection)
         yield connection
     except DBAPIError as error:
         cause = database.unavailable(error) or error.orig
@@ -42,6 +35,24 @@ def reader(place: str | Path) -> Iterator[Connection]:
     finally:
         connection.close()
         database.dispose()
+
+
+def _check(database: Database, connection: Connection) -> None:
+    """Check that the tables are ours, and of the present version.
+
+    :raises StoreError: they are not.
+    """
+    try:
+        with connection.begin():
+            revision = revision_of(connection) or ""
+    except DBAPIError as error:
+        raise _error(database, error) from None
+    if not revision.isdigit():
+        raise StoreError(f"{database.name} is a database of another program")
+    if revision > REVISION:
+        raise StoreError(f"{database.name} was written by a newer version of mindlytics")
+    if revision != REVISION:
+        raise StoreError(f"{database.name} is of another version of mindlytics: start `mindlytics serve` on it once")
 
 
 def app_of_project(connection: Connection, project: str | None) -> App:

@@ -171,8 +171,8 @@ class Reads:
         except DBAPIError as error:
             if self._database.was_interrupted(error):
                 raise reading.given_up() from None
-            if self._database.refuses_text(error):
-                raise InvalidQuery("filter", "no text may hold the character U+0000") from None
+            if refused := self._database.refused_text(error):
+                raise InvalidQuery("filter", str(refused)) from None
             raise self._database.unavailable(error) or error from None
 
     def _connection(self) -> Connection:

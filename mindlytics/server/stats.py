@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Literal, TypedDict
 
 from msgspec import Struct
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal_column, select
 
 from .apps import App
 from .parameters import Date, Object
@@ -19,7 +19,8 @@ from .schema import MICROSECOND, as_datetime, conversations, intents, sessions
 
 STATS_PATH = "/bc/v1/stats"
 
-DAY = timedelta(days=1) // MICROSECOND
+_DAY: ColumnElement[int] = literal_column(str(timedelta(days=1) // MICROSECOND))
+"""PostgreSQL takes two parameters of one value for different ones, and so the two expressions of a day."""
 
 Row = dict[str, object]
 
@@ -57,7 +58,7 @@ def stats(connection: Connection, app: App, query: Span) -> Statistics:
     One row for each day that has sessions, the oldest first, or a single one. ``cost`` is null if none is known.
     """
     by_day = query.by == "day"
-    day = sessions.c.started_at - sessions.c.started_at % DAY if by_day else sessions.c.scope
+    day = sessions.c.started_at - sessions.c.started_at % _DAY if by_day else sessions.c.scope
     mine = [sessions.c.scope == app.scope]
     if query.since:
         mine.append(sessions.c.started_at >= time_of("since", query.since))

@@ -18,7 +18,6 @@ from attrs import frozen
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import InvalidEvent
 from .database import Database
 from .forgotten import drop_old
 from .idempotency import forget_old_keys
@@ -235,9 +234,7 @@ class Writer:
             records.forget()
             del records.written[before:]
             savepoint.rollback()
-            if self._database.refuses_text(error):
-                error = InvalidEvent("a text", "without the character U+0000, which the database cannot keep", "\0")
-            return None, error
+            return None, self._database.refused_text(error) or error
         savepoint.commit()
         return result, None
 

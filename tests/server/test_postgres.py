@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from mindlytics.recorded import read
+from mindlytics.recorded.source import without_password
 from mindlytics.server.analysis import background
 from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
@@ -219,6 +221,28 @@ def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.Log
     assert SECRET not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"postgresql://u:p@{SECRET}@localhost/x",
+        f"postgresql+psycopg2://u:{SECRET}@localhost/x",
+        f"mysql://u:{SECRET}@localhost/x",
+        f"redis://:{SECRET}@localhost",
+    ],
+)
+def test_a_password_in_a_url_of_another_form_is_never_told(wrong: str) -> None:
+    for look in (Store, lambda place: list(read(place).lines())):
+        with pytest.raises(StoreError) as caught:
+            look(wrong)
+        assert SECRET not in str(caught.value)
+    assert SECRET not in without_password(wrong)
+
+
+def test_urls_of_sqlalchemy_and_in_capitals_are_taken(url: str) -> None:
+    for scheme in ("postgresql+psycopg", "POSTGRES"):
+        Store(url.replace("postgresql", scheme)).close()
+
+
 def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> None:
     import psycopg
 
@@ -304,6 +328,78 @@ def test_who_still_sees_a_person_holds_up_the_deletion(
         assert [] == files_with(running, url, "quokka")
 
 
+def test_sums_by_day(url: str) -> None:
+    with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
+        caller.take(turn(), turn(session_id="t", timestamp="2025-04-04T00:00:00Z"))
+        days = caller.get("/bc/v1/stats", by="day").json()["results"]
+        assert [("2025-04-03", 1), ("2025-04-04", 1)] == [(day["day"], day["turns"]) for day in days]
+
+
+def test_what_no_index_can_hold_is_refused_and_does_not_stop_others(url: str) -> None:
+    long = "".join(map(chr, range(0x4E00, 0x4E00 + 5_000)))
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        for name in (long, "a\0b"):
+            reply = caller.post("/conversations/v2/sessions", {"contact_id": name, "contact_name": "x"})
+            assert (422, True) == (reply.status_code, reply.json()["detail"].startswith("a text must be "))
+        assert 200 == caller.get("/healthz").status_code
+        caller.take(turn())
+
+
+@pytest.mark.parametrize("change", ["SET default_transaction_read_only = on", "RESET SESSION AUTHORIZATION"])
+def test_a_database_that_forbids_writes_is_answered_with_503(url: str, change: str) -> None:
+    import psycopg
+
+    role = "r" + url.rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute(f"GRANT ALL ON SCHEMA public TO {role}")
+        theirs = url.replace("tests:", f"{role}:")
+        with LocalServer(theirs) as server, (caller := Caller(server.url)).http:
+            caller.take(turn())
+            connection.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
+            if "read_only" in change:
+                connection.execute(f"ALTER ROLE {role} {change}")
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
+                assert 503 == caller.queue(turn()).status_code  # the connection was lost
+            reply = caller.queue(turn())
+            assert (503, "1") == (reply.status_code, reply.headers["Retry-After"])
+            assert "the database does not allow it: " in reply.json()["message"]
+            assert 503 == caller.get("/healthz").status_code
+        with pytest.raises(StoreError, match="cannot be opened: "):
+            Store(theirs)
+
+
+def test_a_database_of_another_encoding_is_refused(running: Cluster, url: str) -> None:
+    import psycopg
+
+    for encoding in ("LATIN1", "SQL_ASCII"):
+        name = f"e{encoding.lower()}"
+        with psycopg.connect(running.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        with pytest.raises(StoreError, match=f"must have the encoding UTF8, and has {encoding}"):
+            Store(url.rpartition("/")[0] + f"/{name}")
+
+
+def test_a_client_encoding_plays_no_part(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with LocalServer(url) as server, (caller := Caller(server.url)).http:
+        caller.take(turn("Привет", ""))
+        assert ["Привет"] == [row["content"] for row in caller.find("messages")]
+
+
+def test_the_schema_that_the_url_names_is_used(url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA mine")
+        with LocalServer(f"{url}?options=-csearch_path%3Dmine") as server, (caller := Caller(server.url)).http:
+            caller.take(turn())
+            assert 1 == len(caller.get("/bc/v1/search", q="hi").json()["results"])
+            assert 200 == caller.post("/bc/v1/user/forget", {"id": "u"}).status_code
+        found = connection.execute("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'events'").fetchall()
+    assert [("mine",)] == found
+
+
 @pytest.mark.parametrize("few", [0, 2, 2_000])
 def test_few_and_many_matches_come_in_the_same_order(url: str, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     from mindlytics.server.search import postgres  # psycopg is there
@@ -339,8 +435,14 @@ def test_a_database_of_another_program_is_left_as_it_is(url: str) -> None:
         connection.execute("CREATE TABLE events (x int)")
         with pytest.raises(StoreError, match="another program"):
             Store(url)
+        connection.execute("DROP TABLE events")
+        connection.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        connection.execute("INSERT INTO alembic_version VALUES ('ae1027a6acf')")
+        for look in (Store, lambda place: list(read(place).lines())):
+            with pytest.raises(StoreError, match="another program"):
+                look(url)
         names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-    assert [("events",)] == names
+    assert [("alembic_version",)] == names
 
 
 def test_an_id_with_a_nul_is_refused_and_a_text_with_one_is_stored(url: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ...antonnia.exceptions import AntonniaError, AuthenticationError, NotFoundError, ValidationError
 from ..apps import App, find_app
+from ..database import RefusedText
 from ..http import (
     API_KEY,
     HEADER_RULE,
@@ -31,6 +32,7 @@ from ..http import (
     unavailable,
 )
 from ..idempotency import RequestKey, ReusedKey
+from ..query import InvalidQuery
 from ..records import Records
 from ..routes import Route
 from ..typed import Invalid, read
@@ -215,7 +217,7 @@ async def _errors_as_detail(request: web.Request, handler: Handler) -> web.Strea
         return await handler(request)
     except AntonniaError as error:
         return reply({"detail": error.message}, STATUSES[type(error)])
-    except ReusedKey as error:
+    except (ReusedKey, RefusedText, InvalidQuery) as error:
         return reply({"detail": str(error)}, 422)
     except Unavailable as error:
         response = unavailable(error)
