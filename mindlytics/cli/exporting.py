@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,6 +62,7 @@ def export(
         raise click.UsageError("--output is missing: Parquet does not go to stdout")
     if format == "parquet" and find_spec("pyarrow") is None:
         raise click.UsageError("Parquet needs pyarrow: install 'mindlytics[import]'")
+    _stop_at_signals()
     try:
         lines = source.lines(Filters().narrowed(since, until, user))
         if is_directory:
@@ -82,3 +84,10 @@ def export(
         fail(f"cannot write {output}: {error.strerror or error}", 1)
     if output != STDOUT:
         say(f"{output}: {count} sessions")
+
+
+def _stop_at_signals() -> None:
+    """Let other signals do what Ctrl-C does, which leaves no part of a file behind."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):  # Windows has one of them
+            signal.signal(number, signal.default_int_handler)

@@ -122,8 +122,14 @@ def write(lines: Iterable[Line], format: str, table: str, file: IO[bytes]) -> in
 def write_file(lines: Iterable[Line], format: str, table: str, path: Path) -> int:
     """Write all lines into a file, which gets its name when it is whole. Returns the number of sessions.
 
+    A link stays and leads to the new file. A pipe or a device is written to as it is.
+
     :raises OSError: it cannot be written.
     """
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as file:
+            return write(lines, format, table, file)
+    path = path.resolve()
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(number, "wb") as file:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,8 @@ from mindlytics import Client
 from mindlytics.server.run import LocalServer
 
 from .. import postgres
-from .processes import mindlytics
+from ..conftest import eventually
+from .processes import COMMAND, environment, mindlytics
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,18 @@ def test_a_user_whom_nobody_knows(server: LocalServer, project: str) -> None:
     ended = mindlytics("export", "--server", server.url, "--project-id", project, "--user", "nobody")
     assert (1, "") == (ended.returncode, ended.stdout)
     assert "no user has this id" in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("output", ["talks.jsonl", "lake/"])
+def test_a_signal_leaves_no_part_of_a_file(number: signal.Signals, output: str, tmp_path: Path) -> None:
+    (tmp_path / "lake").mkdir()
+    with LocalServer(chaos="latency:4s") as server:
+        arguments = ["export", "--server", server.url, "--output", output]
+        with subprocess.Popen(
+            [*COMMAND, *arguments], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+        ) as process:
+            asyncio.run(eventually(lambda: any(path.name.startswith(".") for path in tmp_path.rglob("*"))))
+            process.send_signal(number)
+            assert b"mindlytics: stopped\n" == process.communicate(timeout=20)[1]
+    assert (130, [tmp_path / "lake"]) == (process.returncode, list(tmp_path.rglob("*")))

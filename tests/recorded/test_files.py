@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,25 @@ def test_the_next_export_replaces_its_days_and_keeps_the_others(tmp_path: Path) 
 def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
     write_file(LINES, "jsonl", "turns", tmp_path / "talks.jsonl")
     assert 0o600 == (tmp_path / "talks.jsonl").stat().st_mode & 0o777
+
+
+def test_a_link_stays_and_leads_to_the_new_file(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to("talks.jsonl")
+    for _ in range(2):
+        write_file(LINES, "jsonl", "turns", tmp_path / "link.jsonl")
+        assert (True, False) == (tmp_path.joinpath("link.jsonl").is_symlink(), (tmp_path / "talks.jsonl").is_symlink())
+        assert len(LINES) == len((tmp_path / "talks.jsonl").read_text().splitlines())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such pipes")
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        write_file(LINES, "jsonl", "turns", pipe)
+        assert len(LINES) == len(read.result(30).splitlines())
+    assert pipe.is_fifo()
 
 
 def test_long_texts_make_small_batches(tmp_path: Path) -> None:
