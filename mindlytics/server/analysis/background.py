@@ -17,7 +17,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -42,7 +42,7 @@ from ..records import Records
 from ..schema import StoreError, now
 from ..store import Store
 from ..stored import Ending, Late, StoredEvent
-from ..timeline import Stretch, stretches
+from ..timeline import Key, Stretch, stretches
 from ..unavailable import Unavailable
 from . import Analysis, AnalysisError, Dialogue, Findings, name_of
 from .outcome import Found, Made, Outcome, add_all, made_of
@@ -51,6 +51,9 @@ from .reading import GRACE, Due, Place, Reading, due, hurry, next_due, read, una
 AT_ONCE = 64
 SHARE_SECONDS = 0.02
 """Most conversations, and roughly the longest time, before findings are stored."""
+
+TOGETHER = 8
+"""Conversations whose stretches are read at once. Time may not be left for all that are due."""
 
 REST = 9
 """While requests come in, the thread rests for this multiple of the CPU time that it used, to let them go first."""
@@ -245,8 +248,10 @@ class Background:
         outcomes = []
         with connection.begin():
             ends = due(connection, AT_ONCE, self._own(), self._patience)
-            among = stretches(connection, {ended.key for ended in ends}) if ends else {}
-            for ended in ends:
+            among: Mapping[Key, Sequence[Stretch]] = {}
+            for place, ended in enumerate(ends):
+                if place % TOGETHER == 0:
+                    among = stretches(connection, {each.key for each in ends[place : place + TOGETHER]})
                 outcomes.append(self._outcome(connection, ended, among[ended.key]))
                 if time.monotonic() - began > SHARE_SECONDS or self._stopping.is_set():
                     break
