@@ -156,7 +156,7 @@ def of_postgresql(database: Cluster, kills: int, seed: int) -> Outcome:
         _kill(database)
         database.start()
 
-    return _below(database, kills, seed, kill)
+    return _below(database.database("kills"), kills, seed, kill)
 
 
 def of_connections(database: Cluster, kills: int, seed: int) -> Outcome:
@@ -167,16 +167,16 @@ def of_connections(database: Cluster, kills: int, seed: int) -> Outcome:
         with psycopg.connect(database.url, autocommit=True) as connection:
             connection.execute(_CUT)
 
-    return _below(database, kills, seed, cut)
+    return _below(database.database("cuts"), kills, seed, cut)
 
 
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mindlytics' AND random() < 0.7"
 
 
-def _below(database: Cluster, kills: int, seed: int, kill: Callable[[], None]) -> Outcome:
+def _below(url: str, kills: int, seed: int, kill: Callable[[], None]) -> Outcome:
     """Kill something below a server that stays."""
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as directory, serving(database.database("kills"), Path(directory)) as server:
+    with tempfile.TemporaryDirectory() as directory, serving(url, Path(directory)) as server:
         senders = Senders(server.url)
         for _ in range(kills):
             senders.wait_for(chance.randint(*LIFE))
