@@ -38,6 +38,7 @@ ENCODING = "UTF8"
 _FORM = "the URL of the database must be of the form postgresql://user@host:port/database"
 _CAUSES = {
     (psycopg.errors.DiskFull,): "the disk is full",
+    (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted): "the database is damaged",
     (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable): "another program holds the database",
 }
 _REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)

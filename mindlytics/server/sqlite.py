@@ -53,6 +53,8 @@ _CAUSES = {
     "unable to open": "the database file cannot be opened",
     "readonly": "the database file cannot be written",
     "locked": "another program holds the database",
+    "malformed": "the database is damaged",
+    "not a database": "the database is damaged",
 }
 """Errors by words of SQLite's message, since Python 3.10 has no error codes."""
 
@@ -169,7 +171,7 @@ class SQLiteFile(Database):
 
     def unavailable(self, error: BaseException) -> Unavailable | None:
         error = getattr(error, "orig", error)
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.DatabaseError):
             for words, cause in _CAUSES.items():
                 if words in str(error):
                     return Unavailable(cause)

@@ -16,6 +16,7 @@ from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import events
 
+from ..cli.processes import mindlytics
 from ..conftest import eventually
 from ..postgres import sqlite_only
 from .calls import Caller, event, turn
@@ -79,6 +80,25 @@ def test_a_file_that_is_removed_is_missed_until_it_is_back(tmp_path: Path) -> No
         assert (503, "the database file was removed") == (reply.status_code, reply.json()["message"])
         os.link(tmp_path / "kept.db", db)
         assert (200, 200) == statuses(caller)
+
+
+@sqlite_only
+def test_a_damaged_file_is_answered_with_503_and_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = tmp_path / "x.db"
+    with LocalServer(db, analysis=None) as server, (caller := Caller(server.url)).http:
+        caller.take(*[turn("x" * 20_000, session_id=f"s{number}") for number in range(40)])
+    with open(db, "r+b") as file:
+        file.seek(len(file.read()) // 4)
+        file.write(b"\xff" * (db.stat().st_size // 2))
+    with LocalServer(db, analysis=None) as server, (caller := Caller(server.url)).http:
+        for reply in (caller.get("/bc/v1/db/events/find"), caller.queue(turn("x" * 200_000)), caller.get("/healthz")):
+            assert (503, "the database is damaged") == (reply.status_code, reply.json()["message"])
+    assert 1 == len([record for record in caplog.records if "the database is damaged" in record.message])
+    for arguments in (["search", "x"], ["forget", "--yes", "--user", "u"]):
+        ended = mindlytics(*arguments, "--db", db)
+        assert (True, False) == ("the database is damaged" in ended.stderr, "Traceback" in ended.stderr)
 
 
 @sqlite_only
