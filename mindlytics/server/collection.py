@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Annotated, Any
 
 import orjson
@@ -22,14 +22,15 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     type_coerce,
     union_all,
 )
 
-from .dialects import greatest, json_string
+from .dialects import greatest, json_string, unindexed
 from .ordering import Order, Term
 from .parameters import named
-from .query import EVENT, LIST, MAP, NUMBER, TEXT, TIME, Column, Condition, Expression, event_id
+from .query import EVENT, LIST, MAP, NUMBER, TEXT, TIME, Column, Condition, Expression, Filter, event_id
 from .schema import apps, conversations, events, intents, iso, organizations, orgkeys, sessions, users
 
 Row = dict[str, Any]
@@ -64,6 +65,14 @@ def _time(expression: Expression) -> Column:
 def _columns(kind: str, table: Table, *names: str) -> dict[str, Column]:
     return {name: Column(kind, table.c[name]) for name in names}
 
+
+_SCOPE = bindparam("scope", type_=events.c.scope.type)
+_BY_ID = {
+    "user_id": users.c.scope == _SCOPE,
+    "session_id": sessions.c.scope == _SCOPE,
+    "conversation_id": and_(conversations.c.scope == _SCOPE, conversations.c.session == sessions.c.seq),
+}
+"""What holds anyway for a row with this id. With it, an index finds the id, and the rows that belong to it."""
 
 _COUNTS = ("event_count", "turn_count", "function_count", "prompt_tokens", "completion_tokens", "cost")
 _OWNER = {name: _text(bindparam(name, type_=Text())) for name in ("organization_id", "app_id")}
@@ -101,29 +110,31 @@ class Collection:
     :param source: tables, joined.
     :param order: the default order of the rows.
     :param scope: the number of the app that owns a row.
+    :param condition: of the rows of the source that count.
     :param in_time: the order of the rows of one session or conversation.
     :param optional: columns that are left out if they are null.
-    :param indexed: the columns by which an index finds the rows of an app. With other columns, ``visible``
-        avoids the index.
+    :param indexed: the columns by which an index finds the rows of an app. With other columns, or ids, ``visible``
+        avoids that index.
     """
 
     source: FromClause
     columns: Mapping[str, Column]
     order: Order
     scope: Expression
+    condition: Condition = field(factory=true)
     in_time: Order = ()
     optional: frozenset[str] = frozenset()
     indexed: frozenset[str] | None = None
     related: Mapping[str, Related] = field(factory=dict)
 
-    def visible(self, names: set[str]) -> Condition:
-        """The condition under which an app sees a row, in a query that names these columns."""
-        scope = bindparam("scope", type_=events.c.scope.type)
-        if self.indexed is None or self.indexed & names:
-            visible: Condition = self.scope == scope
-        else:
-            visible = self.scope + 0 == scope  # in order of arrival, or by session; an index would be slower
-        return visible
+    def visible(self, wanted: Filter | None = None, sorts: Set[str] = frozenset()) -> Condition:
+        """The condition under which an app sees a row, in a query with this filter and an order by these columns."""
+        equal, names = (wanted.equal, wanted.names | sorts) if wanted is not None else (set(), sorts)
+        ids = [found for name, found in _BY_ID.items() if name in equal and name in self.columns]
+        scope = self.scope
+        if self.indexed is not None and (ids or self.indexed.isdisjoint(names)):
+            scope = unindexed(scope)  # in order of arrival, or by ids
+        return and_(scope == _SCOPE, self.condition, *ids)
 
     def statement(self) -> Select[Any]:
         """All rows of the collection, with its columns."""
@@ -173,7 +184,7 @@ _index = events.c.message_index + case((_second, 1), else_=0)
 
 def _scope_in(table: Table) -> Expression:
     """The scope of the reading app, if the row belongs to its organization."""
-    same = and_(apps.c.organization_id == table.c.organization_id, apps.c.scope == bindparam("scope"))
+    same = and_(apps.c.organization_id == table.c.organization_id, apps.c.scope == _SCOPE)
     return select(apps.c.scope).where(same).correlate(table).scalar_subquery()
 
 
@@ -264,7 +275,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),
     "messages": Collection(
-        _of_event.join(_roles, and_(events.c.message_index.is_not(None), _content != "")),
+        _of_event.outerjoin(_roles, true()),  # not joined: SQLite would go through the roles first, and sort all
         {
             **_OWNER,
             "session_id": _text(sessions.c.session_id),
@@ -279,6 +290,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         order=[Term(events.c.seq), Term(_index)],
         in_time=[Term(events.c.timestamp), Term(events.c.seq), Term(_index)],
         scope=events.c.scope,
+        condition=and_(events.c.message_index.is_not(None), _content != ""),
         indexed=frozenset({"timestamp"}),
         related={"user": _USER, "session": _SESSION, "conversation": _CONVERSATION},
     ),

@@ -54,6 +54,12 @@ class json_items(FunctionElement[str]):
     inherit_cache = True
 
 
+class unindexed(FunctionElement[Any]):
+    """A column that leads SQLite to no index. PostgreSQL knows by its statistics which index is worth it."""
+
+    inherit_cache = True
+
+
 class greatest(FunctionElement[int]):
     """The greatest of some numbers."""
 
@@ -83,6 +89,7 @@ _SQLITE: Texts = {
     json_boolean: "(SELECT value FROM json_each({}) WHERE key = {} AND type IN ('true', 'false'))",
     json_value: "(SELECT value FROM json_each({}) WHERE key = {})",
     json_items: "json_each({})",
+    unindexed: "+{}",
     greatest: "max({}, {})",
     hexadecimal: "printf('%016x', {})",
 }
@@ -96,6 +103,7 @@ _POSTGRESQL: Texts = {
     json_boolean: f"CASE {_AT} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
     json_value: f"({_AT})",
     json_items: f"jsonb_array_elements_text({_JSON})",
+    unindexed: "{}",
     greatest: "CASE WHEN {0} IS NOT NULL THEN greatest({0}, {1}) END",
     hexadecimal: "lpad(to_hex({}), 16, '0')",
 }

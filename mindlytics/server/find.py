@@ -80,16 +80,16 @@ def checked(name: str, parameters: Find) -> Query:
         if item not in collection.related:
             known = ", ".join(collection.related) or "nothing"
             raise InvalidQuery("include", f"{name} have no {item}; there is {known}")
-    wanted, sort = parameters.filter, parameters.sort
+    wanted, sort = Filter(parameters.filter, collection.columns), parameters.sort
     return Query(
         collection,
-        Filter(wanted, collection.columns),
+        wanted,
         order_by(sort, collection.columns),
         parameters.skip,
         parameters.limit,
         _projection(parameters.projection, include),
         include,
-        isinstance(wanted, dict) and any(isinstance(wanted.get(name), str) for name in CONVERSATION_KEYS),
+        not wanted.equal.isdisjoint(CONVERSATION_KEYS),
         frozenset(sort) if isinstance(sort, dict) else frozenset(),
     )
 
@@ -129,7 +129,7 @@ def rows_of(
     :param number: the column of the number.
     :raises InvalidQuery: there are more than one answer may hold.
     """
-    statement = collection.statement().add_columns(number).where(collection.visible(set()), condition)
+    statement = collection.statement().add_columns(number).where(collection.visible(), condition)
     rows = budget.spend(connection.execute(statement, _owner(app)))
     return [(row[-1], collection.to_json(row[:-1])) for row in rows]
 
@@ -140,7 +140,7 @@ def _select(connection: Connection, app: App, query: Query, budget: Budget) -> l
     statement = (
         collection.statement()
         .add_columns(*[term.expression for term in terms if term.plain])
-        .where(collection.visible(query.filter.names | query.sorts), query.filter.condition, query.after)
+        .where(collection.visible(query.filter, query.sorts), query.filter.condition, query.after)
         .order_by(*[term.clause() for term in terms])
         .offset(query.skip or None)
         .limit(query.limit or None)

@@ -46,6 +46,11 @@ class Term(NamedTuple):
         after: Condition = self.expression < value if self.descends else self.expression > value
         return or_(after, self.expression.is_(None)) if self.descends and self._has_null else after
 
+    def not_before(self, value: Value) -> Condition:
+        """The condition of what has this value, which is not null, or comes after it: one comparison for an index."""
+        found: Condition = self.expression <= value if self.descends else self.expression >= value
+        return or_(found, self.expression.is_(None)) if self.descends and self._has_null else found
+
     def accepts(self, value: Value) -> bool:
         """Whether it has such values."""
         return value is None or isinstance(value, str) == isinstance(self.expression.type, String)
@@ -93,4 +98,4 @@ def after(order: Order, place: Sequence[Value]) -> Condition:
         found = or_(term._after(value), and_(term._same(value), found))
     if place[0] is None:
         return found
-    return and_(or_(order[0]._after(place[0]), order[0]._same(place[0])), found)  # an index answers the first part
+    return and_(order[0].not_before(place[0]), found)  # an index answers the first part

@@ -88,17 +88,20 @@ def has_event_id(table: FromClause, wanted: str) -> Condition:
 
 
 class Filter:
-    """One filter over the columns of a collection, as a ``condition``. ``names`` are those of the columns in it.
+    """One filter over the columns of a collection, as a ``condition``.
+
+    ``names`` are those of the columns in it, and ``equal`` those that equal a text in each row that it finds.
 
     :param columns: the kind and the expression of each.
     :raises InvalidQuery: an operator is unknown or its operand is not what it needs.
     """
 
-    def __init__(self, wanted: object, columns: Mapping[str, Column]) -> None:
+    def __init__(self, wanted: Any, columns: Mapping[str, Column]) -> None:
         self._columns = columns
         self._left = MAX_CONDITIONS
         self.names: set[str] = set()
         self.condition = self._all_of(wanted, 0)
+        self.equal = {name for name, value in wanted.items() if isinstance(value, str)}
 
     def _all_of(self, wanted: object, depth: int) -> Condition:
         if not isinstance(wanted, dict):

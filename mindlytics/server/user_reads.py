@@ -178,7 +178,7 @@ def details(connection: Connection, app: App, query: OfUser) -> UserDetails:
 def insights(connection: Connection, app: App, query: OfUser) -> UserInsights:
     """A user with the conversations that were analysed."""
     user = _user(connection, app, query.user_id)
-    mine = (conversations.c.scope == app.scope, users.c.user_id == user["user_id"])
+    mine = (users.c.scope == app.scope, users.c.user_id == user["user_id"])
     rows = connection.execute(_ANALYSED.where(*mine).limit(query.limit or None).offset(query.offset))
     return {"conversations": [_insight(user, row) for row in Budget(connection).spend(rows)], **user}
 
