@@ -24,6 +24,8 @@ from .search.postgres import WORDS
 from .unavailable import Unavailable
 
 CONNECT_SECONDS = 10
+"""A connection is lost once nothing was acknowledged for this time: the other machine or the network is gone."""
+
 STATEMENT_SECONDS = 30
 """The database gives a write up after this time, so that requests are answered if another program holds a lock."""
 
@@ -67,6 +69,9 @@ class PostgreSQL(Database):
         self.name = f"{self._url.host or 'localhost'}/{self._url.database or ''}"
         options = {
             "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": CONNECT_SECONDS * 1000,
+            "keepalives_idle": CONNECT_SECONDS,
+            "keepalives_interval": 1,
             "application_name": "mindlytics",
             "client_encoding": ENCODING,
             "options": f"{self._url.query.get('options', '')} -c statement_timeout={STATEMENT_SECONDS * 1000}",

@@ -428,6 +428,19 @@ def test_reads_are_planned_for_the_words_that_they_search(url: str) -> None:
     assert 0 == prepared
 
 
+def test_a_machine_that_no_longer_answers_is_noticed_by_all_connections(url: str) -> None:
+    store = Store(url)
+    try:
+        connections = [store.database.open(), store.database.reading(lambda: False)]
+        for connection in connections:
+            with connection:
+                driver: Any = connection.connection.driver_connection
+                chosen = driver.info.get_parameters()
+                assert ("10000", "10") == (chosen["tcp_user_timeout"], chosen["keepalives_idle"])
+    finally:
+        store.close()
+
+
 def test_a_database_of_another_program_is_left_as_it_is(url: str) -> None:
     import psycopg
 
