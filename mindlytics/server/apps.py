@@ -41,7 +41,7 @@ def find_app(connection: Connection, key_hash: str, app_id: str) -> App | None:
 def found_organization(connection: Connection, organization_id: str) -> None:
     """Make this organization if it is new."""
     values = {"organization_id": organization_id, "created_at": now()}
-    connection.execute(upsert(connection, organizations).values(**values).on_conflict_do_nothing())
+    connection.execute(upsert(connection.dialect.name, organizations).values(**values).on_conflict_do_nothing())
 
 
 def own_organization(connection: Connection, key_hash: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Numeric, Table, Text
+from sqlalchemy import Boolean, Numeric, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -73,9 +73,12 @@ class hexadecimal(FunctionElement[str]):
     inherit_cache = True
 
 
-def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that may say what is to be done where there is such a row."""
-    if connection.dialect.name == "postgresql":
+def upsert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that may say what is to be done where there is such a row.
+
+    :param dialect: the name of a connection's dialect.
+    """
+    if dialect == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
 

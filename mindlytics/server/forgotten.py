@@ -78,7 +78,7 @@ class Forgotten:
     def _put(self, connection: Connection, scope: int, until: int, names: set[str]) -> None:
         if not names:
             return
-        statement = upsert(connection, forgotten)
+        statement = upsert(connection.dialect.name, forgotten)
         replaced = statement.on_conflict_do_update(
             index_elements=["scope", "name"], set_={"until": statement.excluded.until}
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -45,8 +46,7 @@ def remember(connection: Connection, scope: int, key: RequestKey, answer: str | 
     :raises ReusedKey: the key came with another body.
     """
     values = {"scope": scope, "key": key.name, "seen_at": now(), "body": key.body, "answer": answer}
-    statement = upsert(connection, idempotency_keys).values(**values).on_conflict_do_nothing()
-    inserted = connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    inserted = connection.execute(_insert_new(connection.dialect.name), values).rowcount
     if not inserted:
         answer_to(connection, scope, key)
     return bool(inserted)
@@ -64,6 +64,12 @@ def answer_to(connection: Connection, scope: int, key: RequestKey) -> str | None
     if body not in (None, key.body):  # None: it was stored by an earlier version
         raise ReusedKey
     return None if answer is None else str(answer)
+
+
+@lru_cache
+def _insert_new(dialect: str) -> Any:
+    """Adds a key if it is new. The statement is made once, since every request needs it."""
+    return upsert(dialect, idempotency_keys).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def forget_old_keys(connection: Connection) -> None:

@@ -92,7 +92,7 @@ async def _write(request: web.Request, key: str | None, organization_id: str, ap
         found_organization(connection, organization_id)
         values = {"apikey": shown(apikey), "organization_id": organization_id, "created_at": now(), "issued": 1}
         connection.execute(
-            upsert(connection, orgkeys)
+            upsert(connection.dialect.name, orgkeys)
             .values(hash=key_hash, **values)
             .on_conflict_do_update(index_elements=["hash"], set_={"organization_id": organization_id, "issued": 1})
         )

@@ -205,12 +205,7 @@ def copy_into(connection: Connection, table: Table, names: Sequence[str], rows: 
     assert isinstance(driver, psycopg.Connection)
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(["text" if isinstance(table.c[name].type, Text) else "int8" for name in names])
-            for row in rows:
-                copy.write_row(row)
-    except psycopg.Error as error:
-        if driver.closed:
-            connection.invalidate(error)  # as SQLAlchemy does by itself for its own statements
-        raise
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(["text" if isinstance(table.c[name].type, Text) else "int8" for name in names])
+        for row in rows:
+            copy.write_row(row)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from attrs import Factory, define
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, insert, select, update
 
 from ..values import Scalar
 from .apps import App, app_of
@@ -124,6 +124,7 @@ Name = tuple[int, str]
 """A scope and an id in it."""
 
 _LAST = select(store.c.version, store.c.last, store.c.ids).with_for_update()
+_END = update(store)
 _USERS = select(users).where(users.c.seq.in_(bindparam("numbers", expanding=True)))
 _SESSIONS = select(sessions).where(
     sessions.c.scope == bindparam("scope"), sessions.c.session_id.in_(bindparam("names", expanding=True))
@@ -161,10 +162,11 @@ class Records:
         self._new: dict[int, Record] = {}
         self._changed: dict[int, Record] = {}
         self._earlier: dict[int, Session | Conversation] = {}
-        self._events: list[StoredEvent] = []
         self._rows = Rows(connection)
         self.written: list[StoredEvent] = []
-        """The events of the open transaction that are in the database; the writer empties it."""
+        """The events of the open transaction, in order; the writer empties it."""
+        self._flushed = 0
+        """So many of them are in the database."""
         self._version = -1
         self._last = 0
         self._forgotten: Forgotten | None = None
@@ -179,11 +181,12 @@ class Records:
         if version != self._version:
             self.forget()
             self._version, self._last = version, last
+        self._flushed = 0
 
     def end(self) -> None:
         """The transaction is about to be committed."""
         self._version += 1
-        self.connection.execute(store.update().values(version=self._version, last=self._last))
+        self.connection.execute(_END, {"version": self._version, "last": self._last})
 
     def number(self, count: int = 1) -> int:
         """The first of so many numbers that no row has."""
@@ -300,10 +303,6 @@ class Records:
         """The id of an event of this number; later ids sort after earlier ones."""
         return f"{self.ids}{number:016x}"
 
-    def add_events(self, events: Iterable[StoredEvent]) -> None:
-        """Keep events after those that came before them."""
-        self._events += events
-
     def add_intents(self, columns: Sequence[str], intents: Sequence[tuple[object, ...]]) -> None:
         """Write rows of the table ``intents``, whose values are in the order of these columns."""
         if intents:
@@ -327,12 +326,12 @@ class Records:
                         self._rows.note_users(of_kind)
             records.clear()
         self._rows.flush_links()
-        if self._events:
-            self._rows.insert_events(self._events)
-            self.written += self._events
-            self._note_due([event for event in self._events if type(event) is Ending])
-            late = [event for event in self._events if type(event) is Late]
-            self._events.clear()
+        events = self.written[self._flushed :]
+        if events:
+            self._rows.insert_events(events)
+            self._flushed = len(self.written)
+            self._note_due([event for event in events if type(event) is Ending])
+            late = [event for event in events if type(event) is Late]
             for record in self._earlier.values():
                 session, conversation = (record.seq, None) if isinstance(record, Session) else record.key
                 move_start(self.connection, session, conversation, record.started_at)
@@ -385,10 +384,16 @@ class Records:
         if known + 2 * len(self._sessions) > MAX_CACHED:
             self.forget()
 
+    def undo(self, first: int) -> None:
+        """The database undoes the changes after so many events. Drop all that is held in memory."""
+        self.forget()
+        del self.written[first:]
+        self._flushed = first
+
     def forget(self) -> None:
-        """Drop all that is held in memory, what was not flushed included."""
+        """Drop all that is known, and what was not flushed of it."""
         caches: Iterable[Any] = (self._apps, self._users, self._sessions, self._aliases, self._devices)
-        for cache in chain(caches, (self._new, self._changed, self._earlier, self._events)):
+        for cache in chain(caches, (self._new, self._changed, self._earlier)):
             cache.clear()
         self._forgotten = None
         self._rows.forget()

@@ -146,11 +146,11 @@ def _with_nulls(event: Any) -> tuple[object, ...]:
 
 
 def _note(connection: Connection) -> Any:
-    return upsert(connection, unindexed).on_conflict_do_nothing()
+    return upsert(connection.dialect.name, unindexed).on_conflict_do_nothing()
 
 
 def _link(connection: Connection) -> Any:
-    statement = upsert(connection, devices)
+    statement = upsert(connection.dialect.name, devices)
     return statement.on_conflict_do_update(
         index_elements=["scope", "device_id"], set_={"owner": statement.excluded.owner}
     )

@@ -1,6 +1,6 @@
 """What an event does to its session and its conversation, and which events the server adds.
 
-:meth:`Run.take` applies one valid event, and returns the stored events in order. ``users.py`` finds users, and
+:meth:`Run.take` applies one valid event, and adds what is stored to ``Records.written``. ``users.py`` finds users, and
 ``records.py`` writes records to the database.
 
 - A session begins with the first event that names it, a conversation likewise.
@@ -54,18 +54,19 @@ def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[Sto
     """
     runs = [list(run) for _, run in groupby(events, attrgetter("session_id"))]
     load(records, scope, [run[0] for run in runs])
-    stored: list[StoredEvent] = []
+    first = len(records.written)
+    forgotten = bool(records.forgotten)
     index = 0
     for events_of_one in runs:
         run = Run(records, scope, events_of_one[0].session_id)
         try:
             for event in events_of_one:
-                if not event_stays_out(records, scope, event):
-                    stored += run.take(event)
+                if not forgotten or not event_stays_out(records, scope, event):
+                    run.take(event)
                 index += 1
         except InvalidEvent as error:
             raise RefusedEvent(index, error) from error
-    return stored
+    return records.written[first:]
 
 
 def load(records: Records, scope: int, events: Sequence[Taken]) -> None:
@@ -82,9 +83,10 @@ def apply(records: Records, scope: int, event: Taken, *, message_index: int = -1
     :param message_index: the index of a turn's first message. Default: the next one of the conversation.
     :raises InvalidEvent: it would begin a session without a user or device.
     """
-    if event_stays_out(records, scope, event):
-        return []
-    return Run(records, scope, event.session_id).take(event, message_index)
+    first = len(records.written)
+    if not event_stays_out(records, scope, event):
+        Run(records, scope, event.session_id).take(event, message_index)
+    return records.written[first:]
 
 
 class _Entry(NamedTuple):
@@ -110,31 +112,31 @@ class Run:
         self._entries: list[_Entry] = []
         self.at = 0
 
-    def take(self, event: Taken, message_index: int = -1) -> list[StoredEvent]:
-        """Apply one event, and return what is stored because of it."""
+    def take(self, event: Taken, message_index: int = -1) -> None:
+        """Apply one event."""
         if type(event) is Tracked:
-            self.at = event.at
-            session = self._session
-            if session is None or session.ended_at is not None or event.at < session.started_at:
-                self._enter(event, event.user_id)
-            return self._track(event, message_index)
+            self._track(event, message_index)
+            return
         assert isinstance(event, Event)
         self.at = microseconds(event.timestamp)
         self._enter(event, _named_user(event))
         _RULES[type(event)](self, event)
-        return self._finish()
+        self._finish()
 
-    def _enter(self, event: Taken, name: str | None) -> None:
+    def _enter(self, event: Taken, name: str | None) -> Session:
+        """Start the session if it is new, or move its start if the event is earlier. Returns the session."""
         session = self._session
         if session is None:
             user = user_of(self.records, self.scope, name, event.device_id)
             if user is None:
                 raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", MISSING)
-            self._session = self.records.new_session(self.scope, self.session_id, user, event.device_id, self.at)
+            session = self.records.new_session(self.scope, self.session_id, user, event.device_id, self.at)
+            self._session = session
             if not isinstance(event, StartSession):
                 self.store(SESSION_STARTED, generated=True)
         elif self.at < session.started_at and not isinstance(event, (EndSession, EndConversation)):
             self.records.began_earlier(session, self.at)
+        return session
 
     @property
     def session(self) -> Session:
@@ -155,7 +157,7 @@ class Run:
         :param begins: whether the event starts it, if it is the earliest one.
         """
         session = self.session
-        conversation = session.conversations.get(conversation_id) or self.records.conversation(session, conversation_id)
+        conversation = self.records.conversation(session, conversation_id)
         if conversation is None:
             conversation = self.records.new_conversation(session, conversation_id, self.at)
             if not explicit:
@@ -208,52 +210,48 @@ class Run:
         when = self.at if at is None else at
         self._entries.append(_Entry(kind, generated, name, properties, conversation, when, message_index))
 
-    def _track(self, event: Tracked, message_index: int) -> list[StoredEvent]:
-        session, conversation, kind = self.session, None, StoredEvent
-        if event.conversation_id is not None:
-            conversation = self.conversation(event.conversation_id)
-            if conversation.ended_at is not None and event.kind != CUSTOM:
-                kind = Late
-            if event.kind == TURN:
+    def _track(self, event: Tracked, message_index: int) -> None:
+        kind, _, user_id, _, conversation_id, at, name, properties, messages, prompts, completions, cost = event
+        self.at = at
+        session = self._session
+        if session is None or session.ended_at is not None or at < session.started_at:
+            session = self._enter(event, user_id)
+        conversation, stored_as = None, StoredEvent
+        if conversation_id is not None:
+            conversation = session.conversations.get(conversation_id)
+            if conversation is None or at < conversation.started_at:
+                conversation = self.conversation(conversation_id)
+            if conversation.ended_at is not None and kind != CUSTOM:
+                stored_as = Late
+            if kind == TURN:
                 if message_index < 0:
-                    message_index = self.records.index_of_turn(conversation, event.at, event.messages)
-                conversation.message_count += event.messages
+                    message_index = self.records.index_of_turn(conversation, at, messages)
+                conversation.message_count += messages
                 conversation.turn_count += 1
-            elif event.kind == FUNCTION:
+            elif kind == FUNCTION:
                 conversation.function_count += 1
-            if event.prompt_tokens or event.completion_tokens:
-                conversation.prompt_tokens = min(conversation.prompt_tokens + event.prompt_tokens, MAX_COUNT)
-                conversation.completion_tokens = min(
-                    conversation.completion_tokens + event.completion_tokens, MAX_COUNT
-                )
-            if event.cost is not None:
-                conversation.cost = (conversation.cost or 0.0) + event.cost
+            if prompts or completions:
+                conversation.prompt_tokens = min(conversation.prompt_tokens + prompts, MAX_COUNT)
+                conversation.completion_tokens = min(conversation.completion_tokens + completions, MAX_COUNT)
+            if cost is not None:
+                conversation.cost = (conversation.cost or 0.0) + cost
         if self._entries or session.ended_at is not None:  # it starts something, or came late
-            self.store(event.event, event.properties, conversation=conversation, message_index=message_index, kind=kind)
+            self.store(name, properties, conversation=conversation, message_index=message_index, kind=stored_as)
             _close_late(self)
-            return self._finish()
-        records = self.records
-        number = records.number()
-        stored = [self._stored(kind, number, event.event, event.properties, conversation, event.at, message_index, -1)]
-        records.changed(session)
-        records.add_events(stored)
-        return stored
+            self._finish()
+        else:
+            self._add(stored_as, self.records.number(), name, properties, conversation, at, message_index, -1)
 
-    def _finish(self) -> list[StoredEvent]:
+    def _finish(self) -> None:
         """Number what is to be stored, in order."""
-        entries, records = self._entries, self.records
-        first = records.number(len(entries))
+        entries = self._entries
+        first = self.records.number(len(entries))
         own = first + [entry.generated for entry in entries].index(False)
-        stored = []
         for number, (kind, generated, name, properties, conversation, at, index) in enumerate(entries, first):
-            origin = own if generated else -1
-            stored.append(self._stored(kind, number, name, properties, conversation, at, index, origin))
-        records.changed(self.session)
-        records.add_events(stored)
+            self._add(kind, number, name, properties, conversation, at, index, own if generated else -1)
         entries.clear()
-        return stored
 
-    def _stored(  # noqa: PLR0917  positional arguments are fastest
+    def _add(  # noqa: PLR0917  positional arguments are fastest
         self,
         kind: type[StoredEvent],
         number: int,
@@ -263,15 +261,16 @@ class Run:
         at: int,
         message_index: int,
         origin: int,
-    ) -> StoredEvent:
-        """The event of this number, counted."""
-        session, ids = self.session, self.records.ids
-        user = session.user
+    ) -> None:
+        """Count an event, and store it under this number."""
+        session, records = self.session, self.records
+        user, ids = session.user, records.ids
         session.event_count += 1
+        records.changed(session)
         place, conversation_id = -1, None
         if conversation is not None:
             conversation.event_count += 1
-            self.records.changed(conversation)
+            records.changed(conversation)
             place, conversation_id = conversation.seq, conversation.conversation_id
         values = (
             number,
@@ -290,7 +289,7 @@ class Run:
             f"{ids}{number:016x}",
             None if origin < 0 else f"{ids}{origin:016x}",
         )
-        return tuple.__new__(kind, values)  # three times as fast as calling the class
+        records.written.append(tuple.__new__(kind, values))  # three times as fast as calling the class
 
 
 def _named_user(event: Taken) -> str | None:

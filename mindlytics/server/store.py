@@ -152,7 +152,8 @@ class Store:
 
 def _write_probe(records: Records) -> None:
     values = {"scope": 0, "key": "probe", "seen_at": 0, "answer": " " * PROBE}
-    records.connection.execute(upsert(records.connection, idempotency_keys).values(**values).on_conflict_do_nothing())
+    probe = upsert(records.connection.dialect.name, idempotency_keys).values(**values)
+    records.connection.execute(probe.on_conflict_do_nothing())
 
 
 def _remove_probe(records: Records) -> None:

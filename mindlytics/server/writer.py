@@ -194,8 +194,7 @@ class Writer:
 
     def _undo(self) -> None:
         """Undo the transaction. A connection that does not even take that is replaced."""
-        self._records.forget()
-        self._records.written.clear()
+        self._records.undo(0)
         try:
             self._connection.rollback()
         except SQLAlchemyError:
@@ -223,7 +222,7 @@ class Writer:
         :raises sqlalchemy.exc.OperationalError: the database undid the whole transaction.
         """
         connection, records = self._connection, self._records
-        savepoint = connection.begin_nested()
+        connection.exec_driver_sql("SAVEPOINT job")
         before = len(records.written)
         try:
             result = job.work(records)
@@ -231,11 +230,10 @@ class Writer:
         except Exception as error:
             if self._database.unavailable(error):
                 raise
-            records.forget()
-            del records.written[before:]
-            savepoint.rollback()
+            records.undo(before)
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
             return None, self._database.refused_text(error) or error
-        savepoint.commit()
+        connection.exec_driver_sql("RELEASE SAVEPOINT job")
         return result, None
 
     def _shorten_log(self) -> None:

@@ -111,7 +111,7 @@ def summarize(server: LocalServer, caller: Caller, conversation_id: str, **prope
         number = records.number()
         row = (number, app.scope, session.seq, conversation.seq, origin, microseconds(AT), "Conversation Summary")
         fields = (cause["session_id"], conversation_id, cause["user_id"], records.event_id(number), cause["event_id"])
-        records.add_events([StoredEvent(*row, json.dumps(properties), "", -1, *fields)])
+        records.written.append(StoredEvent(*row, json.dumps(properties), "", -1, *fields))
 
     asyncio.run(server.store.write(work))
 

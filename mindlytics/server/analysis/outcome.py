@@ -101,7 +101,7 @@ def _add(records: Records, outcome: Outcome) -> None:
         properties = {**orjson.loads(made[-1].properties), "replaces": former[-1].event_id}
         made = [*made[:-1], made[-1]._replace(properties=orjson.dumps(properties).decode())]
     traits = traits_json(session.user)
-    records.add_events(
+    records.written.extend(
         StoredEvent(
             number,
             ended.scope,
