@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import EPOCH, UTC, parse_timestamp
 
-REVISION = "0010"
+REVISION = "0011"
 """The version of the tables below, the last one in ``migrations/``."""
 
 MICROSECOND = timedelta(microseconds=1)

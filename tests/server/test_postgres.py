@@ -248,6 +248,7 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
 
     with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
         caller.take(turn("Where is my parcel?", ""), event("identify", id="u", traits={"plan": "gold"}))
+        assert 200 == caller.queue(turn("and mine?", ""), key="for-ada").status_code
     former = (
         "DROP TRIGGER event_words_of_deleted ON events",
         "DROP TRIGGER user_words_of_deleted ON users",
@@ -257,6 +258,7 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
         "DROP INDEX conversations_by_id, conversations_of_session",
         "ALTER TABLE conversations ADD UNIQUE (session, conversation_id)",
         "CREATE INDEX conversations_by_id ON conversations (scope, conversation_id)",
+        "UPDATE idempotency_keys SET key = 'POST /bc/v1/events/queue for-ada'",
         "UPDATE alembic_version SET version_num = '0007'",
     )
     indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
@@ -268,6 +270,8 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
         for words, kind in (("parcel", "turn"), ("gold", "user")):
             (result,) = caller.get("/bc/v1/search", q=words).json()["results"]
             assert kind == result["kind"]
+        assert 200 == caller.queue(turn("and mine?", ""), key="for-ada").status_code
+        assert 2 == caller.one("sessions")["turn_count"]
         caller.take(turn("a parcel", ""))
         assert 2 == len(caller.get("/bc/v1/search", q="parcel").json()["results"])
     with psycopg.connect(url) as connection:
