@@ -177,7 +177,8 @@ def test_old_idempotency_keys_are_dropped(tmp_path: Path) -> None:
         caller.queue(track(), key="young")
     connection = sqlite3.connect(db)
     connection.execute(
-        "UPDATE idempotency_keys SET seen_at = seen_at - ? WHERE key LIKE '% old'", (KEY_SECONDS * 1_000_000 + 1,)
+        "UPDATE idempotency_keys SET seen_at = seen_at - ? WHERE seen_at = (SELECT min(seen_at) FROM idempotency_keys)",
+        (KEY_SECONDS * 1_000_000 + 1,),
     )
     connection.commit()
     connection.close()
