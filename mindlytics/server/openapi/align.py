@@ -2,123 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from ...align.events import (
-    COUNTRIES,
-    MAX_EMAIL,
-    MAX_INDEX,
-    MAX_NAME,
-    MAX_PROPERTIES,
-    MAX_PROPERTY,
-    PROPERTY_NAME,
-    FeedbackCreate,
-    MessageCreate,
-    SessionClose,
-    SessionOpen,
-    UserRecognize,
-)
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ...align import events
+from ...annotations import NotRequired, TypedDict
 from ...events import FEEDBACK_TYPES
-from ..parameters import MAX_HEADER, ref
+from ..parameters import Header, Text, Time, ref
 
 Schema = dict[str, Any]
 
-TEXTS: Schema = {"type": "string"}
-TEXT: Schema = {"type": "string", "minLength": 1}
-DATE_TIME: Schema = {"type": "string", "format": "date-time"}
-NAME: Schema = {**TEXT, "maxLength": MAX_NAME}
-INDEX: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_INDEX}
+Name = Annotated[str, Meta(min_length=1, max_length=events.MAX_NAME)]
+MaybeName = Annotated[str, Meta(max_length=events.MAX_NAME)]
+Email = Annotated[str, Meta(max_length=events.MAX_EMAIL)]
+Address = Annotated[str, Meta(description="An IPv4 address.")]
+Country = Annotated[str, Meta(extra_json_schema={"enum": ["", *sorted(events.COUNTRIES)]})]
+Index = Annotated[int, Meta(ge=1, le=events.MAX_INDEX)]
+Rating = Annotated[str, Meta(extra_json_schema={"enum": list(FEEDBACK_TYPES)})]
+PropertyName = Annotated[str, Meta(pattern=f"^{events.PROPERTY_NAME.pattern}$")]
+PropertyText = Annotated[str, Meta(max_length=events.MAX_PROPERTY)]
 
 
-def open_record(*required: str, **fields: Schema) -> Schema:
-    """An object whose unknown fields are ignored."""
-    return {"type": "object", "properties": fields, "required": list(required)}
+class OpenedSession(TypedDict):
+    sessionId: Name
+    userId: Name
+    assistantId: NotRequired[MaybeName]
 
 
-def _custom(value: Schema) -> Schema:
-    return {
-        "type": "object",
-        "maxProperties": MAX_PROPERTIES,
-        "propertyNames": {"pattern": f"^{PROPERTY_NAME.pattern}$"},
-        "additionalProperties": value,
-    }
+class ClosedSession(TypedDict):
+    sessionId: Name
 
 
-def _event(kind: str, properties: str, *required: str, **fields: Schema) -> Schema:
-    """The schema of an event of this type, with its properties below their own name."""
-    custom = _custom(open_record(stringValue={**TEXTS, "maxLength": MAX_PROPERTY}))
-    inside = open_record(properties, **{properties: open_record(*required, **fields), "customProperties": custom})
-    fields = {
-        "id": TEXTS,
-        "type": {"const": kind},
-        "createTime": DATE_TIME,
-        "projectId": {**TEXT, "maxLength": MAX_HEADER},
-        "properties": inside,
-    }
-    return open_record("type", "projectId", "properties", **fields)
+class Location(TypedDict):
+    countryCode: NotRequired[Country]
 
 
-_SESSION = "sessionProperties"
-_FEEDBACK = {"sessionId": NAME, "type": {"enum": list(FEEDBACK_TYPES)}}
-EVENTS: Mapping[str, Schema] = {
-    "SessionOpen": _event(
-        SessionOpen.type,
-        _SESSION,
-        "sessionId",
-        "userId",
-        sessionId=NAME,
-        userId=NAME,
-        assistantId={**TEXTS, "maxLength": MAX_NAME},
-    ),
-    "SessionClose": _event(SessionClose.type, _SESSION, "sessionId", sessionId=NAME),
-    "UserRecognize": _event(
-        UserRecognize.type,
-        "userProperties",
-        "userId",
-        userId=NAME,
-        userDisplayName={**TEXTS, "maxLength": MAX_NAME},
-        userEmail={**TEXTS, "maxLength": MAX_EMAIL},
-        userIp={**TEXTS, "description": "An IPv4 address."},
-        userLocation=open_record(countryCode={"enum": ["", *sorted(COUNTRIES)]}),
-        userCreateTime=DATE_TIME,
-    ),
-    "MessageCreate": _event(
-        MessageCreate.type,
-        "messageProperties",
-        "sessionId",
-        "messageIndexHint",
-        "messageRole",
-        "messageContent",
-        sessionId=NAME,
-        messageIndexHint=INDEX,
-        messageRole={"enum": ["ROLE_USER", "ROLE_ASSISTANT"]},
-        messageContent=TEXT,
-    ),
-    "SessionFeedback": _event(
-        FeedbackCreate.type,
-        "feedbackProperties",
-        "sessionId",
-        "type",
-        "feedbackTarget",
-        **_FEEDBACK,
-        feedbackTarget={"const": "TARGET_SESSION"},
-    ),
-    "MessageFeedback": _event(
-        FeedbackCreate.type,
-        "feedbackProperties",
-        "sessionId",
-        "type",
-        "feedbackTarget",
-        "messageIndexHint",
-        **_FEEDBACK,
-        feedbackTarget={"const": "TARGET_MESSAGE"},
-        messageIndexHint=INDEX,
-    ),
-}
+class User(TypedDict):
+    userId: Name
+    userDisplayName: NotRequired[MaybeName]
+    userEmail: NotRequired[Email]
+    userIp: NotRequired[Address]
+    userLocation: NotRequired[Location]
+    userCreateTime: NotRequired[Time]
+
+
+class Message(TypedDict):
+    sessionId: Name
+    messageIndexHint: Index
+    messageRole: Literal["ROLE_USER", "ROLE_ASSISTANT"]
+    messageContent: Text
+
+
+class SessionRating(TypedDict):
+    sessionId: Name
+    type: Rating
+    feedbackTarget: Literal["TARGET_SESSION"]
+
+
+class MessageRating(TypedDict):
+    sessionId: Name
+    type: Rating
+    feedbackTarget: Literal["TARGET_MESSAGE"]
+    messageIndexHint: Index
+
+
+class PropertyValue(TypedDict):
+    stringValue: NotRequired[PropertyText]
+
+
+Properties = Annotated[dict[PropertyName, PropertyValue], Meta(max_length=events.MAX_PROPERTIES)]
+
+EVENTS = (
+    ("SessionOpen", events.SessionOpen, "sessionProperties", OpenedSession),
+    ("SessionClose", events.SessionClose, "sessionProperties", ClosedSession),
+    ("UserRecognize", events.UserRecognize, "userProperties", User),
+    ("MessageCreate", events.MessageCreate, "messageProperties", Message),
+    ("SessionFeedback", events.FeedbackCreate, "feedbackProperties", SessionRating),
+    ("MessageFeedback", events.FeedbackCreate, "feedbackProperties", MessageRating),
+)
+"""The name of each schema, the event, and the type and the field of its properties."""
+
+
+def _event(name: str, kind: type[events.AlignEvent], place: str, properties: Any) -> Any:
+    """The type of an event."""
+    custom: Any = ("customProperties", Properties | UnsetType, UNSET)
+    return msgspec.defstruct(
+        name,
+        [
+            ("type", Annotated[str, Meta(extra_json_schema={"const": kind.type})]),
+            ("projectId", Header),
+            ("properties", msgspec.defstruct(f"{name}Properties", [(place, properties), custom])),
+            ("id", str | UnsetType, UNSET),
+            ("createTime", Time | UnsetType, UNSET),
+        ],
+    )
 
 
 def schemas() -> dict[str, Schema]:
     """The schema of each type of event, and that of any."""
-    kinds = {f"align.{name}": schema for name, schema in EVENTS.items()}
-    return {**kinds, "align.Event": {"anyOf": [ref(name) for name in kinds]}}
+    template = ref("align.{name}")["$ref"]
+    _, parts = msgspec.json.schema_components([_event(*each) for each in EVENTS], ref_template=template)
+    found = {f"align.{name}": schema for name, schema in parts.items()}
+    return {**found, "align.Event": {"anyOf": [ref(f"align.{each[0]}") for each in EVENTS]}}
