@@ -31,7 +31,7 @@ SIZES = (6_000, 24_000)
 USERS = SIZES[-1] // 12
 """So no user has more than one session."""
 
-MOST, FEW = 1.2, 50
+MOST, FEW = 1.5, 50
 """The work may grow by this factor, and by so many rows of PostgreSQL or hundreds of SQLite's instructions."""
 
 Work = Callable[[Connection, App], object]

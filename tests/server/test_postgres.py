@@ -404,20 +404,34 @@ def test_the_schema_that_the_url_names_is_used(url: str) -> None:
     assert [("mine",)] == found
 
 
-@pytest.mark.parametrize("few", [0, 2, 2_000])
-def test_few_and_many_matches_come_in_the_same_order(url: str, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+@pytest.mark.parametrize(("few", "span"), [(2_000, 500), (0, 500), (0, 1), (2, 3), (2_000, 2)])
+def test_few_and_many_matches_come_in_the_same_order(
+    url: str, monkeypatch: pytest.MonkeyPatch, few: int, span: int
+) -> None:
     from mindlytics.server.search import postgres  # psycopg is there
 
     monkeypatch.setattr(postgres, "FEW", few)
+    monkeypatch.setattr(postgres, "SPAN", span)
+    said = [(number, (7, 3, 9, 1, 5, 9, 8, 9, 2)[number % 9]) for number in range(18)]
     with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
-        hours = [7, 3, 9]
-        caller.take(*[turn(f"parcel {hour}", "", timestamp=f"2025-04-03T0{hour}:00:00Z") for hour in hours])
+        for number, hour in said:
+            at = f"2025-04-03T0{hour}:00:00Z"
+            caller.take(turn(f"parcel {number}", "", timestamp=at), turn(f"letter {number}", "", timestamp=at))
         caller.take(event("identify", id="u", traits={"has": "parcel"}))
-        for order, expected in (("time", ["u", 9, 7, 3]), ("rank", [9, 7, 3])):
-            results = caller.get("/bc/v1/search", q="parcel", order=order).json()["results"]
-            assert [f"parcel {hour}" if hour != "u" else "parcel" for hour in expected] == [
-                result["snippet"] for result in results
-            ]
+        expected = [f"parcel {number}" for number, _ in sorted(said, key=lambda each: (each[1], each[0]))][::-1]
+        for order, first in (("time", ["parcel"]), ("rank", [])):
+            pages, cursor = [], ""
+            while cursor is not None:
+                found = caller.get("/bc/v1/search", q="parcel", order=order, limit="5", cursor=cursor).json()
+                pages += [result["snippet"] for result in found["results"]]
+                cursor = found["next"]
+            assert [*first, *expected] == pages
+        found = caller.get(
+            "/bc/v1/search", q="parcel", since="2025-04-03T05:00:00Z", until="2025-04-03T09:00:00Z"
+        ).json()
+        between = {f"parcel {number}" for number, hour in said if 5 <= hour < 9}
+        assert [text for text in expected if text in between] == [result["snippet"] for result in found["results"]]
+        assert [] == caller.get("/bc/v1/search", q="parcel", since="2025-04-04", until="2025-04-05").json()["results"]
 
 
 def test_reads_are_planned_for_the_words_that_they_search(url: str) -> None:

@@ -100,8 +100,9 @@ def run(connection: Connection, app: App, search: Search) -> Page:
 
     :raises InvalidQuery: the cursor is that of another search.
     """
-    conditions = [FILTERS[name](app.scope, value) for name, value in search.filters.items()]
-    wanted = Wanted(app.scope, search.words, conditions, narrow="user" in search.filters)
+    conditions = {name: FILTERS[name](app.scope, value) for name, value in search.filters.items()}
+    times = [conditions.pop(name) for name in ("since", "until") if name in conditions]
+    wanted = Wanted(app.scope, search.words, list(conditions.values()), times, narrow="user" in search.filters)
     words = full_text(connection)
     if search.order == "rank":
         places, place = _ranked(words, wanted, search)

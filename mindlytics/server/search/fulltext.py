@@ -24,6 +24,7 @@ class Wanted:
 
     :param words: all of them have to be in a text. Without any, each text is found.
     :param conditions: of the rows that are searched: events and their conversations, or users.
+    :param times: conditions of events' times besides.
     :param narrow: whether the conditions leave few events, which are then looked at one by one.
     :param before: rows at this place or later are left out.
     :param newest: rows of greater numbers are left out.
@@ -32,6 +33,7 @@ class Wanted:
     scope: int
     words: Sequence[Word]
     conditions: Sequence[ColumnElement[bool]] = ()
+    times: Sequence[ColumnElement[bool]] = ()
     narrow: bool = False
     before: Place | None = None
     newest: int | None = None
@@ -42,7 +44,14 @@ class Wanted:
         :param few: another condition leaves few events.
         """
         scope = events.c.scope + 0 if few or self.narrow else events.c.scope  # + 0 avoids the index of times
-        return and_(scope == self.scope, *self.conditions, self._earlier(events.c.timestamp, events.c.seq))
+        return and_(scope == self.scope, *self.conditions, self._in_time())
+
+    def in_time(self) -> ColumnElement[bool]:
+        """The same, whatever the ``conditions`` are: the index of times has these events in one piece."""
+        return and_(events.c.scope == self.scope, self._in_time())
+
+    def _in_time(self) -> ColumnElement[bool]:
+        return and_(*self.times, self._earlier(events.c.timestamp, events.c.seq))
 
     def of_users(self) -> ColumnElement[bool]:
         """The condition under which a row of ``users`` counts."""

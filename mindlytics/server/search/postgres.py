@@ -3,14 +3,28 @@
 The words are those of ``words.py``. So the server's own dictionaries and parsers play no part.
 
 The database cannot guess how many rows have a rare word, and takes all rare words for less rare than they are. It would
-then read all events in order of time. So few matches are read from the index first, and sorted.
+then look up the words of each event in order of time. So a search reads spans of time, the latest first, and a piece of
+the index for each. If the first two spans have too few matches, and there are few at all, these are sorted instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, TableClause, any_, column, exists, func, literal, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    TableClause,
+    and_,
+    any_,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
 from ..schema import NUMBER, events, users
@@ -19,7 +33,10 @@ from .texts import SEARCHED, words_of_event, words_of_user
 from .words import Word
 
 FEW = 2_000
-"""Up to so many matches are sorted. More are found by reading the index of times."""
+"""Up to so many matches are sorted."""
+
+SPAN, FACTOR = 500, 4
+"""Events in the first span of a walk, and how many times as many each next one has."""
 
 _TABLES = (
     "CREATE TABLE event_words (seq bigint PRIMARY KEY, words tsvector NOT NULL)",
@@ -72,10 +89,12 @@ class PostgreSQLWords(FullText):
     def newest(self, wanted: Wanted, limit: int) -> list[Place]:
         if not wanted.words:
             return self._places(NEWEST.where(wanted.of_events(), events.c.event.in_(SEARCHED)), limit)
+        if not wanted.narrow:
+            return self._walk(wanted, limit)
         few = self._few(wanted, _event_words)
-        if few is None:
-            return self._places(NEWEST.where(wanted.of_events(), _holds(wanted, _event_words, events.c.seq)), limit)
-        return self._places(NEWEST.where(wanted.of_events(few=True), _among(events.c.seq, few)), limit)
+        if few is not None:
+            return self._those(wanted, few, limit)
+        return self._places(NEWEST.where(wanted.of_events(), _holds(wanted, _event_words, events.c.seq)), limit)
 
     def best(self, wanted: Wanted, most: int) -> list[Place]:
         few = self._few(wanted, _event_words)
@@ -101,6 +120,40 @@ class PostgreSQLWords(FullText):
         found = select(index.c.seq).where(_matches(wanted, index)).limit(FEW + 1)
         numbers = list(self.connection.execute(found).scalars())
         return numbers if len(numbers) <= FEW else None
+
+    def _walk(self, wanted: Wanted, limit: int) -> list[Place]:
+        """The latest places, from spans of time that reach back further and further.
+
+        The numbers in a span are close to one another. So a look into the index of words for them is short.
+        """
+        found: list[Place] = []
+        earlier = wanted.in_time()
+        size = SPAN
+        while True:
+            span = NEWEST.where(earlier).limit(size).subquery()
+            count, start, first, last = self.connection.execute(
+                select(func.count(), func.min(span.c.timestamp), func.min(span.c.seq), func.max(span.c.seq))
+            ).one()
+            if not count:
+                return found
+            is_last = count < size
+            within = events.c.timestamp >= start if is_last else events.c.timestamp > start
+            words = select(_event_words.c.seq).where(
+                _event_words.c.seq.between(first, last), _matches(wanted, _event_words)
+            )
+            found += self._places(
+                NEWEST.where(wanted.of_events(), earlier, within, events.c.seq.in_(words)), limit - len(found)
+            )
+            if is_last or len(found) == limit:
+                return found
+            if size == SPAN * FACTOR and (few := self._few(wanted, _event_words)) is not None:
+                return self._those(wanted, few, limit)
+            earlier = and_(wanted.in_time(), events.c.timestamp <= start)
+            size *= FACTOR
+
+    def _those(self, wanted: Wanted, numbers: Sequence[int], limit: int) -> list[Place]:
+        """The latest of the events with these numbers."""
+        return self._places(NEWEST.where(wanted.of_events(few=True), _among(events.c.seq, numbers)), limit)
 
     def _put(self, name: str, rows: Sequence[tuple[int, str]]) -> None:
         if rows:
