@@ -1,7 +1,8 @@
 """``python -m benchmarks.pages``: how long the local server takes for its page, by what it has stored.
 
-The file is that of ``benchmarks.reading``, with one conversation of 20,000 turns more, and without an index of words.
-The server runs in this process, whose CPU time is measured beside the time on the clock: other programs change it less.
+The file or database is that of ``benchmarks.reading``, with one conversation of 20,000 turns more, and without an index
+of words. The server runs in this process, whose CPU time is measured beside the time on the clock: other programs
+change it less. PostgreSQL's own is not in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import requests
+from sqlalchemy import text
 
 from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
@@ -24,7 +26,7 @@ from mindlytics.server.store import Store
 
 from .environment import described, machine
 from .figures import whole
-from .reading import APART, PADDING, START, fill, parser
+from .reading import APART, PADDING, START, fill, finish, parser
 
 LONG = 20_000
 """Turns of the long conversation."""
@@ -43,7 +45,7 @@ _LONG = (
     INSERT INTO events (seq, scope, session, conversation, timestamp, event, properties, message_index)
     SELECT :seq + 2 + row_number() OVER (), scope, :seq, :seq + 1, :start + row_number() OVER () * :apart, event,
            properties, row_number() OVER () * 2
-      FROM (SELECT * FROM events LIMIT :turns)
+      FROM (SELECT * FROM events LIMIT :turns) AS copied
     """,
 )
 
@@ -56,7 +58,7 @@ def lengthen(store: Store) -> None:
 def _lengthen(records: Records) -> None:
     values = {"seq": records.number(LONG + 3), "start": START, "apart": APART, "turns": LONG}
     for statement in _LONG:
-        records.connection.exec_driver_sql(statement, values)
+        records.connection.execute(text(statement), values)
 
 
 def pages(size: int) -> Mapping[str, str]:
@@ -111,7 +113,7 @@ def main() -> int:
     chosen = parser("pages", "Measures the local server's page.").parse_args()
     sys.stdout.write(described(machine()))
     with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
-        db = Path(directory, "pages.db")
+        db = chosen.db or Path(directory, "pages.db")
         stored = 0
         for size in sorted(chosen.events):
             store = Store(db)
@@ -119,6 +121,7 @@ def main() -> int:
             if not stored:
                 lengthen(store)
             store.submit(lambda records: records.connection.exec_driver_sql("UPDATE store SET indexed = last")).result()
+            finish(store)
             store.close()
             stored = size
             sys.stdout.write(f"\n{whole(size)} turns\n")

@@ -44,20 +44,35 @@ START = microseconds("2025-01-01T00:00:00Z")
 APART = 100_000
 """Microseconds between two turns."""
 
+PADDING = 1_000_000_000
+"""It is added to the number of an id, so that all ids have the same length."""
+ZEROS = "0" * 17
+"""They begin the number of an id, which is as long as a real one."""
+
 Parameters = Mapping[str, str]
 
-_SESSIONS = "/bc/v1/db/sessions/find"
+_SESSIONS, _EVENTS, _MESSAGES = (f"/bc/v1/db/{name}/find" for name in ("sessions", "events", "messages"))
 _SEARCH = "/bc/v1/search"
-_NEWEST = {"sort": '{"started_at": -1}', "limit": "50"}
+_STARTED = {"sort": '{"started_at": -1}', "limit": "50"}
+_NEWEST = {"sort": '{"timestamp": -1}', "limit": "50"}
+_USER = {"filter": '{"user_id": "user-7"}'}
+_CONVERSATION = {"filter": f'{{"conversation_id": "talk-000{ZEROS}{PADDING + 12}"}}'}
 READS: Mapping[str, tuple[str, Parameters]] = {
-    "the newest 50 sessions": (_SESSIONS, _NEWEST),
-    "the newest 50 events": ("/bc/v1/db/events/find", {"sort": '{"timestamp": -1}', "limit": "50"}),
+    "the newest 50 sessions": (_SESSIONS, _STARTED),
+    "the newest 50 sessions of one user": (_SESSIONS, _STARTED | _USER),
+    "the newest 50 events": (_EVENTS, _NEWEST),
+    "the newest 50 events of one user": (_EVENTS, _NEWEST | _USER),
+    "the first 50 events": (_EVENTS, {"limit": "50"}),
+    "the newest 50 messages": (_MESSAGES, _NEWEST),
+    "the messages of one conversation": (_MESSAGES, _CONVERSATION),
+    "50 of the 10,000 users, with their totals": ("/bc/v1/user/list", {"limit": "50"}),
+    "statistics of everything": ("/bc/v1/stats", {}),
     "the latest 50 turns with a word that all have": (_SEARCH, {"q": "order"}),
     "… with a word of one turn in 40": (_SEARCH, {"q": "lot7"}),
     "… with a word of one turn in 1,000": (_SEARCH, {"q": "case7"}),
     "… with a word of one turn in 10,000": (_SEARCH, {"q": "shelf7"}),
     "… with a word of one turn": (_SEARCH, {"q": "number7"}),
-    "… with two words, of one turn in 40,000": (_SEARCH, {"q": "lot7 case7"}),
+    "… with two words, of one turn in 1,000": (_SEARCH, {"q": "lot7 case7"}),
     "… with a word of one turn in 40, by rank": (_SEARCH, {"q": "lot7", "order": "rank"}),
     "… with a word that all have, of one user": (_SEARCH, {"q": "order", "user": "user-7"}),
     "… with a word that no turn has": (_SEARCH, {"q": "zeppelin"}),
@@ -95,11 +110,6 @@ _NUMBERS = """
 WITH RECURSIVE numbers (n) AS
     (SELECT CAST(:first AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last)
 """
-PADDING = 1_000_000_000
-"""It is added to the number of an id, so that all ids have the same length."""
-ZEROS = "0" * 17
-"""They begin the number of an id, which is as long as a real one."""
-
 _MARK = "{numbers}"
 
 
@@ -162,6 +172,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--events", type=int, nargs="+", default=SIZES, help="sizes (default 100000 1000000 10000000)")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"requests of each kind (default {REPEATS})")
+    parser.add_argument("--db", help="the URL of an empty PostgreSQL database (default: a file)")
     parser.add_argument("--directory", help="where the file is made (default: where temporary files are)")
     return parser
 
@@ -185,9 +196,7 @@ def finish(store: Store) -> int:
 
 
 def main() -> int:
-    options = parser("reading", "Measures the local server's reads and searches.")
-    options.add_argument("--db", help="the URL of an empty PostgreSQL database (default: a file)")
-    chosen = options.parse_args()
+    chosen = parser("reading", "Measures the local server's reads and searches.").parse_args()
     sys.stdout.write(described(machine()))
     with tempfile.TemporaryDirectory(prefix="mindlytics-", dir=chosen.directory) as directory:
         db = chosen.db or Path(directory, "reading.db")

@@ -27,6 +27,8 @@ from benchmarks.sink import Sink
 from benchmarks.tables import missing, tables
 from benchmarks.turns import TURNS
 
+from . import postgres
+
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.skipif(
@@ -165,6 +167,23 @@ def test_what_the_local_server_takes_in_is_measured_in_its_file() -> None:
     assert (0, "") == (ran.returncode, ran.stderr)
     assert ["504 events", "600 events"] == re.findall(r"\d+ events(?=  )", ran.stdout)[:2]
     assert "ready-made, to 5 040" in ran.stdout
+
+
+def test_reads_are_measured_over_postgresql_too() -> None:
+    with postgres.cluster() as server:
+        for name in ("reading", "pages"):
+            options = ("--events", "600", "1200", "--repeats", "1", "--db", server.database(name))
+            ran = subprocess.run(
+                [sys.executable, "-m", f"benchmarks.{name}", *options],
+                cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if not name.startswith("COV_")},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            assert (0, "") == (ran.returncode, ran.stderr)
+            assert ["600 turns", "1 200 turns"] == re.findall(r"^[\d ]+ turns", ran.stdout, re.MULTILINE)
 
 
 def test_an_import_is_measured_of_which_all_events_arrive() -> None:
