@@ -163,17 +163,25 @@ class Reads:
         reading = Reading(self._stopping, time.monotonic() + seconds)
         self._own.reading = reading
         try:
-            connection = self._connection()
-            with connection.begin():
-                connection.info[READING] = reading
-                self._database.limit(connection, seconds)
-                return query(connection)
+            try:
+                return self._once(query, reading, seconds)
+            except DBAPIError as error:
+                if reading.over() or not error.connection_invalidated:
+                    raise
+                return self._once(query, reading, seconds)  # it was lost since the last read, and is made anew
         except DBAPIError as error:
             if self._database.was_interrupted(error):
                 raise reading.given_up() from None
             if refused := self._database.refused_text(error):
                 raise InvalidQuery("filter", str(refused)) from None
             raise self._database.unavailable(error) or error from None
+
+    def _once(self, query: Callable[[Connection], T], reading: Reading, seconds: float) -> T:
+        connection = self._connection()
+        with connection.begin():
+            connection.info[READING] = reading
+            self._database.limit(connection, seconds)
+            return query(connection)
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._own, "connection", None)

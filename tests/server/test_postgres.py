@@ -187,6 +187,22 @@ def test_events_whose_insertion_breaks_off_are_not_stored_and_later_ones_are(
         assert 2 == caller.one("sessions")["turn_count"]
 
 
+def test_reads_go_on_over_new_connections(url: str) -> None:
+    import psycopg
+
+    with LocalServer(url, analysis=None) as server, (caller := Caller(server.url)).http:
+        caller.take(track())
+        for _ in range(4):
+            caller.names()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        for _ in range(4):
+            assert ["Session Started", "Bought"] == caller.names()
+
+
 def test_a_connection_that_takes_no_rollback_is_replaced(url: str) -> None:
     import psycopg
 
