@@ -26,7 +26,9 @@ LEAD = 40
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese. Korean has spaces, and words that grow endings."""
 
-_ASCII = {code: " " for code in range(128) if not chr(code).isalnum()}
+_ASCII = bytes(code if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
+"""A table that puts a space for whatever is no letter or digit."""
+
 _TYPED = re.compile("[\x00-\x7f\xa0\xb0\u2013\u2014\u2018-\u201e\u2022\u2026\u20ac\u2192]*")
 """ASCII, and the other punctuation that English texts have."""
 
@@ -77,12 +79,12 @@ def words_of(text: str) -> list[str]:
     typed = text.isascii() or _TYPED.fullmatch(text)
     letters = text.lower() if typed else folded(text)
     if typed or not _OTHER_LETTER.search(letters):  # then "replace" puts a ? for what separates words
-        found = letters.encode("ascii", "replace").decode().translate(_ASCII).split()
+        found = letters.encode("ascii", "replace").translate(_ASCII).decode().split()
     else:
         found = _GAP.sub(" ", letters).split()
         if _IS_UNSPACED.search(text):
             found = [part for word in found for part in _parts(word)]
-    if len(text) > MAX_LENGTH:
+    if len(found) > MAX_WORDS or len(max(found, key=len, default="")) > MAX_LENGTH:
         found = [word[:MAX_LENGTH] for word in found[:MAX_WORDS]]
     return found
 
