@@ -4,7 +4,7 @@ The words are those of ``words.py``. So the server's own dictionaries and parser
 
 The database cannot guess how many rows have a rare word, and takes all rare words for less rare than they are. It would
 then look up the words of each event in order of time. So a search reads spans of time, the latest first, and a piece of
-the index for each. If the first two spans have too few matches, and there are few at all, these are sorted instead.
+the index for each. If the first three spans have too few matches, and there are few at all, these are sorted instead.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from .words import Word
 FEW = 2_000
 """Up to so many matches are sorted."""
 
-SPAN, FACTOR = 500, 4
-"""Events in the first span of a walk, and how many times as many each next one has."""
+SPAN = 500
+"""Events in the first span of a walk. Each next one has twice as many."""
 
 _TABLES = (
     "CREATE TABLE event_words (seq bigint PRIMARY KEY, words tsvector NOT NULL)",
@@ -146,10 +146,10 @@ class PostgreSQLWords(FullText):
             )
             if is_last or len(found) == limit:
                 return found
-            if size == SPAN * FACTOR and (few := self._few(wanted, _event_words)) is not None:
+            if size == SPAN * 4 and (few := self._few(wanted, _event_words)) is not None:
                 return self._those(wanted, few, limit)
             earlier = and_(wanted.in_time(), events.c.timestamp <= start)
-            size *= FACTOR
+            size *= 2
 
     def _those(self, wanted: Wanted, numbers: Sequence[int], limit: int) -> list[Place]:
         """The latest of the events with these numbers."""
