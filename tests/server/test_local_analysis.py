@@ -225,7 +225,7 @@ PIECES = [
         "\N{GRINNING FACE}",
         "\u2764\ufe0f",
         "\u2018good\u2019",
-        "caf\u00e9",
+        "na\u00efve",
     ),
     *(
         "\u20147",

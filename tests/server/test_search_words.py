@@ -24,7 +24,7 @@ from mindlytics.server.search.words import MAX_LENGTH, SNIPPET, folded, searched
         ("서울에서", "서울 울에 에서 서"),
         ("привет Ёж", "привет еж"),
         ("“free” — it is 36\N{NO-BREAK SPACE}€ → 20°…", "free it is 36 20"),
-        ("Für „alle“ 🙂 ½", "fur alle 1 2"),
+        ("Für „Grün“ 🙂 ½", "fur grun 1 2"),
         ("x" * 100, "x" * MAX_LENGTH),
         ("🙂 !", ""),
     ],
