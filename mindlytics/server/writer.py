@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .database import Database
 from .forgotten import drop_old
@@ -169,8 +169,7 @@ class Writer:
         connection, records = self._connection, self._records
         try:
             self._database.check()
-            connection.begin()
-            records.begin()
+            self._begin()
             if time.monotonic() >= self._prune_at:
                 forget_old_keys(connection)
                 drop_old(connection)
@@ -191,6 +190,18 @@ class Writer:
                 job.done.set_exception(problem)
             else:
                 job.done.set_result(result)
+
+    def _begin(self) -> None:
+        """Begin a transaction, over a new connection if the last one was lost meanwhile."""
+        try:
+            self._connection.begin()
+            self._records.begin()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self._undo()
+            self._connection.begin()
+            self._records.begin()
 
     def _undo(self) -> None:
         """Undo the transaction. A connection that does not even take that is replaced."""

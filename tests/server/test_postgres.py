@@ -24,7 +24,7 @@ from mindlytics.server.schema import StoreError
 from mindlytics.server.store import Store
 from mindlytics.server.unavailable import Unavailable
 
-from ..postgres import Cluster, cluster
+from ..postgres import ON, Cluster, cluster
 from .calls import Caller, event, track, turn
 from .test_live import heard, listening
 
@@ -223,6 +223,17 @@ def test_a_connection_that_takes_no_rollback_is_replaced(url: str) -> None:
         caller.take(track())
 
 
+def test_a_database_that_was_restarted_is_written_at_once(running: Cluster, url: str) -> None:
+    store = Store(url)
+    try:
+        first = store.submit(lambda records: records.number()).result()
+        running.stop()
+        running.start()
+        assert first + 1 == store.submit(lambda records: records.number()).result()
+    finally:
+        store.close()
+
+
 def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     store = Store(url)
@@ -246,6 +257,7 @@ def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.Log
         f"redis://:{SECRET}@localhost",
     ],
 )
+@pytest.mark.skipif(ON, reason="any file of the tests is a database then")
 def test_a_password_in_a_url_of_another_form_is_never_told(wrong: str) -> None:
     for look in (Store, lambda place: list(read(place).lines())):
         with pytest.raises(StoreError) as caught:
