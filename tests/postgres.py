@@ -24,6 +24,9 @@ HOW = "PostgreSQL is not installed: apt-get install postgresql, pip install 'min
 ON = os.environ.get("MINDLYTICS_TESTS_ON") == "postgresql"
 """Whether the tests of the local server run over PostgreSQL."""
 
+SECRET = "s3cr3t-of-mine"
+"""The password in the URLs of some databases, which nobody asks for."""
+
 sqlite_only = pytest.mark.skipif(ON, reason="a SQLite file alone has it")
 NUL = "" if ON else "\0"
 """The character, where ids may hold it."""

@@ -117,6 +117,8 @@ def stays_out(
 
 def event_stays_out(records: Records, scope: int, event: Taken) -> bool:
     """The same for an event."""
+    if not records.forgotten:
+        return False
     users = [name for field in _NAMES if (name := getattr(event, field, None)) is not None]
     return stays_out(records, scope, users, event.device_id, event.session_id)
 

@@ -21,6 +21,8 @@ from .stored import ABSENT
 _TABLES: Mapping[str, Table] = {"User": users, "Session": sessions, "Conversation": conversations}
 _JSON = ("aliases", "traits", "attributes", "properties")
 _EVENT = tuple(column.name for column in events.c if column.name != "former_id")
+_MARKS = tuple(ABSENT.get(name, ...) for name in _EVENT)
+"""What stands for NULL in each column, if anything does."""
 
 
 def _values(table: Table) -> tuple[Callable[[Any], tuple[Any, ...]], list[int]]:
@@ -129,20 +131,8 @@ def _insert_events() -> Any:
     return insert(events).values({**values, **absent})
 
 
-def _with_nulls(event: Any) -> tuple[object, ...]:
-    seq, scope, session, conversation, origin, timestamp, name, properties, user_traits, message_index, *_ = event
-    return (
-        seq,
-        scope,
-        session,
-        None if conversation == -1 else conversation,
-        None if origin == -1 else origin,
-        timestamp,
-        name,
-        properties,
-        user_traits or None,
-        None if message_index == -1 else message_index,
-    )
+def _with_nulls(event: tuple[object, ...]) -> list[object]:
+    return [None if value == mark else value for value, mark in zip(event, _MARKS, strict=False)]
 
 
 def _note(connection: Connection) -> Any:

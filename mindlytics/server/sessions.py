@@ -55,13 +55,12 @@ def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[Sto
     runs = [list(run) for _, run in groupby(events, attrgetter("session_id"))]
     load(records, scope, [run[0] for run in runs])
     first = len(records.written)
-    forgotten = bool(records.forgotten)
     index = 0
     for events_of_one in runs:
         run = Run(records, scope, events_of_one[0].session_id)
         try:
             for event in events_of_one:
-                if not forgotten or not event_stays_out(records, scope, event):
+                if not event_stays_out(records, scope, event):
                     run.take(event)
                 index += 1
         except InvalidEvent as error:

@@ -42,3 +42,15 @@ def caller(server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Call
     caller = Caller(server.url, app_id=request.node.nodeid[-200:])
     with caller.http:
         yield caller
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[postgres.Cluster]:
+    with postgres.cluster() as found:
+        yield found
+
+
+@pytest.fixture
+def url(running: postgres.Cluster, request: pytest.FixtureRequest) -> str:
+    """A database of the test's own, by a URL with a password, which nobody asks for."""
+    return running.database(request.node.nodeid).replace("tests@", f"tests:{postgres.SECRET}@")
