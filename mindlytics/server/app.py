@@ -53,7 +53,7 @@ class Options(TypedDict, total=False):
 
 
 def create_app(store: Store, *, api_key: str | None = None, **options: Unpack[Options]) -> web.Application:
-    """The application over a store.
+    """The application over a store, which publishes that store's commits from now on: no second one may.
 
     :param api_key: an accepted key, besides issued ones. Without any, all keys are accepted.
     :param options: ``super_key`` manages all keys. ``analysis`` is called for each ended conversation, see
