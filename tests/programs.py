@@ -32,6 +32,8 @@ TRACK = "for n in range(50): session.track_event(event=str(n))\n"
 
 STRICT = ("-W", "error", "-X", "dev")
 FORKING = (*STRICT, "-W", "ignore:This process:DeprecationWarning")  # from 3.12 on: any fork beside threads
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
+"""Leaves the coverage of a program that forks unmeasured: its child may inherit the lock of the measurement, taken."""
 
 
 SLOW = re.compile(r"^Executing <.*> took [\d.]+ seconds\n", re.MULTILINE)
@@ -75,6 +77,11 @@ def run(sink: Service, program: str | Path, *options: str, **settings: str) -> s
     )
     ran.stderr = SLOW.sub("", ran.stderr)
     return ran
+
+
+def run_forking(sink: Service, program: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that forks to its end."""
+    return run(sink, program, *FORKING, **UNMEASURED, **settings)
 
 
 def signalled(sink: Sink, program: str | Path, number: int, **settings: str) -> tuple[int, str]:

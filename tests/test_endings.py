@@ -15,7 +15,7 @@ import pytest
 from . import sink as faults
 from .conftest import Face, entered, result
 from .processes import PROGRAMS
-from .programs import FORKING, environment, run
+from .programs import environment, run, run_forking
 from .sink import Sink
 
 README = Path(__file__).parent.parent / "README.md"
@@ -171,7 +171,7 @@ def test_debug_names_each_attempt(sink: Sink) -> None:
 def test_a_closed_stderr_does_not_change_how_a_process_ends(sink: Sink) -> None:
     sink.always = faults.status(403)
     assert 0 == run(sink, PROGRAMS / "closed_stderr.py").returncode
-    assert "0\n" == run(sink, PROGRAMS / "closed_stderr.py", *FORKING, CHILD="1").stdout
+    assert "0\n" == run_forking(sink, PROGRAMS / "closed_stderr.py", CHILD="1").stdout
 
 
 LOOKUPS = {

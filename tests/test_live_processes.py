@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .live_service import LiveService
 from .processes import PROGRAMS
+from .programs import UNMEASURED
 from .programs import run as run_program
 
 
-def run(service: LiveService, program: str) -> str:
+def run(service: LiveService, program: str, **more: str) -> str:
     """Run a program and return its output. It must succeed with an empty stderr."""
-    settings = {"MLSDK_API_KEY": "key-1", "MLSDK_PROJECT_ID": "proj-1"}
+    settings = {"MLSDK_API_KEY": "key-1", "MLSDK_PROJECT_ID": "proj-1", **more}
     ran = run_program(service, PROGRAMS / program, "-W", "error", **settings)
     assert (0, "") == (ran.returncode, ran.stderr)
     return ran.stdout
@@ -49,7 +50,7 @@ def test_no_listener_is_started_while_the_program_ends(service: LiveService) -> 
 
 
 def test_a_forked_child_has_no_listener_of_its_parent_and_may_have_its_own(service: LiveService) -> None:
-    said = run(service, "live_fork.py")
+    said = run(service, "live_fork.py", **UNMEASURED)
     assert [
         "['Session Started', 'Own', 'Session Ended']",
         "['Session Started', 'Before', 'In the child', 'Session Ended']",

@@ -10,7 +10,7 @@ import pytest
 from . import sink as faults
 from .conftest import Face, eventually, result
 from .processes import PROGRAMS
-from .programs import FORKING, STARTS, run
+from .programs import STARTS, run, run_forking
 from .sink import Sink
 
 
@@ -63,13 +63,13 @@ def test_running_out_of_descriptors_is_an_outage(sink: Sink) -> None:
 
 @pytest.mark.parametrize("start", STARTS)
 def test_a_fork_that_calls_no_hook_of_pythons(sink: Sink, start: str) -> None:
-    ran = run(sink, PROGRAMS / "fork_without_hooks.py", *FORKING, START=start)
+    ran = run_forking(sink, PROGRAMS / "fork_without_hooks.py", START=start)
     assert (0, "") == (ran.returncode, ran.stderr)
     assert ["parent-0", *(f"child-{n}" for n in range(5)), "parent-1"] == sink.names()
 
 
 def test_a_worker_that_leaves_by_os_exit_delivers_what_it_closes(sink: Sink) -> None:
-    ran = run(sink, PROGRAMS / "os_exit_after_jobs.py", *FORKING, MLSDK_FLUSH_INTERVAL="60")
+    ran = run_forking(sink, PROGRAMS / "os_exit_after_jobs.py", MLSDK_FLUSH_INTERVAL="60")
     assert (0, "") == (ran.returncode, ran.stderr)
     assert [f"{kind}-{n}" for n in range(3) for kind in ("block", "flush")] == sink.names()
 

@@ -17,7 +17,7 @@ from mindlytics.align import AlignAI, AsyncAlignAI
 from .. import sink as faults
 from ..conftest import Face, entered, eventually, result
 from ..live_service import Heard, LiveService
-from ..programs import FORKING, run
+from ..programs import run_forking
 from ..sink import Sink
 from .mirrored import both
 
@@ -205,7 +205,7 @@ def test_a_fork_while_the_hook_runs_holds_up_no_child(sink: Sink) -> None:
             os.waitpid(child, 0)
         assert client.close(30).pending == 0
     """
-    ran = run(sink, program, *FORKING)
+    ran = run_forking(sink, program)
     assert (0, "") == (ran.returncode, ran.stderr)
     assert ["child-False", "child-True", "parent"] == sorted(
         event["session_id"] for event in sink.events if "decoded" in event

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from .. import sink as faults
-from ..programs import FORKING, STARTS, run
+from ..programs import STARTS, run, run_forking
 from ..sink import Sink
 from . import PROGRAMS
 
@@ -21,7 +21,7 @@ FORKS = {
 @pytest.mark.parametrize("way", FORKS)
 @pytest.mark.parametrize("start", STARTS)
 def test_a_forked_child_sends_its_own_events_and_none_of_its_parents(sink: Sink, way: str, start: str) -> None:
-    ran = run(sink, PROGRAMS / FORKS[way], *FORKING, START=start)
+    ran = run_forking(sink, PROGRAMS / FORKS[way], START=start)
     assert (0, "") == (ran.returncode, ran.stderr)
     expected = [f"parent-{n}" for n in range(30)] + [f"child-{c}-{n}" for c in range(4) for n in range(10)]
     assert Counter(expected) == Counter(sink.names())
@@ -39,7 +39,7 @@ def test_multiprocessing_by_spawn_and_by_a_fork_server(sink: Sink, method: str) 
 
 def test_a_fork_while_other_threads_are_inside_calls(sink: Sink) -> None:
     settings = {"MLSDK_MAX_QUEUE_EVENTS": "1000", "MLSDK_ON_FULL": "block", "MLSDK_BLOCK_TIMEOUT": "30"}
-    ran = run(sink, PROGRAMS / "fork_beside_threads.py", *FORKING, **settings)
+    ran = run_forking(sink, PROGRAMS / "fork_beside_threads.py", **settings)
     assert (0, "") == (ran.returncode, ran.stderr)
     counts = Counter(sink.names())
     assert int(ran.stdout) == counts.pop("parent")
@@ -55,7 +55,7 @@ def test_a_forked_child_shares_no_connection_of_a_callers_session(sink: Sink, us
         faults.fine(exchange)
 
     sink.always = noted
-    ran = run(sink, PROGRAMS / "own_session.py", *FORKING, USER_OF=user)
+    ran = run_forking(sink, PROGRAMS / "own_session.py", USER_OF=user)
     assert (0, "") == (ran.returncode, ran.stderr)
     (first, own), (second, childs), (third, kept) = came
     assert ["parent", "child", "parent"] == [first, second, third]

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from .. import sink as faults
-from ..programs import environment, skip_without
+from ..programs import UNMEASURED, environment, skip_without
 from ..sink import Sink
 from . import PROGRAMS
 
@@ -25,7 +25,7 @@ def test_gunicorn_preloading_its_app_loses_no_turn(sink: Sink, per_request: str,
     arguments = ["--preload", "--workers", "3", "--worker-class", worker, "--threads", "2", "--bind", "127.0.0.1:0"]
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *arguments, "--graceful-timeout", "20", "flask_app:app"],
-        cwd=PROGRAMS, env=environment(sink, PER_REQUEST=per_request), stderr=subprocess.PIPE, text=True,
+        cwd=PROGRAMS, env=environment(sink, PER_REQUEST=per_request, **UNMEASURED), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stderr is not None
     try:
@@ -66,7 +66,7 @@ def test_gunicorn_with_uvicorns_worker_delivers_at_sigterm(sink: Sink, settings:
     skip_without("uvicorn_worker")
     arguments = ["--worker-class", "uvicorn_worker.UvicornWorker", "--bind", "127.0.0.1:0", "fastapi_app:app"]
     command = [sys.executable, "-m", "gunicorn", *arguments]
-    env = environment(sink, **settings)
+    env = environment(sink, **UNMEASURED, **settings)
     server = subprocess.Popen(command, cwd=PROGRAMS, env=env, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     try:
@@ -83,7 +83,7 @@ def test_celerys_prefork_pool_loses_nothing(sink: Sink, tmp_path: Path) -> None:
     skip_without("celery")
     broker = tmp_path / "broker"
     broker.mkdir()
-    env = environment(sink, BROKER=str(broker), MLSDK_FLUSH_INTERVAL="600", PYTHONPATH=str(PROGRAMS))
+    env = environment(sink, BROKER=str(broker), MLSDK_FLUSH_INTERVAL="600", PYTHONPATH=str(PROGRAMS), **UNMEASURED)
     subprocess.run([sys.executable, str(PROGRAMS / "celery_fill.py")], cwd=tmp_path, env=env, check=True)
     worker = subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "-P", "prefork", "-c", "2", "-l", "INFO"],

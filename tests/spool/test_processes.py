@@ -12,7 +12,7 @@ import pytest
 
 from .. import sink as faults
 from ..processes import PROGRAMS
-from ..programs import FORKING, STARTS, STRICT, environment, run
+from ..programs import FORKING, STARTS, STRICT, UNMEASURED, environment, run
 from ..sink import Sink
 from .found import remove_porches
 
@@ -91,7 +91,7 @@ def test_an_event_whose_call_has_returned_survives(sink: Sink, tmp_path: Path, s
 def test_a_killed_parent_is_taken_over_while_its_forked_child_lives(sink: Sink, tmp_path: Path) -> None:
     sink.always = faults.status(503)
     command = [sys.executable, *FORKING, str(PROGRAMS / "parent_and_child.py")]
-    variables = environment(sink, MLSDK_SPOOL=str(tmp_path))
+    variables = environment(sink, MLSDK_SPOOL=str(tmp_path), **UNMEASURED)
     with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdin is not None
