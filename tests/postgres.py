@@ -10,11 +10,12 @@ import getpass
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,22 @@ class Cluster:
     def stop(self) -> None:
         """Stop it at once, as a machine that is switched off."""
         self.run("pg_ctl", "-D", str(self.directory / "data"), "-w", "-m", "immediate", "stop")
+
+    def freeze(self) -> None:
+        """Let all of its processes stand still, as on a machine whose disk hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        first = (self.directory / "data" / "postmaster.pid").read_text().split()[0]
+        os.kill(int(first), number)  # first, so that it starts no others
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                if f"PPid:\t{first}\n" in (process / "status").read_text():
+                    os.kill(int(process.name), number)
 
     def database(self, place: object) -> str:
         """The URL of the database that stands for a place, made where it is missing."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, String, Table, TableClause, Text, create_engine, inspect, select, text
+from sqlalchemy import Connection, Engine, String, Table, TableClause, Text, create_engine, event, inspect, select, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -27,7 +29,9 @@ CONNECT_SECONDS = 10
 """A connection is lost once nothing was acknowledged for this time: the other machine or the network is gone."""
 
 STATEMENT_SECONDS = 30
-"""The database gives a write up after this time, so that requests are answered if another program holds a lock."""
+"""The database gives a write up after this time, so that requests are answered if another program holds a lock. If it
+does not even say that within ``CONNECT_SECONDS``, it stands still, and the connection is closed.
+"""
 
 LOOK_SECONDS = 0.05
 """Time between two looks at what others read."""
@@ -36,6 +40,8 @@ CREATION = 0x4D4C5953
 """The number of the lock that keeps two servers from creating the tables at once."""
 
 ENCODING = "UTF8"
+
+T = TypeVar("T")
 
 _FORM = "the URL of the database must be of the form postgresql://user@host:port/database"
 _CAUSES = {
@@ -48,6 +54,31 @@ _READERS = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND age(backend_xmin) >="
 )
+
+
+class Driver(psycopg.Connection[Any]):
+    """A connection that is lost if the database says nothing for a time, since its machine or disk stands still."""
+
+    patience: float = STATEMENT_SECONDS + CONNECT_SECONDS
+    """Seconds that one statement waits."""
+
+    def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **options: Any) -> T:
+        """Wait for a statement, as psycopg does with all that it sends."""
+        return super().wait(self._within(gen), *arguments, **options)
+
+    def _within(self, statement: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+        until = time.monotonic() + self.patience
+        try:
+            awaited = next(statement)
+            while True:
+                ready = yield awaited
+                if not ready and time.monotonic() > until:
+                    self.close()
+                    raise psycopg.OperationalError("the database does not answer")
+                awaited = statement.send(ready)
+        except StopIteration as end:
+            value: T = end.value
+            return value
 
 
 class PostgreSQL(Database):
@@ -77,9 +108,9 @@ class PostgreSQL(Database):
             "options": f"{self._url.query.get('options', '')} -c statement_timeout={STATEMENT_SECONDS * 1000}",
         }
         engine = partial(create_engine, self._url, poolclass=NullPool, paramstyle="format", hide_parameters=True)
-        self._engine = engine(connect_args=options)
+        self._engine = _patient(engine(connect_args=options))
         # A prepared read would be planned without its words, and common words need another plan than rare ones.
-        reader = engine(connect_args={**options, "prepare_threshold": None})
+        reader = _patient(engine(connect_args={**options, "prepare_threshold": None}))
         self._reader = reader.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def open(self) -> Connection:
@@ -107,7 +138,9 @@ class PostgreSQL(Database):
         if {alembic_version.name, store.name} <= tables:
             revision = revision_of(connection)
             if revision != REVISION:
+                _limit(connection, math.inf)
                 migrate(connection, revision or "", self.name)
+                _limit(connection, STATEMENT_SECONDS)
         elif tables & set(metadata.tables):
             raise StoreError(f"{self.name} is a database of another program")
         else:
@@ -118,7 +151,7 @@ class PostgreSQL(Database):
         if not whole:
             return True  # PostgreSQL does so by itself
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
-            own.exec_driver_sql("SET statement_timeout = 0")
+            _limit(own, math.inf)
             self._wait_for_readers(own)
             tables: list[TableClause] = [*metadata.tables.values(), *WORDS]
             for table in tables:
@@ -147,14 +180,12 @@ class PostgreSQL(Database):
         return self._reader.connect()
 
     def limit(self, connection: Connection, seconds: float) -> None:
-        milliseconds = 0 if math.isinf(seconds) else max(1, math.ceil(seconds * 1000))
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+        _limit(connection, seconds)
 
     def interrupt(self, connection: Connection) -> None:
         if not connection.closed and not connection.invalidated:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, psycopg.Connection)
-            driver.cancel()
+            with suppress(psycopg.Error):  # a database that stands still is left to the connection's patience
+                _driver(connection).cancel_safe(timeout=CONNECT_SECONDS)
 
     def unavailable(self, error: BaseException) -> Unavailable | None:
         original = getattr(error, "orig", error)
@@ -201,11 +232,32 @@ def copy_into(connection: Connection, table: Table, names: Sequence[str], rows: 
     :param names: the columns, which hold texts or numbers of 64 bits.
     :raises psycopg.Error: as INSERT would.
     """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["text" if isinstance(table.c[name].type, Text) else "int8" for name in names])
         for row in rows:
             copy.write_row(row)
+
+
+def _patient(engine: Engine) -> Engine:
+    """Let an engine make connections that are lost if the database stands still."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: object, record: object, arguments: Sequence[Any], options: Mapping[str, Any]) -> Driver:
+        return Driver.connect(*arguments, **options)
+
+    return engine
+
+
+def _driver(connection: Connection) -> Driver:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, Driver)
+    return driver
+
+
+def _limit(connection: Connection, seconds: float) -> None:
+    """Limit each statement of a connection to this time. Infinite: no limit."""
+    _driver(connection).patience = seconds + CONNECT_SECONDS
+    milliseconds = 0 if math.isinf(seconds) else max(1, math.ceil(seconds * 1000))
+    connection.exec_driver_sql(f"SET statement_timeout = {milliseconds}")

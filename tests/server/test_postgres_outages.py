@@ -143,6 +143,59 @@ def test_a_database_that_forbids_writes_is_answered_with_503(url: str, change: s
             Store(theirs)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that wait for seconds only."""
+    monkeypatch.setattr("mindlytics.server.postgres.CONNECT_SECONDS", 2)
+    monkeypatch.setattr("mindlytics.server.postgres.Driver.patience", 2.0)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_database_that_stands_still_is_answered_with_503_until_it_goes_on(running: Cluster, url: str) -> None:
+    with LocalServer(url, read_timeout=1) as server, (caller := Caller(server.url)).http:
+        caller.take(track("First"))
+        assert 200 == caller.get("/bc/v1/db/events/find").status_code
+        running.freeze()
+        try:
+            for reply in (caller.get("/bc/v1/db/events/find"), caller.queue(track("Second"), key="2")):
+                assert (503, "the database cannot be reached") == (reply.status_code, reply.json()["message"])
+        finally:
+            running.thaw()
+        assert 200 == caller.queue(track("Second"), key="2").status_code
+        assert ["Session Started", "First", "Second"] == caller.names()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_server_ends_though_its_database_stands_still(running: Cluster, url: str) -> None:
+    server = LocalServer(url, read_timeout=1)
+    try:
+        with server, (caller := Caller(server.url)).http:
+            caller.take(track("First"))
+            assert 200 == caller.get("/bc/v1/db/events/find").status_code
+            running.freeze()
+    finally:
+        running.thaw()
+
+
+def test_a_migration_may_take_its_time(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psycopg
+
+    monkeypatch.setattr("mindlytics.server.postgres.STATEMENT_SECONDS", 1)
+    Store(url).close()
+    with psycopg.connect(url) as db:
+        db.execute("UPDATE alembic_version SET version_num = 'earlier'")
+    monkeypatch.setattr(
+        "mindlytics.server.postgres.migrate",
+        lambda connection, *_: connection.exec_driver_sql("SELECT pg_sleep(1.5)"),
+    )
+    store = Store(url)
+    try:
+        shown = store.submit(lambda records: records.connection.exec_driver_sql("SHOW statement_timeout").scalar())
+        assert "1s" == shown.result()
+    finally:
+        store.close()
+
+
 def test_a_machine_that_no_longer_answers_is_noticed_by_all_connections(url: str) -> None:
     store = Store(url)
     try:
