@@ -126,3 +126,9 @@ def test_what_is_not_known_is_named() -> None:
     (problem,) = read([{"dialog": ["Tea?", "Green."]}])
     assert isinstance(problem, Problem)
     assert "is of no known format (its keys: dialog): pass --format, or --map for other names of keys" == problem.reason
+
+
+def test_lines_of_bare_messages_are_one_conversation() -> None:
+    (item,) = read([USER, ANSWER, USER])
+    assert isinstance(item, Transcript)
+    assert (Turn("Tea?", "Green."), Turn("Tea?", "")) == item.steps
