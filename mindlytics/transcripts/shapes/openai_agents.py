@@ -12,7 +12,9 @@ from . import GroupedShape
 from .openai_responses import HOSTED, message
 
 MARKS = {
-    **dict.fromkeys(("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"), "call_id"),
+    **dict.fromkeys(
+        ("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"), "call_id"
+    ),
     **dict.fromkeys(HOSTED, "id"),
     "reasoning": "summary",
 }
