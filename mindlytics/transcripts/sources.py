@@ -169,7 +169,7 @@ def is_message_list(value: object) -> bool:
     ):
         return False
     if "role" in value:
-        return "content" in value or "parts" in value or "tool_calls" in value
+        return any(key in value for key in ("content", "parts", "tool_calls", "blocks"))
     return isinstance(value.get("data"), dict) and value.get("type") in ("human", "ai", "system", "tool", "function")
 
 

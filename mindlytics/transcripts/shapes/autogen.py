@@ -1,0 +1,189 @@
+"""AutoGen: messages of AgentChat, alone or in a result, saved states of teams and agents, and results of AG2's chats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from .. import content
+from ..context import Context, Record
+from ..fields import JsonObject, a_list, an_object, list_or_empty, needs, number_or_none, object_or_empty, objects_in, text_or_none
+from ..talk import Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
+from . import GroupedShape
+from .openai_chat import message as chat_message
+
+TEXTS = frozenset(("TextMessage", "StopMessage", "HandoffMessage", "ToolCallSummaryMessage", "MultiModalMessage"))
+CALLS = frozenset(("ToolCallRequestEvent", "ToolCallExecutionEvent", "CodeGenerationEvent", "CodeExecutionEvent"))
+OF_MODELS = frozenset(("UserMessage", "AssistantMessage", "FunctionExecutionResultMessage"))
+"""Messages in the memory of an agent."""
+LEFT = {
+    "ThoughtEvent": "thinking",
+    "SystemMessage": "system messages",
+    "ModelClientStreamingChunkEvent": "pieces of a text that follows",
+    **dict.fromkeys(
+        ("UserInputRequestedEvent", "MemoryQueryEvent", "SelectSpeakerEvent", "SelectorEvent"), "what the program wrote"
+    ),
+}
+KINDS = TEXTS | CALLS | OF_MODELS | LEFT.keys()
+USERS = frozenset(("user", "human", "user_proxy", "userproxy", "user_proxy_agent", "userproxyagent"))
+"""Names of users, in small letters. Who is asked for input is a user too."""
+STATES = ("agent_states", "message_thread", "llm_context")
+
+
+def detects(record: object) -> bool:
+    """A message, messages in a result, a saved state, or the result of a chat of AG2."""
+    if not isinstance(record, dict):
+        return False
+    if isinstance(record.get("chat_history"), list):
+        return "summary" in record and "cost" in record
+    if "version" in record and any(isinstance(record.get(key), (dict, list)) for key in STATES):
+        return True
+    return _is_message(record) or any(map(_is_message, objects_in(record.get("messages"))[:1]))
+
+
+def _is_message(value: JsonObject) -> bool:
+    kind = str(value.get("type"))
+    return "content" in value and "role" not in value and (kind in KINDS or kind.startswith("StructuredMessage"))
+
+
+def group(record: object, context: Context) -> str:
+    """The whole file for messages. Anything else is a conversation by itself."""
+    return "file" if _is_message(an_object("", record)) else f"record {context.record.number}"
+
+
+def read(records: list[Record], context: Context) -> Iterator[Talk]:
+    """The conversation."""
+    first = records[0].fields
+    talk = Talk()
+    if "chat_history" in first:
+        _take_history(talk, first, context)
+    else:
+        found = [(each, "message", each.value) for each in records]
+        if not _is_message(first):
+            where, messages = _thread(first)
+            found = [(records[0], f"{where}[{n}]", each) for n, each in enumerate(a_list(where, messages))]
+        values = [object_or_empty(value) for *_, value in found]
+        users = {each.get("source") for each in values if each.get("type") == "UserInputRequestedEvent"}
+        has_calls = any(each.get("type") == "ToolCallRequestEvent" for each in values)
+        for record, place, value in found:
+            context.record = record
+            with context.part():
+                talk.take(_message(place, an_object(place, value), users, has_calls, context))
+    yield talk
+
+
+def _thread(record: JsonObject) -> tuple[str, object]:
+    """The messages of a result, of a team's thread, or of an agent's memory."""
+    for state in object_or_empty(record.get("agent_states")).values():
+        if isinstance(state, dict) and "message_thread" in state:
+            return "message_thread", state["message_thread"]
+    if "message_thread" in record:
+        return "message_thread", record["message_thread"]
+    if "llm_context" in record:
+        return "llm_context.messages", object_or_empty(record["llm_context"]).get("messages")
+    return "messages", record.get("messages", [])
+
+
+def _message(where: str, fields: JsonObject, users: set[object], has_calls: bool, context: Context) -> Message:
+    kind, source = str(fields.get("type")), text_or_none(fields.get("source"))
+    at = context.time(f"{where}.created_at", fields.get("created_at"))
+    if kind in LEFT:
+        context.leave(LEFT[kind])
+        return Message("system", at=at)
+    items = list(_items(where, kind, fields, context))
+    if all(isinstance(item, Returned) for item in items) and items:
+        return Message("tool", tuple(items), at, where=where)
+    if kind == "UserMessage" or source in users or str(source).lower() in USERS:
+        return Message("user", tuple(items), at, id=text_or_none(fields.get("id")), where=where)
+    if kind == "HandoffMessage":
+        context.leave("what the program wrote")
+        items = []
+    if kind == "ToolCallSummaryMessage" and not has_calls:
+        items = [*_calls(f"{where}.tool_calls", fields.get("tool_calls"))]
+        items += [*_results(f"{where}.results", fields.get("results")), *_items(where, kind, fields, context)]
+    return Message(
+        "assistant",
+        tuple(items),
+        at,
+        usage=content.openai_usage(fields.get("models_usage")),
+        assistant_id=source,
+        id=text_or_none(fields.get("id")),
+        where=where,
+    )
+
+
+def _items(where: str, kind: str, fields: JsonObject, context: Context) -> Iterator[Item]:
+    value = fields.get("content")
+    place = f"{where}.content"
+    if fields.get("thought"):
+        context.leave("thinking")
+    if kind == "CodeExecutionEvent":
+        yield Returned(content.arguments(object_or_empty(fields.get("result")).get("output")), name="code")
+    elif kind == "CodeGenerationEvent":
+        if fields.get("code_blocks"):
+            yield Called("code", content.arguments(value))
+    elif kind in ("ToolCallExecutionEvent", "FunctionExecutionResultMessage"):
+        yield from _results(place, value)
+    elif kind == "ToolCallRequestEvent" or (kind == "AssistantMessage" and isinstance(value, list)):
+        yield from _calls(place, value)
+    elif kind.startswith("StructuredMessage"):
+        yield Said(content.as_json(value))
+    elif isinstance(value, list):
+        for part in value:
+            if isinstance(part, str):
+                yield Said(part)
+            else:
+                context.leave("images")
+    elif kind in KINDS:
+        yield Said(needs(place, value, str, "a str"))
+    else:
+        context.unread(f"messages of type {kind[:60]}")
+
+
+def _calls(where: str, value: object) -> Iterator[Item]:
+    for index, each in enumerate(a_list(where, value)):
+        call = an_object(f"{where}[{index}]", each)
+        name = content.name(f"{where}[{index}].name", call.get("name"))
+        yield Called(name, content.arguments(call.get("arguments")), text_or_none(call.get("id")))
+
+
+def _results(where: str, value: object) -> Iterator[Item]:
+    for index, each in enumerate(a_list(where, value)):
+        result = an_object(f"{where}[{index}]", each)
+        id, name = text_or_none(result.get("call_id")), text_or_none(result.get("name"))
+        yield Returned(content.arguments(result.get("content")), id, name)
+
+
+def _take_history(talk: Talk, record: JsonObject, context: Context) -> None:
+    """Take a history of AG2. Its roles are those that one agent saw, so names say who is who: the first one is the user.
+
+    Tokens and costs are those of the whole chat. They count for its last turn.
+    """
+    history = a_list("chat_history", record["chat_history"])
+    user = next((each["name"] for each in objects_in(history) if each.get("name")), None)
+    with_attributes(talk, {"chat_id": record.get("chat_id")})
+    for index, value in enumerate(history):
+        place = f"chat_history[{index}]"
+        with context.part():
+            each = an_object(place, value)
+            name = each.get("name")
+            if each.get("role") in ("user", "assistant") and name is not None:
+                each = {**each, "role": "user" if name == user else "assistant"}
+            responses = list_or_empty(each.get("tool_responses"))
+            for number, response in enumerate(responses):
+                talk.take(chat_message(f"{place}.tool_responses[{number}]", response, context))
+            if not responses:
+                found = chat_message(place, each, context)
+                talk.take(evolve(found, assistant_id=text_or_none(name) if found.role == "assistant" else None))
+    used = object_or_empty(object_or_empty(record.get("cost")).get("usage_including_cached_inference"))
+    models = {name: cost for name, cost in used.items() if isinstance(cost, dict)}
+    usage = sum((_usage(cost) for cost in models.values()), Usage())
+    talk.take(Message("assistant", (), model=next(iter(models), None) if len(models) == 1 else None, usage=usage))
+
+
+def _usage(value: JsonObject) -> Usage:
+    return evolve(content.openai_usage(value), cost=number_or_none(value.get("cost")))
+
+
+SHAPE = GroupedShape("autogen", detects, read, group)
