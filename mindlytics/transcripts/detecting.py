@@ -14,6 +14,7 @@ from .shapes import (
     adk_session,
     ai_sdk_ui,
     anthropic_messages,
+    autogen,
     bedrock_converse,
     botframework_transcript,
     chatgpt_export,
@@ -53,6 +54,7 @@ from .talk import Talk
 
 SHAPES: tuple[AnyShape, ...] = (
     adk_session.SHAPE,
+    autogen.SHAPE,
     botframework_transcript.SHAPE,
     chatgpt_export.SHAPE,
     claude_code.SHAPE,

@@ -1,4 +1,4 @@
-"""AutoGen: messages of AgentChat, alone or in a result, saved states of teams and agents, and results of AG2's chats."""
+"""AutoGen: messages of AgentChat, alone or in a result, saved teams and agents, and results of AG2's chats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from attrs import evolve
 
 from .. import content
 from ..context import Context, Record
-from ..fields import JsonObject, a_list, an_object, list_or_empty, needs, number_or_none, object_or_empty, objects_in, text_or_none
+from ..fields import (
+    JsonObject,
+    a_list,
+    an_object,
+    list_or_empty,
+    needs,
+    number_or_none,
+    object_or_empty,
+    objects_in,
+    text_or_none,
+)
 from ..talk import Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
 from . import GroupedShape
 from .openai_chat import message as chat_message
@@ -64,7 +74,7 @@ def read(records: list[Record], context: Context) -> Iterator[Talk]:
             where, messages = _thread(first)
             found = [(records[0], f"{where}[{n}]", each) for n, each in enumerate(a_list(where, messages))]
         values = [object_or_empty(value) for *_, value in found]
-        users = {each.get("source") for each in values if each.get("type") == "UserInputRequestedEvent"}
+        users = {str(each.get("source")) for each in values if each.get("type") == "UserInputRequestedEvent"}
         has_calls = any(each.get("type") == "ToolCallRequestEvent" for each in values)
         for record, place, value in found:
             context.record = record
@@ -85,7 +95,7 @@ def _thread(record: JsonObject) -> tuple[str, object]:
     return "messages", record.get("messages", [])
 
 
-def _message(where: str, fields: JsonObject, users: set[object], has_calls: bool, context: Context) -> Message:
+def _message(where: str, fields: JsonObject, users: set[str], has_calls: bool, context: Context) -> Message:
     kind, source = str(fields.get("type")), text_or_none(fields.get("source"))
     at = context.time(f"{where}.created_at", fields.get("created_at"))
     if kind in LEFT:
@@ -118,11 +128,8 @@ def _items(where: str, kind: str, fields: JsonObject, context: Context) -> Itera
     place = f"{where}.content"
     if fields.get("thought"):
         context.leave("thinking")
-    if kind == "CodeExecutionEvent":
-        yield Returned(content.arguments(object_or_empty(fields.get("result")).get("output")), name="code")
-    elif kind == "CodeGenerationEvent":
-        if fields.get("code_blocks"):
-            yield Called("code", content.arguments(value))
+    if kind in ("CodeGenerationEvent", "CodeExecutionEvent"):
+        yield from _code(fields)
     elif kind in ("ToolCallExecutionEvent", "FunctionExecutionResultMessage"):
         yield from _results(place, value)
     elif kind == "ToolCallRequestEvent" or (kind == "AssistantMessage" and isinstance(value, list)):
@@ -141,6 +148,13 @@ def _items(where: str, kind: str, fields: JsonObject, context: Context) -> Itera
         context.unread(f"messages of type {kind[:60]}")
 
 
+def _code(fields: JsonObject) -> Iterator[Item]:
+    if "result" in fields:
+        yield Returned(content.arguments(object_or_empty(fields.get("result")).get("output")), name="code")
+    elif fields.get("code_blocks"):
+        yield Called("code", content.arguments(fields.get("content")))
+
+
 def _calls(where: str, value: object) -> Iterator[Item]:
     for index, each in enumerate(a_list(where, value)):
         call = an_object(f"{where}[{index}]", each)
@@ -156,7 +170,7 @@ def _results(where: str, value: object) -> Iterator[Item]:
 
 
 def _take_history(talk: Talk, record: JsonObject, context: Context) -> None:
-    """Take a history of AG2. Its roles are those that one agent saw, so names say who is who: the first one is the user.
+    """Take a history of AG2. Its roles are those that one agent saw, so names say who is who. The first is the user.
 
     Tokens and costs are those of the whole chat. They count for its last turn.
     """
@@ -178,8 +192,8 @@ def _take_history(talk: Talk, record: JsonObject, context: Context) -> None:
                 talk.take(evolve(found, assistant_id=text_or_none(name) if found.role == "assistant" else None))
     used = object_or_empty(object_or_empty(record.get("cost")).get("usage_including_cached_inference"))
     models = {name: cost for name, cost in used.items() if isinstance(cost, dict)}
-    usage = sum((_usage(cost) for cost in models.values()), Usage())
-    talk.take(Message("assistant", (), model=next(iter(models), None) if len(models) == 1 else None, usage=usage))
+    talk.model = next(iter(models)) if len(models) == 1 else None
+    talk.take(Message("assistant", usage=sum((_usage(cost) for cost in models.values()), Usage())))
 
 
 def _usage(value: JsonObject) -> Usage:
