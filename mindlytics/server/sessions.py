@@ -119,6 +119,9 @@ class Run:
         assert isinstance(event, Event)
         self.at = microseconds(event.timestamp)
         self._enter(event, _named_user(event))
+        for name in (event.id, event.user_id) if isinstance(event, StartSession) else (event.user_id,):
+            if name is not None and name not in self.session.user.aliases:
+                self.name(name, event.device_id)
         _RULES[type(event)](self, event)
         self._finish()
 
@@ -149,6 +152,11 @@ class Run:
         self.session.user = identify(
             self.records, self.scope, name=name, device_id=device_id, traits=traits, current=current
         )
+
+    def name(self, name: str, device_id: str | None) -> None:
+        """The event names another user than the owner. An anonymous session is this user's from now on."""
+        if self.session.user.anonymous:
+            self.identify(name, device_id)
 
     def conversation(self, conversation_id: str, *, explicit: bool = False, begins: bool = True) -> Conversation:
         """The conversation of the session, started if it is new.
@@ -215,6 +223,8 @@ class Run:
         session = self._session
         if session is None or session.ended_at is not None or at < session.started_at:
             session = self._enter(event, user_id)
+        if user_id is not None and user_id not in session.user.aliases:
+            self.name(user_id, event.device_id)
         conversation, stored_as = None, StoredEvent
         if conversation_id is not None:
             conversation = session.conversations.get(conversation_id)
@@ -306,9 +316,6 @@ def _named_user(event: Taken) -> str | None:
 
 
 def _start_session(run: Run, event: StartSession) -> None:
-    name = _named_user(event)
-    if name is not None and run.session.user.anonymous:  # an event of the session came before its start
-        run.identify(name, event.device_id)
     if run.reopens(run.session):
         run.session.ended_at = None
     run.session.attributes.update(event.attributes)

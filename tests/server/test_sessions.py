@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mindlytics.server.run import LocalServer
@@ -171,6 +173,16 @@ def test_a_start_that_comes_late_names_the_user(caller: Caller, known: bool) -> 
     assert ({"plan": "pro"} if known else None) == started.get("user_traits")
     caller.take(track(session_id="s2", device_id="d"))
     assert ada["user_id"] == caller.one("sessions", filter={"session_id": "s2"})["user_id"]
+
+
+@pytest.mark.parametrize("later", [turn(user_id="ada"), event("end_session", user_id="ada"), track(user_id="ada")])
+def test_any_event_that_names_the_user_names_an_anonymous_session(caller: Caller, later: dict[str, Any]) -> None:
+    caller.take(turn(device_id="d"))
+    caller.take(later)
+    assert ["ada"] == [user["id"] for user in caller.find("users")]
+    assert caller.one("users")["user_id"] == caller.one("sessions")["user_id"]
+    caller.take(turn(user_id="bob"))
+    assert ["ada"] == [user["id"] for user in caller.find("users")]
 
 
 def test_a_start_does_not_take_a_session_from_a_named_user(caller: Caller) -> None:
