@@ -31,7 +31,6 @@ from ..events import FEEDBACK, ConversationTurn, CustomEvent, EndSession, Event,
 from ..values import Scalar
 from .decoding import RefusedEvent, taken
 from .dialects import json_string
-from .forgotten import stays_out
 from .http import (
     BODY_SECONDS,
     MAX_BODY,
@@ -45,6 +44,7 @@ from .http import (
     unavailable,
 )
 from .idempotency import ReusedKey, remember
+from .kept_out import stays_out
 from .parameters import MAX_HEADER, Object, named
 from .records import Records
 from .routes import Route

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 
 from .records import Records
-from .schema import aliases, conversations, devices, events, intents, sessions, unanalysed, unindexed, users
+from .schema import aliases, conversations, devices, events, intents, named, sessions, unanalysed, unindexed, users
 
 EVENTS_AT_ONCE = 250
 """Most events of one step."""
@@ -29,11 +29,20 @@ def delete_sessions(numbers: Sequence[int], records: Records) -> int:
     found = connection.execute(some).scalars().all()
     connection.execute(delete(events).where(events.c.seq.in_(found)))
     if len(found) < EVENTS_AT_ONCE:
-        for table in (intents, unanalysed, conversations):
+        for table in (intents, unanalysed, conversations, named):
             connection.execute(delete(table).where(table.c.session.in_(numbers)))
         connection.execute(delete(sessions).where(sessions.c.seq.in_(numbers)))
     records.forget()
     return len(found)
+
+
+def delete_all_of(numbers: Sequence[int], records: Records) -> None:
+    """Delete users and their sessions, all in one step."""
+    records.flush()
+    some = select(sessions.c.seq).where(sessions.c.owner.in_(numbers)).limit(SESSIONS_AT_ONCE)
+    while found := records.connection.execute(some).scalars().all():
+        delete_sessions(found, records)
+    delete_users(numbers, records)
 
 
 def delete_users(numbers: Sequence[int], records: Records) -> None:

@@ -1,7 +1,8 @@
 """Forgets a person: all that is recorded under any of the person's ids and devices, down to the bytes in the file.
 
-The names come first to ``forgotten.py``, so that nothing new is stored meanwhile. Then sessions are deleted in steps
-(``deleting.py``), then the user, and at the end the database is written anew without what was deleted.
+First, what is anonymous on the person's devices becomes the person's. The names come to ``forgotten.py``, so that
+nothing new is stored meanwhile. Then sessions are deleted in steps (``deleting.py``), also those of others that name
+the person, then the user, and at the end the database is written anew without what was deleted.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, NamedTuple, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 from aiohttp import web
 from attrs import frozen
 from msgspec import Meta, Struct
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import CompoundSelect, Select, delete, or_, select, union, update
 
 from ..errors import InvalidEvent
 from .antonnia.documents import APP_ID
@@ -22,17 +23,16 @@ from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_
 from .http import STORE, Caller, Problem
 from .idempotency import KEY_SECONDS
 from .parameters import Name
-from .records import Records
+from .records import Records, parts
 from .routes import Route
-from .schema import antonnia, apps, devices, idempotency_keys, now, sessions
+from .schema import antonnia, apps, devices, idempotency_keys, named, now, sessions, users
 from .store import Store
+from .users import anonymous_id
 
 FORGET_PATH = "/bc/v1/user/forget"
 KEEP_OUT = float(KEY_SECONDS)
 """The default time in seconds for which events of the person are not stored: as long as a client may hold them back."""
 LONGEST = 10 * 365 * 86400
-NOBODY = -1
-"""The number of no user."""
 
 
 class Plan(NamedTuple):
@@ -74,7 +74,7 @@ async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT
     if plan is None:
         return None
     count, gone = 0, 0
-    while numbers := await store.write(partial(_next, plan.user)):
+    while numbers := await store.write(partial(_next, plan)):
         deleted = EVENTS_AT_ONCE
         while deleted >= EVENTS_AT_ONCE:
             deleted = await store.write(partial(delete_sessions, numbers))
@@ -88,7 +88,7 @@ async def forget(store: Store, scope: int, name: str, keep_out: float = KEEP_OUT
 
 
 def _begin(scope: int, name: str, until: int, records: Records) -> Plan | None:
-    """Note the person's names."""
+    """Find what is the person's, and note the person's names."""
     connection, names = records.connection, records.forgotten
     records.flush()
     of_contacts = select(apps.c.scope).where(
@@ -97,24 +97,64 @@ def _begin(scope: int, name: str, until: int, records: Records) -> Plan | None:
     )
     contacts = connection.execute(of_contacts).scalar()
     user = records.user_called(scope, name)
-    if user is None:  # maybe a contact alone, or one who was forgotten before
-        is_contact = and_(antonnia.c.scope == contacts, antonnia.c.contact_id == name)
-        contact = connection.execute(select(antonnia.c.seq).where(is_contact).limit(1)).scalar()
-        if contact is None and not names.has(scope, name):
+    if user is None:  # maybe a contact alone, named in a session of others, or forgotten before
+        is_contact = select(antonnia.c.seq).where(antonnia.c.scope == contacts, antonnia.c.contact_id == name)
+        found = connection.execute(union(is_contact, _naming(scope, [name])).limit(1)).first()
+        if found is None and not names.has(scope, name):
             return None
-        names.keep_out(connection, scope, until, [name])
-        records.forget()
-        return Plan(NOBODY, scope, contacts, [name])
-    owned = connection.execute(select(devices.c.device_id).where(devices.c.owner == user.seq)).scalars()
-    mine = connection.execute(select(sessions.c.session_id).where(sessions.c.owner == user.seq)).scalars()
-    names.keep_out(connection, scope, until, user.aliases, devices=owned, sessions=mine)
+        user = records.new_user(scope, name, anonymous=False)
+        records.flush()
+    number, ids = user.seq, list(user.aliases)
+    _claim(records, scope, number, ids)
+    owned = connection.execute(_devices_of(number)).scalars().all()
+    mine = connection.execute(select(sessions.c.session_id).where(sessions.c.owner == number)).scalars()
+    of_others = select(devices.c.device_id).where(
+        devices.c.scope == scope, devices.c.device_id.in_(_devices_of(number)), devices.c.owner != number
+    )
+    shared = connection.execute(of_others).scalars().all()
+    names.keep_out(connection, scope, until, ids, devices={*owned} - {*shared}, sessions=mine)
     records.forget()
-    return Plan(user.seq, scope, contacts, list(user.aliases))
+    return Plan(number, scope, contacts, ids)
 
 
-def _next(user: int, records: Records) -> list[int]:
-    query = select(sessions.c.seq).where(sessions.c.owner == user).limit(SESSIONS_AT_ONCE)
-    return list(records.connection.execute(query).scalars())
+def _claim(records: Records, scope: int, number: int, ids: Sequence[str]) -> None:
+    """Make the person's what is anonymous on the person's devices, or in sessions that name the person."""
+    connection = records.connection
+    owned = connection.execute(_devices_of(number)).scalars().all()
+    firsts = [anonymous_id(scope, device) for device in owned]
+    records.load(scope, (), firsts, owned)
+    found = [records.user_called(scope, first) for first in firsts]
+    found += [records.user_of_device(scope, device) for device in owned]
+    mine = select(sessions.c.seq).where(sessions.c.owner == number)
+    former = select(named.c.name).where(named.c.session.in_(mine))
+    others = union(
+        select(sessions.c.owner).where(sessions.c.scope == scope, sessions.c.device_id.in_(_devices_of(number))),
+        select(sessions.c.owner).where(sessions.c.seq.in_(_naming(scope, ids))),
+        select(users.c.seq).where(users.c.scope == scope, users.c.user_id.in_(former)),
+    )
+    anonymous = select(users.c.seq).where(users.c.seq.in_(others), users.c.anonymous == 1)
+    numbers = {*connection.execute(anonymous).scalars(), *(each.seq for each in found if each and each.anonymous)}
+    for some in parts(sorted(numbers - {number})):
+        for table in (sessions, devices):
+            connection.execute(update(table).where(table.c.owner.in_(some)).values(owner=number))
+        delete_users(some, records)
+
+
+def _devices_of(number: int) -> CompoundSelect[Any]:
+    """The devices that are a user's, or that the user has sessions on."""
+    on_them = select(sessions.c.device_id).where(sessions.c.owner == number, sessions.c.device_id.is_not(None))
+    return union(select(devices.c.device_id).where(devices.c.owner == number), on_them)
+
+
+def _naming(scope: int, ids: Sequence[str]) -> Select[Any]:
+    """The sessions of others that name a person."""
+    return select(named.c.session).where(named.c.scope == scope, named.c.name.in_(ids))
+
+
+def _next(plan: Plan, records: Records) -> list[int]:
+    mine = select(sessions.c.seq).where(sessions.c.owner == plan.user)
+    some = union(mine, _naming(plan.scope, plan.ids)).limit(SESSIONS_AT_ONCE)
+    return list(records.connection.execute(some).scalars())
 
 
 def _end(plan: Plan, records: Records) -> Sequence[str]:

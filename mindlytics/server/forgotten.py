@@ -1,25 +1,20 @@
 """Who is forgotten: names of users, devices and sessions whose events are acknowledged and not stored for a time.
 
-The names are kept as salted hashes. ``forgetting.py`` puts them here.
+The names are kept as salted hashes. ``forgetting.py`` puts them here, and ``kept_out.py`` looks for them in what
+arrives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, select
 
-from .decoding import Taken
 from .dialects import upsert
 from .keyhash import hashed
 from .schema import forgotten, now, store
 
-if TYPE_CHECKING:
-    from .records import Records, User
-
 USER, DEVICE, SESSION = "user", "device", "session"
-_NAMES = ("user_id", "id", "previous_id")
 
 
 class Forgotten:
@@ -90,42 +85,6 @@ class Forgotten:
 
     def _hash(self, kind: str, name: str) -> str:
         return hashed(f"{kind} {name}", self._salt)
-
-
-def stays_out(
-    records: Records, scope: int, users: Sequence[str], device_id: str | None = None, session_id: str | None = None
-) -> bool:
-    """Whether something that comes under these names is of somebody who is forgotten.
-
-    What follows it may lack the name that shows it. So its other names are kept out as well, unless somebody else has
-    them.
-    """
-    names = records.forgotten
-    until = names.until(scope, users, device_id, session_id) if names else 0
-    if not until:
-        return False
-    more = [(USER, name) for name in users if records.user_called(scope, name) is None]
-    if device_id is not None and _is_free(records.user_of_device(scope, device_id)):
-        more.append((DEVICE, device_id))
-    if session_id is not None:
-        session = records.session(scope, session_id)
-        if session is None or _is_free(session.user):
-            more.append((SESSION, session_id))
-    names.add(records.connection, scope, until, more)
-    return True
-
-
-def event_stays_out(records: Records, scope: int, event: Taken) -> bool:
-    """The same for an event."""
-    if not records.forgotten:
-        return False
-    users = [name for field in _NAMES if (name := getattr(event, field, None)) is not None]
-    return stays_out(records, scope, users, event.device_id, event.session_id)
-
-
-def _is_free(owner: User | None) -> bool:
-    """Whether a device or a session belongs to nobody who is known by name."""
-    return owner is None or bool(owner.anonymous)
 
 
 def drop_old(connection: Connection) -> None:

@@ -23,8 +23,8 @@ from .analysis.background import BACKGROUND
 from .apps import App
 from .collection import StoredEvent, StoredUser
 from .decoding import one_by_one, quick, taken
-from .forgotten import stays_out
 from .http import STORE, Caller, body_of, check_header, json_body, json_of, request_key
+from .kept_out import stays_out
 from .parameters import Name, Object, Traits, named, ref
 from .records import Records, User
 from .routes import OK, Ok, Route

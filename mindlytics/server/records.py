@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from attrs import Factory, define
@@ -32,6 +32,8 @@ from .schema import (
 )
 from .stored import Ending, Late, StoredEvent
 from .timeline import End, Key, end_of, last_turn, make_room, move_start
+
+T = TypeVar("T")
 
 MAX_CACHED = 20_000
 """So many records stay in memory between requests."""
@@ -72,6 +74,7 @@ class Session:
     """A session with its conversations, as far as they are known. What is counted is counted by conversation.
 
     :param complete: whether all of its conversations are known, and not only those that are open.
+    :param named: users other than the owner whom events named lately.
     """
 
     seq: int
@@ -85,6 +88,7 @@ class Session:
     event_count: int = 0
     conversations: dict[str, Conversation] = Factory(dict)
     complete: bool = False
+    named: set[str] = Factory(set)
 
     @property
     def open(self) -> list[Conversation]:
@@ -258,10 +262,10 @@ class Records:
     ) -> None:
         """Load sessions, users and devices, as far as they exist and are not known, all at once."""
         sessions = [name for name in set(session_ids) if (scope, name) not in self._sessions]
-        for some in _parts(sessions):
+        for some in parts(sessions):
             self._load_sessions(scope, some)
         for links, query, wanted in ((self._aliases, _ALIASES, names), (self._devices, _DEVICES, device_ids)):
-            for some in _parts([name for name in set(wanted) if (scope, name) not in links]):
+            for some in parts([name for name in set(wanted) if (scope, name) not in links]):
                 self._load_links(links, query, scope, some)
 
     def session(self, scope: int, session_id: str) -> Session | None:
@@ -276,6 +280,12 @@ class Records:
         self._sessions[scope, session_id] = session
         self._new[session.seq] = session
         return session
+
+    def note_named(self, session: Session, name: str) -> None:
+        """Note that the session names a user who does not own it, or no longer does."""
+        if name not in session.named:
+            session.named.add(name)
+            self._rows.named.append((session.scope, name, session.seq))
 
     def conversation(self, session: Session, conversation_id: str) -> Conversation | None:
         """The conversation of this id in this session, if there is one."""
@@ -433,7 +443,8 @@ class Records:
             by_number[conversation.session].conversations[conversation.conversation_id] = conversation
 
 
-def _parts(names: list[str]) -> Iterable[list[str]]:
+def parts(names: Sequence[T]) -> Iterable[Sequence[T]]:
+    """So many of them as one statement takes, one after the other."""
     return (names[first : first + AT_ONCE] for first in range(0, len(names), AT_ONCE))
 
 

@@ -9,12 +9,12 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, select
 
 from .deleting import EVENTS_AT_ONCE, SESSIONS_AT_ONCE, delete_sessions, delete_users
 from .periodic import SHARE, Periodic
 from .records import Records
-from .schema import apps, now, sessions, users
+from .schema import aliases, apps, named, now, sessions, users
 from .store import Store
 
 T = TypeVar("T")
@@ -85,9 +85,11 @@ def _ended(scope: int, before: int, records: Records) -> list[int]:
 
 
 def _drop_users(scope: int, before: int, records: Records) -> int:
-    """Delete some users who are as old and have no session. Returns how many."""
+    """Delete some users who are as old, and whom no session has or names. Returns how many."""
     has_session = exists().where(sessions.c.owner == users.c.seq)
-    query = select(users.c.seq).where(users.c.scope == scope, users.c.created_at < before, ~has_session)
+    of_name = and_(aliases.c.scope == named.c.scope, aliases.c.alias == named.c.name)
+    is_named = users.c.seq.in_(select(aliases.c.owner).join(named, of_name).where(named.c.scope == scope))
+    query = select(users.c.seq).where(users.c.scope == scope, users.c.created_at < before, ~has_session, ~is_named)
     numbers = records.connection.execute(query.limit(SESSIONS_AT_ONCE)).scalars().all()
     if numbers:
         delete_users(numbers, records)

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, Table, bindparam, func, insert, literal_column, update
 
 from .dialects import upsert
-from .schema import aliases, conversations, devices, events, intents, sessions, unindexed, users
+from .schema import aliases, conversations, devices, events, intents, named, sessions, unindexed, users
 from .stored import ABSENT
 
 _TABLES: Mapping[str, Table] = {"User": users, "Session": sessions, "Conversation": conversations}
@@ -43,7 +43,8 @@ class Rows:
         self._statements: dict[tuple[str, str], tuple[str, Callable[[Any], Any] | None]] = {}
         self.aliases: list[tuple[int, str, int]] = []
         self.devices: dict[tuple[int, str], int] = {}
-        """Links of names to users that are to be written."""
+        self.named: list[tuple[int, str, int]] = []
+        """Links of names to users, and to sessions, that are to be written."""
 
     def insert(self, kind: str, records: Sequence[object]) -> None:
         """Add rows of new records of one kind."""
@@ -58,7 +59,7 @@ class Rows:
 
     def note_users(self, users: Sequence[Any]) -> None:
         """Note that the words of users are to be put into the index."""
-        noted = partial(_note, self._connection)
+        noted = partial(_add_new, self._connection, unindexed)
         self._run(("insert", "unindexed"), noted, ["seq"], [(user.seq,) for user in users])
 
     def insert_events(self, found: Sequence[tuple[object, ...]]) -> None:
@@ -83,12 +84,16 @@ class Rows:
             rows = [(*name, owner) for name, owner in self.devices.items()]
             linked = partial(_link, self._connection)
             self._run(("upsert", "devices"), linked, ["scope", "device_id", "owner"], rows)
+        if self.named:
+            noted = partial(_add_new, self._connection, named)
+            self._run(("insert", "named"), noted, ["scope", "name", "session"], self.named)
         self.forget()
 
     def forget(self) -> None:
         """Drop the links that wait."""
         self.aliases.clear()
         self.devices.clear()
+        self.named.clear()
 
     def _of(self, kind: str, records: Sequence[object]) -> list[tuple[object, ...]]:
         values, places = _VALUES[kind]
@@ -135,8 +140,8 @@ def _with_nulls(event: tuple[object, ...]) -> list[object]:
     return [None if value == mark else value for value, mark in zip(event, _MARKS, strict=False)]
 
 
-def _note(connection: Connection) -> Any:
-    return upsert(connection.dialect.name, unindexed).on_conflict_do_nothing()
+def _add_new(connection: Connection, table: Table) -> Any:
+    return upsert(connection.dialect.name, table).on_conflict_do_nothing()
 
 
 def _link(connection: Connection) -> Any:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ..errors import InvalidEvent, MindlyticsError
 from ..values import EPOCH, UTC, parse_timestamp
 
-REVISION = "0011"
+REVISION = "0012"
 """The version of the tables below, the last one in ``migrations/``."""
 
 MICROSECOND = timedelta(microseconds=1)
@@ -147,6 +147,16 @@ Index("sessions_of_user", sessions.c.owner)
 Index("sessions_in_time", sessions.c.scope, sessions.c.started_at)
 _open = sessions.c.ended_at.is_(None)
 Index("open_sessions", sessions.c.seq, sqlite_where=_open, postgresql_where=_open)
+named = Table(
+    "named",
+    metadata,
+    _number("scope", primary_key=True, autoincrement=False),
+    _text("name", primary_key=True),
+    _number("session", primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    comment="Ids of users other than the owner that events of a session named, and of its former owners.",
+)
+Index("named_in_session", named.c.session)
 conversations = Table(
     "conversations",
     metadata,

@@ -36,7 +36,7 @@ from ..events import (
 )
 from ..values import Scalar
 from .decoding import RefusedEvent, Taken
-from .forgotten import event_stays_out
+from .kept_out import event_stays_out
 from .records import Conversation, Records, Session, User
 from .schema import microseconds
 from .stored import Ending, Late, StoredEvent
@@ -60,7 +60,9 @@ def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[Sto
         run = Run(records, scope, events_of_one[0].session_id)
         try:
             for event in events_of_one:
-                if not event_stays_out(records, scope, event):
+                if event_stays_out(records, scope, event):
+                    run = Run(records, scope, event.session_id)  # what it knew may be deleted
+                else:
                     run.take(event)
                 index += 1
         except InvalidEvent as error:
@@ -129,6 +131,8 @@ class Run:
         """Start the session if it is new, or move its start if the event is earlier. Returns the session."""
         session = self._session
         if session is None:
+            if isinstance(event, Identify) and self._had_device(event.device_id):
+                name = name or event.id
             user = user_of(self.records, self.scope, name, event.device_id)
             if user is None:
                 raise InvalidEvent("user_id", "given, or else device_id, since the event begins a session", MISSING)
@@ -139,6 +143,11 @@ class Run:
         elif self.at < session.started_at and not isinstance(event, (EndSession, EndConversation)):
             self.records.began_earlier(session, self.at)
         return session
+
+    def _had_device(self, device_id: str | None) -> bool:
+        """Whether a device is a named user's. If an identify begins a session there, it is not that user's."""
+        owner = None if device_id is None else self.records.user_of_device(self.scope, device_id)
+        return owner is not None and not owner.anonymous
 
     @property
     def session(self) -> Session:
@@ -152,11 +161,15 @@ class Run:
         self.session.user = identify(
             self.records, self.scope, name=name, device_id=device_id, traits=traits, current=current
         )
+        if self.session.user is not current:
+            self.records.note_named(self.session, current.user_id)
 
     def name(self, name: str, device_id: str | None) -> None:
         """The event names another user than the owner. An anonymous session is this user's from now on."""
         if self.session.user.anonymous:
             self.identify(name, device_id)
+        else:
+            self.records.note_named(self.session, name)
 
     def conversation(self, conversation_id: str, *, explicit: bool = False, begins: bool = True) -> Conversation:
         """The conversation of the session, started if it is new.
@@ -342,6 +355,9 @@ def _alias(run: Run, event: Alias) -> None:
         alias(run.records, run.scope, name=event.id, previous=event.previous_id)
     except (UnknownUser, InvalidEvent) as error:
         problem = str(error)
+    for name in (event.id, event.previous_id):
+        if name not in run.session.user.aliases:
+            run.records.note_named(run.session, name)
     run.store(USER_ALIASED, {"id": event.id, "previous_id": event.previous_id})
     if problem is not None:
         run.store(ML_ERROR, {"error_message": problem}, generated=True)

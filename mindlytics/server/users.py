@@ -84,6 +84,11 @@ def alias(records: Records, scope: int, *, name: str, previous: str) -> User:
     return user
 
 
+def anonymous_id(scope: int, device_id: str) -> str:
+    """The id of the user of a device whom nobody has named."""
+    return "ml_" + hashlib.sha256(f"{scope}/{device_id}".encode()).hexdigest()[:24]
+
+
 def traits_json(user: User) -> str:
     """The user's traits for a stored event, or an empty text."""
     if user.traits and not user.traits_json:
@@ -115,7 +120,7 @@ def _rename(records: Records, user: User, name: str) -> None:
 def _user_of_device(records: Records, scope: int, device_id: str) -> User:
     user = records.user_of_device(scope, device_id)
     if user is None:
-        name = "ml_" + hashlib.sha256(f"{scope}/{device_id}".encode()).hexdigest()[:24]
+        name = anonymous_id(scope, device_id)
         user = records.user_called(scope, name) or records.new_user(scope, name, anonymous=True)
         records.link_device(user, device_id)
     return user

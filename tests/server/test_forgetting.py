@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mindlytics import Client
 from mindlytics.align import AlignAI
 from mindlytics.antonnia import Conversations
 from mindlytics.recorded import read
@@ -21,7 +22,8 @@ from mindlytics.server.schema import metadata
 from mindlytics.wire import decode
 
 from .. import postgres
-from .calls import Caller, event, track, turn
+from .calls import AT, Caller, event, track, turn
+from .test_traces import CHAT, post, span
 
 FORGET = "/bc/v1/user/forget"
 SECRETS = ["ada-lovelace", "ada-at-home", "ada-phone", "zebrafinch", "quokka", "axolotl", "narwhal", "ada-session"]
@@ -68,6 +70,12 @@ def forget(caller: Caller, name: str = "ada-at-home", **more: Any) -> dict[str, 
     return found
 
 
+def is_gone(server: LocalServer, place: Path, *others: str) -> bool:
+    """Whether only these users are left, and no secret."""
+    users = Caller(server.url).find("users")
+    return [*others] == [row["id"] for row in users] and set() == left_in(place)
+
+
 def left_in(place: Path) -> set[str]:
     """The secrets that are bytes of the files of a database, or of any row of PostgreSQL."""
     if postgres.ON:
@@ -109,6 +117,206 @@ def test_nothing_of_the_person_is_left(server: LocalServer, place: Path) -> None
     assert ["Where is my parcel?"] == [row["content"] for row in caller.find("messages") if row["role"] == "user"]
     server.stop()
     assert set() == left_in(place)
+
+
+ADA: dict[str, Any] = {"user_id": "ada-lovelace", "device_id": "ada-phone"}
+NAMELESS: dict[str, Any] = {"device_id": "ada-phone"}
+EARLIER = [
+    event("identify", "ada-session", traits={"pet": "zebrafinch"}, **NAMELESS),
+    turn("quokka", session_id="ada-session", **NAMELESS),
+]
+"""What is recorded of a device before anyone knows whose it is."""
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize(
+    "later",
+    [
+        event("identify", "ada-session", id="ada-lovelace", **NAMELESS),
+        {"type": "identify", "session_id": "ada-session", "timestamp": AT, "id": "ada-lovelace"},
+        event("start_session", "ada-session", id="ada-lovelace", **NAMELESS),
+        turn(session_id="ada-session", **ADA),
+        track(session_id="ada-session", user_id="ada-lovelace"),
+        event("end_session", "ada-session", **ADA),
+        event("alias", "ada-session", id="ada-at-home", previous_id="ada-lovelace", **NAMELESS),
+        event("identify", "another", id="ada-lovelace", **NAMELESS),
+        turn(session_id="another", **ADA),
+    ],
+    ids=lambda later: f"{later['type']}-{later['session_id']}-{len(later)}",
+)
+def test_what_came_before_the_person_was_named_goes_too(
+    server: LocalServer, place: Path, later: dict[str, Any], known: bool
+) -> None:
+    caller = Caller(server.url)
+    if known:
+        caller.take(turn(session_id="first", user_id="ada-lovelace"))
+    caller.take(*EARLIER)
+    caller.take(later)
+    forget(caller, "ada-lovelace")
+    assert is_gone(server, place)
+    assert [] == caller.find("sessions")
+    caller.take(turn("quokka", session_id="new", **NAMELESS), turn("quokka", session_id="ada-session", user_id="ada"))
+    assert is_gone(server, place)
+
+
+def test_what_is_known_of_a_device_goes_with_its_owner(server: LocalServer, place: Path) -> None:
+    caller = Caller(server.url)
+    caller.take(turn(session_id="first", user_id="ada-lovelace"))
+    for body in ({"device_id": "ada-phone", "traits": {"pet": "zebrafinch"}}, {"id": "ada-lovelace", **NAMELESS}):
+        assert 200 == caller.post("/bc/v1/user/identify", body).status_code
+    forget(caller, "ada-lovelace")
+    assert is_gone(server, place)
+
+
+def test_a_second_device_of_an_unnamed_user_goes_with_its_owner(server: LocalServer, place: Path) -> None:
+    caller = Caller(server.url)
+    caller.take(turn(session_id="s", device_id="d"), event("identify", "s", **NAMELESS))
+    caller.take(*EARLIER)
+    caller.take(turn(session_id="first", user_id="ada-lovelace"))
+    assert 200 == caller.post("/bc/v1/user/identify", {"id": "ada-lovelace", **NAMELESS}).status_code
+    forget(caller, "ada-lovelace")
+    assert is_gone(server, place)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            event("identify", "s", id="ada-lovelace", traits={"pet": "zebrafinch"}, user_id="ada-lovelace"),
+            event("identify", "s", id="bob", user_id="ada-lovelace"),
+        ],
+        [
+            turn(session_id="s", user_id="bob"),
+            event("identify", "s", id="ada-lovelace", traits={"pet": "zebrafinch"}, user_id="bob"),
+            event("identify", "s", id="bob", user_id="ada-lovelace"),
+            turn(session_id="s", user_id="bob"),
+        ],
+        [turn(session_id="s", user_id="bob"), turn("quokka", session_id="s", user_id="ada-lovelace")],
+        [
+            turn(session_id="s", user_id="bob"),
+            event("start_session", "s", id="ada-lovelace", attributes={"a": "quokka"}),
+        ],
+        [
+            turn(session_id="elsewhere", user_id="ada-lovelace"),
+            turn(session_id="s", user_id="bob"),
+            event("alias", "s", id="ada-at-home", previous_id="ada-lovelace", user_id="bob"),
+        ],
+        [
+            turn(session_id="elsewhere", user_id="ada-lovelace"),
+            turn(session_id="s", user_id="bob"),
+            event("alias", "s", id="bob", previous_id="ada-lovelace", user_id="bob"),
+        ],
+    ],
+    ids=["former owner", "owner in between", "turn", "start", "alias", "failed alias"],
+)
+def test_a_session_that_names_the_person_goes_whosever_it_is(
+    server: LocalServer, place: Path, events: list[dict[str, Any]]
+) -> None:
+    caller = Caller(server.url)
+    for one in events:
+        caller.take(one)
+    caller.take(turn(session_id="bobs", user_id="bob"))
+    assert "bob" == caller.one("sessions", filter={"session_id": "s"})["user_id"]
+    forget(caller, "ada-lovelace")
+    assert is_gone(server, place, "bob")
+    assert ["bobs"] == [row["session_id"] for row in caller.find("sessions")]
+    caller.take(turn("mine", session_id="s", user_id="bob"), turn("quokka", session_id="s", user_id="ada-lovelace"))
+    assert {"s", "bobs"} == {row["session_id"] for row in caller.find("sessions")}
+    assert is_gone(server, place, "bob")
+
+
+def test_of_two_people_on_one_device_each_keeps_what_names_them(server: LocalServer) -> None:
+    caller = Caller(server.url)
+    device = {"device_id": "shared"}
+    caller.take(turn(session_id="elsewhere", user_id="ada-lovelace"), turn(session_id="elsewhere too", user_id="bob"))
+    caller.take(turn(session_id="anonymous", **device))
+    caller.take(event("identify", "adas", id="ada-lovelace", traits={"pet": "zebrafinch"}, **device))
+    caller.take(turn(session_id="after ada", **device))
+    caller.take(event("identify", "bobs", id="bob", **device), turn(session_id="after bob", **device))
+    started = caller.one("events", filter={"session_id": "bobs", "event": "Session Started"})
+    assert ("bob", None) == (started["user_id"], started.get("user_traits"))
+    forget(caller, "ada-lovelace")
+    assert {"elsewhere too", "bobs", "after bob"} == {row["session_id"] for row in caller.find("sessions")}
+    caller.take(turn("mine", session_id="bobs", user_id="bob", **device))
+    assert "mine" in [row["content"] for row in caller.find("messages")]
+
+
+def test_messages_of_an_align_session_that_is_opened_late_go_too(server: LocalServer, place: Path) -> None:
+    caller = Caller(server.url)
+    caller.take(turn(session_id="first", user_id="ada-lovelace"))
+    with AlignAI("app", "key", api_host=server.url) as align:
+        align.create_message("ada-session", 1, "user", "quokka")
+        assert align.flush(20).delivered
+        align.open_session("ada-session", "ada-lovelace")
+    assert 2 == forget(caller, "ada-lovelace")["sessions"]
+    assert is_gone(server, place)
+
+
+def test_traces_of_a_conversation_whose_user_is_named_later_go_too(server: LocalServer, place: Path) -> None:
+    caller = Caller(server.url)
+    for number, named in enumerate(({}, {"user.id": "ada-lovelace"})):
+        chat = span("00", "", number, number + 1, **CHAT, **named, **{"session.id": "ada-session"})
+        assert 200 == post(caller, {**chat, "traceId": f"{number}a" * 16}).status_code
+    assert 2 == caller.one("sessions")["turn_count"]
+    forget(caller, "ada-lovelace")
+    assert is_gone(server, place)
+
+
+def test_a_client_that_names_the_user_while_it_records(server: LocalServer, place: Path) -> None:
+    caller = Caller(server.url)
+    caller.take(turn(session_id="first", user_id="ada-lovelace"))
+    with Client(api_key="key", project_id="app", server_endpoint=server.url) as client:
+        for name in ("identified", "assigned"):
+            with client.create_session(session_id=f"ada-session {name}", device_id=f"ada-phone {name}") as session:
+                session.track_conversation_turn(user="quokka", assistant="axolotl")
+                if name == "assigned":
+                    session.id = "ada-lovelace"
+                else:
+                    session.user_identify(id="ada-lovelace", traits={"pet": "zebrafinch"})
+                session.track_conversation_turn(user="quokka", assistant="axolotl")
+    assert 3 == forget(caller, "ada-lovelace")["sessions"]
+    assert is_gone(server, place)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_arrives_before_the_person_is_named_is_deleted_then(
+    server: LocalServer, place: Path, at_once: bool
+) -> None:
+    caller = record(server)
+    forget(caller)
+    device = {"device_id": "ada-tablet"}
+    events = [
+        turn("quokka", session_id="new", **device),
+        turn("quokka", session_id="newer", **device),
+        event("identify", "newer", id="ada-lovelace", **device),
+        turn("quokka", session_id="newer", **device),
+        turn("mine", session_id="bobs", user_id="bob"),
+    ]
+    for some in [events] if at_once else [[one] for one in events]:
+        caller.take(*some)
+    assert {"bobs"} == {row["session_id"] for row in caller.find("sessions")}
+    assert ["bob"] == [row["id"] for row in caller.find("users")]
+    assert 2 == caller.one("sessions")["turn_count"]
+    with AlignAI("app", "key", api_host=server.url) as align:
+        align.create_message("elsewhere", 1, "user", "quokka")
+        assert align.flush(20).delivered
+        align.open_session("elsewhere", "ada-lovelace")
+    assert {"bobs"} == {row["session_id"] for row in caller.find("sessions")}
+    forget(caller)  # writes the database anew
+    assert is_gone(server, place, "bob")
+
+
+def test_what_another_server_recorded_goes_and_stays_out_there(server: LocalServer, place: Path) -> None:
+    with LocalServer(place, idle=None) as other:
+        one, two = Caller(server.url), Caller(other.url)
+        one.take(turn(session_id="first", user_id="ada-lovelace"), turn(session_id="s", user_id="bob"))
+        two.take(*EARLIER)
+        one.take(turn(session_id="ada-session", **ADA))
+        two.take(turn("quokka", session_id="s", user_id="ada-lovelace"))
+        assert 3 == forget(one, "ada-lovelace")["sessions"]
+        two.take(turn("quokka", session_id="ada-session", **NAMELESS), turn("quokka", session_id="new", **ADA))
+        assert [] == two.find("sessions")
+        assert is_gone(other, place, "bob")
 
 
 def test_events_that_still_arrive_are_acknowledged_and_not_stored(server: LocalServer, place: Path) -> None:

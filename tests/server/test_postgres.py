@@ -170,7 +170,7 @@ def test_a_database_of_the_version_before_the_index_is_migrated(url: str) -> Non
         "DROP TRIGGER event_words_of_deleted ON events",
         "DROP TRIGGER user_words_of_deleted ON users",
         "DROP FUNCTION forget_event_words, forget_user_words",
-        "DROP TABLE event_words, user_words, unindexed, forgotten",
+        "DROP TABLE event_words, user_words, unindexed, forgotten, named",
         "ALTER TABLE store DROP COLUMN indexed",
         "DROP INDEX conversations_by_id, conversations_of_session",
         "ALTER TABLE conversations ADD UNIQUE (session, conversation_id)",

@@ -59,6 +59,18 @@ def test_users_stay_as_long_as_they_are_young_or_have_a_session(tmp_path: Path) 
         assert [] == caller.find("users")
 
 
+def test_a_user_whom_a_session_of_another_names_stays(tmp_path: Path) -> None:
+    with LocalServer(tmp_path / "m.db", analysis=None, idle=None) as server:
+        caller = Caller(server.url)
+        caller.take(event("identify", id="ada", user_id="ada"), event("alias", id="ada 2", previous_id="ada"))
+        caller.take(event("identify", id="bob", user_id="ada 2"))
+        dropped(server, microseconds("2100-01-01T00:00:00Z"))
+        assert {"ada 2", "bob"} == {row["id"] for row in caller.find("users")}
+        caller.take(event("end_session", user_id="bob"))
+        dropped(server, microseconds("2100-01-01T00:00:00Z"))
+        assert [] == caller.find("users")
+
+
 def test_a_long_session_goes_in_steps_and_events_come_in_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
