@@ -149,8 +149,3 @@ def tokens(row: Row) -> str:
 def joined(*parts: str) -> str:
     """The parts that say something, with dots between them."""
     return " · ".join(part for part in parts if part)
-
-
-def count(number: object, one: str) -> str:
-    """``1 turn``, ``2 turns``."""
-    return f"{number} {one}{'' if number == 1 else 's'}"

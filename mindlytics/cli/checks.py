@@ -22,6 +22,7 @@ from ..transport import NoReply, Reply
 from ..transport.blocking import BlockingTransport
 from ..transport.proxies import proxy_for
 from .services import settings_types, wire_of
+from .terminal import count
 
 SKEW = 5.0
 """Seconds by which the clock may be wrong before it is a finding."""
@@ -152,6 +153,6 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, "spool", f"{spool} is no directory that this user can write to")
     else:
         held = sum(size_of(path) for folder, _ in folders(spool) for path in runs(folder))
-        yield Finding(True, "spool", f"{spool} holds {held} bytes; see mindlytics spool status")
+        yield Finding(True, "spool", f"{spool} holds {count(held, 'byte')}; see mindlytics spool status")
     if not PLACE.is_dir():
         yield Finding(None, "spool", f"no {PLACE}: a killed process can lose its last events")

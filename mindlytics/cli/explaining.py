@@ -6,7 +6,7 @@ import click
 
 from ..transcripts import Event, Problem, Summary, Transcript, Turn
 from .importfiles import Reading
-from .terminal import printable
+from .terminal import count, printable
 
 FIRST = 3
 """Conversations, and problems, that are shown of a file. The others are counted."""
@@ -24,13 +24,13 @@ def explain(files: tuple[str, ...], reading: Reading) -> int:
                     _say(f"{where}: {item.reason}")
             elif summary.conversations <= FIRST:
                 _show(where, item)
-        more = {"conversations": summary.conversations - FIRST, "problems": summary.problems - FIRST}
-        if words := ", ".join(f"{count} more {kind}" for kind, count in more.items() if count > 0):
+        more = {"more conversation": summary.conversations - FIRST, "more problem": summary.problems - FIRST}
+        if words := ", ".join(count(number, kind) for kind, number in more.items() if number > 0):
             _say(f"{file}: {words}")
-        for kind, count in summary.left_out.items():
-            _say(f"left out: {kind} ({count})")
-        for kind, count in summary.unread.items():
-            _say(f"not read: {kind} ({count})")
+        for kind, number in summary.left_out.items():
+            _say(f"left out: {kind} ({number})")
+        for kind, number in summary.unread.items():
+            _say(f"not read: {kind} ({number})")
         for key in reading.absent_keys(summary):
             _say(f"{file}: no record has the key {key!r} of --map")
         if not summary.conversations and not summary.problems:
@@ -41,7 +41,8 @@ def explain(files: tuple[str, ...], reading: Reading) -> int:
 
 def _show(where: str, item: Transcript) -> None:
     ids = {name: value for name, value in item.session.items() if value is not None}
-    _say(f"{where}: {item.shape}, {item.turns} turns, {item.calls} function calls, from {item.began} to {item.ended}")
+    counts = f"{count(item.turns, 'turn')}, {count(item.calls, 'function call')}"
+    _say(f"{where}: {item.shape}, {counts}, from {item.began} to {item.ended}")
     for name, value in ids.items():
         _say(f"  {name}: {_short(value)}")
     for step in item.steps:

@@ -14,7 +14,7 @@ from ..recorded.files import FORMATS, write, write_directory, write_file
 from ..recorded.rows import TABLES
 from ..recorded.source import Filters, Source
 from .placeoptions import source_option
-from .terminal import fail, leave_stdout, say
+from .terminal import count, fail, leave_stdout, say
 
 STDOUT = "-"
 
@@ -66,11 +66,11 @@ def export(
     try:
         lines = source.lines(Filters().narrowed(since, until, user))
         if is_directory:
-            count = write_directory(lines, format, path)
+            sessions = write_directory(lines, format, path)
         elif output != STDOUT:
-            count = write_file(lines, format, table or "turns", path)
+            sessions = write_file(lines, format, table or "turns", path)
         else:
-            count = write(lines, format, table or "turns", sys.stdout.buffer)
+            sessions = write(lines, format, table or "turns", sys.stdout.buffer)
     except KeyboardInterrupt:
         fail("stopped", 130)
     except BrokenPipeError:
@@ -83,7 +83,7 @@ def export(
             leave_stdout()
         fail(f"cannot write {output}: {error.strerror or error}", 1)
     if output != STDOUT:
-        say(f"{output}: {count} sessions")
+        say(f"{output}: {count(sessions, 'session')}")
 
 
 def _stop_at_signals() -> None:

@@ -13,7 +13,7 @@ from ..recorded.source import without_password
 from ..values import UTC
 from .placeoptions import place_options
 from .serveroptions import LOCAL, credentials
-from .terminal import fail, printable
+from .terminal import count, fail, printable
 from .times import span
 
 SECONDS = 3600.0
@@ -59,7 +59,8 @@ def forget(
     except MindlyticsError as error:
         fail(error, 1)
     person = printable(user)
-    click.echo(f"{person} is forgotten: {sessions} sessions, {events} events, {contacts} contacts")
+    deleted = f"{count(sessions, 'session')}, {count(events, 'event')}, {count(contacts, 'contact')}"
+    click.echo(f"{person} is forgotten: {deleted}")
     until = (began + timedelta(seconds=seconds)).astimezone()
     stored = f"stay out until {until:%Y-%m-%d %H:%M}" if seconds else "are stored"
     click.echo(f"New events of {person} {stored}")

@@ -30,7 +30,7 @@ from ..transcripts.parts import Part, parts_of
 from ..transcripts.recording import PATIENCE, Recording
 from .importfiles import STDIN, OpenFile, Reading, files_of
 from .serveroptions import credentials, server_options
-from .terminal import fail, printable, show_warnings
+from .terminal import count, fail, printable, show_warnings
 
 ANSWER_SECONDS = 5.0
 """Seconds in which the server has to answer the request before an import."""
@@ -289,16 +289,16 @@ def _progress(files: tuple[str | Part, ...], summary: Summary, show: bool) -> It
         yield lambda index, raw: None
         return
     sizes = [0 if file == STDIN or Path(str(file)).is_dir() else Path(str(file)).stat().st_size for file in files]
-    words = TextColumn("{task.fields[done]} conversations, {task.fields[rate]}/s")
+    words = TextColumn("{task.fields[done]}, {task.fields[rate]}/s")
     began = time.monotonic()
     columns = (BarColumn(), words, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=sum(sizes) or None, done=0, rate=0)
+        task = progress.add_task("", total=sum(sizes) or None, done=count(0, "conversation"), rate=0)
 
         def moved(index: int, raw: OpenFile) -> None:
             position = sum(sizes[:index]) + (raw.tell() if raw is not None and raw.seekable() else 0)
             rate = round(summary.conversations / max(time.monotonic() - began, 0.001))
-            progress.update(task, completed=position, done=summary.conversations, rate=rate)
+            progress.update(task, completed=position, done=count(summary.conversations, "conversation"), rate=rate)
 
         yield moved
 
@@ -324,8 +324,8 @@ def _summarize(summary: Summary, seconds: float, sent: bool) -> None:
     rows |= {"problems": summary.problems, "seconds": f"{seconds:.2f}"}
     if sent:
         rows["events/s"] = round(summary.delivered / max(seconds, 0.001))
-    rows |= {f"format {name}": count for name, count in summary.shapes.most_common()}
-    rows |= {f"left out: {kind}": count for kind, count in summary.left_out.most_common()}
-    rows |= {f"not read: {kind}": count for kind, count in summary.unread.most_common()}
+    rows |= {f"format {name}": number for name, number in summary.shapes.most_common()}
+    rows |= {f"left out: {kind}": number for kind, number in summary.left_out.most_common()}
+    rows |= {f"not read: {kind}": number for kind, number in summary.unread.most_common()}
     for name, value in rows.items():
         click.echo(f"{printable(name):<16}{value:>12}" if len(name) < 16 else f"{printable(name)} {value}")

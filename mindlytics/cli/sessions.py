@@ -8,6 +8,7 @@ from rich.text import Text
 from ..recorded.source import Source
 from .asking import NEWEST, Row, cell, dollars, find, local, reporting, user_ids, write_rows
 from .placeoptions import json_option, source_option, span_options
+from .terminal import count
 
 
 @click.command()
@@ -36,8 +37,14 @@ def line(row: Row) -> Text:
     text = Text()
     text.append(local(row["started_at"]), "dim")
     text.append("  " + cell(row["user_id"], 20), "bold")
-    text.append(f"  {row['turn_count']:>4} turns  {row['function_count']:>3} calls  {dollars(row['cost']):>9}  ")
+    text.append(f"  {_count(row['turn_count'], 'turn'):>10}  {_count(row['function_count'], 'call'):>9}")
+    text.append(f"  {dollars(row['cost']):>9}  ")
     text.append(cell("open" if row["ended_at"] is None else "", 4), "green")
     text.append(f"  {cell(row['session_id'], 36)}", "dim")
     text.rstrip()
     return text
+
+
+def _count(number: object, one: str) -> str:
+    """A count as wide as that of several."""
+    return count(number, one) + (" " if number == 1 else "")

@@ -21,9 +21,9 @@ from ..events import (
     StartConversation,
 )
 from ..recorded.source import Source
-from .asking import NEWEST, NotFound, Row, count, dollars, find, joined, local, plain, reporting, tokens, write_json
+from .asking import NEWEST, NotFound, Row, dollars, find, joined, local, plain, reporting, tokens, write_json
 from .placeoptions import source_option
-from .terminal import console
+from .terminal import console, count
 
 INDENT = " " * 10
 IN_TIME = {"timestamp": 1}

@@ -23,6 +23,11 @@ def _shown(letter: str) -> str:
     return letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode()
 
 
+def count(number: object, one: str) -> str:
+    """``1 turn``, ``2 turns``."""
+    return f"{number} {one}{'' if number == 1 else 's'}"
+
+
 class PrintableFormatter(logging.Formatter):
     """Escapes control characters in messages. A traceback keeps its lines."""
 

@@ -38,7 +38,7 @@ class Refusals:
         now = asyncio.get_running_loop().time()
         if now - self._since > SECONDS:
             if self._unlogged:
-                logger.warning("%d more requests were refused for their credentials", self._unlogged)
+                logger.warning("more requests refused for their credentials: %d", self._unlogged)
             self._since, self._lines, self._unlogged = now, 0, 0
         if self._lines >= LINES:
             self._unlogged += 1

@@ -40,7 +40,7 @@ class Retention(Periodic):
         """Delete the sessions that are too old."""
         count = await drop_old(self._store, now() - int(self._seconds * 1_000_000))
         if count:
-            logger.info("%d sessions were deleted, since they were too old", count)
+            logger.info("sessions deleted, since they were too old: %d", count)
 
 
 async def drop_old(store: Store, before: int) -> int:

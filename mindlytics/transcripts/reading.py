@@ -68,7 +68,7 @@ def _conversations(
                     yield from _finished(shape.read(record.value, context), shape, context)
         yield from _problems(context)
     if unknown > FEW:
-        yield Problem(0, f"{unknown - FEW} more records are of no known format")
+        yield Problem(0, f"more records of no known format: {unknown - FEW}")
     for name, group in gathering.groups():
         context.record = group[0]
         with context.part():

@@ -54,6 +54,14 @@ def test_lines_of_a_server_by_time_and_user(server: LocalServer, project: str) -
     assert exported(*asked, "--user", "b") == exported(*asked, "--since", "2025-04-03T10:00:00.5+00:00")
 
 
+def test_it_counts_what_it_wrote(server: LocalServer, project: str, tmp_path: Path) -> None:
+    fill(server.url, project)
+    out = tmp_path / "talks.jsonl"
+    for user, words in ((("--user", "a"), "1 session"), ((), "2 sessions"), (("--since", "2026-01-01"), "0 sessions")):
+        ended = mindlytics("export", "--server", server.url, "--project-id", project, "--output", out, *user)
+        assert (0, f"{out}: {words}\n") == (ended.returncode, ended.stderr)
+
+
 def test_a_file_is_read_beside_its_server(tmp_path: Path) -> None:
     place = tmp_path / "m.db"
     with LocalServer(place) as server:

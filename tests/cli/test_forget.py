@@ -25,7 +25,7 @@ def test_a_server_and_a_file_forget(tmp_path: Path) -> None:
         server.settle()
         asked = mindlytics("forget", "--user", "a", "--yes", "--server", server.url, "--project-id", "shop")
         assert (0, "") == (asked.returncode, asked.stderr)
-        assert asked.stdout.startswith("a is forgotten: 1 sessions, ")
+        assert asked.stdout.startswith("a is forgotten: 1 session, ")
         until = datetime.strptime(asked.stdout.splitlines()[-1], "New events of a stay out until %Y-%m-%d %H:%M")
         assert timedelta(days=7, minutes=-2) < until - datetime.now() <= timedelta(days=7)
         assert ["b", "c"] == users_at(server.url)

@@ -345,7 +345,7 @@ def test_explain_shows_what_a_file_comes_to(tmp_path: Path) -> None:
     ended = mindlytics("import", "--explain", written(tmp_path / "chats.jsonl", TEA, {"messages": [{"role": "cook"}]}))
     assert 1 == ended.returncode
     for words in (
-        "openai_chat, 2 turns, 1 function calls",
+        "openai_chat, 2 turns, 1 function call,",
         "user: Which tea is there?",
         "left out: system messages (1)",
     ):
@@ -359,9 +359,9 @@ def test_explain_counts_what_it_does_not_show_of_a_long_file(tmp_path: Path) -> 
     }
     file = written(tmp_path / "chats.jsonl", *[seen] * 4, *["Dear diary,"] * 5)
     ended = mindlytics("import", "--explain", file)
-    assert (1, 3, 3) == (ended.returncode, ended.stdout.count("1 turns"), ended.stdout.count("is no JSON"))
+    assert (1, 3, 3) == (ended.returncode, ended.stdout.count("1 turn,"), ended.stdout.count("is no JSON"))
     assert [
-        f"{file}: 1 more conversations, 2 more problems",
+        f"{file}: 1 more conversation, 2 more problems",
         "left out: parts of type image_url (4)",
         "not read: parts of type smell (4)",
     ] == ended.stdout.splitlines()[-3:]

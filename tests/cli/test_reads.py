@@ -102,7 +102,7 @@ def test_a_session_is_shown_as_a_chat(of: tuple[object, ...]) -> None:
 def test_sessions_are_listed(of: tuple[object, ...]) -> None:
     lines = said("sessions", *of).splitlines()
     assert ["2025-04-04 10:00  bob", "2025-04-03 10:00  ada"] == [line[:21] for line in lines]
-    assert lines[0].split() == ["2025-04-04", "10:00", "bob", "1", "turns", "1", "calls", "$0.2500", "s4"]
+    assert lines[0].split() == ["2025-04-04", "10:00", "bob", "1", "turn", "1", "call", "$0.2500", "s4"]
 
     def found(*arguments: str) -> list[str]:
         return [session["session_id"] for session in objects("sessions", *of, *arguments)]

@@ -91,7 +91,7 @@ class WebhookSender:
                 task.cancel()
         lost = sum(map(len, self._waiting.values())) + self._dropped
         if lost:
-            logger.warning("%d webhooks were not posted before the server stopped", lost)
+            logger.warning("webhooks not posted before the server stopped: %d", lost)
         await self._http.close()
 
     async def _post_all(self, session_id: str) -> None:
@@ -100,7 +100,7 @@ class WebhookSender:
             await self._post(waiting[0])
             self._size -= len(waiting.popleft())
             if self._dropped and self._size < MAX_WAITING // 2:
-                logger.warning("%d webhooks were dropped, now they are posted again", self._dropped)
+                logger.warning("webhooks are posted again. Dropped: %d", self._dropped)
                 self._dropped = 0
         del self._waiting[session_id], self._tasks[session_id]
 
