@@ -183,8 +183,8 @@ async def test_close_interrupts_back_off(any_face: Face, sink: Sink) -> None:
     await eventually(lambda: len(sink.requests) >= 3)
     sink.always = faults.fine
     began = time.monotonic()
-    outcome = await result(client.close(5))
-    assert time.monotonic() - began < 2
+    outcome = await result(client.close(25))
+    assert time.monotonic() - began < 15
     assert 1 == outcome.delivered
 
 

@@ -85,11 +85,11 @@ def readme_program() -> str:
 
 
 @pytest.mark.parametrize("asyncio", [False, True])
-def test_a_service_that_is_not_there_is_not_waited_for_twice(sink: Sink, asyncio: bool) -> None:
+def test_a_service_that_is_not_there_is_not_waited_for_as_long(sink: Sink, asyncio: bool) -> None:
     program = PROGRAMS / "asyncio_turn.py" if asyncio else readme_program()
     began = time.monotonic()
-    ran = run(sink, program, MLSDK_SERVER_BASE=NOBODY)
-    assert time.monotonic() - began < 4, "not shutdown_timeout, and not twice"
+    ran = run(sink, program, MLSDK_SERVER_BASE=NOBODY, MLSDK_SHUTDOWN_TIMEOUT="30")
+    assert time.monotonic() - began < 20, "not shutdown_timeout"
     line = f"mindlytics: 2 events were not delivered ({NOBODY}: no reply: connection refused)\n"
     assert (0, line) == (ran.returncode, ran.stderr)
 
@@ -97,8 +97,8 @@ def test_a_service_that_is_not_there_is_not_waited_for_twice(sink: Sink, asyncio
 def test_a_service_that_never_answers_is_waited_for_once(sink: Sink) -> None:
     sink.always = faults.hang
     began = time.monotonic()
-    ran = run(sink, readme_program(), MLSDK_SHUTDOWN_TIMEOUT="2")
-    assert 2 < time.monotonic() - began < 4
+    ran = run(sink, readme_program(), MLSDK_SHUTDOWN_TIMEOUT="6")
+    assert 6 < time.monotonic() - began < 12
     assert ran.stderr.startswith(f"mindlytics: 2 events were not delivered ({sink.url}: no reply")
 
 
@@ -112,11 +112,11 @@ async def test_in_an_outage_not_each_session_is_waited_for(face: Face) -> None:
     face.url = NOBODY
     client = face.client(shutdown_timeout=5)
     began = time.monotonic()
-    for _ in range(5):
+    for _ in range(20):
         async with entered(client.create_session(id="u")) as session:
             await result(session.track_event(event="e"))
-    assert time.monotonic() - began < 4
-    assert 10 == client.stats().pending
+    assert time.monotonic() - began < 15
+    assert 40 == client.stats().pending
 
 
 CAUSES = {

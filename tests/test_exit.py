@@ -111,7 +111,7 @@ def test_the_line_includes_what_dropped_clients_lost(sink: Sink) -> None:
 
 def test_losses_of_a_later_exit_handler_are_reported_too(sink: Sink) -> None:
     sink.always = faults.status(503)
-    ran = run(sink, PROGRAMS / "late_exit_handler.py", MLSDK_SHUTDOWN_TIMEOUT="2")
+    ran = run(sink, PROGRAMS / "late_exit_handler.py", MLSDK_SHUTDOWN_TIMEOUT="10")
     cause = f"({sink.url}: status 503: later)"
     assert f"mindlytics: 3 events were not delivered {cause}\nmindlytics: 1 event was not delivered {cause}\n" == (
         ran.stderr.replace(": no)", ": later)")

@@ -162,7 +162,7 @@ async def test_what_trickles_is_abandoned_in_time(any_face: Face, hostile: Hosti
     client = any_face.client(request_timeout=0.5, flush_interval=0, retry_for=0)
     began = time.monotonic()
     assert 1 == (await record(client.create_session(id="u"), client, "e")).dropped
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert "timed out" in client.get_errors()[0].message
 
 
