@@ -113,13 +113,11 @@ def test_a_service_that_hangs_does_not_use_up_anothers_time_at_exit(sink: Sink, 
         "create_others", "create_session"
     )
     try:
-        ran = run(sink, other + start + "others.track_event(event='e')\n" + TRACK, MLSDK_SHUTDOWN_TIMEOUT="2")
+        ran = run(sink, other + start + "others.track_event(event='e')\n" + TRACK, MLSDK_SHUTDOWN_TIMEOUT="6")
     finally:
         hanging.close()
-    assert (0, f"mindlytics: 1 event was not delivered ({hanging.url}: no reply: timed out)\n") == (
-        ran.returncode,
-        ran.stderr,
-    )
+    assert (0, 1) == (ran.returncode, ran.stderr.count("\n"))
+    assert ran.stderr.startswith(f"mindlytics: 1 event was not delivered ({hanging.url}: no reply")
     assert 50 == len(sink.events)
 
 

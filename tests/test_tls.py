@@ -144,7 +144,7 @@ def test_certificates_that_cannot_be_read_cost_no_other_client_an_event(sink: Si
         asyncio.run(main())
         """,
         REQUESTS_CA_BUNDLE="/there/is/none.pem",
-        MLSDK_SHUTDOWN_TIMEOUT="1",
+        MLSDK_SHUTDOWN_TIMEOUT="10",
     )
     line = "mindlytics: 1 event was not delivered (https://127.0.0.1:9: no reply: no such file or directory)\n"
     assert (0, line) == (ended.returncode, ended.stderr)
