@@ -18,7 +18,7 @@ from .shapes import archives
 from .shapes.pydantic_ai import is_message
 from .tables import csv_records, is_csv, parquet_records
 from .texts import is_chat, text_records
-from .unpacking import FAULTS, FREE, MAX_RATIO, PARQUET, PEEK, ZIP, Damaged, Peeked, Stream, unpacked
+from .unpacking import FAULTS, FREE, MAX_RATIO, PARQUET, PEEK, ZIP, Damaged, Peeked, Stream, unpacked, unzipped
 
 MAX_MEMBERS = 100_000
 LOOKED_AT = 20
@@ -216,11 +216,11 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, names: Mapping[st
         if member.file_size > max(FREE, MAX_RATIO * member.compress_size):
             yield Problem(0, f"unpacks to over {MAX_RATIO} times its size", member.filename)
             return
-        with archive.open(member) as file:
+        with unzipped(archive, member) as file:
             if file.read(4) == PARQUET:
                 yield from parquet_records(io.BytesIO(PARQUET + file.read(MAX_DOCUMENT)))
                 return
-        with archive.open(member) as file:
+        with unzipped(archive, member) as file:
             yield from stream_records(file, names)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, *FAULTS) as error:
         yield Problem(0, f"reading failed: {error}", member.filename)

@@ -7,9 +7,10 @@ import codecs
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, Protocol, cast
 
 PEEK = 64 * 1024
 MAX_RATIO = 500
@@ -23,6 +24,7 @@ BOMS = (
 )
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 PARQUET = b"PAR1"
+ZSTD_IN_ZIP = 93
 FAULTS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a damaged file raises."""
 
@@ -202,6 +204,17 @@ def _decoded(stream: Peeked) -> Peeked:
     if start[:4].count(0) == 2 and len(start) > 3:  # UTF-16 without a mark
         return Peeked(_Recoded(stream, "utf-16-le" if start[1] == 0 else "utf-16-be"), stream)
     return stream
+
+
+def unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    """A member of an archive. If zstd packs it, it is left packed, since Python knows that only from 3.14 on."""
+    file = archive.fp
+    if member.compress_type != ZSTD_IN_ZIP or file is None:
+        return archive.open(member)
+    file.seek(member.header_offset + 26)
+    sizes = file.read(4)  # those of its name and of further fields, which lie before its bytes
+    file.seek(int.from_bytes(sizes[:2], "little") + int.from_bytes(sizes[2:], "little"), io.SEEK_CUR)
+    return io.BytesIO(file.read(member.compress_size))
 
 
 class _Recoded:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import uuid
+import zipfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from mindlytics.transcripts import Problem, Summary, Transcript, Turn, read
 from mindlytics.transcripts.ids import NAMESPACE, derived
+from mindlytics.transcripts.unpacking import ZSTD_IN_ZIP
 
 USER = {"role": "user", "content": "Tea?"}
 ANSWER = {"role": "assistant", "content": "Green."}
@@ -132,3 +135,16 @@ def test_lines_of_bare_messages_are_one_conversation() -> None:
     (item,) = read([USER, ANSWER, USER])
     assert isinstance(item, Transcript)
     assert (Turn("Tea?", "Green."), Turn("Tea?", "")) == item.steps
+
+
+def test_members_of_a_zip_that_zstd_packs(tmp_path: Path) -> None:
+    sample = {"id": 1, "epoch": 1, "input": "Tea?", "target": "", "messages": [USER, ANSWER]}
+    members = {"header.json": {"eval": {"task": "tea", "model": "tea-1"}}, "samples/1_epoch_1.json": sample}
+    with zipfile.ZipFile(tmp_path / "log.eval", "w") as archive:
+        for name, value in members.items():
+            archive.writestr(name, zstandard.compress(json.dumps(value).encode()))
+            archive.getinfo(name).compress_type = ZSTD_IN_ZIP
+    (item,) = read(tmp_path / "log.eval")
+    assert isinstance(item, Transcript)
+    assert (Turn("Tea?", "Green.", model="tea-1"),) == item.steps
+    assert {"task": "tea", "sample": 1, "epoch": 1} == item.session["attributes"]

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from ..context import Record
 from ..fields import objects_in
 from ..model import Problem
-from ..unpacking import FAULTS
+from ..unpacking import FAULTS, unpacked, unzipped
 
 LIMIT = 256 * 1024 * 1024
 """Bytes of a file of an export at most."""
 _CONVERSATIONS = re.compile(r"conversations(-\d+)?\.json").fullmatch
+_SAMPLE = re.compile(r"samples/.*\.json").fullmatch
 _DAY = re.compile(r".*/\d{4}-\d\d-\d\d\.json").fullmatch
 SLACK = ("channels.json", "groups.json", "dms.json", "mpims.json")
 
@@ -27,6 +28,10 @@ def exported(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Export
     if "users.json" in names and any(name in names for name in SLACK):
         beside = {name: load(archive, names[name]) for name in ("users.json", *SLACK) if name in names}
         return beside, [], _slack(archive, members, beside)
+    if samples := [member for name, member in names.items() if _SAMPLE(name)]:
+        start = names.get("header.json") or names.get("_journal/start.json")
+        if start is not None:  # a log of inspect_ai
+            return {"header.json": load(archive, start)}, samples, None
     chosen = [member for name, member in names.items() if _CONVERSATIONS(name.rpartition("/")[2])]
     if chosen:
         folder = chosen[0].filename.rpartition("/")[0]
@@ -39,8 +44,8 @@ def exported(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Export
 def load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> object:
     """The JSON of a member; None where it cannot be read."""
     try:
-        with archive.open(member) as file:
-            return json.loads(file.read(LIMIT))
+        with unzipped(archive, member) as file:
+            return json.loads(unpacked(file).read(LIMIT))
     except (ValueError, RecursionError, zipfile.BadZipFile, RuntimeError, NotImplementedError, *FAULTS):
         return None
 
