@@ -13,7 +13,7 @@ from .. import MindlyticsError
 from ..recorded.files import FORMATS, write, write_directory, write_file
 from ..recorded.rows import TABLES
 from ..recorded.source import Filters, Source
-from .placeoptions import source_option
+from .placeoptions import source_option, span_options
 from .terminal import count, fail, leave_stdout, say
 
 STDOUT = "-"
@@ -37,8 +37,7 @@ STDOUT = "-"
     type=click.Choice([*TABLES]),
     help="The rows of a single CSV or Parquet file. Default: turns. A directory gets all tables.",
 )
-@click.option("--since", metavar="TIME", help="Only sessions that started at this date or time, or later.")
-@click.option("--until", metavar="TIME", help="Only sessions that started before this date or time.")
+@span_options("sessions that started")
 @click.option("--user", metavar="ID", help="Only sessions of this user, by any id.")
 @source_option
 def export(
