@@ -85,23 +85,18 @@ def _ask(
 
 
 def _delete(db: str, user: str, seconds: float, project_id: str | None) -> tuple[object, object, object]:
-    from ..server.database import database_at  # noqa: PLC0415
     from ..server.forgetting import check_keep_out, forget  # noqa: PLC0415
-    from ..server.reader import app_of_project  # noqa: PLC0415
+    from ..server.reader import app_of_project, reader  # noqa: PLC0415
     from ..server.schema import StoreError  # noqa: PLC0415
     from ..server.store import Store  # noqa: PLC0415
 
-    database_at(db).check_present()
+    with reader(db) as connection, connection.begin():  # it upgrades no file, which an earlier server may use
+        app = app_of_project(connection, project_id)
     store = Store(db)
-
-    async def work() -> tuple[object, object, object]:
-        app = await store.read(lambda connection: app_of_project(connection, project_id))
-        deleted = await forget(store, app.scope, user, check_keep_out(seconds))
-        if deleted is None:
-            raise StoreError("no user has this id")
-        return deleted.sessions, deleted.events, len(deleted.contacts)
-
     try:
-        return asyncio.run(work())
+        deleted = asyncio.run(forget(store, app.scope, user, check_keep_out(seconds)))
     finally:
         store.close()
+    if deleted is None:
+        raise StoreError("no user has this id")
+    return deleted.sessions, deleted.events, len(deleted.contacts)

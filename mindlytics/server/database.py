@@ -77,6 +77,10 @@ class Database(ABC):
         :raises StoreError: it is not.
         """
 
+    def revision(self, connection: Connection) -> str | None:
+        """The version of the tables that are there."""
+        return revision_of(connection)
+
     @abstractmethod
     def compact(self, connection: Connection, *, whole: bool) -> bool:
         """Give back the space of what was deleted, outside of a transaction. Returns whether it was all of it.

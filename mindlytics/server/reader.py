@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from .apps import App
-from .database import Database, database_at, revision_of
+from .database import Database, database_at
 from .schema import REVISION, StoreError, apps
 
 
@@ -44,7 +44,7 @@ def _check(database: Database, connection: Connection) -> None:
     """
     try:
         with connection.begin():
-            revision = revision_of(connection) or ""
+            revision = database.revision(connection) or ""
     except DBAPIError as error:
         raise _error(database, error) from None
     if not revision.isdigit():
@@ -52,7 +52,8 @@ def _check(database: Database, connection: Connection) -> None:
     if revision > REVISION:
         raise StoreError(f"{database.name} was written by a newer version of mindlytics")
     if revision != REVISION:
-        raise StoreError(f"{database.name} is of another version of mindlytics: start `mindlytics serve` on it once")
+        earlier = "was written by an earlier version of mindlytics"
+        raise StoreError(f"{database.name} {earlier}: `mindlytics serve --db` upgrades it")
 
 
 def app_of_project(connection: Connection, project: str | None) -> App:

@@ -97,6 +97,14 @@ class SQLiteFile(Database):
         self._identity = self._look()
         return connection
 
+    def revision(self, connection: Connection) -> str | None:
+        """The version that the file itself notes, which those before Alembic have, too."""
+        query = "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+        application_id, version = connection.exec_driver_sql(query).one()
+        if application_id == APPLICATION_ID and version != VERSION:
+            return f"{version:04}"
+        return super().revision(connection)
+
     def _prepare(self, connection: Connection) -> None:
         driver = _driver(connection)
         application_id, tables = driver.execute(

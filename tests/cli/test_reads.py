@@ -21,6 +21,7 @@ from mindlytics.server.run import LocalServer
 from mindlytics.server.store import Store
 
 from .. import postgres
+from ..server.test_files import FORMAT_4, FORMAT_6
 
 NOON = datetime(2025, 4, 3, 12, tzinfo=timezone.utc)
 
@@ -169,6 +170,18 @@ def test_a_database_that_cannot_be_read(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     assert "was written by a newer version of mindlytics" in refused("search", "x", "--db", later)
+
+
+@pytest.mark.parametrize("former", [FORMAT_4, FORMAT_6])
+def test_a_file_of_an_earlier_version_is_named_and_left_as_it_is(former: Path, tmp_path: Path) -> None:
+    place = tmp_path / "old.db"
+    with closing(sqlite3.connect(place)) as connection:
+        connection.executescript(former.read_text())
+    before = place.read_bytes()
+    upgrades = "was written by an earlier version of mindlytics: `mindlytics serve --db` upgrades it"
+    assert f"mindlytics: {place} {upgrades}\n" == refused("sessions", "--db", place)
+    assert upgrades in run("forget", "--user", "ada", "--yes", "--db", place).stderr
+    assert before == place.read_bytes()
 
 
 def test_a_damaged_file(tmp_path: Path) -> None:
