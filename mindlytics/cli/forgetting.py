@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 import click
 
 from .. import HTTPClient, MindlyticsError
-from ..recorded.source import without_password
+from ..recorded.source import failure, without_password
 from ..values import UTC
 from .placeoptions import place_options
-from .serveroptions import LOCAL, credentials
+from .serveroptions import LOCAL, check_one_place, check_scheme, credentials
 from .terminal import count, fail, printable
 from .times import span
 
@@ -44,7 +44,10 @@ def forget(
 ) -> None:
     """Delete all that is recorded of a person: sessions, texts, findings, ids and devices."""
     seconds = keep_out or 0.0
+    check_one_place(server, db)
     place = db or server or LOCAL
+    if db is None:
+        check_scheme(place)
     if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise click.UsageError("--yes is missing, and there is no terminal to ask")
     if not yes:
@@ -78,9 +81,9 @@ def _ask(
         enabled=True,
         request_timeout=SECONDS,
     ) as http:
-        found = http.send_request(
-            method="POST", url="/bc/v1/user/forget", data={"id": user, "keep_out": seconds}, raise_errors=True
-        )
+        found = http.send_request(method="POST", url="/bc/v1/user/forget", data={"id": user, "keep_out": seconds})
+    if found.get("errored"):
+        raise failure(server, found)
     return found["sessions"], found["events"], found["contacts"]
 
 

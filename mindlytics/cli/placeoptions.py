@@ -10,7 +10,7 @@ import click
 from .. import MindlyticsError
 from ..recorded.source import Source, source_at
 from .keyoptions import key_option
-from .serveroptions import LOCAL
+from .serveroptions import LOCAL, check_one_place, check_scheme
 from .terminal import fail
 from .times import TIME
 
@@ -55,16 +55,13 @@ def source_option(command: Callable[..., None]) -> Callable[..., None]:
 def _source_of(server: str | None, db: str | None, api_key: str | None, project_id: str | None) -> Source:
     """What these options name.
 
-    :raises click.UsageError: both a server and a database are named.
+    :raises click.UsageError: both a server and a database are named, or the server's address has no scheme of one.
     """
+    check_one_place(server, db)
     if db is not None:
-        source = click.get_current_context().get_parameter_source("server")
-        if server is not None and source is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError("--server and --db cannot be used together")
         return source_at(db, None, project_id)
     place = server or LOCAL
-    if "://" not in place:
-        raise click.UsageError(f"--server has no scheme: write http://{place}")
+    check_scheme(place)
     try:
         return source_at(place, api_key, project_id)
     except MindlyticsError as error:

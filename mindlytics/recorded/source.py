@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from functools import partial
-from typing import Protocol, Union
+from typing import Any, Protocol, Union
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -109,6 +109,12 @@ def without_password(place: str) -> str:
     return _URL.sub(r"\1\2", place)
 
 
+def failure(server: str, reply: Mapping[str, Any]) -> MLHTTPError:
+    """The error of a failed request, which names the server."""
+    where = urlsplit(server).netloc.rpartition("@")[2]
+    return MLHTTPError(reply["status"], f"{where}: {reply['message']}")
+
+
 class _Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -137,7 +143,7 @@ class _Server:
                 if _is_passing(reply) and (reply["status"] or "cursor" in data):  # else there is no server
                     reply = retrying(ask)
                 if reply.get("errored"):
-                    raise MLHTTPError(reply["status"], reply["message"])
+                    raise failure(self._settings.server_endpoint, reply)
                 yield from reply["results"]
                 if reply["next"] is None:
                     return
@@ -150,8 +156,7 @@ class _Server:
         with HTTPClient._of(self._settings) as http:
             reply = http.send_request(method="GET", url=path, data=dict(parameters))
         if reply.get("errored"):
-            where = urlsplit(self._settings.server_endpoint).netloc.rpartition("@")[2]
-            raise MLHTTPError(reply["status"], f"{where}: {reply['message']}")
+            raise failure(self._settings.server_endpoint, reply)
         return dict(reply)
 
 

@@ -56,6 +56,7 @@ def test_a_time_of_ages_is_refused(tmp_path: Path) -> None:
         (("--user", "a"), 2, "--yes is missing"),
         (("--yes",), 2, "Missing option '--user'"),
         (("--user", "a", "--yes", "--db", "none.db"), 1, "there is no file"),
+        (("--user", "a", "--yes", "--db", "x", "--server", "http://127.0.0.1:1"), 2, "cannot be used together"),
         (("--user", "a", "--yes", "--keep-out", "soon"), 2, "must be a number with s, m, h or d"),
     ],
 )

@@ -196,7 +196,22 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    assert "127.0.0.1:1" in refused("sessions", "--server", "http://127.0.0.1:1")
+    words = "mindlytics: 127.0.0.1:1: no reply (connection refused)\n"
+    assert words == refused("sessions", "--server", "http://127.0.0.1:1")
+    for command in (("export",), ("forget", "--user", "ada", "--yes")):
+        ended = run(*command, "--server", "http://127.0.0.1:1")
+        assert (1, "", words) == (ended.exit_code, ended.stdout, ended.stderr)
+
+
+@pytest.mark.parametrize("command", [("show",), ("export",), ("forget", "--user", "ada", "--yes"), ("tail",)])
+def test_an_address_that_is_none_of_a_server(command: tuple[str, ...]) -> None:
+    for server, words in (
+        ("127.0.0.1:1", "--server has no scheme: write http://127.0.0.1:1"),
+        ("postgresql://127.0.0.1:1/shop", "--server must begin with http:// or https://"),
+    ):
+        ended = run(*command, "--server", server, "--api-key", "k", "--project-id", "p")
+        assert (2, "") == (ended.exit_code, ended.stdout)
+        assert words in ended.stderr
 
 
 def test_a_postgresql_that_is_not_there() -> None:
