@@ -59,7 +59,7 @@ def _check(database: Database, connection: Connection) -> None:
 def app_of_project(connection: Connection, project: str | None) -> App:
     """The project's app. Without a name, the only one that there is.
 
-    :raises StoreError: there is none, or several.
+    :raises StoreError: there is none, or several. Those of one name in several organizations need a server and a key.
     """
     query = select(apps.c.scope, apps.c.organization_id, apps.c.app_id).order_by(apps.c.app_id)
     if project is not None:
@@ -67,10 +67,14 @@ def app_of_project(connection: Connection, project: str | None) -> App:
     found = [App(*row) for row in connection.execute(query)]
     if len(found) == 1:
         return found[0]
-    if project is not None:
-        raise StoreError(f"{len(found) or 'no'} organizations have a project {project}")
-    names = ", ".join(app.app_id for app in found[:10])
-    raise StoreError(f"name one of the projects: {names}" if found else "there is nothing in the database")
+    names = list(dict.fromkeys(app.app_id for app in found))
+    if len(names) > 1:
+        raise StoreError(f"name one of the projects: {', '.join(names[:10])}")
+    if found:
+        raise StoreError(
+            f"{len(found)} organizations have a project {names[0]}: ask a server, with the key of one of them"
+        )
+    raise StoreError("there is nothing in the database" if project is None else f"there is no project {project}")
 
 
 def _never() -> bool:

@@ -143,10 +143,26 @@ def test_a_long_text_is_cut_in_a_notebook() -> None:
 def test_what_cannot_be_read_is_named(server: LocalServer, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no file"):
         list(mindlytics.read(tmp_path / "none.db").sessions())
-    with pytest.raises(StoreError, match="no organizations have a project q"):
+    with pytest.raises(StoreError, match="there is no project q"):
         list(mindlytics.read(server.store.database.name, project_id="q").sessions())
     with pytest.raises(MLHTTPError, match="no user has this id"):
         list(mindlytics.read(server.url, project_id="p", user="nobody").sessions())
+
+
+def test_projects_of_one_name_need_a_key(tmp_path: Path) -> None:
+    place = tmp_path / "m.db"
+    with LocalServer(place, super_key="super") as server:
+        for organization in ("mill", "bakery"):
+            headers = {"Authorization": "Bearer super"}
+            body = {"organization_id": organization}
+            key = requests.post(f"{server.url}/bc/v1/orgkeys", json=body, headers=headers, timeout=20).json()["apikey"]
+            with Client(api_key=key, project_id="shop", server_endpoint=server.url) as client:
+                client.create_session(session_id=organization, id="ada").start_session()
+        for project_id in (None, "shop"):
+            with pytest.raises(StoreError, match="2 organizations have a project shop: ask a server, with the key"):
+                list(mindlytics.read(place, project_id=project_id).sessions())
+        archive = mindlytics.read(server.url, api_key=key, project_id="shop")
+        assert ["bakery"] == [session.session_id for session in archive.sessions()]
 
 
 @pytest.mark.parametrize("secret", ["u:s3cr3t@", "u:s3/cr?3t@", "u@", ""])
