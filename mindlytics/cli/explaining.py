@@ -42,7 +42,8 @@ def explain(files: tuple[str, ...], reading: Reading) -> int:
 def _show(where: str, item: Transcript) -> None:
     ids = {name: value for name, value in item.session.items() if value is not None}
     counts = f"{count(item.turns, 'turn')}, {count(item.calls, 'function call')}"
-    _say(f"{where}: {item.shape}, {counts}, from {item.began} to {item.ended}")
+    times = "without times" if item.began is None else f"from {item.began} to {item.ended}"
+    _say(f"{where}: {item.shape}, {counts}, {times}")
     for name, value in ids.items():
         _say(f"  {name}: {_short(value)}")
     for step in item.steps:

@@ -342,10 +342,12 @@ def test_models_tokens_and_feedback_arrive(server: Running, project: str, stored
 
 
 def test_explain_shows_what_a_file_comes_to(tmp_path: Path) -> None:
-    ended = mindlytics("import", "--explain", written(tmp_path / "chats.jsonl", TEA, {"messages": [{"role": "cook"}]}))
+    bad, plain = {"messages": [{"role": "cook"}]}, {"messages": [{"role": "user", "content": "Hi"}]}
+    ended = mindlytics("import", "--explain", written(tmp_path / "chats.jsonl", TEA, bad, plain))
     assert 1 == ended.returncode
     for words in (
         "openai_chat, 2 turns, 1 function call,",
+        "openai_chat, 1 turn, 0 function calls, without times",
         "user: Which tea is there?",
         "left out: system messages (1)",
     ):
