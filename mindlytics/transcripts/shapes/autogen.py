@@ -38,6 +38,8 @@ LEFT = {
 KINDS = TEXTS | CALLS | OF_MODELS | LEFT.keys()
 USERS = frozenset(("user", "human", "user_proxy", "userproxy", "user_proxy_agent", "userproxyagent"))
 """Names of users, in small letters. Who is asked for input is a user too."""
+SWAPPED = ("user", "assistant")
+"""Roles as the one who asks sees them: its own messages are the assistant's. So names decide."""
 STATES = ("agent_states", "message_thread", "llm_context")
 
 
@@ -54,7 +56,9 @@ def detects(record: object) -> bool:
 
 def _is_message(value: JsonObject) -> bool:
     kind = str(value.get("type"))
-    return "content" in value and "role" not in value and (kind in KINDS or kind.startswith("StructuredMessage"))
+    if kind in ("SystemMessage", "FunctionExecutionResultMessage"):
+        return "content" in value and "additional_kwargs" not in value
+    return "source" in value and "role" not in value and (kind in KINDS or kind.startswith("StructuredMessage"))
 
 
 def group(record: object, context: Context) -> str:
@@ -92,7 +96,7 @@ def _thread(record: JsonObject) -> tuple[str, object]:
         return "message_thread", record["message_thread"]
     if "llm_context" in record:
         return "llm_context.messages", object_or_empty(record["llm_context"]).get("messages")
-    return "messages", record.get("messages", [])
+    return "messages", record.get("messages")
 
 
 def _message(where: str, fields: JsonObject, users: set[str], has_calls: bool, context: Context) -> Message:
@@ -170,26 +174,28 @@ def _results(where: str, value: object) -> Iterator[Item]:
 
 
 def _take_history(talk: Talk, record: JsonObject, context: Context) -> None:
-    """Take a history of AG2. Its roles are those that one agent saw, so names say who is who. The first is the user.
+    """Take a history of AG2.
 
     Tokens and costs are those of the whole chat. They count for its last turn.
     """
     history = a_list("chat_history", record["chat_history"])
-    user = next((each["name"] for each in objects_in(history) if each.get("name")), None)
+    speakers = [str(each["name"]) for each in objects_in(history) if each.get("name") and each.get("role") in SWAPPED]
+    users = {name for name in speakers if name.lower() in USERS} or set(speakers[:1])
     with_attributes(talk, {"chat_id": record.get("chat_id")})
     for index, value in enumerate(history):
         place = f"chat_history[{index}]"
         with context.part():
             each = an_object(place, value)
-            name = each.get("name")
-            if each.get("role") in ("user", "assistant") and name is not None:
-                each = {**each, "role": "user" if name == user else "assistant"}
+            role, name = each.get("role"), text_or_none(each.get("name"))
+            if role in SWAPPED and not (each.get("tool_calls") or each.get("function_call")):
+                said_by_user = name in users if users else role == "assistant"
+                each = {**each, "role": "user" if said_by_user else "assistant"}
             responses = list_or_empty(each.get("tool_responses"))
             for number, response in enumerate(responses):
                 talk.take(chat_message(f"{place}.tool_responses[{number}]", response, context))
             if not responses:
                 found = chat_message(place, each, context)
-                talk.take(evolve(found, assistant_id=text_or_none(name) if found.role == "assistant" else None))
+                talk.take(evolve(found, assistant_id=name if found.role == "assistant" else None))
     used = object_or_empty(object_or_empty(record.get("cost")).get("usage_including_cached_inference"))
     models = {name: cost for name, cost in used.items() if isinstance(cost, dict)}
     talk.model = next(iter(models)) if len(models) == 1 else None
