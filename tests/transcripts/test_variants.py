@@ -148,3 +148,13 @@ def test_members_of_a_zip_that_zstd_packs(tmp_path: Path) -> None:
     assert isinstance(item, Transcript)
     assert (Turn("Tea?", "Green.", model="tea-1"),) == item.steps
     assert {"task": "tea", "sample": 1, "epoch": 1} == item.session["attributes"]
+
+
+def test_bare_messages_with_other_words_for_roles_are_rows_of_a_table() -> None:
+    items = [item for item in read([{"role": "Kunde", "content": "Tee?"}]) if isinstance(item, Transcript)]
+    assert ["csv_messages"] == [item.shape for item in items]
+
+
+def test_messages_of_langchain_that_are_named_like_those_of_autogen() -> None:
+    first = {"type": "SystemMessage", "content": "Be kind.", "additional_kwargs": {}}
+    assert [("Tea?", "")] == turns({"messages": [first, {"type": "human", "content": "Tea?", "additional_kwargs": {}}]})

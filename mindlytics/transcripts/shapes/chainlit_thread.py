@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from typing import Union
 
 from ..content import arguments, count, name
 from ..context import Context, Record
@@ -16,6 +17,9 @@ from . import GroupedShape
 
 MESSAGES = {"user_message": "user", "assistant_message": "assistant", "system_message": "system"}
 STEPS = frozenset(("run", "tool", "llm", "embedding", "retrieval", "rerank", "undefined"))
+
+Step = tuple[Union[datetime, None], Record, str, JsonObject]
+"""Its time, its record, its place and its fields."""
 
 
 def detects(record: object) -> bool:
@@ -42,21 +46,17 @@ def group(record: object, context: Context) -> str:
 def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation of a thread."""
     talk = Talk()
-    steps: list[tuple[datetime | None, Record, str, JsonObject]] = []
+    steps: list[Step] = []
     for record in records:
         context.record = record
-        fields = record.fields
-        if "steps" in fields:
-            _describe(talk, fields, context)
-            found = [(f"steps[{index}]", each) for index, each in enumerate(a_list("steps", fields["steps"]))]
-        else:
-            talk.conversation_id, found = an_id(fields.get("threadId")), [("step", fields)]
-        for where, each in found:
-            with context.part():
-                step = an_object(where, each)
-                at = context.time(f"{where}.start", step.get("start"))
-                at = at or context.time(f"{where}.createdAt", step.get("createdAt"))
-                steps.append((at, record, where, step))
+        with context.part():
+            if "steps" in record.fields:
+                _describe(talk, record.fields, context)
+                for index, value in enumerate(a_list("steps", record.fields["steps"])):
+                    steps += _steps(f"steps[{index}]", value, record, context)
+            else:
+                talk.conversation_id = an_id(record.fields.get("threadId"))
+                steps += _steps("step", record.value, record, context)
     if all(at is not None for at, *_ in steps):
         steps.sort(key=lambda each: (each[0] is None, each[0]))
     answers: dict[str, str] = {}
@@ -73,6 +73,14 @@ def read(records: list[Record], context: Context) -> Iterator[Talk]:
         turn = talk.turn_of.get(id, talk.turn_of.get(answers.get(id, "")))
         talk.feedback += _opinions(step, turn)
     yield talk
+
+
+def _steps(where: str, value: object, record: Record, context: Context) -> Iterator[Step]:
+    """A step with its time, unless it has none that can be read."""
+    with context.part():
+        step = an_object(where, value)
+        at = context.time(f"{where}.start", step.get("start"))
+        yield at or context.time(f"{where}.createdAt", step.get("createdAt")), record, where, step
 
 
 def _describe(talk: Talk, thread: JsonObject, context: Context) -> None:
@@ -96,7 +104,12 @@ def _message(where: str, step: JsonObject, at: datetime | None, context: Context
         return Message("assistant", (), at, text_or_none(used.get("model")), usage)
     role = MESSAGES.get(kind, "system")
     if role == "system":
-        context.leave("system messages" if kind in MESSAGES else f"steps of type {kind[:60]}")
+        if kind in MESSAGES:
+            context.leave("system messages")
+        elif kind in STEPS:
+            context.leave(f"steps of type {kind}")
+        else:
+            context.unread(f"steps of type {kind[:60]}")
         return Message("system", at=at)
     if step.get("isError") is True:
         context.leave("errors of the program")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..context import Context
-from ..fields import JsonObject, a_list, an_id, an_object, object_or_empty, objects_in, text_or_none
+from ..fields import JsonObject, a_list, an_id, an_object, needs, object_or_empty, objects_in, text_or_none
 from ..model import Feedback
 from ..talk import Talk
 from . import Shape
@@ -54,20 +54,20 @@ def _speeches(where: str, message: JsonObject, context: Context) -> Iterator[Spe
     if is_assistant and (user := object_or_empty(command.get("user"))):
         who = an_id(user.get("id"), user.get("name")) or ""
         yield Speech(who, who, f"/{command.get('name')}", at, False)
-    forwarded = object_or_empty(message.get("forwardedMessage"))
-    text = "\n".join(part for each in (message, forwarded) for part in _texts(each))
+    texts = [*_texts(where, message)]
+    texts += _texts(f"{where}.forwardedMessage", object_or_empty(message.get("forwardedMessage")))
+    text = "\n".join(filter(None, texts))
     opinions = tuple(_opinions(message)) if is_assistant else ()
     yield Speech(an_id(*reversed(names)) or "", an_id(*names) or "", text, at, is_assistant, opinions)
 
 
-def _texts(message: JsonObject) -> Iterator[str]:
+def _texts(where: str, message: JsonObject) -> Iterator[str]:
     """Its text, and those of its cards."""
-    found = [message.get("content")]
+    yield needs(f"{where}.content", message.get("content") or "", str, "a str")
     for embed in objects_in(message.get("embeds")):
-        found += [embed.get("title"), embed.get("description")]
-        for field in objects_in(embed.get("fields")):
-            found += [field.get("name"), field.get("value")]
-    yield from (each for each in found if isinstance(each, str) and each)
+        cells = [(embed, "title"), (embed, "description")]
+        cells += [(field, key) for field in objects_in(embed.get("fields")) for key in ("name", "value")]
+        yield from (text for each, key in cells if isinstance(text := each.get(key), str))
 
 
 def _opinions(message: JsonObject) -> Iterator[Feedback]:

@@ -40,7 +40,7 @@ def read(record: object, context: Context) -> Iterator[Talk]:
     if "messages" in log:
         yield _talk("", log, object_or_empty(context.beside.get("header.json")), context)
         return
-    samples = a_list("samples", log.get("samples") or [])
+    samples = a_list("samples", log.get("samples", [] if "eval" in log else None))
     if not samples:
         context.leave("logs without samples")
     for index, sample in enumerate(samples):

@@ -9,6 +9,7 @@ from ..context import Context, Record
 from ..fields import objects_in
 from ..talk import Talk
 from . import GroupedShape
+from .openai_chat import ROLES
 from .openai_responses import HOSTED, message
 
 MARKS = {
@@ -26,7 +27,14 @@ def detects(record: object) -> bool:
     """An item, or a list of messages in which there are some."""
     if isinstance(record, list):
         return any(map(is_item, objects_in(record)))
-    return is_item(record) or (isinstance(record, dict) and record.keys() == BARE and isinstance(record["role"], str))
+    return is_item(record) or _is_bare(record)
+
+
+def _is_bare(record: object) -> bool:
+    """Whether it says who said what, and nothing else."""
+    if not isinstance(record, dict) or record.keys() != BARE:
+        return False
+    return isinstance(record["role"], str) and ROLES.get(record["role"].lower()) in ("user", "assistant", "system")
 
 
 def is_item(value: object) -> bool:

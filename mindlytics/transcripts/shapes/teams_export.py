@@ -15,6 +15,9 @@ from . import GroupedShape
 from .html import text_of
 from .people import Speech, talk_of
 
+Chats = dict[str, list[tuple[datetime, Record, Speech]]]
+"""What was said, and when, by its chat."""
+
 
 def detects(record: object) -> bool:
     """A message, or an answer of the API with messages."""
@@ -35,23 +38,28 @@ def group(record: object, context: Context) -> str:
 
 def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation of each chat, or of each thread in a channel. The export has the newest message first."""
-    chats: dict[str, list[tuple[datetime, Record, Speech]]] = {}
+    chats: Chats = {}
     for record in records:
         context.record = record
-        values = [record.value] if _is_message(record.value) else a_list("value", record.fields.get("value"))
-        for index, value in enumerate(values):
-            place = "message" if value is record.value else f"value[{index}]"
-            with context.part():
-                message = an_object(place, value)
-                at = context.time(f"{place}.createdDateTime", message.get("createdDateTime"))
-                if at is None:
-                    context.report("has no time", f"{place}.createdDateTime")
-                elif (speech := _speech(place, message, at, context)) is not None:
-                    chats.setdefault(_chat(message), []).append((at, record, speech))
+        with context.part():
+            is_alone = _is_message(record.value)
+            values = [record.value] if is_alone else a_list("value", record.fields.get("value"))
+            for index, value in enumerate(values):
+                _take(chats, "message" if is_alone else f"value[{index}]", value, record, context)
     for chat, found in chats.items():
         found.sort(key=lambda each: each[0])
         context.record = found[0][1]
         yield from talk_of(chat or None, [speech for *_, speech in found], context)
+
+
+def _take(chats: Chats, where: str, value: object, record: Record, context: Context) -> None:
+    with context.part():
+        message = an_object(where, value)
+        at = context.time(f"{where}.createdDateTime", message.get("createdDateTime"))
+        if at is None:
+            context.report("has no time", f"{where}.createdDateTime")
+        elif (speech := _speech(where, message, at, context)) is not None:
+            chats.setdefault(_chat(message), []).append((at, record, speech))
 
 
 def _chat(message: JsonObject) -> str:
