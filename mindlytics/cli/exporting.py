@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from .. import MindlyticsError
-from ..recorded.files import FORMATS, write, write_directory, write_file
+from ..recorded.files import FORMATS, remove_unfinished, write, write_directory, write_file
 from ..recorded.rows import TABLES
 from ..recorded.source import Filters, Source
 from .placeoptions import source_option, span_options
@@ -61,7 +63,7 @@ def export(
         raise click.UsageError("--output is missing: Parquet does not go to stdout")
     if format == "parquet" and find_spec("pyarrow") is None:
         raise click.UsageError("Parquet needs pyarrow: install 'mindlytics[import]'")
-    _stop_at_signals()
+    _stop_at_signals(is_file=output != STDOUT)
     try:
         lines = source.lines(Filters().narrowed(since, until, user))
         if is_directory:
@@ -85,8 +87,18 @@ def export(
         say(f"{output}: {count(sessions, 'session')}")
 
 
-def _stop_at_signals() -> None:
-    """Let other signals do what Ctrl-C does, which leaves no part of a file behind."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):  # Windows has one of them
-            signal.signal(number, signal.default_int_handler)
+def _stop_at_signals(*, is_file: bool) -> None:
+    """Let signals end the program, which leaves no part of a file behind.
+
+    If it writes a file, it ends at once. An exception could get lost in a finalizer or an import that it meets.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):  # Windows has two of them
+            signal.signal(number, _leave if is_file else signal.default_int_handler)
+
+
+def _leave(*_: object) -> None:
+    with suppress(OSError):  # stderr may be closed
+        remove_unfinished()
+        os.write(2, b"mindlytics: stopped\n")
+    os._exit(130)

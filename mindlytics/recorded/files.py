@@ -6,11 +6,11 @@ A file gets its name when it is whole. Until then it is beside its place under a
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,9 @@ from .lines import Line
 from .rows import TABLES, Row, by_session, rows_of
 
 FORMATS = ("jsonl", "csv", "parquet")
+
+_unfinished: set[Path] = set()
+"""Files and directories that this process is writing."""
 
 
 class Writer(ABC):
@@ -130,16 +133,41 @@ def write_file(lines: Iterable[Line], format: str, table: str, path: Path) -> in
         with open(path, "wb") as file:
             return write(lines, format, table, file)
     path = path.resolve()
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(number, "wb") as file:
+    with _beside(path.parent, f".{path.name}.") as unfinished:
+        with open(unfinished, "xb", opener=_private) as file:
             count = write(lines, format, table, file)
             os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        os.replace(unfinished, path)
     return count
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def _beside(directory: Path, prefix: str) -> Iterator[Path]:
+    """A name in a directory. What has it at the end of the block is removed."""
+    path = directory / f"{prefix}{secrets.token_hex(4)}"
+    _unfinished.add(path)
+    try:
+        yield path
+    finally:
+        _remove(path)
+        _unfinished.discard(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_unfinished() -> None:
+    """Remove what is being written, since the program ends at once."""
+    for path in list(_unfinished):
+        _remove(path)
 
 
 def write_directory(lines: Iterable[Line], format: str, directory: Path) -> int:
@@ -151,15 +179,13 @@ def write_directory(lines: Iterable[Line], format: str, directory: Path) -> int:
     :raises OSError: they cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=directory, prefix=".export-"))
-    try:
-        count = _write_days(lines, format, beside)
-        for path in sorted(path for path in beside.rglob("*") if path.is_file()):
-            place = directory / path.relative_to(beside)
+    with _beside(directory, ".export-") as unfinished:
+        unfinished.mkdir(0o700)
+        count = _write_days(lines, format, unfinished)
+        for path in sorted(path for path in unfinished.rglob("*") if path.is_file()):
+            place = directory / path.relative_to(unfinished)
             place.parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, place)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return count
 
 
