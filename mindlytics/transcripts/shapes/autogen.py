@@ -37,7 +37,7 @@ LEFT = {
 }
 KINDS = TEXTS | CALLS | OF_MODELS | LEFT.keys()
 USERS = frozenset(("user", "human", "user_proxy", "userproxy", "user_proxy_agent", "userproxyagent"))
-"""Names of users, in small letters. Who is asked for input is a user too."""
+"""Names of users, in small letters. Who is asked for input is a user too, and all but whom ``--assistant`` names."""
 SWAPPED = ("user", "assistant")
 """Roles as the one who asks sees them: its own messages are the assistant's. So names decide."""
 STATES = ("agent_states", "message_thread", "llm_context")
@@ -78,7 +78,8 @@ def read(records: list[Record], context: Context) -> Iterator[Talk]:
             where, messages = _thread(first)
             found = [(records[0], f"{where}[{n}]", each) for n, each in enumerate(a_list(where, messages))]
         values = [object_or_empty(value) for *_, value in found]
-        users = {str(each.get("source")) for each in values if each.get("type") == "UserInputRequestedEvent"}
+        asked = {str(each.get("source")) for each in values if each.get("type") == "UserInputRequestedEvent"}
+        users = _users({str(each.get("source")) for each in values}, asked, context)
         has_calls = any(each.get("type") == "ToolCallRequestEvent" for each in values)
         for record, place, value in found:
             context.record = record
@@ -108,7 +109,7 @@ def _message(where: str, fields: JsonObject, users: set[str], has_calls: bool, c
     items = list(_items(where, kind, fields, context))
     if all(isinstance(item, Returned) for item in items) and items:
         return Message("tool", tuple(items), at, where=where)
-    if kind == "UserMessage" or source in users or str(source).lower() in USERS:
+    if kind == "UserMessage" or source in users:
         return Message("user", tuple(items), at, id=text_or_none(fields.get("id")), where=where)
     if kind == "HandoffMessage":
         context.leave("what the program wrote")
@@ -125,6 +126,12 @@ def _message(where: str, fields: JsonObject, users: set[str], has_calls: bool, c
         id=text_or_none(fields.get("id")),
         where=where,
     )
+
+
+def _users(names: set[str], asked: set[str], context: Context) -> set[str]:
+    """Who of those who speak is a user."""
+    wanted = context.options.assistant
+    return names - {wanted} if wanted in names else {each for each in names if each in asked or each.lower() in USERS}
 
 
 def _items(where: str, kind: str, fields: JsonObject, context: Context) -> Iterator[Item]:
@@ -180,7 +187,7 @@ def _take_history(talk: Talk, record: JsonObject, context: Context) -> None:
     """
     history = a_list("chat_history", record["chat_history"])
     speakers = [str(each["name"]) for each in objects_in(history) if each.get("name") and each.get("role") in SWAPPED]
-    users = {name for name in speakers if name.lower() in USERS} or set(speakers[:1])
+    users = _users(set(speakers), set(), context) or set(speakers[:1])
     with_attributes(talk, {"chat_id": record.get("chat_id")})
     for index, value in enumerate(history):
         place = f"chat_history[{index}]"
