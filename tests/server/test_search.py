@@ -15,7 +15,7 @@ from sqlalchemy import delete
 from mindlytics.server.records import Records
 from mindlytics.server.run import LocalServer
 from mindlytics.server.schema import events, users
-from mindlytics.server.search import sqlite
+from mindlytics.server.search import finding, sqlite
 from mindlytics.server.search.fulltext import full_text
 from mindlytics.server.search.indexing import index_all
 
@@ -209,6 +209,32 @@ def test_pages_do_not_move_while_events_arrive(caller: Caller, order: str) -> No
 def test_the_best_come_first(caller: Caller) -> None:
     caller.take(turn("parcel", ""), turn("the parcel among a great many other words that were said", ""))
     assert 2 == len(found(caller, q="parcel", order="rank"))
+
+
+@pytest.mark.parametrize("order", ["time", "rank"])
+def test_matches_that_are_not_wanted_hide_none(
+    server: LocalServer, caller: Caller, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """However many events and users of other apps and users came later."""
+    monkeypatch.setattr(sqlite, "FEW", 2)
+    monkeypatch.setattr(finding, "RANKED", 2)
+    caller.take(*[_person(name) for name in "abcd"], *[_turn_of(name) for name in "abcd"])
+    other = Caller(server.url, app_id=f"other {order}")
+    with other.http:
+        other.take(*[_person(name) for name in "efg"], *[_turn_of(name) for name in "efg"])
+    assert ["parcel b"] == found(caller, q="parcel", user="b", order=order)
+    assert {"time": 4, "rank": 2}[order] == len(found(caller, q="parcel", order=order))
+    pages = [search(caller, q="gold", limit=3)]
+    pages.append(search(caller, q="gold", limit=3, cursor=pages[0]["next"]))
+    assert ["d", "c", "b", "a"] == [result["id"] for page in pages for result in page["results"]]
+
+
+def _person(name: str) -> dict[str, Any]:
+    return event("identify", name, id=name, user_id=name, traits={"plan": "gold"})
+
+
+def _turn_of(name: str) -> dict[str, Any]:
+    return turn(f"parcel {name}", "", session_id=name, user_id=name)
 
 
 @pytest.mark.parametrize(

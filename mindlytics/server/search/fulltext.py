@@ -97,7 +97,7 @@ class FullText(ABC):
 
     @abstractmethod
     def best(self, wanted: Wanted, most: int) -> list[Place]:
-        """The events that are wanted among the ``most`` that came last, the best first. ``before`` plays no part."""
+        """The latest events that are wanted, the best first."""
 
     @abstractmethod
     def users(self, wanted: Wanted, limit: int) -> list[Place]:

@@ -46,8 +46,12 @@ _ADD = f"""
 INSERT INTO event_words (rowid, words)
     SELECT seq, search_words(event, properties) FROM events WHERE seq > ? AND seq <= ? AND event IN ({_KINDS})
 """
-_LATEST = "SELECT rowid FROM {0} WHERE {0} MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?"
-_RANKED = "SELECT rowid, rank FROM event_words WHERE event_words MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?"
+_LATEST = "SELECT rowid FROM event_words WHERE event_words MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?"
+_RANKS = """
+SELECT rowid, rank FROM event_words
+    WHERE event_words MATCH ? AND rowid BETWEEN ? AND ? AND +rowid IN (SELECT value FROM json_each(?))
+"""  # without the +, FTS5 would search once for each number
+_USERS = "SELECT rowid FROM user_words WHERE user_words MATCH ?"
 _BETWEEN = "SELECT rowid FROM event_words WHERE event_words MATCH ? AND rowid BETWEEN ? AND ?"
 
 
@@ -84,23 +88,23 @@ class SQLiteWords(FullText):
     def newest(self, wanted: Wanted, limit: int) -> list[Place]:
         if not wanted.words:
             return self._places(NEWEST.where(wanted.of_events(), events.c.event.in_(SEARCHED)), limit)
-        matches = self._latest("event_words", wanted, FEW + 1)
+        matches = self._numbers(_LATEST, _expression(wanted.words), _last(wanted), FEW + 1)
         if len(matches) <= FEW:
             return self._places(NEWEST.where(wanted.of_events(few=True), _among(events.c.seq, matches)), limit)
         return self._walk(wanted, limit)
 
     def best(self, wanted: Wanted, most: int) -> list[Place]:
-        values = (_expression(wanted.words), _last(wanted), most)
-        ranks: dict[int, float] = {row[0]: row[1] for row in self.connection.exec_driver_sql(_RANKED, values)}
-        places = self._places(NEWEST.where(wanted.of_events(few=True), _among(events.c.seq, ranks)), most)
+        places = self.newest(wanted, most)
+        numbers = sorted(number for _, number in places)
+        if not numbers:
+            return []
+        values = (_expression(wanted.words), numbers[0], numbers[-1], _listed(numbers))
+        ranks: dict[int, float] = {row[0]: row[1] for row in self.connection.exec_driver_sql(_RANKS, values)}
         return sorted(places, key=lambda place: ranks[place[1]])
 
     def users(self, wanted: Wanted, limit: int) -> list[Place]:
-        matches = self._latest("user_words", wanted, FEW)
+        matches = self._numbers(_USERS, _expression(wanted.words))
         return self._places(NEWEST_USERS.where(wanted.of_users(), _among(users.c.seq, matches)), limit)
-
-    def _latest(self, table: str, wanted: Wanted, most: int) -> list[int]:
-        return self._numbers(_LATEST.format(table), _expression(wanted.words), _last(wanted), most)
 
     def _walk(self, wanted: Wanted, limit: int) -> list[Place]:
         """The latest places, from the first parts of the order of time that have enough of them."""
@@ -129,8 +133,12 @@ class SQLiteWords(FullText):
 
 def _among(number: ColumnElement[int], numbers: Collection[int]) -> ColumnElement[bool]:
     """Whether a number is one of these, of which there may be many."""
-    listed = func.json_each(orjson.dumps(list(numbers)).decode()).table_valued("value")
+    listed = func.json_each(_listed(numbers)).table_valued("value")
     return number.in_(select(listed.c.value))
+
+
+def _listed(numbers: Collection[int]) -> str:
+    return orjson.dumps(list(numbers)).decode()
 
 
 def _last(wanted: Wanted) -> int:
