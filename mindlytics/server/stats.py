@@ -58,7 +58,9 @@ def stats(connection: Connection, app: App, query: Span) -> Statistics:
     One row for each day that has sessions, the oldest first, or a single one. ``cost`` is null if none is known.
     """
     by_day = query.by == "day"
-    day = sessions.c.started_at - sessions.c.started_at % _DAY if by_day else sessions.c.scope
+    began = sessions.c.started_at
+    since_midnight = (began % _DAY + _DAY) % _DAY  # before 1970, a remainder is negative
+    day = began - since_midnight if by_day else sessions.c.scope
     mine = [sessions.c.scope == app.scope]
     if query.since:
         mine.append(sessions.c.started_at >= time_of("since", query.since))

@@ -113,3 +113,10 @@ def test_a_search_for_metadata_takes_short_names(server: LocalServer) -> None:
         for wanted in ({".".join("a" * 100_000): 1}, dict.fromkeys(map(str, range(200)), 1)):
             with pytest.raises(ValidationError, match="names of"):
                 conversations.sessions.search(metadata=wanted)
+
+
+def test_days_before_1970_are_counted_by_themselves(caller: Caller) -> None:
+    times = ["1969-12-30T12:00:00Z", "1969-12-31T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"]
+    caller.take(*[turn(session_id=at, timestamp=at) for at in times])
+    days = caller.get("/bc/v1/stats", by="day").json()["results"]
+    assert [("1969-12-30", 1), ("1969-12-31", 2), ("1970-01-01", 1)] == [(day["day"], day["turns"]) for day in days]
