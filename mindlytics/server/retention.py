@@ -50,13 +50,11 @@ async def drop_old(store: Store, before: int) -> int:
     """
     count = 0
     for scope in await store.write(_scopes):
-        while numbers := await store.write(partial(_ended, scope, before)):
-            deleted = EVENTS_AT_ONCE
-            while deleted >= EVENTS_AT_ONCE:
-                deleted = await _giving_way(store.write(partial(delete_sessions, numbers)))
-            while not await _giving_way(store.compact()):
-                pass
-            count += len(numbers)
+        while (gone := await _giving_way(store.write(partial(_drop_some, scope, before)))) != 0:
+            if gone is not None:
+                count += gone
+                while not await _giving_way(store.compact()):
+                    pass
         while await store.write(partial(_drop_users, scope, before)):
             pass
     return count
@@ -74,14 +72,21 @@ def _scopes(records: Records) -> list[int]:
     return list(records.connection.execute(select(apps.c.scope)).scalars())
 
 
-def _ended(scope: int, before: int, records: Records) -> list[int]:
+def _drop_some(scope: int, before: int, records: Records) -> int | None:
+    """Delete some sessions, or some of their events. Returns how many sessions are gone, or None if events are left.
+
+    Each step looks anew, since an event in between may have reopened a session.
+    """
     query = (
         select(sessions.c.seq)
         .where(sessions.c.scope == scope, sessions.c.started_at < before, sessions.c.ended_at < before)
-        .order_by(sessions.c.started_at)
+        .order_by(sessions.c.started_at, sessions.c.seq)
         .limit(SESSIONS_AT_ONCE)
     )
-    return list(records.connection.execute(query).scalars())
+    numbers = records.connection.execute(query).scalars().all()
+    if numbers and delete_sessions(numbers, records) >= EVENTS_AT_ONCE:
+        return None
+    return len(numbers)
 
 
 def _drop_users(scope: int, before: int, records: Records) -> int:

@@ -97,6 +97,33 @@ def test_a_long_session_goes_in_steps_and_events_come_in_between(
     assert len(set(left)) > 4
 
 
+def test_a_session_that_is_reopened_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mindlytics.server.deleting.EVENTS_AT_ONCE", 3)
+    monkeypatch.setattr("mindlytics.server.retention.EVENTS_AT_ONCE", 3)
+    with LocalServer(tmp_path / "m.db", analysis=None, idle=None) as server:
+        caller = Caller(server.url)
+        record(caller, "long", OLD, turns=10)
+        record(caller, "resumed", OLD)
+        before = len(caller.names("resumed"))
+
+        class Resuming:
+            """A store in which a session goes on while the first step is taken."""
+
+            compact = server.store.compact
+            resumed = False
+
+            async def write(self, work: Any) -> Any:
+                result = await server.store.write(work)
+                if not self.resumed and len(caller.names("long")) < 10:
+                    self.resumed = True
+                    caller.take(event("start_session", "resumed", user_id="user of resumed", timestamp=NEW))
+                return result
+
+        assert 1 == asyncio.run(drop_old(cast(Store, Resuming()), BETWEEN))
+        assert ["resumed"] == [row["session_id"] for row in caller.find("sessions")]
+        assert before + 1 == len(caller.names("resumed"))
+
+
 @postgres.sqlite_only
 def test_the_space_is_given_back(tmp_path: Path) -> None:
     place = tmp_path / "m.db"
