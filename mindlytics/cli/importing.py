@@ -169,6 +169,8 @@ def import_(  # noqa: PLR0917
     else:
         for key in reading.absent_keys(summary):
             report("mindlytics", f"no record has the key {key!r} of --map")
+        if not summary.conversations and not summary.problems:
+            report("mindlytics", "no conversation found")
     if stopped.number is not None:
         sys.exit(STOPPED[signal.Signals(stopped.number)])
     sys.exit(1 if summary.problems or summary.refused or summary.dropped or summary.stopped else 0)

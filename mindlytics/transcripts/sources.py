@@ -64,10 +64,12 @@ def sources(path: str | os.PathLike[str], names: Mapping[str, str] | None = None
 
 
 def inside(folder: Path) -> Iterator[Path]:
-    """The files in a folder, but for hidden ones."""
-    for each in sorted(folder.rglob("*")):
-        if each.is_file() and not any(part.startswith(".") for part in each.relative_to(folder).parts):
-            yield each
+    """The files in a folder, but for hidden ones and those in hidden folders."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for each in (Path(place, name) for name in sorted(files) if not name.startswith(".")):
+            if each.is_file():
+                yield each
 
 
 def opened(file: IO[bytes], path: str, names: Mapping[str, str] | None = None) -> Iterator[Source]:

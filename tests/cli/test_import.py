@@ -18,6 +18,7 @@ import pytest
 from mindlytics.settings import Settings
 from mindlytics.transcripts import Problem, Summary, Transcript, Turn, read
 from mindlytics.transcripts.recording import Recording
+from mindlytics.transcripts.sources import inside
 
 from .processes import COMMAND, Running, Stored, environment, mindlytics
 
@@ -339,6 +340,23 @@ def test_models_tokens_and_feedback_arrive(server: Running, project: str, stored
     assert wanted.items() <= turn.items()
     feedback = stored.find("events", filter={"event": "Feedback"})[0]["properties"]
     assert {"feedback": "thumbs_up", "turn": 1}.items() <= feedback.items()
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b/2.json", "a/1.json", ".git/objects/3.json", "a/.4.json", "0.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        written(tmp_path / name, TEA)
+    listed: list[str] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(Path(path).name), scandir(path))[1])
+    assert ["0.json", "1.json", "2.json"] == [path.name for path in inside(tmp_path)]
+    assert [tmp_path.name, "a", "b"] == listed
+
+
+def test_a_folder_without_conversations_is_reported(tmp_path: Path) -> None:
+    written(tmp_path / ".hidden.json", TEA)
+    ended = mindlytics("import", "--dry-run", tmp_path)
+    assert (0, "mindlytics: no conversation found\n") == (ended.returncode, ended.stderr)
 
 
 def test_explain_shows_what_a_file_comes_to(tmp_path: Path) -> None:
