@@ -93,8 +93,6 @@ def reporting() -> Iterator[None]:
         fail("stdout is closed", 1)
     try:
         yield
-    except KeyboardInterrupt:
-        fail("stopped", 130)
     except BrokenPipeError:
         leave_stdout()
     except MindlyticsError as error:

@@ -72,8 +72,6 @@ def export(
             sessions = write_file(lines, format, table or "turns", path)
         else:
             sessions = write(lines, format, table or "turns", sys.stdout.buffer)
-    except KeyboardInterrupt:
-        fail("stopped", 130)
     except BrokenPipeError:
         leave_stdout()
         return

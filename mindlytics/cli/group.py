@@ -16,7 +16,7 @@ import rich  # noqa: F401  where it is missing, no command starts
 
 from .. import __version__
 from .keyoptions import dotenv_option
-from .terminal import printable
+from .terminal import fail, printable
 
 
 class _Commands(UserDict[str, Any]):
@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 class _Group(click.Group):
-    """Escapes control characters in click's own messages about bad names."""
+    """Escapes control characters in click's own messages about bad names. Ctrl-C ends with one line and status 130."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with _printable_errors():
@@ -53,7 +53,10 @@ class _Group(click.Group):
 
     def invoke(self, context: click.Context) -> object:
         with _printable_errors():
-            return super().invoke(context)
+            try:
+                return super().invoke(context)
+            except KeyboardInterrupt:
+                fail("stopped", 130)
 
 
 @contextmanager

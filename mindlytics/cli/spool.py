@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()  # else a reader that left is found out only when the interpreter ends
         return 0
     except KeyboardInterrupt:
-        return 1
+        fail("stopped", 130)
     except BrokenPipeError:
         leave_stdout()
         return 1

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mindlytics.cli import main
 from mindlytics.recorded import read
 from mindlytics.server.run import LocalServer
 
@@ -48,6 +50,23 @@ def test_a_time_of_ages_is_refused(tmp_path: Path) -> None:
         assert 1 == ended.returncode
         assert "keep_out must be a number of seconds from 0 to ten years" in ended.stderr
         assert ["a"] == users_at(server.url)
+
+
+@pytest.mark.parametrize(
+    ("command", "work"),
+    [
+        (("forget", "--user", "a", "--yes"), "forgetting._ask"),
+        (("demo",), "demonstration.run"),
+        (("spool", "status", "--spool", "."), "spool._status"),
+    ],
+)
+def test_ctrl_c_ends_with_one_line(command: tuple[str, ...], work: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"mindlytics.cli.{work}", interrupt)
+    ended = CliRunner().invoke(main, command)
+    assert (130, "", "mindlytics: stopped\n") == (ended.exit_code, ended.stdout, ended.stderr)
 
 
 @pytest.mark.parametrize(
