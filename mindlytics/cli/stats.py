@@ -37,13 +37,13 @@ def stats(*, by: str | None, since: str | None, until: str | None, as_json: bool
         if as_json:
             write_json(found)
         else:
-            for line in table(found):
+            for line in table(found, by):
                 click.echo(line)
 
 
-def table(found: list[Row]) -> list[str]:
+def table(found: list[Row], by: str | None) -> list[str]:
     """The sums for people, in columns."""
-    heads = [*(["day"] if found and "day" in found[0] else []), *COLUMNS]
+    heads = [*([] if by is None else [by]), *COLUMNS]
     rows = [heads, *([_shown(row, head) for head in heads] for row in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]

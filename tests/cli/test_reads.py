@@ -139,6 +139,8 @@ def test_sums_in_all_and_by_day(of: tuple[object, ...]) -> None:
     assert [one] == objects("stats", "--until", "2025-04-04", *of)
     assert [{"day": f"2025-04-0{number}", **one} for number in (3, 4)] == objects("stats", "--by", "day", *of)
     assert [] == objects("stats", "--by", "day", "--since", "1h", *of)
+    (head,) = said("stats", "--by", "day", "--since", "1h", *of).splitlines()
+    assert ["day", "sessions"] == head.split()[:2]
     head, first, _ = said("stats", "--by", "day", *of).splitlines()
     assert head == "       day  sessions  users  turns  calls  tokens in/out     cost  fulfilled"
     assert first == "2025-04-03         1      1      1      1            0/0  $0.2500        0/0"
