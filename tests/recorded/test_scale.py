@@ -76,6 +76,12 @@ def test_tables_come_to_the_same(recorded: Archive, expected: list[Finding]) -> 
     assert expected == findings(recorded.turns().to_pandas(), recorded.calls().to_pandas())
 
 
+def test_a_directory_read_by_pandas_comes_to_the_same(lake: str, expected: list[Finding]) -> None:
+    pandas = pytest.importorskip("pandas")
+    turns, calls = (pandas.read_parquet(f"{lake}/{name}") for name in ("turns", "calls"))
+    assert in_order(expected) == in_order(findings(turns, calls))
+
+
 def test_polars_comes_to_the_same(recorded: Archive, expected: list[Finding]) -> None:
     pytest.importorskip("polars")
     assert expected == findings(recorded.turns().to_polars(), recorded.calls().to_polars())
