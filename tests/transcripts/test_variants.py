@@ -158,3 +158,17 @@ def test_bare_messages_with_other_words_for_roles_are_rows_of_a_table() -> None:
 def test_messages_of_langchain_that_are_named_like_those_of_autogen() -> None:
     first = {"type": "SystemMessage", "content": "Be kind.", "additional_kwargs": {}}
     assert [("Tea?", "")] == turns({"messages": [first, {"type": "human", "content": "Tea?", "additional_kwargs": {}}]})
+
+
+def test_a_broken_response_in_a_chain_costs_itself() -> None:
+    def exchange(number: int, before: str | None, output: object) -> dict[str, Any]:
+        response = {"id": f"r{number}", "object": "response", "output": output, "previous_response_id": before}
+        return {"request": {"input": f"Tea {number}?", "previous_response_id": before}, "response": response}
+
+    said = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes."}]}]
+    chain = [exchange(1, None, said), exchange(2, "r1", 5), exchange(3, "r2", said)]
+    talk, problem = read(chain)
+    assert isinstance(talk, Transcript)
+    assert (Turn("Tea 1?", "Yes."), Turn("Tea 2?\nTea 3?", "Yes.")) == talk.steps
+    assert isinstance(problem, Problem)
+    assert ("row 2: output", "output must be a list, got int") == (problem.where, problem.reason)

@@ -78,7 +78,8 @@ def read(records: list[Record], context: Context) -> Iterator[Talk]:
     talk = Talk(conversation_id=an_id(found[0][2].get("id")))
     for record, request, response in found:
         context.record = record
-        _take(talk, request, response, context)
+        with context.part():
+            _take(talk, request, response, context)
     yield talk
 
 
