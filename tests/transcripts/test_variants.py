@@ -163,7 +163,10 @@ def test_messages_of_langchain_that_are_named_like_those_of_autogen() -> None:
 def test_a_broken_response_in_a_chain_costs_itself() -> None:
     def exchange(number: int, before: str | None, output: object) -> dict[str, Any]:
         response = {"id": f"r{number}", "object": "response", "output": output, "previous_response_id": before}
-        return {"request": {"input": f"Tea {number}?", "previous_response_id": before}, "response": response}
+        return {
+            "request": {"model": "tea-1", "input": f"Tea {number}?", "previous_response_id": before},
+            "response": response,
+        }
 
     said = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Yes."}]}]
     chain = [exchange(1, None, said), exchange(2, "r1", 5), exchange(3, "r2", said)]
