@@ -207,8 +207,27 @@ def test_pages_do_not_move_while_events_arrive(caller: Caller, order: str) -> No
 
 
 def test_the_best_come_first(caller: Caller) -> None:
-    caller.take(turn("parcel", ""), turn("the parcel among a great many other words that were said", ""))
-    assert 2 == len(found(caller, q="parcel", order="rank"))
+    texts = ["parcel", "the parcel among a great many other words that were said", "parcel, my parcel, no other parcel"]
+    for text in texts:
+        caller.take(turn(text, ""))
+    assert [texts[2], texts[0], texts[1]] == found(caller, q="parcel", order="rank")
+
+
+def test_pages_by_rank_do_not_move_while_texts_of_another_kind_arrive(caller: Caller) -> None:
+    texts = [f"{'apple ' * apples}{'pear ' * pears}{'and ' * others}" for apples, pears, others in SHARES]
+    caller.take(*[turn(text, "") for text in texts])
+    search_for = {"q": "apple pear", "order": "rank", "limit": 1}
+    whole = found(caller, **{**search_for, "limit": 200})
+    pages, cursor = [], ""
+    while cursor is not None:
+        answer = search(caller, **search_for, cursor=cursor)
+        pages += [result["snippet"] for result in answer["results"]]
+        cursor = answer["next"]
+        caller.take(*[turn("apple " * 9 + "and " * 90, "") for _ in range(20)])
+    assert whole == pages
+
+
+SHARES = [(1, 3, 9), (3, 1, 9), (1, 3, 5), (3, 1, 5), (2, 2, 7), (1, 2, 0), (2, 1, 0)]
 
 
 @pytest.mark.parametrize("order", ["time", "rank"])

@@ -17,11 +17,12 @@ from ..paging import Page
 from ..parameters import Date, Time
 from ..query import InvalidQuery
 from ..reads import Budget
+from ..records import parts
 from ..schema import events, users
 from .filters import FILTERS, USER_FILTERS, Dollars
 from .fulltext import FullText, Place, Wanted, full_text
-from .texts import KINDS, SEARCHED, texts_of_user
-from .words import Word, searched, snippet
+from .texts import KINDS, SEARCHED, texts_of_user, words_of_event
+from .words import Word, rank, searched, snippet
 
 RANKED = 1_000
 """Only so many of the latest matches are put into the order of their rank."""
@@ -135,9 +136,21 @@ def _ranked(words: FullText, wanted: Wanted, search: Search) -> tuple[list[Found
         newest, skip = words.connection.execute(select(func.coalesce(func.max(events.c.seq), 0))).scalar_one(), 0
     else:
         newest, skip = _numbers(search)
-    found = [(place, False) for place in words.best(evolve(wanted, newest=newest), RANKED)]
+    latest = words.newest(evolve(wanted, newest=newest), RANKED)
+    ranks = _ranks(words.connection, [seq for _, seq in latest], wanted.words)
+    found = [(place, False) for place in sorted(latest, key=lambda place: -ranks[place[1]])]
     page = found[skip : skip + search.limit]
     return page, (newest, skip + search.limit) if len(found) > skip + search.limit else None
+
+
+def _ranks(connection: Connection, numbers: Sequence[int], words: Sequence[Word]) -> dict[int, float]:
+    """How well each of these events fits the words."""
+    ranks: dict[int, float] = {}
+    for some in parts(numbers):
+        rows = select(events.c.seq, events.c.event, events.c.properties).where(events.c.seq.in_(some))
+        for seq, event, properties in connection.execute(rows):
+            ranks[seq] = rank((words_of_event(event, properties) or "").split(), words)
+    return ranks
 
 
 def _numbers(search: Search) -> Place:

@@ -96,10 +96,6 @@ class FullText(ABC):
         """The latest events that are wanted, the latest first."""
 
     @abstractmethod
-    def best(self, wanted: Wanted, most: int) -> list[Place]:
-        """The latest events that are wanted, the best first."""
-
-    @abstractmethod
     def users(self, wanted: Wanted, limit: int) -> list[Place]:
         """The latest users whose ids and traits are wanted, the latest first."""
 

@@ -96,20 +96,6 @@ class PostgreSQLWords(FullText):
             return self._those(wanted, few, limit)
         return self._places(NEWEST.where(wanted.of_events(), _holds(wanted, _event_words, events.c.seq)), limit)
 
-    def best(self, wanted: Wanted, most: int) -> list[Place]:
-        few = self._few(wanted, _event_words)
-        matches = (
-            NEWEST.add_columns(func.ts_rank(_event_words.c.words, _query(wanted.words)).label("rank"))
-            .join(_event_words, _event_words.c.seq == events.c.seq)
-            .where(wanted.of_events(few=few is not None))
-            .where(_matches(wanted, _event_words) if few is None else _among(_event_words.c.seq, few))
-            .order_by(None)
-            .order_by(events.c.seq.desc())
-            .limit(most)
-        )
-        rows = self.connection.execute(matches).all()
-        return [(at, seq) for at, seq, rank in sorted(rows, key=lambda row: (-row[2], -row[0], -row[1]))]
-
     def users(self, wanted: Wanted, limit: int) -> list[Place]:
         few = self._few(wanted, _user_words)
         found = _holds(wanted, _user_words, users.c.seq) if few is None else _among(users.c.seq, few)

@@ -47,10 +47,6 @@ INSERT INTO event_words (rowid, words)
     SELECT seq, search_words(event, properties) FROM events WHERE seq > ? AND seq <= ? AND event IN ({_KINDS})
 """
 _LATEST = "SELECT rowid FROM event_words WHERE event_words MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?"
-_RANKS = """
-SELECT rowid, rank FROM event_words
-    WHERE event_words MATCH ? AND rowid BETWEEN ? AND ? AND +rowid IN (SELECT value FROM json_each(?))
-"""  # without the +, FTS5 would search once for each number
 _USERS = "SELECT rowid FROM user_words WHERE user_words MATCH ?"
 _BETWEEN = "SELECT rowid FROM event_words WHERE event_words MATCH ? AND rowid BETWEEN ? AND ?"
 
@@ -93,15 +89,6 @@ class SQLiteWords(FullText):
             return self._places(NEWEST.where(wanted.of_events(few=True), _among(events.c.seq, matches)), limit)
         return self._walk(wanted, limit)
 
-    def best(self, wanted: Wanted, most: int) -> list[Place]:
-        places = self.newest(wanted, most)
-        numbers = sorted(number for _, number in places)
-        if not numbers:
-            return []
-        values = (_expression(wanted.words), numbers[0], numbers[-1], _listed(numbers))
-        ranks: dict[int, float] = {row[0]: row[1] for row in self.connection.exec_driver_sql(_RANKS, values)}
-        return sorted(places, key=lambda place: ranks[place[1]])
-
     def users(self, wanted: Wanted, limit: int) -> list[Place]:
         matches = self._numbers(_USERS, _expression(wanted.words))
         return self._places(NEWEST_USERS.where(wanted.of_users(), _among(users.c.seq, matches)), limit)
@@ -133,12 +120,8 @@ class SQLiteWords(FullText):
 
 def _among(number: ColumnElement[int], numbers: Collection[int]) -> ColumnElement[bool]:
     """Whether a number is one of these, of which there may be many."""
-    listed = func.json_each(_listed(numbers)).table_valued("value")
+    listed = func.json_each(orjson.dumps(list(numbers)).decode()).table_valued("value")
     return number.in_(select(listed.c.value))
-
-
-def _listed(numbers: Collection[int]) -> str:
-    return orjson.dumps(list(numbers)).decode()
 
 
 def _last(wanted: Wanted) -> int:
