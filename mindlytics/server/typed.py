@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _MEANINGS = {" | null": "", "of length": "with a length", ">=": "of at least", "<=": "of at most"}
 _INTEGER = re.compile("-?[0-9]{1,18}")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""A number as JSON writes it."""
 
 
 class Invalid(ValueError):
@@ -50,6 +52,8 @@ def read_query(kind: type[T], parameters: Mapping[str, str]) -> T:
         if text or (text is not None and _is_of(str, field)):
             if _is_of(int, field) and not _INTEGER.fullmatch(text):
                 raise InvalidQuery(name, "must be a whole number")
+            if _is_of(float, field) and not _NUMBER.fullmatch(text):
+                raise InvalidQuery(name, "must be a number")
             values[name] = _json(name, text) if is_json(field) else text
     try:
         return read(kind, values, strict=False)

@@ -284,6 +284,16 @@ def test_what_is_refused(caller: Caller, parameters: dict[str, object], field: s
     assert (400, "invalid query", field) == (reply.status_code, reply.json()["error"], reply.json()["field"])
 
 
+@pytest.mark.parametrize("text", ["much", "1,5", "nan", "inf", "$1", "1e", ".", "1."])
+def test_a_cost_that_is_no_number(caller: Caller, text: str) -> None:
+    assert "min_cost: must be a number" == caller.get(SEARCH, q="x", min_cost=text).json()["message"]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "0.05", "2.5e-3", "1E2"])
+def test_forms_of_a_cost(caller: Caller, text: str) -> None:
+    assert 200 == caller.get(SEARCH, q="x", min_cost=text).status_code
+
+
 def test_a_cursor_belongs_to_its_search(caller: Caller) -> None:
     caller.take(turn("parcel", ""), turn("parcel", ""))
     cursor = search(caller, q="parcel", limit=1)["next"]
