@@ -97,7 +97,8 @@ class PostgreSQL(Database):
             raise StoreError(_FORM) from None
         if "@" in (self._url.host or ""):
             raise StoreError(f"{_FORM}, with %40 for each @ in the password")
-        self.name = f"{self._url.host or 'localhost'}/{self._url.database or ''}"
+        port = "" if self._url.port is None else f":{self._url.port}"
+        self.name = f"{self._url.host or 'localhost'}{port}/{self._url.database or ''}"
         options = {
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": CONNECT_SECONDS * 1000,

@@ -126,7 +126,7 @@ def test_a_key_that_one_server_has_seen_is_known_to_the_other(url: str) -> None:
 def test_a_password_is_never_told(running: Cluster, url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     store = Store(url)
-    assert store.database.name == f"127.0.0.1/{url.rpartition('/')[2]}"
+    assert store.database.name == f"127.0.0.1:{running.port}/{url.rpartition('/')[2]}"
     store.close()
     nowhere = url.rpartition("/")[0]
     for wrong in (f"{nowhere}/nothing", url.replace(f":{running.port}", ":1"), f"postgresql://u:{SECRET}@[/x"):
