@@ -83,6 +83,8 @@ def export(
         fail(f"cannot write {output}: {error.strerror or error}", 1)
     if output != STDOUT:
         say(f"{output}: {count(sessions, 'session')}")
+    elif not sessions:
+        say(f"mindlytics: nothing found at {source.name}, project {source.project}")
 
 
 def _stop_at_signals(*, is_file: bool) -> None:

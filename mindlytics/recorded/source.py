@@ -181,6 +181,7 @@ class _Database:
         with reader(self._place) as connection:
             with connection.begin():
                 app = app_of_project(connection, self.project)
+            self.project = app.app_id
             cursor = None
             while True:
                 with connection.begin():

@@ -131,6 +131,12 @@ def test_nothing_found_is_one_sentence(of: tuple[object, ...]) -> None:
             assert f"mindlytics: nothing found at {of[1]}, project shop\n" == ended.stderr
 
 
+def test_an_export_of_nothing_says_so(of: tuple[object, ...]) -> None:
+    ended = run("export", "--since", "7d", *of)
+    told = f"mindlytics: nothing found at {of[1]}, project shop\n"
+    assert (0, "", told) == (ended.exit_code, ended.stdout, ended.stderr)
+
+
 def test_sums_in_all_and_by_day(of: tuple[object, ...]) -> None:
     one = {"sessions": 1, "users": 1, "conversations": 1, "turns": 1, "calls": 1, "cost": 0.25, "intents": 0}
     one |= {"prompt_tokens": 0, "completion_tokens": 0, "fulfilled": 0}
