@@ -26,6 +26,7 @@ from mindlytics.server.search.words import MAX_LENGTH, SNIPPET, folded, searched
         ("“free” — it is 36\N{NO-BREAK SPACE}€ → 20°…", "free it is 36 20"),
         ("Für „Grün“ 🙂 ½", "fur grun 1 2"),
         ("x" * 100, "x" * MAX_LENGTH),
+        ("Windows™ \N{MATHEMATICAL SCRIPT CAPITAL A}\N{DOUBLE-STRUCK CAPITAL C} № 5㎏", "windows ac no 5kg"),
         ("🙂 !", ""),
     ],
 )
@@ -37,6 +38,11 @@ def test_no_mark_is_left_of_any_script() -> None:
     letters = map(chr, range(sys.maxunicode + 1))
     marks = [letter for letter in letters if unicodedata.category(letter)[0] == "M"]
     assert [] == [hex(ord(mark)) for mark in marks if set(folded(f"x{mark}")) & set(marks)]
+
+
+def test_no_letter_keeps_its_case() -> None:
+    letters = [folded(chr(code)) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    assert [] == [letter for letter in letters if letter != letter.casefold()]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ _TYPED = re.compile("[\x00-\x7f\xa0\xb0\u2013\u2014\u2018-\u201e\u2022\u2026\u20
 """ASCII, and the other punctuation that English texts have."""
 
 _OTHER_LETTER = re.compile(r"[^\W\x00-\x7f]")
+_SIGNS = re.compile("[\u2120\u2122]")
+"""The signs of services and trademarks, which NFKD would make letters of the word in front of them."""
+
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _HAS_OTHER_MARKS = re.compile(
     "[^\x00-\u0482\u048a-\u0590\u2000-\u20cf\u2100-\u2bff\u3000-\u3029\u3030-\u3098\u309b-\u9fff\uac00-\ud7ff]"
@@ -69,7 +72,9 @@ def folded(text: str) -> str:
     """The text in small letters, without accents."""
     if text.isascii():
         return text.lower()
-    letters = unicodedata.normalize("NFKD", text.casefold())
+    letters = unicodedata.normalize(
+        "NFKD", _SIGNS.sub(" ", text.casefold())
+    ).casefold()  # NFKD makes capitals of some letters
     if _HAS_OTHER_MARKS.search(letters):
         letters = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "M")
     else:
