@@ -223,6 +223,8 @@ def _counted(kind: int, found: Any) -> tuple[int, int, int, float | None]:
         messages = (user != "") + (assistant != "")
     cost = found.cost
     if cost is not None:
+        if found.model:
+            return messages, found.prompt_tokens or 0, found.completion_tokens or 0, cost
         return messages, 0, 0, cost
     if found.model is not None:
         prompt_tokens, completion_tokens = found.prompt_tokens, found.completion_tokens

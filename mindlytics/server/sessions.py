@@ -40,11 +40,8 @@ from .kept_out import event_stays_out
 from .records import Conversation, Records, Session, User
 from .schema import microseconds
 from .stored import Ending, Late, StoredEvent
-from .tracked import CUSTOM, FUNCTION, TURN, Tracked
+from .tracked import CUSTOM, FUNCTION, MAX_COUNT, TURN, Tracked
 from .users import UnknownUser, alias, identify, traits_json, user_of
-
-MAX_COUNT = 2**53
-"""The largest count of tokens, up to which JSON numbers are exact. Sums of such counts still fit into 64 bits."""
 
 
 def apply_all(records: Records, scope: int, events: Sequence[Taken]) -> list[StoredEvent]:

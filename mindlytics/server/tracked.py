@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 
 from ..events import ConversationFunction, ConversationTurn, CustomEvent, TrackedEvent
-from ..usage import Cost, TokenBasedCost
+from ..usage import Cost
 from ..wire import properties_of
 from .schema import microseconds
 
 TURN, FUNCTION, USAGE, CUSTOM = range(4)
+
+MAX_COUNT = 2**53
+"""The largest count of tokens, up to which JSON numbers are exact. Sums of such counts still fit into 64 bits."""
 
 
 class Tracked(NamedTuple):
@@ -46,8 +50,8 @@ def tracked(event: TrackedEvent) -> Tracked:
     elif not isinstance(event, CustomEvent):
         kind = USAGE
     usage = getattr(event, "usage", None)
-    tokens = (usage.prompt_tokens, usage.completion_tokens) if isinstance(usage, TokenBasedCost) else (0, 0)
     name, properties = event.event, properties_of(event)
+    tokens = (0, 0) if usage is None else tokens_of(properties)
     assert name is not None
     return Tracked(
         kind,
@@ -62,3 +66,15 @@ def tracked(event: TrackedEvent) -> Tracked:
         *tokens,
         usage.cost if isinstance(usage, Cost) else None,
     )
+
+
+def tokens_of(properties: Mapping[str, object]) -> tuple[int, int]:
+    """The tokens of the prompt and of the completion, which also count beside a cost."""
+    if not (isinstance(properties.get("model"), str) and properties["model"]):
+        return 0, 0
+    prompt, completion = properties.get("prompt_tokens"), properties.get("completion_tokens")
+    return _count(prompt), _count(completion)
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else 0

@@ -8,7 +8,7 @@ import pytest
 
 from mindlytics.server.run import LocalServer
 
-from .calls import AT, Caller, event, track, turn
+from .calls import AT, QUEUE, Caller, event, track, turn
 
 
 def test_a_session_of_one_event(caller: Caller) -> None:
@@ -234,3 +234,14 @@ def test_apps_are_kept_apart(caller: Caller, server: LocalServer) -> None:
             assert 1 == len(other.find("apps"))
             assert 1 == len(other.find("organizations"))
     assert ["s"] == [s["session_id"] for s in caller.find("sessions")]
+
+
+@pytest.mark.parametrize("path", [QUEUE, "/bc/v1/events/event"])
+def test_tokens_count_beside_a_cost(caller: Caller, path: str) -> None:
+    """Both by the quick way of reading arrays and by that of single events."""
+    tokens = {"model": "m", "prompt_tokens": 5, "completion_tokens": 2}
+    usage = track("Conversation Usage", conversation_id="c", properties={**tokens, "cost": 0.25})
+    for each in (turn(properties={**tokens, "cost": 0.5}), turn(properties=tokens), usage):
+        assert 200 == caller.post(path, [each] if path == QUEUE else each).status_code
+    (sums,) = caller.get("/bc/v1/stats").json()["results"]
+    assert (15, 6, 0.75) == (sums["prompt_tokens"], sums["completion_tokens"], sums["cost"])

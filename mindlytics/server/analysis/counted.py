@@ -13,7 +13,7 @@ from attrs import Factory, define
 
 from ...values import Scalar
 from ...wire import PARTS
-from ..sessions import MAX_COUNT
+from ..tracked import MAX_COUNT, tokens_of
 from .prices import price
 
 _USAGE = ("model", "prompt_tokens", "completion_tokens")
@@ -51,13 +51,13 @@ class Count:
         """Count the money or tokens in an event's properties. A cost from the caller wins over a computed one."""
         cost = properties.get("cost")
         if isinstance(cost, (int, float)):
+            self._count(*tokens_of(properties))
             self._spend(cost)
             return
         model, prompt, completion = map(properties.get, _USAGE)
         if not (isinstance(model, str) and isinstance(prompt, int) and isinstance(completion, int)):
             return
-        self.prompt_tokens = min(self.prompt_tokens + prompt, MAX_COUNT)
-        self.completion_tokens = min(self.completion_tokens + completion, MAX_COUNT)
+        self._count(prompt, completion)
         parts = {name: count for name in PARTS if type(count := properties.get(name)) is int and count > 0}
         for name, count in parts.items():
             self.parts[name] = min(self.parts.get(name, 0) + count, MAX_COUNT)
@@ -89,6 +89,10 @@ class Count:
         if self.unpriced_tokens:
             numbers["unpriced_tokens"] = self.unpriced_tokens
         return numbers
+
+    def _count(self, prompt: int, completion: int) -> None:
+        self.prompt_tokens = min(self.prompt_tokens + prompt, MAX_COUNT)
+        self.completion_tokens = min(self.completion_tokens + completion, MAX_COUNT)
 
     def _spend(self, cost: float) -> None:
         self.cost = min((self.cost or 0.0) + cost, MAX_SUM)
