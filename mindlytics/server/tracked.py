@@ -77,4 +77,4 @@ def tokens_of(properties: Mapping[str, object]) -> tuple[int, int]:
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value <= MAX_COUNT else 0
+    return min(value, MAX_COUNT) if type(value) is int and value > 0 else 0
