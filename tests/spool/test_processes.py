@@ -68,8 +68,9 @@ def test_what_is_in_the_spool_survives_every_end(sink: Sink, tmp_path: Path, sta
     run(sink, PROGRAMS / "ends_once_spooled.py", START=start, ENDING=ending, MLSDK_SPOOL=str(tmp_path))
     assert 1 == len(runs(tmp_path))
     sink.always = faults.fine
-    ran = run(sink, PROGRAMS / "one_event.py", *STRICT, START=start, MLSDK_SPOOL=str(tmp_path))
-    assert (0, "") == (ran.returncode, ran.stderr)
+    for _ in range(2):  # the first may end between the last answer and the removal of what is settled
+        ran = run(sink, PROGRAMS / "one_event.py", *STRICT, START=start, MLSDK_SPOOL=str(tmp_path))
+        assert (0, "") == (ran.returncode, ran.stderr)
     assert NAMES == [name for name in sink.names() if name != "e"]
     assert [] == runs(tmp_path)
 
