@@ -10,7 +10,7 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 PEEK = 64 * 1024
 MAX_RATIO = 500
@@ -213,8 +213,27 @@ def unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
         return archive.open(member)
     file.seek(member.header_offset + 26)
     sizes = file.read(4)  # those of its name and of further fields, which lie before its bytes
-    file.seek(int.from_bytes(sizes[:2], "little") + int.from_bytes(sizes[2:], "little"), io.SEEK_CUR)
-    return io.BytesIO(file.read(member.compress_size))
+    start = file.tell() + int.from_bytes(sizes[:2], "little") + int.from_bytes(sizes[2:], "little")
+    return io.BufferedReader(_Part(file, start, start + member.compress_size))
+
+
+class _Part(io.RawIOBase):
+    """The bytes of a file from one place to another. They are read piece by piece, since there may be any number."""
+
+    def __init__(self, file: IO[bytes], start: int, end: int) -> None:
+        self._file = file
+        self._at = start
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._at)
+        found = self._file.read(min(len(buffer), self._end - self._at))
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
 
 
 class _Recoded:

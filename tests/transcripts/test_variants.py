@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import uuid
 import zipfile
 from datetime import datetime, timedelta, timezone
@@ -14,7 +16,7 @@ import zstandard
 
 from mindlytics.transcripts import Problem, Summary, Transcript, Turn, read
 from mindlytics.transcripts.ids import NAMESPACE, derived
-from mindlytics.transcripts.unpacking import ZSTD_IN_ZIP
+from mindlytics.transcripts.unpacking import ZSTD_IN_ZIP, unzipped
 
 USER = {"role": "user", "content": "Tea?"}
 ANSWER = {"role": "assistant", "content": "Green."}
@@ -148,6 +150,25 @@ def test_members_of_a_zip_that_zstd_packs(tmp_path: Path) -> None:
     assert isinstance(item, Transcript)
     assert (Turn("Tea?", "Green.", model="tea-1"),) == item.steps
     assert {"task": "tea", "sample": 1, "epoch": 1} == item.session["attributes"]
+
+
+def test_a_member_that_zstd_packs_is_read_piece_by_piece() -> None:
+    class Noting(io.BytesIO):
+        most = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            found = super().read(size)
+            self.most = max(self.most, len(found))
+            return found
+
+    file = Noting()
+    packed = random.Random(1).randbytes(1_000_000)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.jsonl", packed)
+        archive.getinfo("a.jsonl").compress_type = ZSTD_IN_ZIP
+    with zipfile.ZipFile(file) as archive, unzipped(archive, archive.getinfo("a.jsonl")) as member:
+        assert packed == b"".join(iter(lambda: member.read(1000), b""))
+    assert file.most < 100_000
 
 
 def test_bare_messages_with_other_words_for_roles_are_rows_of_a_table() -> None:
