@@ -1,8 +1,8 @@
 """Forgets a person: all that is recorded under any of the person's ids and devices, down to the bytes in the file.
 
 First, what is anonymous on the person's devices becomes the person's. The names come to ``forgotten.py``, so that
-nothing new is stored meanwhile. Then sessions are deleted in steps (``deleting.py``), also those of others that name
-the person, then the user, and at the end the database is written anew without what was deleted.
+nothing new is stored while the rest is deleted. Then sessions are deleted in steps (``deleting.py``), also those of
+others that name the person, then the user, and at the end the database is written anew without what was deleted.
 """
 
 from __future__ import annotations

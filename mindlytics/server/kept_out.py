@@ -18,10 +18,10 @@ _NAMES = ("user_id", "id", "previous_id")
 def stays_out(
     records: Records, scope: int, users: Sequence[str], device_id: str | None = None, session_id: str | None = None
 ) -> bool:
-    """Whether something that comes under these names is of somebody who is forgotten.
+    """Whether something that comes under these names is of a forgotten person.
 
-    What follows it may lack the name that shows it. So its other names are kept out as well, unless somebody else has
-    them. What came before it without a name is deleted.
+    What follows it may lack the name that shows it. So its other names are kept out as well, unless they are
+    another user's. What came before it without a name is deleted.
     """
     names = records.forgotten
     until = names.until(scope, users, device_id, session_id) if names else 0

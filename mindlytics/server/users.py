@@ -85,7 +85,7 @@ def alias(records: Records, scope: int, *, name: str, previous: str) -> User:
 
 
 def anonymous_id(scope: int, device_id: str) -> str:
-    """The id of the user of a device whom nobody has named."""
+    """The id of the user of a device until an event names that user."""
     return "ml_" + hashlib.sha256(f"{scope}/{device_id}".encode()).hexdigest()[:24]
 
 
