@@ -12,6 +12,7 @@ from .shapes import (
     AnyShape,
     Shape,
     adk_session,
+    ag2_chat,
     ai_sdk_ui,
     anthropic_messages,
     autogen,
@@ -57,6 +58,7 @@ from .talk import Talk
 
 SHAPES: tuple[AnyShape, ...] = (
     adk_session.SHAPE,
+    ag2_chat.SHAPE,
     autogen.SHAPE,
     botframework_transcript.SHAPE,
     chainlit_thread.SHAPE,

@@ -1,10 +1,8 @@
-"""AutoGen: messages of AgentChat, alone or in a result, saved teams and agents, and results of AG2's chats."""
+"""AutoGen: messages of AgentChat, alone or in a result, and saved teams and agents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from attrs import evolve
+from collections.abc import Collection, Iterator
 
 from .. import content
 from ..context import Context, Record
@@ -12,16 +10,13 @@ from ..fields import (
     JsonObject,
     a_list,
     an_object,
-    list_or_empty,
     needs,
-    number_or_none,
     object_or_empty,
     objects_in,
     text_or_none,
 )
-from ..talk import Called, Item, Message, Returned, Said, Talk, Usage, with_attributes
+from ..talk import Called, Item, Message, Returned, Said, Talk
 from . import GroupedShape
-from .openai_chat import message as chat_message
 
 TEXTS = frozenset(("TextMessage", "StopMessage", "HandoffMessage", "ToolCallSummaryMessage", "MultiModalMessage"))
 CALLS = frozenset(("ToolCallRequestEvent", "ToolCallExecutionEvent", "CodeGenerationEvent", "CodeExecutionEvent"))
@@ -38,17 +33,13 @@ LEFT = {
 KINDS = TEXTS | CALLS | OF_MODELS | LEFT.keys()
 USERS = frozenset(("user", "human", "user_proxy", "userproxy", "user_proxy_agent", "userproxyagent"))
 """Names of users, in small letters. Who is asked for input is a user too, and all but whom ``--assistant`` names."""
-SWAPPED = ("user", "assistant")
-"""Roles as the one who asks sees them: its own messages are the assistant's. So names decide."""
 STATES = ("agent_states", "message_thread", "llm_context")
 
 
 def detects(record: object) -> bool:
-    """A message, messages in a result, a saved state, or the result of a chat of AG2."""
+    """A message, messages in a result, or a saved state."""
     if not isinstance(record, dict):
         return False
-    if isinstance(record.get("chat_history"), list):
-        return "summary" in record and "cost" in record
     if "version" in record and any(isinstance(record.get(key), (dict, list)) for key in STATES):
         return True
     return _is_message(record) or any(map(_is_message, objects_in(record.get("messages"))[:1]))
@@ -68,23 +59,19 @@ def group(record: object, context: Context) -> str:
 
 def read(records: list[Record], context: Context) -> Iterator[Talk]:
     """The conversation."""
-    first = records[0].fields
     talk = Talk()
-    if "chat_history" in first:
-        _take_history(talk, first, context)
-    else:
-        found = [(each, "message", each.value) for each in records]
-        if not _is_message(first):
-            where, messages = _thread(first)
-            found = [(records[0], f"{where}[{n}]", each) for n, each in enumerate(a_list(where, messages))]
-        values = [object_or_empty(value) for *_, value in found]
-        asked = {str(each.get("source")) for each in values if each.get("type") == "UserInputRequestedEvent"}
-        users = _users({str(each.get("source")) for each in values}, asked, context)
-        has_calls = any(each.get("type") == "ToolCallRequestEvent" for each in values)
-        for record, place, value in found:
-            context.record = record
-            with context.part():
-                talk.take(_message(place, an_object(place, value), users, has_calls, context))
+    found = [(each, "message", each.value) for each in records]
+    if not _is_message(records[0].fields):
+        where, messages = _thread(records[0].fields)
+        found = [(records[0], f"{where}[{n}]", each) for n, each in enumerate(a_list(where, messages))]
+    values = [object_or_empty(value) for *_, value in found]
+    asked = {str(each.get("source")) for each in values if each.get("type") == "UserInputRequestedEvent"}
+    users = users_among({str(each.get("source")) for each in values}, context, asked)
+    has_calls = any(each.get("type") == "ToolCallRequestEvent" for each in values)
+    for record, place, value in found:
+        context.record = record
+        with context.part():
+            talk.take(_message(place, an_object(place, value), users, has_calls, context))
     yield talk
 
 
@@ -128,7 +115,7 @@ def _message(where: str, fields: JsonObject, users: set[str], has_calls: bool, c
     )
 
 
-def _users(names: set[str], asked: set[str], context: Context) -> set[str]:
+def users_among(names: set[str], context: Context, asked: Collection[str] = ()) -> set[str]:
     """Who of those who speak is a user."""
     wanted = context.options.assistant
     return names - {wanted} if wanted in names else {each for each in names if each in asked or each.lower() in USERS}
@@ -178,39 +165,6 @@ def _results(where: str, value: object) -> Iterator[Item]:
         result = an_object(f"{where}[{index}]", each)
         id, name = text_or_none(result.get("call_id")), text_or_none(result.get("name"))
         yield Returned(content.arguments(result.get("content")), id, name)
-
-
-def _take_history(talk: Talk, record: JsonObject, context: Context) -> None:
-    """Take a history of AG2.
-
-    Tokens and costs are those of the whole chat. They count for its last turn.
-    """
-    history = a_list("chat_history", record["chat_history"])
-    speakers = [str(each["name"]) for each in objects_in(history) if each.get("name") and each.get("role") in SWAPPED]
-    users = _users(set(speakers), set(), context) or set(speakers[:1])
-    with_attributes(talk, {"chat_id": record.get("chat_id")})
-    for index, value in enumerate(history):
-        place = f"chat_history[{index}]"
-        with context.part():
-            each = an_object(place, value)
-            role, name = each.get("role"), text_or_none(each.get("name"))
-            if role in SWAPPED and not (each.get("tool_calls") or each.get("function_call")):
-                said_by_user = name in users if users else role == "assistant"
-                each = {**each, "role": "user" if said_by_user else "assistant"}
-            responses = list_or_empty(each.get("tool_responses"))
-            for number, response in enumerate(responses):
-                talk.take(chat_message(f"{place}.tool_responses[{number}]", response, context))
-            if not responses:
-                found = chat_message(place, each, context)
-                talk.take(evolve(found, assistant_id=name if found.role == "assistant" else None))
-    used = object_or_empty(object_or_empty(record.get("cost")).get("usage_including_cached_inference"))
-    models = {name: cost for name, cost in used.items() if isinstance(cost, dict)}
-    talk.model = next(iter(models)) if len(models) == 1 else None
-    talk.take(Message("assistant", usage=sum((_usage(cost) for cost in models.values()), Usage())))
-
-
-def _usage(value: JsonObject) -> Usage:
-    return evolve(content.openai_usage(value), cost=number_or_none(value.get("cost")))
 
 
 SHAPE = GroupedShape("autogen", detects, read, group)
